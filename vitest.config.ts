@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config'
+
+// Tests read the TypeScript sources of the packages, so no build stands between an edit and its test.
+const conditions = ['@fairlead/source', 'node', 'import', 'default']
+
+const shared = {
+  resolve: { conditions },
+  ssr: { resolve: { conditions, externalConditions: conditions } },
+}
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        ...shared,
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'test/support/**/*.test.ts'],
+          exclude: ['**/dist/**', '**/node_modules/**'],
+        },
+      },
+      {
+        ...shared,
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts', 'test/chaos/**/*.test.ts'],
+          exclude: ['**/dist/**', '**/node_modules/**'],
+          // One Consul and two cores: files that start processes take turns.
+          fileParallelism: false,
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+})
