@@ -1,0 +1,19 @@
+import { leastConnections } from './least-connections.js'
+import { leastRequest, peakEwma } from './load.js'
+import type { Balancer } from './picker.js'
+import { powerOfTwoChoices } from './power-of-two-choices.js'
+import { roundRobin } from './round-robin.js'
+import { weightedRoundRobin } from './weighted-round-robin.js'
+
+/** The balancers that a configuration file can name. */
+export type BalancerName =
+  'peak_ewma' | 'least_request' | 'least_connections' | 'round_robin' | 'weighted_round_robin'
+
+/** Each balancer under the name the field knows it by. */
+export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze({
+  peak_ewma: powerOfTwoChoices(peakEwma),
+  least_request: powerOfTwoChoices(leastRequest),
+  least_connections: leastConnections,
+  round_robin: roundRobin,
+  weighted_round_robin: weightedRoundRobin,
+})

@@ -1,0 +1,21 @@
+import type { Candidate } from './picker.js'
+
+/**
+ * How loaded an endpoint is; the less loaded of two is taken. Knows nothing of how candidates are drawn.
+ *
+ * @param weight The endpoint's weight relative to the mean of its set: 1 = average.
+ *   Candidates are drawn in proportion to weight already, so weight only scales what grows with their share:
+ *   at rest all weights look alike, under load three times the weight may carry three times the requests.
+ * @param now The clock's milliseconds.
+ */
+export type Load = (endpoint: Candidate, weight: number, now: number) => number
+
+/** Requests in flight for its weight. Source: Envoy's and gRPC's least request. */
+export const leastRequest: Load = (endpoint, weight) => endpoint.inflight / weight
+
+/**
+ * Peak EWMA of latency times the requests ahead of the next one: an estimate of how long it would wait.
+ * Source: Finagle `PeakEwma` (cost times pending + 1), Linkerd.
+ */
+export const peakEwma: Load = (endpoint, weight, now) =>
+  endpoint.latencyAt(now) * (endpoint.inflight / weight + 1)

@@ -1,0 +1,29 @@
+import type { Random } from '../random.js'
+import { eligible, scanFrom, type Candidate, type PickContext, type Picker } from './picker.js'
+
+/**
+ * Round robin: each endpoint in turn, weights ignored.
+ * When: equal machines and requests of about equal cost. When not: anything with uneven latency; use `peak_ewma`.
+ * O(1). Starts at a random place, so that many clients do not all begin with the same endpoint.
+ */
+export function roundRobin<E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> {
+  return new RoundRobinPicker(endpoints, random)
+}
+
+class RoundRobinPicker<E extends Candidate> implements Picker<E> {
+  readonly #endpoints: readonly E[]
+  #next: number
+
+  constructor(endpoints: readonly E[], random: Random) {
+    this.#endpoints = endpoints
+    this.#next = Math.floor(random.next() * endpoints.length)
+  }
+
+  pick(context: PickContext<E>): E | undefined {
+    const index = this.#next
+    this.#next = index + 1 < this.#endpoints.length ? index + 1 : 0
+    const endpoint = this.#endpoints[index]
+    if (endpoint === undefined) return undefined
+    return eligible(endpoint, context) ? endpoint : scanFrom(this.#endpoints, this.#next, context)
+  }
+}

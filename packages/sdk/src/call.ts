@@ -1,0 +1,196 @@
+import type { Duplex } from 'node:stream'
+import { errors, type Dispatcher } from 'undici'
+import type { PickContext } from './balance/picker.js'
+import type { Clock, Timer } from './clock.js'
+import type { Endpoint } from './cluster/endpoint.js'
+import type { Exchange } from './cluster/exchange.js'
+import { FairleadError } from './errors.js'
+import type { Handler } from './handler.js'
+import type { FailedAttempt } from './resilience/retry.js'
+
+/** Dispatch options, and what Fairlead adds to them. */
+export type CallOptions = Dispatcher.DispatchOptions & {
+  /** Overrides the client's `timeoutMs` for this request, in milliseconds. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** Who is told when a call has ended. */
+export interface CallOwner {
+  ended(): void
+}
+
+const NONE: readonly never[] = Object.freeze([])
+
+type Settle = (failure: Error | undefined) => void
+
+/**
+ * One request of a caller, over all its attempts: the caller's handler, the deadline, and what was tried.
+ * Until a response head is handed on, an attempt can be replaced by another; after it, never.
+ */
+export class Call implements Handler, PickContext<Endpoint> {
+  readonly service: string
+  readonly options: CallOptions
+  readonly startedAt: number
+  /** Read by pickers: the time of this attempt. */
+  now: number
+  tried: readonly Endpoint[] = NONE
+  errors: readonly Error[] = NONE
+  readonly #handler: Handler
+  readonly #clock: Clock
+  readonly #owner: CallOwner
+  readonly #timer: Timer | undefined
+  #exchange: Exchange | undefined
+  #address = ''
+  /** Ends the present wait of `execute`: for an attempt's result, or for the first snapshot. */
+  #settle: Settle | undefined
+  #late: (() => Error) | undefined
+  #committed = false
+  #ended = false
+
+  constructor(
+    service: string,
+    options: CallOptions,
+    timeoutMs: number,
+    handler: Handler,
+    clock: Clock,
+    owner: CallOwner,
+  ) {
+    this.service = service
+    this.options = options
+    this.#handler = handler
+    this.#clock = clock
+    this.#owner = owner
+    this.now = this.startedAt = clock.now()
+    this.#timer =
+      timeoutMs === Infinity ? undefined : clock.setTimer(() => this.#expire(timeoutMs), timeoutMs)
+  }
+
+  get ended(): boolean {
+    return this.#ended
+  }
+
+  /** The last attempt, for the question whether there may be another. */
+  get lastAttempt(): FailedAttempt {
+    const { method, idempotent, body } = this.options
+    return { method, idempotent, body, written: this.#exchange?.written ?? false }
+  }
+
+  /** Hands the caller the means to abort: at once, so that waiting for discovery can be aborted as well. */
+  begin(): void {
+    this.#handler.onConnect((reason) => this.#abort(reason ?? new errors.RequestAbortedError()))
+  }
+
+  /** Waits for what `subscribe` announces, or for the end of the call. `late`: the error if the deadline comes first. */
+  async until(subscribe: (callback: () => void) => () => void, late: () => Error): Promise<void> {
+    this.#late = late
+    let unsubscribe: (() => void) | undefined
+    await new Promise<void>((resolve) => {
+      this.#settle = () => resolve()
+      unsubscribe = subscribe(resolve)
+    })
+    unsubscribe?.()
+    this.#settle = undefined
+    this.#late = undefined
+  }
+
+  /** Sends the request to one endpoint. `undefined`: the response head is with the caller, or the call has ended. */
+  attempt(endpoint: Endpoint): Promise<Error | undefined> {
+    this.#address = endpoint.address
+    return new Promise((resolve) => {
+      this.#settle = resolve
+      this.#exchange = undefined
+      this.#exchange = endpoint.exchange(this.options, this)
+    })
+  }
+
+  /** Notes a failed attempt, so that the next one goes elsewhere. */
+  failed(endpoint: Endpoint, error: Error): void {
+    this.tried = [...this.tried, endpoint]
+    this.errors = [...this.errors, error]
+    this.now = this.#clock.now()
+  }
+
+  /** The caller gets `error`, and the call has ended. */
+  fail(error: Error): void {
+    if (!this.#end()) return
+    this.#settle?.(undefined)
+    this.#handler.onError(error)
+  }
+
+  // From the exchange: undici has begun to write. The caller has had its `onConnect` from `begin`.
+  onConnect(): void {}
+
+  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
+    if (statusCode >= 200) this.#commit()
+    return this.#handler.onHeaders(statusCode, headers, resume, statusMessage)
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#handler.onData(chunk)
+  }
+
+  onComplete(trailers: Buffer[]): void {
+    if (this.#end()) this.#handler.onComplete(trailers)
+  }
+
+  onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
+    this.#commit()
+    if (this.#end()) this.#handler.onUpgrade?.(statusCode, headers, socket)
+  }
+
+  onError(error: Error): void {
+    if (this.#committed) this.fail(error)
+    else this.#settle?.(error)
+  }
+
+  onBodySent(chunkSize: number, totalBytesSent: number): void {
+    this.#handler.onBodySent?.(chunkSize, totalBytesSent)
+  }
+
+  onRequestSent(): void {
+    this.#handler.onRequestSent?.()
+  }
+
+  onResponseStarted(): void {
+    this.#handler.onResponseStarted?.()
+  }
+
+  #commit(): void {
+    this.#committed = true
+    // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#settle?.(undefined)
+    this.#settle = undefined
+  }
+
+  /** The caller goes away. */
+  #abort(reason: Error): void {
+    this.#exchange?.abandon(reason, 'ignored')
+    this.fail(reason)
+  }
+
+  #expire(timeoutMs: number): void {
+    const error = this.#late?.() ?? this.#tooLate(timeoutMs)
+    // An endpoint that let the deadline pass has failed, as far as its circuit is concerned.
+    this.#exchange?.abandon(error, 'failure')
+    this.fail(error)
+  }
+
+  #tooLate(timeoutMs: number): Error {
+    const { method, path } = this.options
+    return new FairleadError(
+      'DEADLINE_EXCEEDED',
+      `${method} ${path} to ${this.service} at ${this.#address} has no response after ${timeoutMs} ms` +
+        ` (option timeoutMs), attempt ${this.errors.length + 1}`,
+      { service: this.service, endpoint: this.#address, errors: this.errors },
+    )
+  }
+
+  #end(): boolean {
+    if (this.#ended) return false
+    this.#ended = true
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#owner.ended()
+    return true
+  }
+}

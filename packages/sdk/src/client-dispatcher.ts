@@ -1,0 +1,105 @@
+import { Dispatcher } from 'undici'
+import { Call, type CallOptions, type CallOwner } from './call.js'
+import type { Clock } from './clock.js'
+import type { Cluster } from './cluster/cluster.js'
+import { asError, FairleadError } from './errors.js'
+import { clientClosed, execute, type ExecutePolicy } from './execute.js'
+import { toHandler } from './handler.js'
+
+export interface ClientDispatcherOptions {
+  readonly service: string
+  readonly cluster: Cluster
+  readonly policy: ExecutePolicy
+  readonly timeoutMs: number
+  readonly clock: Clock
+}
+
+/** The door: an undici Dispatcher with every policy behind it. */
+export class ClientDispatcher extends Dispatcher implements CallOwner {
+  readonly #options: ClientDispatcherOptions
+  /** How a caller may spell the service as an origin. */
+  readonly #origins: ReadonlySet<string>
+  #active = 0
+  #closed = false
+  #idle: (() => void) | undefined
+
+  constructor(options: ClientDispatcherOptions) {
+    super()
+    this.#options = options
+    const host = options.service.toLowerCase()
+    this.#origins = new Set([`http://${host}`, `http://${host}.service.consul`])
+  }
+
+  /**
+   * Sends a request to an endpoint of the service. Never throws: what is wrong reaches the handler.
+   * An `origin`, as `fetch` gives it, must be the service's own, `http://<service>`.
+   */
+  override dispatch(options: CallOptions, handler: Dispatcher.DispatchHandler): boolean {
+    const { service, cluster, policy, clock } = this.#options
+    const own = toHandler(handler)
+    const refusal = this.#closed ? clientClosed(service) : this.#refusal(options.origin)
+    if (refusal !== undefined) {
+      own.onError(refusal)
+      return false
+    }
+    this.#active++
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
+    const call = new Call(service, options, timeoutMs, own, clock, this)
+    call.begin()
+    // What throws here is a balancer of the user's; it must cost a request, not the process.
+    execute(call, cluster, policy).catch((thrown: unknown) => call.fail(asError(thrown)))
+    return true
+  }
+
+  /** Takes no more requests, lets those in flight finish, then closes all connections. */
+  override close(): Promise<void>
+  override close(callback: () => void): void
+  override close(callback?: () => void): Promise<void> | undefined {
+    return announce(this.#close(), callback)
+  }
+
+  /** Breaks off what is in flight. */
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(callback: () => void): void
+  override destroy(error: Error | null, callback: () => void): void
+  override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> | undefined {
+    const error = typeof first === 'function' ? undefined : first
+    return announce(this.#destroy(error ?? undefined), typeof first === 'function' ? first : second)
+  }
+
+  ended(): void {
+    this.#active--
+    if (this.#active === 0) this.#idle?.()
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true
+    if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+    await this.#options.cluster.close()
+  }
+
+  async #destroy(error = clientClosed(this.#options.service) as Error): Promise<void> {
+    this.#closed = true
+    await this.#options.cluster.destroy(error)
+  }
+
+  #refusal(origin: string | URL | undefined): FairleadError | undefined {
+    if (origin === undefined) return undefined
+    const text = typeof origin === 'string' ? origin : origin.origin
+    if (this.#origins.has(text)) return undefined
+    const { service } = this.#options
+    // A redirect to another host ends here as well: it must not be sent to this service by mistake.
+    return new FairleadError(
+      'INVALID_OPTION',
+      `origin is ${JSON.stringify(text)}: a client of ${service} serves http://${service.toLowerCase()} only`,
+      { service },
+    )
+  }
+}
+
+/** undici's two ways to hear of an end: a promise, or a callback. */
+function announce(end: Promise<void>, callback: (() => void) | undefined): Promise<void> | undefined {
+  if (callback === undefined) return end
+  void end.then(callback)
+  return undefined
+}

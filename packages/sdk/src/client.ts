@@ -1,0 +1,218 @@
+import type { Dispatcher } from 'undici'
+import { withLastResort } from './balance/last-resort.js'
+import type { CallOptions } from './call.js'
+import { ClientDispatcher } from './client-dispatcher.js'
+import { systemClock, type Clock } from './clock.js'
+import { Cluster } from './cluster/cluster.js'
+import { Endpoint } from './cluster/endpoint.js'
+import { consulResolver, shared } from './discovery/process-resolvers.js'
+import type { Instance, Resolver } from './discovery/resolver.js'
+import { FairleadError } from './errors.js'
+import { defaultLogger, type Logger } from './logger.js'
+import { inspect, type ClientInspection } from './observe/inspect.js'
+import { parseOptions, type ClientOptions, type Settings } from './options.js'
+import { systemRandom } from './random.js'
+import { alwaysClosed } from './resilience/breaker.js'
+import { opossumBreaker } from './resilience/opossum-breaker.js'
+import { RetryBudget } from './resilience/retry-budget.js'
+
+/** What `request` takes: undici's own options, without the origin and with a method that may be left out. */
+export type ClientRequestOptions<TOpaque = null> = Omit<
+  Dispatcher.RequestOptions<TOpaque>,
+  'origin' | 'method'
+> &
+  Pick<CallOptions, 'timeoutMs'> & {
+    /** Default `GET`. */
+    readonly method?: Dispatcher.HttpMethod
+  }
+
+export interface ReadyOptions {
+  /** How long to wait, in milliseconds. Default: the client's `timeoutMs`. */
+  readonly timeoutMs?: number
+}
+
+/** A client of one Consul service. */
+export interface Client extends AsyncDisposable {
+  readonly service: string
+  /** An undici `Dispatcher` with every policy in it: for `fetch`, for undici's APIs, and for its interceptors. */
+  readonly dispatcher: Dispatcher
+  /**
+   * undici's `request`: a status code, headers and a body that is a stream.
+   *
+   * @throws FairleadError `NO_ENDPOINTS`, `CIRCUIT_OPEN`, `DEADLINE_EXCEEDED`, `ATTEMPTS_EXHAUSTED`, `CLIENT_CLOSED`;
+   *   whatever `signal` was aborted with; undici's own errors for a request that cannot be sent to anyone.
+   */
+  request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>>
+  /**
+   * The process's own `fetch`, on an endpoint of this service.
+   *
+   * @param input A path such as `/v1/orders/42`, or a URL of this service, `http://<service>/...`.
+   * @throws TypeError whose `cause` is what `request` would throw.
+   */
+  fetch(input: string | URL, init?: RequestInit): Promise<Response>
+  /**
+   * Resolves when discovery has answered for the first time, also when it knows no instance.
+   *
+   * @throws FairleadError `NO_ENDPOINTS` when it has not within `timeoutMs`, saying why; `CLIENT_CLOSED`.
+   */
+  ready(options?: ReadyOptions): Promise<void>
+  /** The client as it stands; plain data. */
+  inspect(): ClientInspection
+  /** Takes no more requests, lets those in flight finish, and stops watching. */
+  close(): Promise<void>
+}
+
+/**
+ * A client that finds the instances of a Consul service and balances over them.
+ * It begins to watch at once, and keeps the process alive until it is closed.
+ *
+ * @param service The name in Consul.
+ * @throws FairleadError `INVALID_OPTION` for everything that can be refused before the first request.
+ * @example
+ * ```ts
+ * import { createClient } from '@fairlead/sdk'
+ *
+ * const orders = createClient('orders')
+ * const { statusCode, body } = await orders.request({ path: '/v1/orders/42' })
+ * console.log(statusCode, await body.json())
+ * await orders.close()
+ * ```
+ */
+export function createClient(service: string, options: ClientOptions = {}): Client {
+  return new ConsulClient(parseOptions(service, options, process.env))
+}
+
+class ConsulClient implements Client {
+  readonly service: string
+  readonly dispatcher: ClientDispatcher
+  readonly #settings: Settings
+  readonly #clock: Clock
+  readonly #resolver: Resolver
+  readonly #cluster: Cluster
+  readonly #budget: RetryBudget
+
+  constructor(settings: Settings) {
+    const clock = settings.clock ?? systemClock
+    const random = settings.random ?? systemRandom()
+    const logger = settings.logger ?? defaultLogger()
+    const { service, consul } = settings
+    this.service = service
+    this.#settings = settings
+    this.#clock = clock
+    this.#resolver =
+      settings.resolver === undefined ? consulResolver(consul, clock) : shared(settings.resolver, clock)
+    this.#cluster = new Cluster({
+      service,
+      resolver: this.#resolver,
+      // Must be around the balancer, so that no policy meets a weight of zero.
+      balancer: withLastResort(settings.balancer),
+      createEndpoint: endpointFactory(settings, clock, logger),
+      clock,
+      random,
+      logger,
+    })
+    const { attempts, budgetRatio, budgetMinPerSecond } = settings.retry
+    this.#budget = new RetryBudget(
+      { ratio: budgetRatio, minPerSecond: budgetMinPerSecond, ttlMs: 10_000 },
+      clock.now(),
+    )
+    this.dispatcher = new ClientDispatcher({
+      service,
+      cluster: this.#cluster,
+      policy: { attempts, budget: this.#budget },
+      timeoutMs: settings.timeoutMs,
+      clock,
+    })
+    void this.#cluster.follow()
+  }
+
+  request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>> {
+    return this.dispatcher.request<TOpaque>({
+      method: 'GET',
+      ...options,
+    } as Dispatcher.RequestOptions<TOpaque>)
+  }
+
+  fetch(input: string | URL, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(input, `http://${this.service}`)
+    // The types of the process's own fetch come from another version of undici; at run time it takes ours.
+    const dispatcher = this.dispatcher as unknown as NonNullable<RequestInit['dispatcher']>
+    return fetch(url, { ...init, dispatcher })
+  }
+
+  async ready({ timeoutMs = this.#settings.timeoutMs }: ReadyOptions = {}): Promise<void> {
+    if (this.#cluster.resolved) return
+    const late = await new Promise<boolean>((resolve) => {
+      const timer = timeoutMs === Infinity ? undefined : this.#clock.setTimer(expire, timeoutMs)
+      const clock = this.#clock
+      const forget = this.#cluster.onResolved(() => {
+        if (timer !== undefined) clock.clearTimer(timer)
+        resolve(false)
+      })
+      function expire(): void {
+        forget()
+        resolve(true)
+      }
+    })
+    const { service } = this
+    if (late) {
+      throw new FairleadError(
+        'NO_ENDPOINTS',
+        `${service} is not ready after ${timeoutMs} ms: ${this.#cluster.whyEmpty()}`,
+        {
+          service,
+        },
+      )
+    }
+    if (this.#cluster.closed) {
+      throw new FairleadError('CLIENT_CLOSED', `the client of ${service} was closed before it was ready`, {
+        service,
+      })
+    }
+  }
+
+  inspect(): ClientInspection {
+    return inspect(this.service, this.#resolver.name, this.#cluster, this.#budget, this.#clock)
+  }
+
+  close(): Promise<void> {
+    return this.dispatcher.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** Makes the live object of a new instance: its connections and its circuit. */
+function endpointFactory(
+  settings: Settings,
+  clock: Clock,
+  logger: Logger,
+): (instance: Instance, seedMs: number) => Endpoint {
+  const { service, connections } = settings
+  const makeBreaker =
+    settings.breaker === false ? () => alwaysClosed : opossumBreaker(settings.breaker, clock)
+  const pool = {
+    connections: connections.maxPerEndpoint ?? null,
+    connect: { timeout: connections.connectTimeoutMs },
+    keepAliveTimeout: connections.keepAliveMs,
+    bodyTimeout: connections.bodyTimeoutMs,
+    // The deadline of the call is the limit; a second, shorter one would only be in its way.
+    headersTimeout: 0,
+  }
+  return (instance, seedMs) => {
+    const breaker = makeBreaker((state) => {
+      const fields = { service, endpoint: instance.origin, circuit: state }
+      if (state === 'open') {
+        logger.warn(fields, 'circuit opened: requests go elsewhere, and one will probe it')
+      } else {
+        logger.info(
+          fields,
+          state === 'closed' ? 'circuit closed: back in use' : 'circuit half open: one request probes it',
+        )
+      }
+    })
+    return new Endpoint({ service, instance, pool, breaker, seedMs, clock })
+  }
+}

@@ -1,0 +1,44 @@
+/** A pending timer; opaque, only good for {@link Clock.clearTimer}. */
+export type Timer = object
+
+/** Time as an argument: everything in Fairlead that waits or measures is handed one of these. */
+export interface Clock {
+  /** Monotonic time in milliseconds, with a fraction. The origin is arbitrary. */
+  now(): number
+  /** Calls `callback` once, `delayMs` milliseconds from now. The timer keeps the process alive. */
+  setTimer(callback: () => void, delayMs: number): Timer
+  /** Forgets a timer; one that has fired already is ignored. */
+  clearTimer(timer: Timer): void
+}
+
+// Node turns a longer delay into 1 ms; "for ever" has to stay far away.
+const LONGEST_DELAY_MS = 2 ** 31 - 1
+
+/** The machine's own clock: `performance.now()` and `setTimeout`. */
+export const systemClock: Clock = {
+  now: () => performance.now(),
+  setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, LONGEST_DELAY_MS)),
+  clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+}
+
+/** Has it aborted by now? A function, as the compiler takes a property that was false to be false for ever. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted
+}
+
+/** Resolves after `delayMs` milliseconds, or at once when `signal` aborts: callers look at the signal. */
+export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) {
+      resolve()
+      return
+    }
+    const timer = clock.setTimer(done, delayMs)
+    signal.addEventListener('abort', done, { once: true })
+    function done(): void {
+      clock.clearTimer(timer)
+      signal.removeEventListener('abort', done)
+      resolve()
+    }
+  })
+}

@@ -1,0 +1,117 @@
+import { Pool, type Dispatcher } from 'undici'
+import type { Candidate, LoadObserver } from '../balance/picker.js'
+import type { Clock } from '../clock.js'
+import type { Instance } from '../discovery/resolver.js'
+import { FairleadError } from '../errors.js'
+import { toDispatchHandler, type Handler } from '../handler.js'
+import type { Breaker, Outcome, Permit } from '../resilience/breaker.js'
+import { PeakEwma } from './ewma.js'
+import { Exchange, type ExchangeSide } from './exchange.js'
+
+export interface EndpointOptions {
+  readonly service: string
+  readonly instance: Instance
+  readonly pool: Pool.Options
+  readonly breaker: Breaker
+  /** What its latency is taken for until it is measured, in milliseconds. */
+  readonly seedMs: number
+  readonly clock: Clock
+}
+
+/** The live object of one instance: connections, circuit and load. Same key, same object, across updates. */
+export class Endpoint implements Candidate, ExchangeSide {
+  /** Discovery's latest word on it; written by the cluster's update only. */
+  instance: Instance
+  observer: LoadObserver | undefined
+  readonly breaker: Breaker
+  readonly latency: PeakEwma
+  readonly #service: string
+  readonly #pool: Pool
+  readonly #clock: Clock
+  #inflight = 0
+  #requests = 0
+  #failures = 0
+
+  constructor(options: EndpointOptions) {
+    this.instance = options.instance
+    this.breaker = options.breaker
+    this.latency = new PeakEwma(options.seedMs, options.clock.now())
+    this.#service = options.service
+    this.#clock = options.clock
+    this.#pool = new Pool(options.instance.origin, options.pool)
+  }
+
+  /** `host:port`, for people. */
+  get address(): string {
+    return this.instance.origin.slice(this.instance.origin.indexOf('//') + 2)
+  }
+
+  get available(): boolean {
+    return this.breaker.available
+  }
+
+  get inflight(): number {
+    return this.#inflight
+  }
+
+  /** Requests ever sent to it. */
+  get requests(): number {
+    return this.#requests
+  }
+
+  /** Of these, how many failed: no response, or one of status 5xx. */
+  get failures(): number {
+    return this.#failures
+  }
+
+  latencyAt(now: number): number {
+    return this.latency.latencyAt(now)
+  }
+
+  /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */
+  exchange(options: Dispatcher.DispatchOptions, handler: Handler): Exchange | undefined {
+    const permit = this.breaker.acquire()
+    if (permit === 0) {
+      handler.onError(
+        new FairleadError('CIRCUIT_OPEN', `the circuit of ${this.#service} at ${this.address} is open`, {
+          service: this.#service,
+          endpoint: this.address,
+        }),
+      )
+      return undefined
+    }
+    const exchange = new Exchange(this, handler, permit, options.body, this.#clock)
+    // fetch names an origin, the service's: on the wire it is this endpoint's.
+    const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
+    this.#pool.dispatch(addressed, toDispatchHandler(exchange))
+    return exchange
+  }
+
+  begin(): void {
+    this.#requests++
+    this.#inflight++
+    this.observer?.loadChanged()
+  }
+
+  end(): void {
+    this.#inflight--
+    this.observer?.loadChanged()
+  }
+
+  judge(permit: Permit, outcome: Outcome): void {
+    if (outcome === 'failure') this.#failures++
+    this.breaker.record(permit, outcome)
+  }
+
+  /** Lets requests in flight finish, then closes its connections. */
+  async close(): Promise<void> {
+    await this.#pool.close()
+    this.breaker.close()
+  }
+
+  /** Breaks off its requests with `error`. */
+  async destroy(error: Error): Promise<void> {
+    await this.#pool.destroy(error)
+    this.breaker.close()
+  }
+}

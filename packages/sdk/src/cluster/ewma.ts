@@ -1,0 +1,60 @@
+/**
+ * Time constant of the average in milliseconds: a sample has lost 63% of its say after it.
+ * 10 s, the default of Finagle and Linkerd.
+ */
+const TAU_MS = 10_000
+
+// A failure counts as four times what the endpoint was thought to take: one loses it most of its traffic for
+// tau x ln 4 = 14 s, and each further one multiplies, which backs off from a dead endpoint within a few requests.
+const FAILURE_FACTOR = 4
+
+// Linkerd's penalty for a failure, 5 s, here the most that failures add up to: forgiven within tau x ln(5000 / 5),
+// about 70 s, where 5 ms is usual.
+const LARGEST_PENALTY_MS = 5000
+
+// Below the resolution of anything a network does; keeps "never answered" from multiplying by zero.
+const SMALLEST_MS = 0.1
+
+/**
+ * Peak EWMA of latency: jumps up to a slow sample at once, comes down slowly.
+ * Source: Finagle `PeakEwma`. Reading projects the decay to the present and writes nothing (Linkerd `Ewma::get_at`).
+ */
+export class PeakEwma {
+  #valueMs: number
+  #at: number
+  #measured = false
+
+  /** @param seedMs Stands in until the first sample, so that a new endpoint is not taken for a free one. */
+  constructor(seedMs: number, now: number) {
+    this.#valueMs = seedMs
+    this.#at = now
+  }
+
+  /** The estimate at `now`: halves in 6.9 s without samples, so that an endpoint once slow gets another chance. */
+  latencyAt(now: number): number {
+    const elapsed = now - this.#at
+    return elapsed > 0 ? this.#valueMs * Math.exp(-elapsed / TAU_MS) : this.#valueMs
+  }
+
+  /** Takes in the time to first byte of a response. */
+  observe(sampleMs: number, now: number): void {
+    const sample = Math.max(sampleMs, SMALLEST_MS)
+    if (!this.#measured || sample > this.#valueMs) {
+      // The first sample replaces the seed: a guess should not slow down the truth.
+      this.#measured = true
+      this.#valueMs = sample
+    } else {
+      const kept = Math.exp((this.#at - now) / TAU_MS)
+      this.#valueMs = this.#valueMs * kept + sample * (1 - kept)
+    }
+    this.#at = now
+  }
+
+  /** Takes in a failure after `elapsedMs`: failing fast must not look like answering fast. */
+  penalize(elapsedMs: number, now: number): void {
+    const worse = Math.max(this.latencyAt(now), SMALLEST_MS) * FAILURE_FACTOR
+    this.#valueMs = Math.max(elapsedMs, Math.min(worse, LARGEST_PENALTY_MS))
+    this.#measured = true
+    this.#at = now
+  }
+}

@@ -1,0 +1,145 @@
+import type { Duplex } from 'node:stream'
+import { errors } from 'undici'
+import type { Clock } from '../clock.js'
+import type { Abort, Handler } from '../handler.js'
+import type { Outcome, Permit } from '../resilience/breaker.js'
+import { isOfTheCaller } from '../resilience/retry.js'
+import type { PeakEwma } from './ewma.js'
+
+/** What an exchange writes to on its endpoint. */
+export interface ExchangeSide {
+  readonly latency: PeakEwma
+  /** A request began; the load went up. */
+  begin(): void
+  /** Its response ended in whatever way; the load went down. */
+  end(): void
+  /** How it went, once. */
+  judge(permit: Permit, outcome: Outcome): void
+}
+
+/**
+ * One request on one endpoint: the only place that sees it written, answered, ended or broken off, and so the
+ * only one that writes the endpoint's load, latency and circuit.
+ * Latency ends at the first byte; the load ends with the body, exactly once in any order of events.
+ */
+export class Exchange implements Handler {
+  readonly #side: ExchangeSide
+  readonly #next: Handler
+  readonly #permit: Permit
+  readonly #clock: Clock
+  readonly #body: unknown
+  readonly #startedAt: number
+  #writtenAt: number | undefined
+  #abort: Abort | undefined
+  #abandoned: Error | undefined
+  #judged = false
+  #ended = false
+
+  constructor(side: ExchangeSide, next: Handler, permit: Permit, body: unknown, clock: Clock) {
+    this.#side = side
+    this.#next = next
+    this.#permit = permit
+    this.#body = body
+    this.#clock = clock
+    this.#startedAt = clock.now()
+    side.begin()
+  }
+
+  /** Has undici begun to write the request? If not, no byte of it can have left. */
+  get written(): boolean {
+    return this.#writtenAt !== undefined
+  }
+
+  /** Gives the request up, connected or not. The next handler hears nothing more of it. */
+  abandon(reason: Error, outcome: Outcome): void {
+    if (this.#ended) return
+    this.#abandoned = reason
+    this.#judge(outcome)
+    this.#end()
+    // Without a connection there is nothing to abort yet: `onConnect` will.
+    this.#abort?.(reason)
+  }
+
+  onConnect(abort: Abort): void {
+    if (this.#abandoned !== undefined) {
+      abort(this.#abandoned)
+      return
+    }
+    this.#writtenAt = this.#clock.now()
+    this.#abort = abort
+  }
+
+  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
+    if (this.#abandoned !== undefined) return true
+    // Interim responses (1xx) come before the one that counts.
+    if (statusCode >= 200) this.#judge(statusCode >= 500 ? 'failure' : 'success')
+    return this.#next.onHeaders(statusCode, headers, resume, statusMessage)
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#abandoned === undefined ? this.#next.onData(chunk) : true
+  }
+
+  onComplete(trailers: Buffer[]): void {
+    if (this.#abandoned !== undefined) return
+    this.#end()
+    this.#next.onComplete(trailers)
+  }
+
+  onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
+    if (this.#abandoned !== undefined) return
+    this.#judge('success')
+    socket.once('close', () => this.#end())
+    this.#next.onUpgrade?.(statusCode, headers, socket)
+  }
+
+  onError(error: Error): void {
+    if (this.#ended) return
+    if (this.#judged) {
+      // The circuit has its verdict from the head, but a body cut off must still cost the endpoint traffic.
+      const now = this.#clock.now()
+      this.#side.latency.penalize(now - this.#startedAt, now)
+    } else {
+      this.#judge(isOurs(error, this.#body) ? 'ignored' : 'failure')
+    }
+    this.#end()
+    this.#next.onError(error)
+  }
+
+  onBodySent(chunkSize: number, totalBytesSent: number): void {
+    this.#next.onBodySent?.(chunkSize, totalBytesSent)
+  }
+
+  onRequestSent(): void {
+    this.#next.onRequestSent?.()
+  }
+
+  onResponseStarted(): void {
+    this.#next.onResponseStarted?.()
+  }
+
+  #judge(outcome: Outcome): void {
+    if (this.#judged) return
+    this.#judged = true
+    const now = this.#clock.now()
+    // From the write, not from the pick: connecting says little of how fast the endpoint answers.
+    if (outcome === 'success') this.#side.latency.observe(now - (this.#writtenAt ?? this.#startedAt), now)
+    if (outcome === 'failure') this.#side.latency.penalize(now - this.#startedAt, now)
+    this.#side.judge(this.#permit, outcome)
+  }
+
+  #end(): void {
+    if (this.#ended) return
+    this.#ended = true
+    this.#side.end()
+  }
+}
+
+/** Does this error say nothing of the endpoint: the caller's own, or a pool that we have closed? */
+function isOurs(error: Error, body: unknown): boolean {
+  return (
+    isOfTheCaller(error, body) ||
+    error instanceof errors.ClientClosedError ||
+    error instanceof errors.ClientDestroyedError
+  )
+}

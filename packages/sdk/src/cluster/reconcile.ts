@@ -1,0 +1,41 @@
+import type { Instance } from '../discovery/resolver.js'
+
+/** What has to happen for the endpoints to be those of a snapshot. */
+export interface Plan<E> {
+  /** Endpoints that stay, in the snapshot's order, each with what is known of it now. */
+  readonly kept: readonly { readonly endpoint: E; readonly instance: Instance }[]
+  readonly added: readonly Instance[]
+  readonly removed: readonly E[]
+  /** Does a picker have to be made anew: is a member or a weight different? */
+  readonly changed: boolean
+}
+
+/**
+ * Compares the live endpoints with a snapshot. Pure.
+ * Same key and origin: same endpoint, so its connections, its load and its circuit survive.
+ * Of two instances with one key the first counts.
+ */
+export function reconcile<E extends { readonly instance: Instance }>(
+  current: ReadonlyMap<string, E>,
+  instances: readonly Instance[],
+): Plan<E> {
+  const kept: { endpoint: E; instance: Instance }[] = []
+  const added: Instance[] = []
+  const seen = new Set<string>()
+  const stays = new Set<E>()
+  let reweighted = false
+  for (const instance of instances) {
+    if (seen.has(instance.key)) continue
+    seen.add(instance.key)
+    const endpoint = current.get(instance.key)
+    if (endpoint?.instance.origin === instance.origin) {
+      stays.add(endpoint)
+      kept.push({ endpoint, instance })
+      reweighted ||= endpoint.instance.weight !== instance.weight
+    } else {
+      added.push(instance)
+    }
+  }
+  const removed = [...current.values()].filter((endpoint) => !stays.has(endpoint))
+  return { kept, added, removed, changed: reweighted || added.length > 0 || removed.length > 0 }
+}

@@ -1,0 +1,87 @@
+import type { Call } from './call.js'
+import type { Cluster } from './cluster/cluster.js'
+import type { Endpoint } from './cluster/endpoint.js'
+import { FairleadError, reasonOf } from './errors.js'
+import { isOfTheCaller, whyNotRetry } from './resilience/retry.js'
+import type { RetryBudget } from './resilience/retry-budget.js'
+
+export interface ExecutePolicy {
+  /** Attempts in all, the first included. */
+  readonly attempts: number
+  readonly budget: RetryBudget
+}
+
+/** The data path: one request, from the first pick to the head of a response or to an error. */
+export async function execute(call: Call, cluster: Cluster, policy: ExecutePolicy): Promise<void> {
+  policy.budget.deposit(call.now)
+  for (let attempt = 1; ; attempt++) {
+    if (!cluster.resolved) await call.until(cluster.onResolved, () => unresolved(call, cluster))
+    if (call.ended) return
+
+    const endpoint = cluster.pick(call)
+    if (endpoint === undefined) {
+      call.fail(nothingToPick(call, cluster))
+      return
+    }
+
+    const failure = await call.attempt(endpoint)
+    if (failure === undefined) return
+    if (isOfTheCaller(failure, call.options.body)) {
+      call.fail(failure)
+      return
+    }
+    call.failed(endpoint, failure)
+
+    const final = whyFinal(call, attempt, policy)
+    if (final !== undefined) {
+      call.fail(exhausted(call, endpoint, failure, final))
+      return
+    }
+  }
+}
+
+/** Why there is no other attempt, as the end of a sentence; `undefined` when there is one, paid for. */
+function whyFinal(call: Call, attempt: number, { attempts, budget }: ExecutePolicy): string | undefined {
+  const refusal = whyNotRetry(call.lastAttempt)
+  if (refusal !== undefined) return refusal
+  if (attempt >= attempts) return attempts === 1 ? 'retries are off' : `${attempts} attempts are the most`
+  // Last of all, so that only a retry that is made is paid for.
+  return budget.withdraw(call.now) ? undefined : 'the retry budget is spent'
+}
+
+function exhausted(call: Call, endpoint: Endpoint, failure: Error, final: string): FairleadError {
+  const { method, path } = call.options
+  const tries = call.errors.length === 1 ? '' : ` after ${call.errors.length} attempts`
+  return new FairleadError(
+    'ATTEMPTS_EXHAUSTED',
+    `${method} ${path} to ${call.service} at ${endpoint.address} failed${tries}: ${reasonOf(failure)}` +
+      `; not tried again: ${final}`,
+    { service: call.service, endpoint: endpoint.address, errors: call.errors, cause: failure },
+  )
+}
+
+/** The deadline came before discovery's first answer. */
+function unresolved({ service }: Call, cluster: Cluster): FairleadError {
+  return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet: ${cluster.whyEmpty()}`, {
+    service,
+  })
+}
+
+/** Discovery has answered, and yet there is no endpoint: the answer was empty, or all circuits are open. */
+function nothingToPick({ service, errors }: Call, cluster: Cluster): FairleadError {
+  if (cluster.closed) return clientClosed(service)
+  const count = cluster.endpoints.length
+  return count === 0
+    ? new FairleadError('NO_ENDPOINTS', `${service} has no endpoint: ${cluster.whyEmpty()}`, {
+        service,
+        errors,
+      })
+    : new FairleadError('CIRCUIT_OPEN', `all ${count} endpoints of ${service} have an open circuit`, {
+        service,
+        errors,
+      })
+}
+
+export function clientClosed(service: string): FairleadError {
+  return new FairleadError('CLIENT_CLOSED', `the client of ${service} is closed; make a new one`, { service })
+}

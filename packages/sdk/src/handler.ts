@@ -1,0 +1,125 @@
+import type { Duplex } from 'node:stream'
+import { util, type Dispatcher } from 'undici'
+
+/**
+ * The callbacks of one dispatch, in the shape that undici 7's clients call themselves: headers as they came off
+ * the wire, backpressure as a return value. Everything inside Fairlead speaks it. The newer shape
+ * (`onRequestStart`, ...) is translated once at the edge: underneath, undici would translate it back for each
+ * attempt, parsing all headers on the way (measured: 1.5 µs a request, 8%).
+ */
+export interface Handler {
+  onConnect(abort: Abort, context?: object): void
+  onResponseStarted?(): void
+  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean
+  onData(chunk: Buffer): boolean
+  onComplete(trailers: Buffer[]): void
+  onUpgrade?(statusCode: number, headers: Buffer[], socket: Duplex): void
+  onError(error: Error): void
+  onBodySent?(chunkSize: number, totalBytesSent: number): void
+  onRequestSent?(): void
+}
+
+export type Abort = (reason?: Error) => void
+
+/** A caller's handler of either generation, as a {@link Handler}. */
+export function toHandler(handler: Dispatcher.DispatchHandler): Handler {
+  return handler.onRequestStart === undefined
+    ? (handler as unknown as Handler)
+    : new ControllerHandler(handler)
+}
+
+/** Where undici wants ours. The typings of its older shape say `string[]` for what is a list of buffers. */
+export function toDispatchHandler(handler: Handler): Dispatcher.DispatchHandler {
+  return handler as unknown as Dispatcher.DispatchHandler
+}
+
+/** Speaks the newer shape to the caller. */
+class ControllerHandler implements Handler {
+  readonly #handler: Dispatcher.DispatchHandler
+  #controller: Controller | undefined
+
+  constructor(handler: Dispatcher.DispatchHandler) {
+    this.#handler = handler
+  }
+
+  onConnect(abort: Abort, context: object = {}): void {
+    this.#controller = new Controller(abort)
+    this.#handler.onRequestStart?.(this.#controller, context)
+  }
+
+  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
+    const controller = this.#started()
+    controller.rawHeaders = headers
+    controller.onResume = resume
+    this.#handler.onResponseStart?.(controller, statusCode, util.parseHeaders(headers), statusMessage)
+    return !controller.paused
+  }
+
+  onData(chunk: Buffer): boolean {
+    const controller = this.#started()
+    this.#handler.onResponseData?.(controller, chunk)
+    return !controller.paused
+  }
+
+  onComplete(trailers: Buffer[]): void {
+    const controller = this.#started()
+    controller.rawTrailers = trailers
+    this.#handler.onResponseEnd?.(controller, util.parseHeaders(trailers))
+  }
+
+  onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
+    const controller = this.#started()
+    controller.rawHeaders = headers
+    this.#handler.onRequestUpgrade?.(controller, statusCode, util.parseHeaders(headers), socket)
+  }
+
+  onError(error: Error): void {
+    this.#handler.onResponseError?.(this.#started(), error)
+  }
+
+  /** An error can come before the start, such as for a path that is none: then this is the start. */
+  #started(): Controller {
+    return (this.#controller ??= new Controller(() => undefined))
+  }
+}
+
+class Controller implements Dispatcher.DispatchController {
+  rawHeaders: Buffer[] | null = null
+  rawTrailers: Buffer[] | null = null
+  onResume: (() => void) | undefined
+  readonly #abort: Abort
+  #paused = false
+  #reason: Error | null = null
+
+  constructor(abort: Abort) {
+    this.#abort = abort
+  }
+
+  get aborted(): boolean {
+    return this.#reason !== null
+  }
+
+  get reason(): Error | null {
+    return this.#reason
+  }
+
+  get paused(): boolean {
+    return this.#paused
+  }
+
+  pause(): void {
+    this.#paused = true
+  }
+
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.onResume?.()
+  }
+
+  abort(reason: Error): void {
+    if (this.#reason !== null) return
+    this.#reason = reason
+    this.#abort(reason)
+  }
+}

@@ -1,0 +1,24 @@
+export { createClient } from './client.js'
+export type { Client, ClientRequestOptions, ReadyOptions } from './client.js'
+export type {
+  BreakerOptions,
+  ClientOptions,
+  ConnectionOptions,
+  ConsulOptions,
+  RetryOptions,
+} from './options.js'
+export { FairleadError } from './errors.js'
+export type { FairleadErrorCode, FairleadErrorDetails } from './errors.js'
+export type { BreakerState } from './resilience/breaker.js'
+export type { ClientInspection, EndpointInspection } from './observe/inspect.js'
+export { fixedResolver } from './discovery/fixed-resolver.js'
+export type { ExcludedInstance, Instance, Locality, Resolver, ResolverEvent } from './discovery/resolver.js'
+export { balancers } from './balance/balancers.js'
+export type { BalancerName } from './balance/balancers.js'
+export { powerOfTwoChoices } from './balance/power-of-two-choices.js'
+export { leastRequest, peakEwma } from './balance/load.js'
+export type { Load } from './balance/load.js'
+export type { Balancer, Candidate, LoadObserver, PickContext, Picker } from './balance/picker.js'
+export type { Clock, Timer } from './clock.js'
+export type { Random } from './random.js'
+export type { Logger } from './logger.js'

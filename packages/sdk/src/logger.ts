@@ -1,0 +1,17 @@
+import { pino } from 'pino'
+
+/**
+ * What Fairlead needs of a logger: pino's own call shape, so that a pino instance fits as it is.
+ * `info`: the set of instances changed. `warn`: something failed and Fairlead goes on without it.
+ * `error`: something needs a person.
+ */
+export interface Logger {
+  info(fields: object, message: string): void
+  warn(fields: object, message: string): void
+  error(fields: object, message: string): void
+}
+
+/** A pino logger on standard output from level `warn`: a library is quiet until something is wrong. */
+export function defaultLogger(): Logger {
+  return pino({ name: 'fairlead', level: 'warn' })
+}

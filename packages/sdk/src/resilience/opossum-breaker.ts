@@ -1,0 +1,121 @@
+import { EventEmitter } from 'node:events'
+import CircuitBreaker from 'opossum'
+import type { Clock } from '../clock.js'
+import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from './breaker.js'
+
+export interface OpossumBreakerOptions {
+  /** Requests in the window before a rate of failures means anything. */
+  readonly volumeThreshold: number
+  /** The circuit opens above this share of failures in the window, in percent. */
+  readonly errorThresholdPercentage: number
+  /** Length of the rolling window in milliseconds. */
+  readonly windowMs: number
+  /** How long the circuit stays open before one probe is let through, in milliseconds. */
+  readonly resetMs: number
+}
+
+// Ten buckets: the window slides by a tenth of its length, as opossum's own default does.
+const BUCKETS = 10
+
+/** opossum counts with this; its typings leave the method out. */
+interface Counter {
+  increment(property: 'fires' | 'successes', latencyMs?: number): void
+}
+
+/** opossum behind the two-phase port: it owns the window, the threshold and the states. */
+export function opossumBreaker(options: OpossumBreakerOptions, clock: Clock): BreakerFactory {
+  return (report) => new OpossumBreaker(options, clock, report)
+}
+
+class OpossumBreaker implements Breaker {
+  readonly #circuit: CircuitBreaker<[Outcome], void>
+  readonly #counter: Counter
+  readonly #rotation = new EventEmitter()
+  readonly #bucketMs: number
+  readonly #clock: Clock
+  #rotatedAt: number
+  #state: BreakerState = 'closed'
+  #period: Permit = 1
+  #probing = false
+
+  constructor(options: OpossumBreakerOptions, clock: Clock, report: (state: BreakerState) => void) {
+    this.#clock = clock
+    this.#bucketMs = options.windowMs / BUCKETS
+    this.#rotatedAt = clock.now()
+    this.#circuit = new CircuitBreaker(settle, {
+      volumeThreshold: options.volumeThreshold,
+      errorThresholdPercentage: options.errorThresholdPercentage,
+      resetTimeout: options.resetMs,
+      rollingCountTimeout: options.windowMs,
+      rollingCountBuckets: BUCKETS,
+      // The call is over when opossum hears of it: its own timer, percentiles and snapshots have nothing to do,
+      // and would cost two timers a breaker and a sort of all latencies at every failure.
+      timeout: false,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+      rotateBucketController: this.#rotation,
+    })
+    this.#counter = this.#circuit.status as unknown as Counter
+    const enter = (state: BreakerState): void => {
+      this.#state = state
+      this.#period++
+      this.#probing = false
+      report(state)
+    }
+    this.#circuit.on('open', () => enter('open'))
+    this.#circuit.on('halfOpen', () => enter('half_open'))
+    this.#circuit.on('close', () => enter('closed'))
+  }
+
+  get state(): BreakerState {
+    return this.#state
+  }
+
+  get available(): boolean {
+    return this.#state === 'closed' || (this.#state === 'half_open' && !this.#probing)
+  }
+
+  acquire(): Permit {
+    if (!this.available) return 0
+    if (this.#state === 'half_open') this.#probing = true
+    return this.#period
+  }
+
+  record(permit: Permit, outcome: Outcome): void {
+    // From an earlier period: it says how the endpoint was, not how it is.
+    if (permit !== this.#period) return
+    if (outcome === 'ignored') {
+      this.#probing = false
+      return
+    }
+    this.#rotate()
+    if (outcome === 'success' && this.#state === 'closed') {
+      // Changes no state, so it is counted without the promises of `fire` (0.06 µs against 0.45 µs).
+      this.#counter.increment('fires')
+      this.#counter.increment('successes', 0)
+      return
+    }
+    // opossum has heard of it by the next turn of the microtask queue; the rejection is our own.
+    this.#circuit.fire(outcome).catch(() => undefined)
+  }
+
+  close(): void {
+    this.#circuit.shutdown()
+  }
+
+  /** Moves the window on to the present, so that an idle breaker needs no timer. */
+  #rotate(): void {
+    const passed = Math.floor((this.#clock.now() - this.#rotatedAt) / this.#bucketMs)
+    if (passed <= 0) return
+    this.#rotatedAt += passed * this.#bucketMs
+    for (let bucket = Math.min(passed, BUCKETS); bucket > 0; bucket--) this.#rotation.emit('rotate')
+  }
+}
+
+const succeeded = Promise.resolve()
+const failed = new Error('the request failed')
+
+function settle(outcome: Outcome): Promise<void> {
+  // A value, not a throw: the error is a constant that nobody sees.
+  return outcome === 'success' ? succeeded : Promise.reject(failed)
+}

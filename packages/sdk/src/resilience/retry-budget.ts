@@ -1,0 +1,65 @@
+export interface RetryBudgetOptions {
+  /** Retries allowed for each request of the last `ttlMs`: 0.2 is one retry for five requests. */
+  readonly ratio: number
+  /** Retries a second that are allowed whatever the traffic. */
+  readonly minPerSecond: number
+  /** How long a request counts, in milliseconds. */
+  readonly ttlMs: number
+}
+
+const SLOTS = 10
+
+/**
+ * Caps retries at a share of the traffic, so that retries cannot multiply an overload.
+ * Balance = requests of the last `ttlMs` x ratio + reserve - retries of the last `ttlMs`.
+ * Source: Finagle `RetryBudget` (20%, 10 a second, 10 s), which Linkerd uses with the same defaults.
+ */
+export class RetryBudget {
+  readonly #ratio: number
+  readonly #reserve: number
+  readonly #slotMs: number
+  /** What each tenth of the window added, retries subtracted. */
+  readonly #slots = new Float64Array(SLOTS)
+  #slot: number
+
+  constructor(options: RetryBudgetOptions, now: number) {
+    this.#ratio = options.ratio
+    this.#reserve = (options.minPerSecond * options.ttlMs) / 1000
+    this.#slotMs = options.ttlMs / SLOTS
+    this.#slot = Math.floor(now / this.#slotMs)
+  }
+
+  /** A request was made. */
+  deposit(now: number): void {
+    this.#expire(now)
+    this.#add(this.#ratio)
+  }
+
+  /** Takes leave for one retry. */
+  withdraw(now: number): boolean {
+    if (this.balance(now) < 1) return false
+    this.#add(-1)
+    return true
+  }
+
+  /** Retries that are left at this moment. */
+  balance(now: number): number {
+    this.#expire(now)
+    let sum = this.#reserve
+    for (const slot of this.#slots) sum += slot
+    // A sum of fifths may miss a whole number by an ulp.
+    return Math.floor(sum * 1e6 + 0.5) / 1e6
+  }
+
+  #add(amount: number): void {
+    const index = this.#slot % SLOTS
+    this.#slots[index] = (this.#slots[index] ?? 0) + amount
+  }
+
+  #expire(now: number): void {
+    const slot = Math.floor(now / this.#slotMs)
+    const passed = Math.min(slot - this.#slot, SLOTS)
+    for (let step = 1; step <= passed; step++) this.#slots[(this.#slot + step) % SLOTS] = 0
+    if (passed > 0) this.#slot = slot
+  }
+}

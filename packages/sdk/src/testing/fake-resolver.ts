@@ -1,0 +1,51 @@
+import type { Instance, Resolver, ResolverEvent } from '../discovery/resolver.js'
+
+/** A resolver that says what a test tells it to. */
+export class FakeResolver implements Resolver {
+  readonly name: string = 'a fake resolver'
+  #queue: ResolverEvent[] = []
+  #wake: (() => void) | undefined
+  #watching = 0
+
+  /** Watches that are open. */
+  get watching(): number {
+    return this.#watching
+  }
+
+  /** Announces a whole set. */
+  snapshot(instances: readonly Instance[]): void {
+    this.#push({ kind: 'snapshot', instances, excluded: [] })
+  }
+
+  /** Announces that the last set may be out of date. */
+  stale(cause: Error): void {
+    this.#push({ kind: 'stale', cause })
+  }
+
+  async *watch(_service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
+    const wake = (): void => this.#wake?.()
+    signal.addEventListener('abort', wake)
+    this.#watching++
+    try {
+      while (!signal.aborted) {
+        const event = this.#queue.shift()
+        if (event === undefined) await new Promise<void>((resolve) => (this.#wake = resolve))
+        else yield event
+      }
+    } finally {
+      this.#watching--
+      signal.removeEventListener('abort', wake)
+    }
+  }
+
+  #push(event: ResolverEvent): void {
+    this.#queue.push(event)
+    this.#wake?.()
+  }
+}
+
+/** An instance of weight 1 at `origin`, with whatever `overrides` say. */
+export function instanceAt(origin: string, overrides: Partial<Instance> = {}): Instance {
+  const { host } = new URL(origin)
+  return { key: `node/${host}@${host}`, origin, weight: 1, tags: [], meta: {}, locality: {}, ...overrides }
+}

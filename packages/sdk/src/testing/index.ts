@@ -1,0 +1,3 @@
+export { ManualClock } from './manual-clock.js'
+export { FakeResolver, instanceAt } from './fake-resolver.js'
+export { seededRandom } from '../random.js'

@@ -1,0 +1,57 @@
+import type { Clock, Timer } from '../clock.js'
+
+interface Pending {
+  readonly at: number
+  readonly callback: () => void
+}
+
+/** A clock that stands still until a test moves it on. */
+export class ManualClock implements Clock {
+  readonly #timers = new Set<Pending>()
+  #now = 0
+
+  now(): number {
+    return this.#now
+  }
+
+  setTimer(callback: () => void, delayMs: number): Timer {
+    const pending = { at: this.#now + Math.max(0, delayMs), callback }
+    this.#timers.add(pending)
+    return pending
+  }
+
+  clearTimer(timer: Timer): void {
+    this.#timers.delete(timer as Pending)
+  }
+
+  /** Timers that have not fired. */
+  get pending(): number {
+    return this.#timers.size
+  }
+
+  /** Moves time on by `ms` milliseconds; fires what falls due, in order, letting promises settle in between. */
+  async advance(ms: number): Promise<void> {
+    const end = this.#now + ms
+    await settled()
+    for (;;) {
+      const next = this.#earliest()
+      if (next === undefined || next.at > end) break
+      this.#timers.delete(next)
+      this.#now = next.at
+      next.callback()
+      await settled()
+    }
+    this.#now = end
+  }
+
+  #earliest(): Pending | undefined {
+    let earliest: Pending | undefined
+    for (const timer of this.#timers) if (earliest === undefined || timer.at < earliest.at) earliest = timer
+    return earliest
+  }
+}
+
+// A macrotask comes after every promise that is ready to settle.
+function settled(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
