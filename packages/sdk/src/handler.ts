@@ -28,7 +28,10 @@ export function toHandler(handler: Dispatcher.DispatchHandler): Handler {
     : new ControllerHandler(handler)
 }
 
-/** Where undici wants ours. The typings of its older shape say `string[]` for what is a list of buffers. */
+/**
+ * A {@link Handler} for where undici's types want theirs: at run time they are the same.
+ * (undici's typings of this shape say `string[]` for what is a list of buffers.)
+ */
 export function toDispatchHandler(handler: Handler): Dispatcher.DispatchHandler {
   return handler as unknown as Dispatcher.DispatchHandler
 }

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import * as v from 'valibot'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
@@ -235,6 +236,21 @@ export function parseOptions(service: unknown, options: unknown, environment: En
   })
 }
 
+/**
+ * Refuses at start what would be refused later, for a program that makes its clients on demand.
+ *
+ * @throws FairleadError `INVALID_OPTION`, as `createClient` does.
+ * @example
+ * ```ts
+ * import { validateOptions } from '@fairlead/sdk'
+ *
+ * validateOptions({ consul: { address: 'http://127.0.0.1:8500' } })
+ * ```
+ */
+export function validateOptions(options: ClientOptions): void {
+  parseOptions('any', options, process.env)
+}
+
 // What can stand in a host name, since a service is addressed as http://<service>/; Consul's DNS asks for no less.
 const SERVICE = /^[a-z\d](?:[a-z\d._-]{0,251}[a-z\d])?$/i
 
@@ -284,7 +300,5 @@ function invalid(name: string, value: unknown, wanted: string): FairleadError {
 }
 
 function shown(value: unknown): string {
-  if (typeof value === 'function') return 'a function'
-  if (typeof value === 'object' || typeof value === 'string') return JSON.stringify(value).slice(0, 80)
-  return String(value)
+  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
 }

@@ -1,0 +1,74 @@
+import {
+  createClient,
+  FairleadError,
+  validateOptions,
+  type Client,
+  type ClientInspection,
+  type ClientOptions,
+  type Logger,
+} from '@fairlead/sdk'
+import type { Config } from './config.js'
+
+/** The SDK's clients, one per service, made when a service is first asked for. */
+export class Clients {
+  readonly #maxServices: number
+  readonly #options: ClientOptions
+  readonly #clients = new Map<string, Client>()
+  readonly #awaited = new Set<string>()
+
+  /** @throws FairleadError `INVALID_OPTION` for what no client could be made of. */
+  constructor(config: Config, logger: Logger) {
+    const { consul, balancer, timeoutMs, maxServices, services } = config
+    this.#maxServices = maxServices
+    this.#options = { consul: { address: consul }, balancer, timeoutMs, logger }
+    validateOptions(this.#options)
+    for (const service of services) this.#await(this.get(service))
+  }
+
+  /** Services of the configuration that discovery has not answered for yet. */
+  get awaited(): readonly string[] {
+    return [...this.#awaited]
+  }
+
+  /** @throws FairleadError `INVALID_OPTION` for a name that is none, `OVERLOADED` when there are too many. */
+  get(service: string): Client {
+    return this.#clients.get(service) ?? this.#create(service)
+  }
+
+  inspect(): readonly ClientInspection[] {
+    return [...this.#clients.values()].map((client) => client.inspect())
+  }
+
+  /** Lets requests in flight finish. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#clients.values()].map((client) => client.close()))
+  }
+
+  /** Breaks off requests in flight. */
+  async destroy(): Promise<void> {
+    await Promise.all([...this.#clients.values()].map((client) => client.dispatcher.destroy()))
+  }
+
+  #create(service: string): Client {
+    const maxServices = this.#maxServices
+    if (this.#clients.size >= maxServices) {
+      throw new FairleadError(
+        'OVERLOADED',
+        `${service} would be service ${maxServices + 1}, and --max-services is ${maxServices}: raise it, or look for a client that makes up names`,
+        { service },
+      )
+    }
+    const client = createClient(service, this.#options)
+    this.#clients.set(service, client)
+    return client
+  }
+
+  #await(client: Client): void {
+    this.#awaited.add(client.service)
+    void client.ready({ timeoutMs: Infinity }).then(
+      () => this.#awaited.delete(client.service),
+      // Closed before the first answer: it is not ready, and never will be.
+      () => undefined,
+    )
+  }
+}

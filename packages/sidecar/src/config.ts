@@ -1,0 +1,163 @@
+import { balancers, type BalancerName } from '@fairlead/sdk'
+import { Command, InvalidArgumentError, Option } from 'commander'
+
+/** A place to listen on. */
+export interface Listen {
+  readonly host: string
+  readonly port: number
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+/** Everything the sidecar can be told; read once, at start. */
+export interface Config {
+  /** Where applications send their requests. */
+  readonly listen: Listen
+  /** Where health and endpoints can be asked for. */
+  readonly admin: Listen
+  /** The agent's address; undefined: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. */
+  readonly consul: string | undefined
+  /** Services to watch from the start; the others are watched from their first request on. */
+  readonly services: readonly string[]
+  readonly balancer: BalancerName
+  /** From a request to the head of its response, in milliseconds. */
+  readonly timeoutMs: number
+  /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
+  readonly drainTimeoutMs: number
+  /** Services at most, as each costs one connection to the agent. */
+  readonly maxServices: number
+  readonly logLevel: LogLevel
+}
+
+interface Parsed extends Omit<Config, 'services'> {
+  readonly service: readonly string[]
+  readonly timeout: number
+  readonly drainTimeout: number
+}
+
+const EXAMPLES = `
+How an application names the service it wants:
+  curl -H 'Host: orders' http://127.0.0.1:4140/v1/orders/42
+  curl -H 'Host: orders.service.consul' http://127.0.0.1:4140/v1/orders/42
+  curl -H 'fairlead-service: orders' http://127.0.0.1:4140/v1/orders/42
+  http_proxy=http://127.0.0.1:4140 curl http://orders/v1/orders/42
+
+What Fairlead itself answers when there is no response to pass on
+(header x-fairlead-error says which, the body says why):
+  400 BAD_REQUEST         the request names no service, or cannot be sent to one
+  502 ATTEMPTS_EXHAUSTED  it was sent, failed, and must not or may not be sent again
+  503 NO_ENDPOINTS        Consul cannot be reached, or knows no healthy instance
+  503 CIRCUIT_OPEN        every instance has failed too often just now
+  503 OVERLOADED          more services than --max-services
+  504 DEADLINE_EXCEEDED   no response within --timeout
+
+Asked on the admin address:
+  /healthz    200 while the process is up
+  /readyz     200 once every --service is known, 503 before and while draining
+  /endpoints  every service, its instances, their load and state, as JSON
+
+The ACL token is read from the environment variable CONSUL_HTTP_TOKEN (service:read, node:read).
+SIGTERM and SIGINT drain: no new connections, requests in flight finish; a second signal ends at once.`
+
+/**
+ * Reads the command line and the environment.
+ *
+ * @param argv Arguments only, without node and script.
+ * @throws CommanderError naming the option, its value and what it should be; also to end for `--help`.
+ */
+export function parseConfig(argv: readonly string[], version: string): Config {
+  const command = new Command('fairlead-sidecar')
+    .description(
+      'Client-side load balancing from Consul for services in any language: an HTTP proxy on localhost that ' +
+        'sends each request to a healthy, fast instance of the service it names.',
+    )
+    .version(version)
+    .addOption(
+      new Option('--listen <host:port>', 'where applications send their requests')
+        .env('FAIRLEAD_LISTEN')
+        .default({ host: '127.0.0.1', port: 4140 }, '127.0.0.1:4140')
+        .argParser(parseListen),
+    )
+    .addOption(
+      new Option('--admin <host:port>', 'where /healthz, /readyz and /endpoints are')
+        .env('FAIRLEAD_ADMIN')
+        .default({ host: '127.0.0.1', port: 4191 }, '127.0.0.1:4191')
+        .argParser(parseListen),
+    )
+    .addOption(
+      new Option('--consul <address>', 'the Consul agent (default: CONSUL_HTTP_ADDR, else 127.0.0.1:8500)'),
+    )
+    .addOption(
+      new Option('--service <name>', 'watch this service from the start; repeat it, or separate by commas')
+        .env('FAIRLEAD_SERVICE')
+        .default([], 'none')
+        .argParser(collect),
+    )
+    .addOption(
+      new Option('--balancer <name>', 'how an instance is chosen')
+        .env('FAIRLEAD_BALANCER')
+        .choices(Object.keys(balancers))
+        .default('peak_ewma'),
+    )
+    .addOption(
+      new Option('--timeout <ms>', 'until the head of a response, all attempts included')
+        .env('FAIRLEAD_TIMEOUT')
+        .default(30_000)
+        .argParser(wholeNumber(1, 86_400_000)),
+    )
+    .addOption(
+      new Option('--drain-timeout <ms>', 'how long requests in flight may take after SIGTERM')
+        .env('FAIRLEAD_DRAIN_TIMEOUT')
+        .default(30_000)
+        .argParser(wholeNumber(0, 86_400_000)),
+    )
+    .addOption(
+      new Option('--max-services <n>', 'services at most; each costs a connection to the agent')
+        .env('FAIRLEAD_MAX_SERVICES')
+        .default(100)
+        .argParser(wholeNumber(1, 10_000)),
+    )
+    .addOption(
+      new Option('--log-level <level>', 'how much to log, as JSON lines on standard output')
+        .env('FAIRLEAD_LOG_LEVEL')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addHelpText('after', EXAMPLES)
+    .allowExcessArguments(false)
+    .exitOverride()
+  const parsed = command.parse(argv, { from: 'user' }).opts<Parsed>()
+  return Object.freeze({
+    listen: parsed.listen,
+    admin: parsed.admin,
+    consul: parsed.consul,
+    services: parsed.service,
+    balancer: parsed.balancer,
+    timeoutMs: parsed.timeout,
+    drainTimeoutMs: parsed.drainTimeout,
+    maxServices: parsed.maxServices,
+    logLevel: parsed.logLevel,
+  })
+}
+
+function parseListen(value: string): Listen {
+  // A URL parser knows IPv6 in brackets; the scheme is only there to please it.
+  const url = URL.canParse(`tcp://${value}`) ? new URL(`tcp://${value}`) : undefined
+  const port = Number(url?.port)
+  if (url === undefined || url.hostname === '' || url.port === '' || url.pathname !== '' || port > 65_535) {
+    throw new InvalidArgumentError('It must be host:port, such as 127.0.0.1:4140 or [::1]:4140.')
+  }
+  return { host: url.hostname.replace(/^\[|\]$/g, ''), port }
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, ...value.split(',').map((name) => name.trim())]
+}
+
+function wholeNumber(least: number, most: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value)
+    if (/^\d+$/.test(value) && number >= least && number <= most) return number
+    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
+  }
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { readFile } from 'node:fs/promises'
+import { FairleadError } from '@fairlead/sdk'
+import { CommanderError } from 'commander'
+import { pino } from 'pino'
+import { parseConfig } from './config.js'
+import { startSidecar } from './sidecar.js'
+
+// The only place that ends the process.
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  try {
+    const config = parseConfig(process.argv.slice(2), await version())
+    const logger = pino({ name: 'fairlead-sidecar', level: config.logLevel })
+    const sidecar = await startSidecar(config, logger)
+    const signal = await nextSignal()
+    logger.info({ signal, timeoutMs: config.drainTimeoutMs }, 'draining: a second signal ends at once')
+    void nextSignal().then(() => process.exit(1))
+    process.exit((await sidecar.stop()) ? 0 : 1)
+  } catch (error) {
+    // commander has printed what is wrong, or the help that was asked for.
+    if (error instanceof CommanderError) return error.exitCode
+    if (!(error instanceof FairleadError)) throw error
+    process.stderr.write(`fairlead-sidecar: ${error.message}\n`)
+    return 1
+  }
+}
+
+async function version(): Promise<string> {
+  const text = await readFile(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+function nextSignal(): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    const caught = (signal: NodeJS.Signals): void => {
+      process.off('SIGTERM', caught)
+      process.off('SIGINT', caught)
+      resolve(signal)
+    }
+    process.on('SIGTERM', caught)
+    process.on('SIGINT', caught)
+  })
+}

@@ -1,0 +1,66 @@
+import { SERVICE_HEADER } from './route.js'
+
+// RFC 9110, 7.6.1, and the older ones of RFC 2616, 13.5.1: they speak of one connection, not of the message.
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Headers as they came, name and value in turn. */
+type RawHeaders = readonly string[]
+
+/**
+ * The headers to send on, in their order and spelling, repeated ones kept apart. Pure.
+ * Without what is for this hop only: the hop-by-hop headers, those that `Connection` names, `Expect` (answered
+ * here with 100 Continue) and our own. Host is `host`.
+ */
+export function forwardedRequestHeaders(
+  raw: RawHeaders,
+  connection: string | undefined,
+  host: string,
+): string[] {
+  const named = namedBy(connection)
+  const forwarded = ['host', host]
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    const name = raw[index] ?? ''
+    const lower = name.toLowerCase()
+    if (lower === 'host' || lower === 'expect' || lower === SERVICE_HEADER) continue
+    if (HOP_BY_HOP.has(lower) || named?.includes(lower) === true) continue
+    forwarded.push(name, raw[index + 1] ?? '')
+  }
+  return forwarded
+}
+
+/** The headers to answer with. Pure. */
+export function forwardedResponseHeaders(raw: readonly Buffer[]): string[] {
+  const forwarded: string[] = []
+  let named: readonly string[] | undefined
+  for (let index = 0; index + 1 < raw.length; index += 2) {
+    // HTTP's own encoding: a byte a character, so that nothing is lost on the way through.
+    const name = raw[index]?.toString('latin1') ?? ''
+    const value = raw[index + 1]?.toString('latin1') ?? ''
+    const lower = name.toLowerCase()
+    if (lower === 'connection') named = namedBy(value)
+    if (!HOP_BY_HOP.has(lower)) forwarded.push(name, value)
+  }
+  return named === undefined ? forwarded : without(forwarded, named)
+}
+
+/** What a Connection header names besides the usual; undefined where there is nothing to take out. */
+function namedBy(connection: string | undefined): readonly string[] | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
+  const names = connection.split(',').map((name) => name.trim().toLowerCase())
+  // Framing is not the other side's to take out.
+  return names.filter((name) => name !== 'content-length' && name !== 'host')
+}
+
+function without(headers: RawHeaders, named: readonly string[]): string[] {
+  return headers.filter((_, index) => !named.includes((headers[index & ~1] ?? '').toLowerCase()))
+}

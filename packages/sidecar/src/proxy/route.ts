@@ -1,0 +1,63 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** Names the service where the Host header cannot. */
+export const SERVICE_HEADER = 'fairlead-service'
+
+export interface Route {
+  readonly service: string
+  /** What to ask of the instance, in origin form. */
+  readonly path: string
+  /** The Host header that the instance gets: as received where that names the service, else the service. */
+  readonly host: string
+}
+
+/** Why there is no route, as a sentence for whoever wrote the request. */
+export interface NoRoute {
+  readonly refusal: string
+}
+
+/**
+ * Which service a request is for: the target of a proxy request (`GET http://orders/...`), else the header
+ * `fairlead-service`, else Host. `orders`, `orders:80` and `orders.service.consul` are the same service. Pure.
+ */
+export function route(target: string, headers: IncomingHttpHeaders): Route | NoRoute {
+  if (target.startsWith('/')) return inOriginForm(target, headers)
+  // RFC 9112, 3.2.2: a proxy takes the host of the target and ignores the header.
+  const url = /^http:\/\//i.test(target) && URL.canParse(target) ? new URL(target) : undefined
+  if (url === undefined)
+    return { refusal: `its target is ${quoted(target)}: it must be a path or an http:// URL` }
+  const service = serviceOf(url.host)
+  return typeof service === 'string' ? { service, path: url.pathname + url.search, host: url.host } : service
+}
+
+function inOriginForm(path: string, headers: IncomingHttpHeaders): Route | NoRoute {
+  const named = headers[SERVICE_HEADER]
+  const host = headers.host ?? ''
+  if (typeof named === 'string' && named !== '') return { service: named, path, host: named }
+  const service = serviceOf(host)
+  return typeof service === 'string' ? { service, path, host } : service
+}
+
+const CONSUL_DOMAIN = '.service.consul'
+
+// Digits and dots, or anything in brackets: an address, as a client sends that does not set Host.
+const ADDRESS = /^(?:[\d.]+|\[.*\])$/
+
+function serviceOf(host: string): string | NoRoute {
+  const name = host.replace(/:\d*$/, '').toLowerCase()
+  if (name === '' || name === 'localhost' || ADDRESS.test(name)) {
+    return {
+      refusal: `its Host is ${quoted(host)}: name the service there, such as "Host: orders", or in "${SERVICE_HEADER}: orders"`,
+    }
+  }
+  if (/\.service\.[^.]+\.consul$/.test(name)) {
+    return {
+      refusal: `its Host is ${quoted(host)}: a datacenter cannot be named, only <service>${CONSUL_DOMAIN}`,
+    }
+  }
+  return name.endsWith(CONSUL_DOMAIN) ? name.slice(0, -CONSUL_DOMAIN.length) : name
+}
+
+function quoted(text: string): string {
+  return JSON.stringify(text.slice(0, 80))
+}

@@ -1,0 +1,34 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import type { Logger } from '@fairlead/sdk'
+import type { Clients } from '../clients.js'
+import { badRequest, errorResponse } from './error-response.js'
+import { forward, respondError } from './forward.js'
+import { route } from './route.js'
+
+// Longer than the applications beside us keep an idle connection, so that they close first and no request of
+// theirs meets a connection that is just being closed. nginx's default.
+const KEEP_ALIVE_MS = 75_000
+
+/** The server that applications talk to: request, route, client, forward. */
+export function createProxyServer(clients: Clients, logger: Logger): Server {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
+    handle(request, response, clients, logger)
+  })
+  // An upload may take as long as it takes; its head may not (headersTimeout, 60 s).
+  server.requestTimeout = 0
+  return server
+}
+
+function handle(request: IncomingMessage, response: ServerResponse, clients: Clients, logger: Logger): void {
+  const found = route(request.url ?? '/', request.headers)
+  if ('refusal' in found) {
+    respondError(response, badRequest(found.refusal, undefined))
+    return
+  }
+  try {
+    forward(request, response, found, clients.get(found.service), logger)
+  } catch (error) {
+    // A name that is none, or one too many.
+    respondError(response, errorResponse(error as Error, found.service))
+  }
+}

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { FairleadError, systemClock, type Logger } from '@fairlead/sdk'
+import { createAdminServer } from './admin/server.js'
+import { Clients } from './clients.js'
+import type { Config, Listen } from './config.js'
+import { drain } from './drain.js'
+import { createProxyServer } from './proxy/server.js'
+
+/** A running sidecar. */
+export interface Sidecar {
+  /** Where applications send their requests, `http://host:port`. */
+  readonly address: string
+  /** Where its state can be asked for, `http://host:port`. */
+  readonly adminAddress: string
+  /**
+   * No new connections; requests in flight finish, or are broken off after the configured time.
+   * Resolves to whether all of them finished.
+   */
+  stop(): Promise<boolean>
+}
+
+/**
+ * Starts a sidecar.
+ *
+ * @throws FairleadError `INVALID_OPTION` when an address cannot be listened on or a service name is none.
+ */
+export async function startSidecar(config: Config, logger: Logger): Promise<Sidecar> {
+  const clients = new Clients(config, logger)
+  let draining = false
+  const admin = createAdminServer(clients, () => draining)
+  const proxy = createProxyServer(clients, logger)
+  try {
+    await listen(admin, config.admin, '--admin')
+    await listen(proxy, config.listen, '--listen')
+  } catch (error) {
+    admin.close()
+    await clients.close()
+    throw error
+  }
+  const address = addressOf(proxy)
+  const adminAddress = addressOf(admin)
+  logger.info({ address, admin: adminAddress, services: config.services }, 'sidecar is listening')
+  return {
+    address,
+    adminAddress,
+    async stop() {
+      draining = true
+      const drained = await drain(proxy, clients, config.drainTimeoutMs, logger, systemClock)
+      admin.close()
+      admin.closeAllConnections()
+      return drained
+    },
+  }
+}
+
+async function listen(server: Server, { host, port }: Listen, option: string): Promise<void> {
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException
+    const why =
+      code === 'EADDRINUSE'
+        ? 'is in use by another process; stop that, or choose another port'
+        : `cannot be listened on: ${message}`
+    throw new FairleadError('INVALID_OPTION', `${option} ${host}:${port} ${why}`, { cause: error })
+  }
+}
+
+function addressOf(server: Server): string {
+  const { address, port, family } = server.address() as AddressInfo
+  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+}
