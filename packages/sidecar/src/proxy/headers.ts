@@ -38,9 +38,16 @@ export function forwardedRequestHeaders(
   return forwarded
 }
 
+export interface ResponseHeaders {
+  readonly headers: string[]
+  /** Content-Length, or NaN where the body says itself where it ends. */
+  readonly length: number
+}
+
 /** The headers to answer with. Pure. */
-export function forwardedResponseHeaders(raw: readonly Buffer[]): string[] {
+export function forwardedResponseHeaders(raw: readonly Buffer[]): ResponseHeaders {
   const forwarded: string[] = []
+  let length = NaN
   let named: readonly string[] | undefined
   for (let index = 0; index + 1 < raw.length; index += 2) {
     // HTTP's own encoding: a byte a character, so that nothing is lost on the way through.
@@ -48,9 +55,10 @@ export function forwardedResponseHeaders(raw: readonly Buffer[]): string[] {
     const value = raw[index + 1]?.toString('latin1') ?? ''
     const lower = name.toLowerCase()
     if (lower === 'connection') named = namedBy(value)
+    else if (lower === 'content-length') length = Number(value)
     if (!HOP_BY_HOP.has(lower)) forwarded.push(name, value)
   }
-  return named === undefined ? forwarded : without(forwarded, named)
+  return { headers: named === undefined ? forwarded : without(forwarded, named), length }
 }
 
 /** What a Connection header names besides the usual; undefined where there is nothing to take out. */

@@ -1,0 +1,92 @@
+import { randomUUID } from 'node:crypto'
+import Consul from 'consul'
+
+// Short of any test's own deadline. npm `consul` has no default: without one, a call to an agent that dies
+// mid-answer never settles.
+const timeoutMs = 5_000
+
+/** A check in the agent's own form, as far as tests use it. */
+export interface Check {
+  readonly CheckID?: string
+  readonly Name?: string
+  readonly TTL?: string
+  readonly HTTP?: string
+  readonly TCP?: string
+  readonly Interval?: string
+  readonly Timeout?: string
+  readonly Status?: 'passing' | 'warning' | 'critical'
+}
+
+export interface Registration {
+  readonly id: string
+  readonly name: string
+  readonly port: number
+  readonly address?: string
+  readonly weights?: { readonly passing: number; readonly warning: number }
+  readonly check?: Check
+  readonly meta?: Readonly<Record<string, string>>
+  readonly tags?: readonly string[]
+}
+
+/** One entry of `/v1/health/service/:service`, as far as tests read it. */
+export interface HealthEntry {
+  readonly Node: { readonly Node: string; readonly Address: string; readonly Datacenter: string }
+  readonly Service: {
+    readonly ID: string
+    readonly Service: string
+    readonly Address: string
+    readonly Port: number
+    readonly Tags: readonly string[]
+    readonly Meta: Readonly<Record<string, string>>
+    readonly Weights: { readonly Passing: number; readonly Warning: number }
+  }
+  readonly Checks: readonly { readonly CheckID: string; readonly Status: string; readonly Output: string }[]
+}
+
+/** A name that no other test has: the Consul may be shared, and may be someone else's. */
+export function uniqueService(prefix: string): string {
+  return `${prefix}-${randomUUID().slice(0, 8)}`
+}
+
+/** Registers with the agent, in place of what had the id before. By plain HTTP: npm `consul` drops `Weights`. */
+export async function register(address: string, service: Registration): Promise<void> {
+  const response = await fetch(`${address}/v1/agent/service/register?replace-existing-checks=true`, {
+    method: 'PUT',
+    body: JSON.stringify({
+      ID: service.id,
+      Name: service.name,
+      Port: service.port,
+      Address: service.address,
+      Weights: service.weights && { Passing: service.weights.passing, Warning: service.weights.warning },
+      Check: service.check,
+      Meta: service.meta,
+      Tags: service.tags,
+    }),
+    signal: AbortSignal.timeout(timeoutMs),
+  })
+  const answer = await response.text()
+  if (!response.ok) throw new Error(`register ${service.id}: ${String(response.status)} ${answer}`)
+}
+
+export async function deregister(address: string, id: string): Promise<void> {
+  const options = { id, timeout: timeoutMs }
+  await connect(address).agent.service.deregister(options)
+}
+
+/** Puts one service into maintenance, or takes it out. */
+export async function maintenance(address: string, id: string, on: boolean, reason = 'test'): Promise<void> {
+  const options = { id, enable: on, reason, timeout: timeoutMs }
+  await connect(address).agent.service.maintenance(options)
+}
+
+/** Every instance of the service, healthy or not. */
+export async function health(address: string, service: string): Promise<readonly HealthEntry[]> {
+  const options = { service, timeout: timeoutMs }
+  return connect(address).health.service(options)
+}
+
+function connect(address: string): Consul {
+  const { protocol, hostname, port } = new URL(address)
+  const secure = protocol === 'https:'
+  return new Consul({ host: hostname, port: Number(port || (secure ? 443 : 80)), secure })
+}
