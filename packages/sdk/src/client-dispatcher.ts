@@ -22,6 +22,7 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
   #active = 0
   #closed = false
   #idle: (() => void) | undefined
+  #closing: Promise<void> | undefined
 
   constructor(options: ClientDispatcherOptions) {
     super()
@@ -55,7 +56,8 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
   override close(): Promise<void>
   override close(callback: () => void): void
   override close(callback?: () => void): Promise<void> | undefined {
-    return announce(this.#close(), callback)
+    this.#closing ??= this.#close()
+    return announce(this.#closing, callback)
   }
 
   /** Breaks off what is in flight. */

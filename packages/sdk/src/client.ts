@@ -141,19 +141,7 @@ class ConsulClient implements Client {
   }
 
   async ready({ timeoutMs = this.#settings.timeoutMs }: ReadyOptions = {}): Promise<void> {
-    if (this.#cluster.resolved) return
-    const late = await new Promise<boolean>((resolve) => {
-      const timer = timeoutMs === Infinity ? undefined : this.#clock.setTimer(expire, timeoutMs)
-      const clock = this.#clock
-      const forget = this.#cluster.onResolved(() => {
-        if (timer !== undefined) clock.clearTimer(timer)
-        resolve(false)
-      })
-      function expire(): void {
-        forget()
-        resolve(true)
-      }
-    })
+    const late = !this.#cluster.resolved && (await this.#waitForAnswer(timeoutMs))
     const { service } = this
     if (late) {
       throw new FairleadError(
@@ -165,10 +153,24 @@ class ConsulClient implements Client {
       )
     }
     if (this.#cluster.closed) {
-      throw new FairleadError('CLIENT_CLOSED', `the client of ${service} was closed before it was ready`, {
+      throw new FairleadError('CLIENT_CLOSED', `the client of ${service} is closed; make a new one`, {
         service,
       })
     }
+  }
+
+  /** Resolves to whether `timeoutMs` milliseconds went by without an answer. */
+  #waitForAnswer(timeoutMs: number): Promise<boolean> {
+    const clock = this.#clock
+    return new Promise((resolve) => {
+      const forget = this.#cluster.onResolved(() => settle(false))
+      const timer = timeoutMs === Infinity ? undefined : clock.setTimer(() => settle(true), timeoutMs)
+      function settle(late: boolean): void {
+        forget()
+        if (timer !== undefined) clock.clearTimer(timer)
+        resolve(late)
+      }
+    })
   }
 
   inspect(): ClientInspection {

@@ -60,9 +60,9 @@ export class Cluster {
     return this.#freshness
   }
 
-  /** Has discovery ever answered? */
+  /** Is there nothing to wait for: has discovery ever answered, or is the cluster closed? */
   get resolved(): boolean {
-    return this.#picker !== undefined
+    return this.#picker !== undefined || this.#closed
   }
 
   get closed(): boolean {
@@ -82,7 +82,7 @@ export class Cluster {
     return this.#picker?.pick({ now: context.now, tried: [] })
   }
 
-  /** Calls back once, with the first snapshot; returns how to stop waiting. */
+  /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
   readonly onResolved = (callback: () => void): (() => void) => {
     this.#waiters.add(callback)
     return () => this.#waiters.delete(callback)

@@ -105,7 +105,8 @@ export class Endpoint implements Candidate, ExchangeSide {
 
   /** Lets requests in flight finish, then closes its connections. */
   async close(): Promise<void> {
-    await this.#pool.close()
+    // A pool that was destroyed would take offence at being closed.
+    if (!this.#pool.destroyed) await this.#pool.close()
     this.breaker.close()
   }
 

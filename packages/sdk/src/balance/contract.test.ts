@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest'
+import { candidates, seededRandom, type FakeCandidate } from '../testing/index.js'
+import { balancers, type BalancerName } from './balancers.js'
+import { withLastResort } from './last-resort.js'
+import type { PickContext, Picker } from './picker.js'
+
+const names = Object.keys(balancers) as BalancerName[]
+const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
+
+/** How often each candidate is picked, every request ending at once. */
+function countPicks(
+  picker: Picker<FakeCandidate>,
+  endpoints: readonly FakeCandidate[],
+  picks: number,
+): number[] {
+  const counts = new Map<FakeCandidate | undefined, number>()
+  for (let n = 0; n < picks; n++) {
+    const endpoint = picker.pick(context)
+    counts.set(endpoint, (counts.get(endpoint) ?? 0) + 1)
+    endpoint?.begin()
+    endpoint?.end()
+  }
+  return endpoints.map((endpoint) => counts.get(endpoint) ?? 0)
+}
+
+// Every policy, by name, keeps these promises.
+describe.each(names)('%s', (name) => {
+  const balancer = balancers[name]
+  const make = (endpoints: readonly FakeCandidate[], seed = 1): Picker<FakeCandidate> =>
+    balancer(endpoints, seededRandom(seed))
+
+  test('picks nothing out of nothing', () => {
+    expect(make([]).pick(context)).toBeUndefined()
+  })
+
+  test('picks the only endpoint', () => {
+    const [only] = candidates([7])
+    expect(make(only === undefined ? [] : [only]).pick(context)).toBe(only)
+  })
+
+  test('reaches every endpoint of equal weight about equally', () => {
+    const endpoints = candidates([1, 1, 1, 1, 1])
+    // 5 x 2,000: three standard deviations of a fair draw are 6%.
+    for (const count of countPicks(make(endpoints), endpoints, 10_000)) {
+      expect(count).toBeGreaterThan(1880)
+      expect(count).toBeLessThan(2120)
+    }
+  })
+
+  test('never picks what is not available, and picks the one that is', () => {
+    const endpoints = candidates([1, 5, 1, 3, 2, 9])
+    for (const endpoint of endpoints) endpoint.available = false
+    const picker = make(endpoints)
+    expect(picker.pick(context)).toBeUndefined()
+    for (const endpoint of endpoints) {
+      endpoint.available = true
+      for (let n = 0; n < 20; n++) expect(picker.pick(context)).toBe(endpoint)
+      endpoint.available = false
+    }
+  })
+
+  test('does not pick what was tried', () => {
+    const endpoints = candidates([4, 2, 1])
+    const [first, second, third] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]
+    const picker = make(endpoints)
+    for (let n = 0; n < 50; n++) {
+      expect(picker.pick({ now: 0, tried: [first] })).not.toBe(first)
+      expect(picker.pick({ now: 0, tried: [first, third] })).toBe(second)
+    }
+    expect(picker.pick({ now: 0, tried: endpoints })).toBeUndefined()
+  })
+
+  test('takes two registrations of one address for two', () => {
+    const [a, b] = candidates([1, 1]) as [FakeCandidate, FakeCandidate]
+    const counts = countPicks(make([a, b]), [a, b], 100)
+    expect(Math.min(...counts)).toBeGreaterThan(20)
+  })
+
+  test('is the same for the same seed', () => {
+    const run = (): number[] => {
+      const endpoints = candidates([3, 1, 2, 1])
+      const picker = make(endpoints, 42)
+      return Array.from({ length: 100 }, () => endpoints.indexOf(picker.pick(context) as FakeCandidate))
+    }
+    expect(run()).toEqual(run())
+  })
+
+  test('works with 10,000 endpoints and the extremes of weight', () => {
+    const endpoints = candidates(Array.from({ length: 10_000 }, (_, index) => (index === 5000 ? 65_535 : 1)))
+    const picker = make(endpoints)
+    for (let n = 0; n < 200; n++) expect(endpoints).toContain(picker.pick(context))
+  })
+
+  test('keeps weight 0 as a last resort', () => {
+    const endpoints = candidates([0, 2, 0, 1])
+    const [reserve, used, otherReserve, alsoUsed] = endpoints as [
+      FakeCandidate,
+      FakeCandidate,
+      FakeCandidate,
+      FakeCandidate,
+    ]
+    const picker = withLastResort(balancer)(endpoints, seededRandom(1))
+    for (let n = 0; n < 50; n++) expect([used, alsoUsed]).toContain(picker.pick(context))
+    used.available = false
+    alsoUsed.available = false
+    const resorts = new Set(Array.from({ length: 10 }, () => picker.pick(context)))
+    expect(resorts).toEqual(new Set([reserve, otherReserve]))
+  })
+
+  test('uses endpoints of weight 0 when there are no others', () => {
+    const endpoints = candidates([0, 0])
+    const picker = withLastResort(balancer)(endpoints, seededRandom(1))
+    expect(new Set([picker.pick(context), picker.pick(context)])).toEqual(new Set(endpoints))
+  })
+})
+
+describe.each(names.filter((name) => name !== 'round_robin'))('%s, weighted', (name) => {
+  test('follows the weights', () => {
+    const weights = [3, 2, 1]
+    const endpoints = candidates(weights)
+    const counts = countPicks(balancers[name](endpoints, seededRandom(1)), endpoints, 12_000)
+    counts.forEach((count, index) => expect(count / (2000 * (weights[index] ?? 0))).toBeCloseTo(1, 1))
+  })
+
+  test('gives one huge weight its share, and the small ones theirs', () => {
+    const endpoints = candidates([8, 1, 1])
+    const counts = countPicks(balancers[name](endpoints, seededRandom(1)), endpoints, 10_000)
+    expect((counts[0] ?? 0) / 10_000).toBeCloseTo(0.8, 1)
+    expect(counts[1]).toBeGreaterThan(700)
+    expect(counts[2]).toBeGreaterThan(700)
+  })
+})

@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { PeakEwma } from './ewma.js'
+
+test('stands at its seed until the first sample, which replaces it', () => {
+  const ewma = new PeakEwma(30, 0)
+  expect(ewma.latencyAt(0)).toBe(30)
+  ewma.observe(4, 0)
+  expect(ewma.latencyAt(0)).toBe(4)
+})
+
+test('jumps up to a peak and comes down over the time constant of 10 s', () => {
+  const ewma = new PeakEwma(30, 0)
+  ewma.observe(5, 0)
+  ewma.observe(100, 0)
+  expect(ewma.latencyAt(0)).toBe(100)
+  ewma.observe(5, 10_000)
+  // 63% of the way from 100 to 5.
+  expect(ewma.latencyAt(10_000)).toBeCloseTo(100 / Math.E + 5 * (1 - 1 / Math.E), 6)
+})
+
+test('decays while nothing is sent, and reading does not change it', () => {
+  const ewma = new PeakEwma(30, 0)
+  ewma.observe(100, 0)
+  expect(ewma.latencyAt(10_000)).toBeCloseTo(100 / Math.E, 6)
+  expect(ewma.latencyAt(10_000)).toBeCloseTo(100 / Math.E, 6)
+  expect(ewma.latencyAt(0)).toBe(100)
+})
+
+test('failures multiply the estimate up to 5 s, however fast they were', () => {
+  const ewma = new PeakEwma(30, 0)
+  ewma.observe(5, 0)
+  ewma.penalize(0.1, 0)
+  expect(ewma.latencyAt(0)).toBe(20)
+  for (let n = 0; n < 10; n++) ewma.penalize(0.1, 0)
+  expect(ewma.latencyAt(0)).toBe(5000)
+})
+
+test('a failure that took long costs what it took', () => {
+  const ewma = new PeakEwma(30, 0)
+  ewma.penalize(12_000, 12_000)
+  expect(ewma.latencyAt(12_000)).toBe(12_000)
+})
+
+test('an endpoint that never answered but failed does not count as new', () => {
+  const ewma = new PeakEwma(30, 0)
+  ewma.penalize(1, 0)
+  expect(ewma.latencyAt(0)).toBe(120)
+  ewma.observe(2, 0)
+  expect(ewma.latencyAt(0)).toBe(120)
+})

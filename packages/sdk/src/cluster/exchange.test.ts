@@ -1,0 +1,179 @@
+import fc from 'fast-check'
+import { PassThrough } from 'node:stream'
+import { describe, expect, test } from 'vitest'
+import { errors } from 'undici'
+import type { Handler } from '../handler.js'
+import type { Outcome, Permit } from '../resilience/breaker.js'
+import { ManualClock } from '../testing/index.js'
+import { PeakEwma } from './ewma.js'
+import { Exchange, type ExchangeSide } from './exchange.js'
+
+class Side implements ExchangeSide {
+  readonly latency = new PeakEwma(30, 0)
+  readonly verdicts: [Permit, Outcome][] = []
+  inflight = 0
+
+  begin(): void {
+    this.inflight++
+  }
+
+  end(): void {
+    this.inflight--
+  }
+
+  judge(permit: Permit, outcome: Outcome): void {
+    this.verdicts.push([permit, outcome])
+  }
+}
+
+class Recorder implements Handler {
+  readonly heard: string[] = []
+
+  onConnect(): void {
+    this.heard.push('connect')
+  }
+
+  onHeaders(statusCode: number): boolean {
+    this.heard.push(`head ${statusCode}`)
+    return true
+  }
+
+  onData(): boolean {
+    this.heard.push('data')
+    return true
+  }
+
+  onComplete(): void {
+    this.heard.push('complete')
+  }
+
+  onUpgrade(): void {
+    this.heard.push('upgrade')
+  }
+
+  onError(error: Error): void {
+    this.heard.push(`error ${error.message}`)
+  }
+}
+
+function start(body?: unknown): {
+  side: Side
+  next: Recorder
+  clock: ManualClock
+  exchange: Exchange
+} {
+  const side = new Side()
+  const next = new Recorder()
+  const clock = new ManualClock()
+  return { side, next, clock, exchange: new Exchange(side, next, 7, body, clock) }
+}
+
+const head = (exchange: Exchange, status: number): boolean =>
+  exchange.onHeaders(status, [], () => undefined, '')
+
+test('in flight is conserved and the verdict is one, in any order of events', () => {
+  const event = fc.constantFrom(
+    'connect',
+    'head 100',
+    'head 200',
+    'head 503',
+    'data',
+    'complete',
+    'error',
+    'abandon',
+  )
+  fc.assert(
+    fc.property(fc.array(event, { maxLength: 12 }), (script) => {
+      const { side, exchange } = start()
+      for (const step of script) {
+        expect(side.inflight).toBeGreaterThanOrEqual(0)
+        if (step === 'connect') exchange.onConnect(() => undefined)
+        if (step.startsWith('head')) head(exchange, Number(step.slice(5)))
+        if (step === 'data') exchange.onData(Buffer.from('x'))
+        if (step === 'complete') exchange.onComplete([])
+        if (step === 'error') exchange.onError(new Error('reset'))
+        if (step === 'abandon') exchange.abandon(new Error('gone'), 'ignored')
+      }
+      const over = script.some((step) => ['complete', 'error', 'abandon'].includes(step))
+      expect(side.inflight).toBe(over ? 0 : 1)
+      expect(side.verdicts.length).toBeLessThanOrEqual(1)
+    }),
+  )
+})
+
+test('latency runs from the write to the first byte', async () => {
+  const { side, clock, exchange } = start()
+  await clock.advance(50)
+  exchange.onConnect(() => undefined)
+  await clock.advance(8)
+  head(exchange, 200)
+  await clock.advance(100)
+  exchange.onComplete([])
+  expect(side.latency.latencyAt(58)).toBe(8)
+})
+
+describe('the verdict', () => {
+  test.each<[string, (exchange: Exchange) => void, Outcome]>([
+    ['2xx', (exchange) => head(exchange, 200), 'success'],
+    ['4xx', (exchange) => head(exchange, 404), 'success'],
+    ['5xx', (exchange) => head(exchange, 500), 'failure'],
+    ['a broken connection', (exchange) => exchange.onError(new Error('reset')), 'failure'],
+    ['the caller went away', (exchange) => exchange.abandon(new Error('bye'), 'ignored'), 'ignored'],
+    ['refused by undici', (exchange) => exchange.onError(new errors.InvalidArgumentError('path')), 'ignored'],
+    ['our pool is closed', (exchange) => exchange.onError(new errors.ClientDestroyedError()), 'ignored'],
+  ])('%s: %o', (_, happen, outcome) => {
+    const { side, exchange } = start()
+    exchange.onConnect(() => undefined)
+    happen(exchange)
+    expect(side.verdicts).toEqual([[7, outcome]])
+  })
+
+  test("an error of the caller's own body is not the endpoint's", () => {
+    const body = new PassThrough()
+    body.on('error', () => undefined)
+    const { side, exchange } = start(body)
+    const error = new Error('the upload broke off')
+    body.destroy(error)
+    exchange.onError(error)
+    expect(side.verdicts).toEqual([[7, 'ignored']])
+  })
+
+  test('waits for the final head', () => {
+    const { side, exchange } = start()
+    head(exchange, 103)
+    expect(side.verdicts).toEqual([])
+    head(exchange, 200)
+    expect(side.verdicts).toEqual([[7, 'success']])
+  })
+
+  test('a body cut off costs latency, after a good head', () => {
+    const { side, exchange, next } = start()
+    exchange.onConnect(() => undefined)
+    head(exchange, 200)
+    exchange.onError(new Error('reset'))
+    expect(side.latency.latencyAt(0)).toBeGreaterThan(0.1)
+    expect(next.heard).toEqual(['head 200', 'error reset'])
+  })
+})
+
+test('given up before it is connected, it is aborted as soon as it is', () => {
+  const { exchange, next } = start()
+  const reason = new Error('too late')
+  exchange.abandon(reason, 'failure')
+  let aborted: Error | undefined
+  exchange.onConnect((why) => (aborted = why))
+  expect(aborted).toBe(reason)
+  expect(exchange.written).toBe(false)
+  exchange.onError(reason)
+  expect(next.heard).toEqual([])
+})
+
+test('an upgraded connection stays in flight until it closes', async () => {
+  const { side, exchange } = start()
+  const socket = new PassThrough()
+  exchange.onUpgrade(101, [], socket)
+  expect(side.inflight).toBe(1)
+  socket.destroy()
+  await new Promise((resolve) => socket.once('close', resolve))
+  expect(side.inflight).toBe(0)
+})

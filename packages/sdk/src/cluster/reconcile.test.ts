@@ -1,0 +1,71 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import type { Instance } from '../discovery/resolver.js'
+import { instanceAt } from '../testing/index.js'
+import { reconcile } from './reconcile.js'
+
+interface Live {
+  instance: Instance
+}
+
+const instances = fc
+  .array(fc.record({ port: fc.integer({ min: 1, max: 12 }), weight: fc.integer({ min: 0, max: 3 }) }), {
+    maxLength: 12,
+  })
+  .map((list) => list.map(({ port, weight }) => instanceAt(`http://10.0.0.1:${port}`, { weight })))
+
+/** Carries a plan out, as the cluster does. */
+function apply(current: ReadonlyMap<string, Live>, set: readonly Instance[]): Map<string, Live> {
+  const plan = reconcile(current, set)
+  const next = new Map<string, Live>()
+  for (const { endpoint, instance } of plan.kept) {
+    endpoint.instance = instance
+    next.set(instance.key, endpoint)
+  }
+  for (const instance of plan.added) next.set(instance.key, { instance })
+  return next
+}
+
+test('the endpoints are those of the snapshot, and what stays is the same object', () => {
+  fc.assert(
+    fc.property(instances, instances, (before, after) => {
+      const first = apply(new Map(), before)
+      const second = apply(first, after)
+      expect([...second.keys()].sort()).toEqual([...new Set(after.map(({ key }) => key))].sort())
+      for (const [key, endpoint] of second) if (first.has(key)) expect(endpoint).toBe(first.get(key))
+    }),
+  )
+})
+
+test('the same snapshot again changes nothing', () => {
+  fc.assert(
+    fc.property(instances, (set) => {
+      const endpoints = apply(new Map(), set)
+      const plan = reconcile(endpoints, set)
+      expect(plan.changed).toBe(false)
+      expect(plan.added).toEqual([])
+      expect(plan.removed).toEqual([])
+      expect(plan.kept.map(({ endpoint }) => endpoint)).toEqual([...endpoints.values()])
+    }),
+  )
+})
+
+test('a new weight is a change, new metadata is none', () => {
+  const instance = instanceAt('http://10.0.0.1:1')
+  const current = new Map([[instance.key, { instance }]])
+  expect(reconcile(current, [{ ...instance, weight: 5 }]).changed).toBe(true)
+  const relabelled = { ...instance, meta: { version: '2' } }
+  expect(reconcile(current, [relabelled])).toMatchObject({ changed: false, kept: [{ instance: relabelled }] })
+})
+
+test('the same key at another origin is another endpoint', () => {
+  const instance = instanceAt('http://10.0.0.1:1')
+  const current = new Map([[instance.key, { instance }]])
+  const moved = { ...instance, origin: 'https://10.0.0.1:1' }
+  expect(reconcile(current, [moved])).toMatchObject({ added: [moved], removed: [{ instance }] })
+})
+
+test('of two instances with one key the first counts', () => {
+  const instance = instanceAt('http://10.0.0.1:1')
+  expect(reconcile(new Map(), [instance, { ...instance, weight: 9 }]).added).toEqual([instance])
+})

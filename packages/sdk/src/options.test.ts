@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest'
+import { roundRobin } from './balance/round-robin.js'
+import { FairleadError } from './errors.js'
+import { parseOptions, type Settings } from './options.js'
+
+const parse = (options: unknown, environment: Record<string, string> = {}): Settings =>
+  parseOptions('orders', options, environment)
+
+test('every option has a default', () => {
+  expect(parse({})).toMatchObject({
+    service: 'orders',
+    consul: { address: 'http://127.0.0.1:8500', token: undefined, waitMs: 60_000 },
+    timeoutMs: 30_000,
+    retry: { attempts: 2, budgetRatio: 0.2, budgetMinPerSecond: 10 },
+    breaker: { volumeThreshold: 20, errorThresholdPercentage: 50, windowMs: 10_000, resetMs: 5000 },
+    connections: {
+      connectTimeoutMs: 1000,
+      maxPerEndpoint: undefined,
+      keepAliveMs: 4000,
+      bodyTimeoutMs: 300_000,
+    },
+  })
+})
+
+test('a balancer goes by name or by function', () => {
+  expect(parse({ balancer: 'round_robin' }).balancer).toBe(roundRobin)
+  expect(parse({ balancer: roundRobin }).balancer).toBe(roundRobin)
+})
+
+test('retries and circuits can be switched off', () => {
+  expect(parse({ retry: false, breaker: false })).toMatchObject({ retry: { attempts: 1 }, breaker: false })
+})
+
+describe('Consul', () => {
+  test.each([
+    [{}, { CONSUL_HTTP_ADDR: '10.0.0.1:8501' }, 'http://10.0.0.1:8501'],
+    [{}, { CONSUL_HTTP_ADDR: 'https://consul:8501' }, 'https://consul:8501'],
+    [{}, { CONSUL_HTTP_ADDR: 'consul:8501', CONSUL_HTTP_SSL: 'true' }, 'https://consul:8501'],
+    [{}, { CONSUL_HTTP_ADDR: '' }, 'http://127.0.0.1:8500'],
+    [
+      { address: 'other:1' },
+      { CONSUL_HTTP_ADDR: '10.0.0.1:8501', CONSUL_HTTP_SSL: 'true' },
+      'http://other:1',
+    ],
+    [{ address: 'http://[::1]:8500/' }, {}, 'http://[::1]:8500'],
+  ])('%j with %j is at %s', (consul, environment, address) => {
+    expect(parse({ consul }, environment).consul.address).toBe(address)
+  })
+
+  test('the token of the options goes before that of the environment', () => {
+    const environment = { CONSUL_HTTP_TOKEN: 'from-environment' }
+    expect(parse({}, environment).consul.token).toBe('from-environment')
+    expect(parse({ consul: { token: 'given' } }, environment).consul.token).toBe('given')
+  })
+
+  test('a bad address in the environment is called by its name', () => {
+    expect(() => parse({}, { CONSUL_HTTP_ADDR: 'ftp://x' })).toThrow(
+      "environment variable CONSUL_HTTP_ADDR is 'ftp://x': it must be http://host:port, https://host:port or host:port",
+    )
+  })
+})
+
+test.each<[unknown, string]>([
+  [3, 'options is 3: it must be an object of options'],
+  [{ balncer: 1 }, 'balncer is no option; take it out, or correct its spelling'],
+  [{ retry: { atempts: 1 } }, 'retry.atempts is no option; take it out, or correct its spelling'],
+  [
+    { timeoutMs: '1s' },
+    "timeoutMs is '1s': it must be a whole number of milliseconds from 1 to 86400000, or Infinity",
+  ],
+  [{ timeoutMs: 0 }, 'timeoutMs is 0: it must be a whole number from 1 to 86400000'],
+  [{ timeoutMs: NaN }, 'timeoutMs is NaN: it must be a whole number of milliseconds'],
+  [
+    { balancer: 'fastest' },
+    "balancer is 'fastest': it must be one of peak_ewma, least_request, least_connections,",
+  ],
+  [{ retry: true }, 'retry is true: it must be false or an object of options'],
+  [{ retry: { attempts: 0 } }, 'retry.attempts is 0: it must be a whole number from 1 to 10'],
+  [{ retry: { budgetRatio: 2 } }, 'retry.budgetRatio is 2: it must be a number from 0 to 1'],
+  [{ breaker: { windowMs: 1.5 } }, 'breaker.windowMs is 1.5: it must be a whole number from 100 to'],
+  [{ consul: { address: 'http://a/b' } }, "consul.address is 'http://a/b': it must be http://host:port"],
+  [{ consul: { address: 1 } }, 'consul.address is 1: it must be a string such as "http://127.0.0.1:8500"'],
+  [{ consul: { waitMs: 10 } }, 'consul.waitMs is 10: it must be a whole number from 1000 to 600000'],
+  [
+    { connections: { maxPerEndpoint: 0 } },
+    'connections.maxPerEndpoint is 0: it must be a whole number from 1 to 65535',
+  ],
+  [{ logger: {} }, 'logger is {}: it must be a logger with info, warn and error, such as pino()'],
+  [{ resolver: {} }, 'resolver is {}: it must be a resolver, an object with watch(service, signal)'],
+  [{ clock: 1 }, 'clock is 1: it must be a clock with now, setTimer and clearTimer'],
+])('%j is refused', (options, message) => {
+  expect(() => parse(options)).toThrow(FairleadError)
+  expect(() => parse(options)).toThrow(message)
+})
+
+test.each(['', ' ', 'a b', 'a/b', '-a', 'a-', 'a'.repeat(254), 'ä', undefined, null, 3, {}])(
+  'service %j is refused',
+  (service) => {
+    expect(() => parseOptions(service, {}, {})).toThrow(
+      /^service is .*: it must be the name of a Consul service/,
+    )
+  },
+)
+
+test.each(['a', 'orders', 'Orders', 'orders-v2', 'my_service', 'a.b', '1'])(
+  'service %j is taken',
+  (service) => {
+    expect(parseOptions(service, {}, {}).service).toBe(service)
+  },
+)

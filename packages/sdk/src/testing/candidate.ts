@@ -1,0 +1,39 @@
+import type { Candidate, LoadObserver } from '../balance/picker.js'
+import type { Instance } from '../discovery/resolver.js'
+import { instanceAt } from './fake-resolver.js'
+
+/** An endpoint as a balancer sees it, with its load in the hands of a test or a simulation. */
+export class FakeCandidate implements Candidate {
+  readonly instance: Instance
+  observer: LoadObserver | undefined
+  available = true
+  latencyMs = 1
+  #inflight = 0
+
+  constructor(name: number, weight = 1) {
+    this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight })
+  }
+
+  get inflight(): number {
+    return this.#inflight
+  }
+
+  latencyAt(): number {
+    return this.latencyMs
+  }
+
+  begin(): void {
+    this.#inflight++
+    this.observer?.loadChanged()
+  }
+
+  end(): void {
+    this.#inflight--
+    this.observer?.loadChanged()
+  }
+}
+
+/** One candidate for each weight. */
+export function candidates(weights: readonly number[]): FakeCandidate[] {
+  return weights.map((weight, index) => new FakeCandidate(1 + index, weight))
+}
