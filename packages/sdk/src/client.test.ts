@@ -68,12 +68,15 @@ async function breaker(): Promise<{ origin: string; taken: string[] }> {
 }
 
 const echo: RequestListener = (request, response) => {
-  void text(request).then((body) => {
-    response.setHeader('content-type', 'application/json')
-    response.end(
-      JSON.stringify({ method: request.method, url: request.url, host: request.headers.host, body }),
-    )
-  })
+  void text(request).then(
+    (body) => {
+      response.setHeader('content-type', 'application/json')
+      response.end(
+        JSON.stringify({ method: request.method, url: request.url, host: request.headers.host, body }),
+      )
+    },
+    () => response.destroy(),
+  )
 }
 
 async function until(condition: () => boolean): Promise<void> {

@@ -141,14 +141,16 @@ export function parseConfig(argv: readonly string[], version: string): Config {
 }
 
 function parseListen(value: string): Listen {
-  // A URL parser knows IPv6 in brackets; the scheme is only there to please it.
-  const url = URL.canParse(`tcp://${value}`) ? new URL(`tcp://${value}`) : undefined
-  const port = Number(url?.port)
-  if (url === undefined || url.hostname === '' || url.port === '' || url.pathname !== '' || port > 65_535) {
+  const [, host = '', digits = ''] = HOST_AND_PORT.exec(value) ?? []
+  const port = Number(digits)
+  if (digits === '' || port > 65_535 || !URL.canParse(`tcp://${value}`)) {
     throw new InvalidArgumentError('It must be host:port, such as 127.0.0.1:4140 or [::1]:4140.')
   }
-  return { host: url.hostname.replace(/^\[|\]$/g, ''), port }
+  return { host: host.replace(/^\[|\]$/g, ''), port }
 }
+
+// IPv6 stands in brackets. What is in them, the URL parser judges.
+const HOST_AND_PORT = /^(\[[\da-f:.]+\]|[\w.-]+):(\d{1,5})$/i
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, ...value.split(',').map((name) => name.trim())]

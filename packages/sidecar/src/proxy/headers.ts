@@ -54,7 +54,7 @@ export function forwardedResponseHeaders(raw: readonly Buffer[]): ResponseHeader
     const name = raw[index]?.toString('latin1') ?? ''
     const value = raw[index + 1]?.toString('latin1') ?? ''
     const lower = name.toLowerCase()
-    if (lower === 'connection') named = namedBy(value)
+    if (lower === 'connection') named = joined(named, namedBy(value))
     else if (lower === 'content-length') length = Number(value)
     if (!HOP_BY_HOP.has(lower)) forwarded.push(name, value)
   }
@@ -67,6 +67,14 @@ function namedBy(connection: string | undefined): readonly string[] | undefined 
   const names = connection.split(',').map((name) => name.trim().toLowerCase())
   // Framing is not the other side's to take out.
   return names.filter((name) => name !== 'content-length' && name !== 'host')
+}
+
+/** A message may have several Connection headers, and they all count. */
+function joined(
+  before: readonly string[] | undefined,
+  more: readonly string[] | undefined,
+): readonly string[] | undefined {
+  return before === undefined || more === undefined ? (before ?? more) : [...before, ...more]
 }
 
 function without(headers: RawHeaders, named: readonly string[]): string[] {

@@ -22,13 +22,19 @@ export interface NoRoute {
  */
 export function route(target: string, headers: IncomingHttpHeaders): Route | NoRoute {
   if (target.startsWith('/')) return inOriginForm(target, headers)
-  // RFC 9112, 3.2.2: a proxy takes the host of the target and ignores the header.
-  const url = /^http:\/\//i.test(target) && URL.canParse(target) ? new URL(target) : undefined
-  if (url === undefined)
+  const [, host, rest] = ABSOLUTE.exec(target) ?? []
+  if (host === undefined || rest === undefined)
     return { refusal: `its target is ${quoted(target)}: it must be a path or an http:// URL` }
-  const service = serviceOf(url.host)
-  return typeof service === 'string' ? { service, path: url.pathname + url.search, host: url.host } : service
+  // RFC 9112, 3.2.2: a proxy takes the host of the target and ignores the header.
+  const service = serviceOf(host)
+  return typeof service === 'string'
+    ? { service, path: rest.startsWith('/') ? rest : `/${rest}`, host }
+    : service
 }
+
+// Scheme, user, host, rest. Not a URL parser: that would rewrite dots, quotes and raw bytes of the path, and the
+// path is the application's.
+const ABSOLUTE = /^http:\/\/(?:[^/?#]*@)?([^/?#]*)(.*)$/is
 
 function inOriginForm(path: string, headers: IncomingHttpHeaders): Route | NoRoute {
   const named = headers[SERVICE_HEADER]

@@ -1,0 +1,228 @@
+import { balancers } from '@fairlead/sdk'
+import { CommanderError } from 'commander'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { parseConfig, type Config } from './config.js'
+
+// commander prints before it throws: what it prints is what a person reads, so it is what is tested.
+let printed = ''
+
+beforeEach(() => {
+  printed = ''
+  const print = (text: string | Uint8Array): boolean => {
+    printed += String(text)
+    return true
+  }
+  vi.spyOn(process.stdout, 'write').mockImplementation(print)
+  vi.spyOn(process.stderr, 'write').mockImplementation(print)
+  for (const name of Object.keys(process.env)) if (name.startsWith('FAIRLEAD_')) vi.stubEnv(name, undefined)
+})
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+})
+
+const parse = (...argv: string[]): Config => parseConfig(argv, '1.2.3')
+
+function refused(...argv: string[]): CommanderError {
+  try {
+    parse(...argv)
+  } catch (error) {
+    if (error instanceof CommanderError) return error
+    throw error
+  }
+  throw new Error(`${argv.join(' ')} was not refused`)
+}
+
+const DEFAULTS: Config = {
+  listen: { host: '127.0.0.1', port: 4140 },
+  admin: { host: '127.0.0.1', port: 4191 },
+  consul: undefined,
+  services: [],
+  balancer: 'peak_ewma',
+  timeoutMs: 30_000,
+  drainTimeoutMs: 30_000,
+  maxServices: 100,
+  logLevel: 'info',
+}
+
+test('everything has a default', () => {
+  const config = parse()
+  expect(config).toEqual(DEFAULTS)
+  expect(Object.isFrozen(config)).toBe(true)
+})
+
+interface Row {
+  readonly flag: string
+  readonly env: string | undefined
+  readonly value: string
+  readonly other: string
+  readonly parsed: Partial<Config>
+}
+
+const ROWS: readonly Row[] = [
+  {
+    flag: '--listen',
+    env: 'FAIRLEAD_LISTEN',
+    value: '0.0.0.0:8080',
+    other: '127.0.0.1:1',
+    parsed: { listen: { host: '0.0.0.0', port: 8080 } },
+  },
+  {
+    flag: '--admin',
+    env: 'FAIRLEAD_ADMIN',
+    value: '[::1]:0',
+    other: '127.0.0.1:1',
+    parsed: { admin: { host: '::1', port: 0 } },
+  },
+  {
+    flag: '--consul',
+    env: undefined,
+    value: 'https://consul:8501',
+    other: '',
+    parsed: { consul: 'https://consul:8501' },
+  },
+  {
+    flag: '--service',
+    env: 'FAIRLEAD_SERVICE',
+    value: 'orders, payments',
+    other: 'users',
+    parsed: { services: ['orders', 'payments'] },
+  },
+  {
+    flag: '--balancer',
+    env: 'FAIRLEAD_BALANCER',
+    value: 'round_robin',
+    other: 'least_request',
+    parsed: { balancer: 'round_robin' },
+  },
+  { flag: '--timeout', env: 'FAIRLEAD_TIMEOUT', value: '1', other: '2', parsed: { timeoutMs: 1 } },
+  {
+    flag: '--drain-timeout',
+    env: 'FAIRLEAD_DRAIN_TIMEOUT',
+    value: '0',
+    other: '2',
+    parsed: { drainTimeoutMs: 0 },
+  },
+  {
+    flag: '--max-services',
+    env: 'FAIRLEAD_MAX_SERVICES',
+    value: '10000',
+    other: '2',
+    parsed: { maxServices: 10_000 },
+  },
+  {
+    flag: '--log-level',
+    env: 'FAIRLEAD_LOG_LEVEL',
+    value: 'debug',
+    other: 'error',
+    parsed: { logLevel: 'debug' },
+  },
+]
+
+describe('a setting', () => {
+  test.each(ROWS)('$flag', ({ flag, value, parsed }) => {
+    expect(parse(flag, value)).toEqual({ ...DEFAULTS, ...parsed })
+    expect(parse(`${flag}=${value}`)).toEqual({ ...DEFAULTS, ...parsed })
+  })
+
+  const withEnv = ROWS.flatMap((row) => (row.env === undefined ? [] : [{ ...row, env: row.env }]))
+
+  test.each(withEnv)('$env', ({ env, value, parsed }) => {
+    vi.stubEnv(env, value)
+    expect(parse()).toEqual({ ...DEFAULTS, ...parsed })
+  })
+
+  test.each(withEnv)('$flag wins over $env', ({ flag, env, value, other, parsed }) => {
+    vi.stubEnv(env, other)
+    expect(parse(flag, value)).toEqual({ ...DEFAULTS, ...parsed })
+  })
+
+  test('--service can be repeated', () => {
+    expect(parse('--service', 'a', '--service', 'b,c').services).toEqual(['a', 'b', 'c'])
+  })
+
+  test.each(Object.keys(balancers))('--balancer %s', (balancer) => {
+    expect(parse('--balancer', balancer).balancer).toBe(balancer)
+  })
+})
+
+const LISTEN = 'It must be host:port, such as 127.0.0.1:4140 or [::1]:4140.'
+
+const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
+  ...['--listen', '--admin'].flatMap((flag) =>
+    [
+      '',
+      '4140',
+      ':4140',
+      '127.0.0.1',
+      '127.0.0.1:',
+      '127.0.0.1:x',
+      '127.0.0.1:65536',
+      '127.0.0.1:80/x',
+      '::1:80',
+    ]
+      .concat('127.0.0.1:-1', 'http://127.0.0.1:80', '127.0.0.1:80?q', 'user@127.0.0.1:80', '127.0.0.1:80#f')
+      .map((value) => [flag, value, LISTEN] as const),
+  ),
+  ...['', '0', '-1', '1.5', 'x', '1e3', '86400001', ' 1', '0x10', 'Infinity'].map(
+    (value) => ['--timeout', value, 'It must be a whole number from 1 to 86400000.'] as const,
+  ),
+  ...['', '-1', '30s'].map(
+    (value) => ['--drain-timeout', value, 'It must be a whole number from 0 to 86400000.'] as const,
+  ),
+  ...['0', '10001', 'many'].map(
+    (value) => ['--max-services', value, 'It must be a whole number from 1 to 10000.'] as const,
+  ),
+  ['--balancer', 'random', `Allowed choices are ${Object.keys(balancers).join(', ')}.`],
+  ['--log-level', 'loud', 'Allowed choices are debug, info, warn, error.'],
+]
+
+describe('a bad value names option, value and fix', () => {
+  test.each(BAD)('%s %j', (flag, value, fix) => {
+    const error = refused(`${flag}=${value}`)
+    expect(error.exitCode).toBe(1)
+    expect(printed).toContain(`option '${flag} `)
+    expect(printed).toContain(`'${value}' is invalid. ${fix}`)
+  })
+
+  test('also from the environment', () => {
+    vi.stubEnv('FAIRLEAD_TIMEOUT', 'soon')
+    refused()
+    expect(printed).toContain(
+      `option '--timeout <ms>' value 'soon' from env 'FAIRLEAD_TIMEOUT' is invalid. It must`,
+    )
+  })
+
+  test.each([
+    [['--listn', '127.0.0.1:1'], "unknown option '--listn'"],
+    [['orders'], 'too many arguments'],
+    [['--timeout'], "option '--timeout <ms>' argument missing"],
+  ])('%j', (argv, said) => {
+    expect(refused(...argv).exitCode).toBe(1)
+    expect(printed).toContain(said)
+  })
+})
+
+describe('help', () => {
+  test('names every option, its variable and what the proxy answers', () => {
+    expect(refused('--help').exitCode).toBe(0)
+    for (const { flag, env } of ROWS) {
+      expect(printed).toContain(flag)
+      if (env !== undefined) expect(printed).toContain(env)
+    }
+    for (const said of [
+      'x-fairlead-error',
+      'fairlead-service: orders',
+      '/readyz',
+      'CONSUL_HTTP_TOKEN',
+      'SIGTERM',
+    ])
+      expect(printed).toContain(said)
+  })
+
+  test('--version', () => {
+    expect(refused('--version').exitCode).toBe(0)
+    expect(printed).toBe('1.2.3\n')
+  })
+})

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest'
+import { route, type NoRoute, type Route } from './route.js'
+
+function routed(target: string, headers: Record<string, string> = {}): Route {
+  const found = route(target, headers)
+  if ('refusal' in found) throw new Error(`refused: ${found.refusal}`)
+  return found
+}
+
+function refusal(target: string, headers: Record<string, string> = {}): string {
+  return (route(target, headers) as NoRoute).refusal
+}
+
+describe('Host names the service', () => {
+  test.each([
+    ['orders', 'orders'],
+    ['orders:80', 'orders'],
+    ['orders:4140', 'orders'],
+    // RFC 9110, 7.2: the port of a Host header may be empty.
+    ['orders:', 'orders'],
+    ['Orders', 'orders'],
+    ['ORDERS:80', 'orders'],
+    ['orders.service.consul', 'orders'],
+    ['orders.service.consul:8080', 'orders'],
+    ['Orders.Service.Consul', 'orders'],
+    ['orders-v2', 'orders-v2'],
+    ['orders_v2', 'orders_v2'],
+    ['orders.eu', 'orders.eu'],
+    ['orders.eu.service.consul', 'orders.eu'],
+    ['service.consul', 'service.consul'],
+    ['localhost.service.consul', 'localhost'],
+    ['orders.local', 'orders.local'],
+    ['1orders', '1orders'],
+  ])('%s → %s', (host, service) => {
+    expect(routed('/', { host }).service).toBe(service)
+  })
+
+  test('the instance gets Host and target as they came', () => {
+    expect(routed('/v1//orders/../42?q=%00&r=a+b#c', { host: 'Orders.service.consul:80' })).toEqual({
+      service: 'orders',
+      path: '/v1//orders/../42?q=%00&r=a+b#c',
+      host: 'Orders.service.consul:80',
+    })
+  })
+
+  test.each([
+    '',
+    'localhost',
+    'LOCALHOST:4140',
+    '127.0.0.1',
+    '127.0.0.1:4140',
+    '[::1]',
+    '[::1]:4140',
+    ':4140',
+  ])('not with %j: it says what to write instead', (host) => {
+    const said = refusal('/', { host })
+    expect(said).toContain(`its Host is ${JSON.stringify(host)}`)
+    expect(said).toContain('"Host: orders"')
+    expect(said).toContain('"fairlead-service: orders"')
+  })
+
+  test('a missing Host is an empty one', () => {
+    expect(refusal('/')).toContain('its Host is ""')
+  })
+
+  test.each(['orders.service.eu-1.consul', 'orders.service.DC1.consul:80'])(
+    'a datacenter is refused, not dropped: %s',
+    (host) => {
+      expect(refusal('/', { host })).toContain('a datacenter cannot be named, only <service>.service.consul')
+    },
+  )
+
+  test('what is quoted back is cut short', () => {
+    expect(refusal('/', { host: `[${'a'.repeat(5000)}]` }).length).toBeLessThan(300)
+  })
+})
+
+describe('the header fairlead-service', () => {
+  test('wins over Host, and is what the instance gets as Host', () => {
+    expect(routed('/x', { host: 'payments', 'fairlead-service': 'orders' })).toEqual({
+      service: 'orders',
+      path: '/x',
+      host: 'orders',
+    })
+  })
+
+  test('makes good for a Host that names none', () => {
+    expect(routed('/', { host: '127.0.0.1:4140', 'fairlead-service': 'orders' }).service).toBe('orders')
+  })
+
+  test('names nothing when empty', () => {
+    expect(routed('/', { host: 'orders', 'fairlead-service': '' }).service).toBe('orders')
+  })
+})
+
+describe('an absolute target (a proxy request)', () => {
+  test.each([
+    ['http://orders/v1/orders/42', 'orders', '/v1/orders/42', 'orders'],
+    ['http://orders', 'orders', '/', 'orders'],
+    ['http://orders?q=1', 'orders', '/?q=1', 'orders'],
+    ['http://orders:80/', 'orders', '/', 'orders:80'],
+    ['http://orders:8080/x', 'orders', '/x', 'orders:8080'],
+    ['HTTP://Orders.service.consul/x?q=1', 'orders', '/x?q=1', 'Orders.service.consul'],
+    ['http://user:secret@orders/x', 'orders', '/x', 'orders'],
+    ['http://orders//x', 'orders', '//x', 'orders'],
+    // The path is the application's: dots, quotes and escapes are not ours to tidy up.
+    ['http://orders/a/../b/%2e%2e/c?q="a|b"', 'orders', '/a/../b/%2e%2e/c?q="a|b"', 'orders'],
+    ['http://orders/caf\u00c3\u00a9', 'orders', '/caf\u00c3\u00a9', 'orders'],
+  ])('%s', (target, service, path, host) => {
+    expect(routed(target, { host: 'elsewhere' })).toEqual({ service, path, host })
+  })
+
+  test('wins over Host and fairlead-service', () => {
+    const headers = { host: 'payments', 'fairlead-service': 'payments' }
+    expect(routed('http://orders/', headers).service).toBe('orders')
+  })
+
+  test.each(['http://127.0.0.1:4140/x', 'http://[::1]:4140/x', 'http://localhost/x'])(
+    '%s names no service',
+    (target) => {
+      expect(refusal(target, { host: 'orders' })).toContain('name the service there')
+    },
+  )
+
+  test.each([
+    'https://orders/',
+    'ftp://orders/',
+    '*',
+    'orders',
+    'orders:443',
+    '',
+    '\\orders',
+    'http:/orders',
+    'http://',
+    'http:///x',
+  ])('%j is refused', (target) => {
+    expect(refusal(target, { host: 'orders' })).toMatch(
+      /its target is .*: it must be a path or an http:\/\/ URL|its Host is ""/,
+    )
+  })
+})
