@@ -10,12 +10,15 @@ const shared = {
 
 export default defineConfig({
   test: {
+    // For .ci/run, which adds the counts of its runs up.
+    reporters: process.env['CI'] === undefined ? ['default'] : ['default', 'json'],
+    outputFile: { json: '.cache/vitest-report.json' },
     projects: [
       {
         ...shared,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/support/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'test/{support,bench}/**/*.test.ts'],
           exclude: ['**/dist/**', '**/node_modules/**'],
         },
       },
@@ -27,6 +30,8 @@ export default defineConfig({
           exclude: ['**/dist/**', '**/node_modules/**'],
           // One Consul and two cores: files that start processes take turns.
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
+          globalSetup: ['test/support/vitest-consul.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
         },
