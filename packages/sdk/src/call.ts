@@ -21,8 +21,6 @@ export interface CallOwner {
 
 const NONE: readonly never[] = Object.freeze([])
 
-type Settle = (failure: Error | undefined) => void
-
 /**
  * One request of a caller, over all its attempts: the caller's handler, the deadline, and what was tried.
  * Until a response head is handed on, an attempt can be replaced by another; after it, never.
@@ -40,9 +38,11 @@ export class Call implements Handler, PickContext<Endpoint> {
   readonly #owner: CallOwner
   readonly #timer: Timer | undefined
   #exchange: Exchange | undefined
-  #address = ''
-  /** Ends the present wait of `execute`: for an attempt's result, or for the first snapshot. */
-  #settle: Settle | undefined
+  #endpoint: Endpoint | undefined
+  /** Ends the wait for the first snapshot. */
+  #wake: (() => void) | undefined
+  /** Ends the wait for an attempt, should it fail. */
+  #failed: ((error: Error) => void) | undefined
   #late: (() => Error) | undefined
   #committed = false
   #ended = false
@@ -85,21 +85,25 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.#late = late
     let unsubscribe: (() => void) | undefined
     await new Promise<void>((resolve) => {
-      this.#settle = () => resolve()
+      this.#wake = resolve
       unsubscribe = subscribe(resolve)
     })
     unsubscribe?.()
-    this.#settle = undefined
+    this.#wake = undefined
     this.#late = undefined
   }
 
-  /** Sends the request to one endpoint. `undefined`: the response head is with the caller, or the call has ended. */
-  attempt(endpoint: Endpoint): Promise<Error | undefined> {
-    this.#address = endpoint.address
+  /**
+   * Sends the request to one endpoint. Resolves if that fails, with why. Otherwise the response is the caller's,
+   * there is nothing left to decide, and the promise is forgotten together with whoever awaits it: a settled one
+   * would cost every request that goes well two turns of the microtask queue.
+   */
+  attempt(endpoint: Endpoint): Promise<Error> {
+    this.#endpoint = endpoint
     return new Promise((resolve) => {
-      this.#settle = resolve
+      this.#failed = resolve
       this.#exchange = undefined
-      this.#exchange = endpoint.exchange(this.options, this)
+      this.#exchange = endpoint.exchange(this.options, this, this.now)
     })
   }
 
@@ -113,7 +117,7 @@ export class Call implements Handler, PickContext<Endpoint> {
   /** The caller gets `error`, and the call has ended. */
   fail(error: Error): void {
     if (!this.#end()) return
-    this.#settle?.(undefined)
+    this.#wake?.()
     this.#handler.onError(error)
   }
 
@@ -140,7 +144,7 @@ export class Call implements Handler, PickContext<Endpoint> {
 
   onError(error: Error): void {
     if (this.#committed) this.fail(error)
-    else this.#settle?.(error)
+    else this.#failed?.(error)
   }
 
   onBodySent(chunkSize: number, totalBytesSent: number): void {
@@ -159,8 +163,6 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.#committed = true
     // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
-    this.#settle?.(undefined)
-    this.#settle = undefined
   }
 
   /** The caller goes away. */
@@ -178,11 +180,12 @@ export class Call implements Handler, PickContext<Endpoint> {
 
   #tooLate(timeoutMs: number): Error {
     const { method, path } = this.options
+    const endpoint = this.#endpoint?.address
     return new FairleadError(
       'DEADLINE_EXCEEDED',
-      `${method} ${path} to ${this.service} at ${this.#address} has no response after ${timeoutMs} ms` +
+      `${method} ${path} to ${this.service} at ${String(endpoint)} has no response after ${timeoutMs} ms` +
         ` (option timeoutMs), attempt ${this.errors.length + 1}`,
-      { service: this.service, endpoint: this.#address, errors: this.errors },
+      { service: this.service, endpoint, errors: this.errors },
     )
   }
 

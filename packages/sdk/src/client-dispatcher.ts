@@ -2,7 +2,7 @@ import { Dispatcher } from 'undici'
 import { Call, type CallOptions, type CallOwner } from './call.js'
 import type { Clock } from './clock.js'
 import type { Cluster } from './cluster/cluster.js'
-import { asError, FairleadError } from './errors.js'
+import { FairleadError } from './errors.js'
 import { clientClosed, execute, type ExecutePolicy } from './execute.js'
 import { toHandler } from './handler.js'
 
@@ -47,8 +47,7 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
     const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
     const call = new Call(service, options, timeoutMs, own, clock, this)
     call.begin()
-    // What throws here is a balancer of the user's; it must cost a request, not the process.
-    execute(call, cluster, policy).catch((thrown: unknown) => call.fail(asError(thrown)))
+    void execute(call, cluster, policy)
     return true
   }
 

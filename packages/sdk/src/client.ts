@@ -193,8 +193,7 @@ function endpointFactory(
   logger: Logger,
 ): (instance: Instance, seedMs: number) => Endpoint {
   const { service, connections } = settings
-  const makeBreaker =
-    settings.breaker === false ? () => alwaysClosed : opossumBreaker(settings.breaker, clock)
+  const makeBreaker = settings.breaker === false ? () => alwaysClosed : opossumBreaker(settings.breaker)
   const pool = {
     connections: connections.maxPerEndpoint ?? null,
     connect: { timeout: connections.connectTimeoutMs },
@@ -214,7 +213,7 @@ function endpointFactory(
           state === 'closed' ? 'circuit closed: back in use' : 'circuit half open: one request probes it',
         )
       }
-    })
+    }, clock.now())
     return new Endpoint({ service, instance, pool, breaker, seedMs, clock })
   }
 }

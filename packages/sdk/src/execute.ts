@@ -1,7 +1,7 @@
 import type { Call } from './call.js'
 import type { Cluster } from './cluster/cluster.js'
 import type { Endpoint } from './cluster/endpoint.js'
-import { FairleadError, reasonOf } from './errors.js'
+import { asError, FairleadError, reasonOf } from './errors.js'
 import { isOfTheCaller, whyNotRetry } from './resilience/retry.js'
 import type { RetryBudget } from './resilience/retry-budget.js'
 
@@ -11,32 +11,30 @@ export interface ExecutePolicy {
   readonly budget: RetryBudget
 }
 
-/** The data path: one request, from the first pick to the head of a response or to an error. */
+/**
+ * The data path: one request, from the first pick to the head of a response or to an error. Never rejects.
+ * A response ends it where it waits for an attempt to fail.
+ */
 export async function execute(call: Call, cluster: Cluster, policy: ExecutePolicy): Promise<void> {
-  policy.budget.deposit(call.now)
-  for (let attempt = 1; ; attempt++) {
-    if (!cluster.resolved) await call.until(cluster.onResolved, () => unresolved(call, cluster))
-    if (call.ended) return
+  try {
+    policy.budget.deposit(call.now)
+    for (let attempt = 1; ; attempt++) {
+      if (!cluster.resolved) await call.until(cluster.onResolved, () => unresolved(call, cluster))
+      if (call.ended) return
 
-    const endpoint = cluster.pick(call)
-    if (endpoint === undefined) {
-      call.fail(nothingToPick(call, cluster))
-      return
-    }
+      const endpoint = cluster.pick(call)
+      if (endpoint === undefined) throw nothingToPick(call, cluster)
 
-    const failure = await call.attempt(endpoint)
-    if (failure === undefined) return
-    if (isOfTheCaller(failure, call.options.body)) {
-      call.fail(failure)
-      return
-    }
-    call.failed(endpoint, failure)
+      const failure = await call.attempt(endpoint)
+      if (isOfTheCaller(failure, call.options.body)) throw failure
+      call.failed(endpoint, failure)
 
-    const final = whyFinal(call, attempt, policy)
-    if (final !== undefined) {
-      call.fail(exhausted(call, endpoint, failure, final))
-      return
+      const final = whyFinal(call, attempt, policy)
+      if (final !== undefined) throw exhausted(call, endpoint, failure, final)
     }
+  } catch (error) {
+    // Ours, or that of a balancer which a user brought along: it must cost a request, not the process.
+    call.fail(asError(error))
   }
 }
 

@@ -16,13 +16,19 @@ export class Clients {
   readonly #clients = new Map<string, Client>()
   readonly #awaited = new Set<string>()
 
-  /** @throws FairleadError `INVALID_OPTION` for what no client could be made of. */
+  /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
   constructor(config: Config, logger: Logger) {
     const { consul, balancer, timeoutMs, maxServices, services } = config
     this.#maxServices = maxServices
     this.#options = { consul: { address: consul }, balancer, timeoutMs, logger }
     validateOptions(this.#options)
-    for (const service of services) this.#await(this.get(service))
+    try {
+      for (const service of services) this.#await(this.get(service))
+    } catch (error) {
+      // Those made before it watch already, and would keep the process alive.
+      void this.close()
+      throw error
+    }
   }
 
   /** Services of the configuration that discovery has not answered for yet. */

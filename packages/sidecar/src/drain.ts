@@ -1,6 +1,20 @@
 import type { Server } from 'node:http'
-import type { Clock, Logger } from '@fairlead/sdk'
+import type { Socket } from 'node:net'
+import type { Clock, Logger, Timer } from '@fairlead/sdk'
 import type { Clients } from './clients.js'
+
+/** The open connections of a server: asked for before it listens. */
+export function connectionsOf(server: Server): ReadonlySet<Socket> {
+  const connections = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    connections.add(socket)
+    socket.once('close', () => connections.delete(socket))
+  })
+  return connections
+}
+
+// Long enough for what has just arrived to be read, short against any drain.
+const SWEEP_MS = 100
 
 /**
  * Ends the proxy without losing a request: no new connections, idle ones closed, those in flight finish.
@@ -8,15 +22,21 @@ import type { Clients } from './clients.js'
  */
 export async function drain(
   proxy: Server,
+  connections: ReadonlySet<Socket>,
   clients: Clients,
   timeoutMs: number,
   logger: Logger,
   clock: Clock,
 ): Promise<boolean> {
-  // A connection kept alive would otherwise bring new requests for ever: each answer from now on closes its own.
-  proxy.prependListener('request', (_request, response) => {
-    response.shouldKeepAlive = false
-  })
+  let sweeping: Timer | undefined
+  // node:http closes what is idle once, at first: a response whose head said keep-alive leaves an idle connection
+  // behind, and a connection on which nothing was ever sent does not pass for idle.
+  const sweep = (): void => {
+    proxy.closeIdleConnections()
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
+    sweeping = clock.setTimer(sweep, SWEEP_MS)
+  }
+  sweeping = clock.setTimer(sweep, SWEEP_MS)
   const finished = await new Promise<boolean>((resolve) => {
     const timer = clock.setTimer(() => resolve(false), timeoutMs)
     proxy.close(() => {
@@ -25,6 +45,7 @@ export async function drain(
     })
     proxy.closeIdleConnections()
   })
+  clock.clearTimer(sweeping)
   if (finished) {
     await clients.close()
     logger.info({}, 'drained: every request in flight has finished')

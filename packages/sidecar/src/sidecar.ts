@@ -5,7 +5,7 @@ import { FairleadError, systemClock, type Logger } from '@fairlead/sdk'
 import { createAdminServer } from './admin/server.js'
 import { Clients } from './clients.js'
 import type { Config, Listen } from './config.js'
-import { drain } from './drain.js'
+import { connectionsOf, drain } from './drain.js'
 import { createProxyServer } from './proxy/server.js'
 
 /** A running sidecar. */
@@ -16,7 +16,7 @@ export interface Sidecar {
   readonly adminAddress: string
   /**
    * No new connections; requests in flight finish, or are broken off after the configured time.
-   * Resolves to whether all of them finished.
+   * Resolves to whether all of them finished. Asked again, it gives the same answer.
    */
   stop(): Promise<boolean>
 }
@@ -31,6 +31,7 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   let draining = false
   const admin = createAdminServer(clients, () => draining)
   const proxy = createProxyServer(clients, logger)
+  const connections = connectionsOf(proxy)
   try {
     await listen(admin, config.admin, '--admin')
     await listen(proxy, config.listen, '--listen')
@@ -42,17 +43,15 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   const address = addressOf(proxy)
   const adminAddress = addressOf(admin)
   logger.info({ address, admin: adminAddress, services: config.services }, 'sidecar is listening')
-  return {
-    address,
-    adminAddress,
-    async stop() {
-      draining = true
-      const drained = await drain(proxy, clients, config.drainTimeoutMs, logger, systemClock)
-      admin.close()
-      admin.closeAllConnections()
-      return drained
-    },
+  const stop = async (): Promise<boolean> => {
+    draining = true
+    const drained = await drain(proxy, connections, clients, config.drainTimeoutMs, logger, systemClock)
+    admin.close()
+    admin.closeAllConnections()
+    return drained
   }
+  let stopped: Promise<boolean> | undefined
+  return { address, adminAddress, stop: () => (stopped ??= stop()) }
 }
 
 async function listen(server: Server, { host, port }: Listen, option: string): Promise<void> {

@@ -105,9 +105,10 @@ class HeapNode<E extends Candidate> implements LoadObserver {
   readonly weight: number
   place = 0
   /** When its next turn among equally loaded endpoints comes: 1 / weight of virtual time after the last. */
-  turn: number
+  turn = 0
   readonly #heap: Heap<E>
-  #load: number
+  // Initialised with numbers, here and in `turn`: V8 boxes every new value of a field that was once undefined.
+  #load = 0
 
   constructor(heap: Heap<E>, endpoint: E, random: Random) {
     this.endpoint = endpoint

@@ -115,7 +115,6 @@ export class Cluster {
   async destroy(error: Error): Promise<void> {
     const endpoints = this.endpoints
     this.#leave()
-    this.#wake()
     await Promise.all(endpoints.map((endpoint) => endpoint.destroy(error)))
   }
 
@@ -123,6 +122,7 @@ export class Cluster {
     this.#closed = true
     this.#picker = undefined
     this.#stop.abort()
+    this.#wake()
   }
 
   #adopt(instances: readonly Instance[], excluded: readonly ExcludedInstance[]): void {

@@ -69,7 +69,7 @@ export class Endpoint implements Candidate, ExchangeSide {
   }
 
   /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */
-  exchange(options: Dispatcher.DispatchOptions, handler: Handler): Exchange | undefined {
+  exchange(options: Dispatcher.DispatchOptions, handler: Handler, now: number): Exchange | undefined {
     const permit = this.breaker.acquire()
     if (permit === 0) {
       handler.onError(
@@ -80,7 +80,7 @@ export class Endpoint implements Candidate, ExchangeSide {
       )
       return undefined
     }
-    const exchange = new Exchange(this, handler, permit, options.body, this.#clock)
+    const exchange = new Exchange(this, handler, permit, options.body, this.#clock, now)
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
     this.#pool.dispatch(addressed, toDispatchHandler(exchange))
@@ -98,9 +98,9 @@ export class Endpoint implements Candidate, ExchangeSide {
     this.observer?.loadChanged()
   }
 
-  judge(permit: Permit, outcome: Outcome): void {
+  judge(permit: Permit, outcome: Outcome, now: number): void {
     if (outcome === 'failure') this.#failures++
-    this.breaker.record(permit, outcome)
+    this.breaker.record(permit, outcome, now)
   }
 
   /** Lets requests in flight finish, then closes its connections. */

@@ -20,8 +20,9 @@ const SMALLEST_MS = 0.1
  * Source: Finagle `PeakEwma`. Reading projects the decay to the present and writes nothing (Linkerd `Ewma::get_at`).
  */
 export class PeakEwma {
-  #valueMs: number
-  #at: number
+  // Initialised with numbers: V8 boxes every new value of a field that was once undefined.
+  #valueMs = 0
+  #at = 0
   #measured = false
 
   /** @param seedMs Stands in until the first sample, so that a new endpoint is not taken for a free one. */

@@ -65,7 +65,7 @@ function start(body?: unknown): {
   const side = new Side()
   const next = new Recorder()
   const clock = new ManualClock()
-  return { side, next, clock, exchange: new Exchange(side, next, 7, body, clock) }
+  return { side, next, clock, exchange: new Exchange(side, next, 7, body, clock, clock.now()) }
 }
 
 const head = (exchange: Exchange, status: number): boolean =>

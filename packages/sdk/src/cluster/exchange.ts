@@ -14,7 +14,7 @@ export interface ExchangeSide {
   /** Its response ended in whatever way; the load went down. */
   end(): void
   /** How it went, once. */
-  judge(permit: Permit, outcome: Outcome): void
+  judge(permit: Permit, outcome: Outcome, now: number): void
 }
 
 /**
@@ -35,13 +35,13 @@ export class Exchange implements Handler {
   #judged = false
   #ended = false
 
-  constructor(side: ExchangeSide, next: Handler, permit: Permit, body: unknown, clock: Clock) {
+  constructor(side: ExchangeSide, next: Handler, permit: Permit, body: unknown, clock: Clock, now: number) {
     this.#side = side
     this.#next = next
     this.#permit = permit
     this.#body = body
     this.#clock = clock
-    this.#startedAt = clock.now()
+    this.#startedAt = now
     side.begin()
   }
 
@@ -125,7 +125,7 @@ export class Exchange implements Handler {
     // From the write, not from the pick: connecting says little of how fast the endpoint answers.
     if (outcome === 'success') this.#side.latency.observe(now - (this.#writtenAt ?? this.#startedAt), now)
     if (outcome === 'failure') this.#side.latency.penalize(now - this.#startedAt, now)
-    this.#side.judge(this.#permit, outcome)
+    this.#side.judge(this.#permit, outcome, now)
   }
 
   #end(): void {

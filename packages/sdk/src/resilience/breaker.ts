@@ -19,14 +19,14 @@ export interface Breaker {
   readonly available: boolean
   /** Takes leave to send a request; half open there is leave for one probe at a time. */
   acquire(): Permit
-  /** How the request went: exactly once for each leave given. */
-  record(permit: Permit, outcome: Outcome): void
+  /** How the request went: exactly once for each leave given. `now`: the clock's milliseconds. */
+  record(permit: Permit, outcome: Outcome, now: number): void
   /** Lets go of timers; the breaker is not used again. */
   close(): void
 }
 
-/** Makes the breaker of a new endpoint; `report` is told of every change of state. */
-export type BreakerFactory = (report: (state: BreakerState) => void) => Breaker
+/** Makes the breaker of an endpoint that is new at `now`; `report` is told of every change of state. */
+export type BreakerFactory = (report: (state: BreakerState) => void, now: number) => Breaker
 
 /** The breaker that never opens. */
 export const alwaysClosed: Breaker = Object.freeze({

@@ -14,7 +14,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
   clock = new ManualClock()
   states = []
-  breaker = opossumBreaker(options, clock)((state) => states.push(state))
+  breaker = opossumBreaker(options)((state) => states.push(state), clock.now())
 })
 
 afterEach(() => {
@@ -23,7 +23,7 @@ afterEach(() => {
 })
 
 async function requests(count: number, outcome: 'success' | 'failure' | 'ignored'): Promise<void> {
-  for (let n = 0; n < count; n++) breaker.record(breaker.acquire(), outcome)
+  for (let n = 0; n < count; n++) breaker.record(breaker.acquire(), outcome, clock.now())
   // opossum hears of failures through promises.
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
 }
@@ -86,7 +86,7 @@ describe('half open', () => {
     expect(probe).not.toBe(0)
     expect(breaker.available).toBe(false)
     expect(breaker.acquire()).toBe(0)
-    breaker.record(probe, 'success')
+    breaker.record(probe, 'success', clock.now())
     for (let turn = 0; turn < 5; turn++) await Promise.resolve()
     expect(breaker).toMatchObject({ state: 'closed', available: true })
     expect(states).toEqual(['open', 'half_open', 'closed'])
@@ -110,12 +110,12 @@ test('results from before the circuit opened do not pass for the probe', async (
   await open()
   vi.advanceTimersByTime(5000)
   const probe = breaker.acquire()
-  breaker.record(old[0] ?? 0, 'success')
-  breaker.record(old[1] ?? 0, 'failure')
-  breaker.record(old[2] ?? 0, 'ignored')
+  breaker.record(old[0] ?? 0, 'success', clock.now())
+  breaker.record(old[1] ?? 0, 'failure', clock.now())
+  breaker.record(old[2] ?? 0, 'ignored', clock.now())
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   expect(breaker).toMatchObject({ state: 'half_open', available: false })
-  breaker.record(probe, 'success')
+  breaker.record(probe, 'success', clock.now())
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   expect(breaker.state).toBe('closed')
 })

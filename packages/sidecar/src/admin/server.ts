@@ -27,6 +27,7 @@ export function createAdminServer(clients: Clients, draining: () => boolean): Se
           status: 404,
           body: { message: `no such page; there are ${Object.keys(pages).join(', ')}` },
         })
+    if (!asked) response.setHeader('allow', 'GET, HEAD')
     response.writeHead(answer.status, { 'content-type': 'application/json' })
     response.end(`${JSON.stringify(answer.body, undefined, 2)}\n`)
   })

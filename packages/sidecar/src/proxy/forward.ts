@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 import { toDispatchHandler, type Abort, type Client, type Handler, type Logger } from '@fairlead/sdk'
 import { errorResponse, type ErrorResponse } from './error-response.js'
@@ -22,7 +22,7 @@ export function forward(
   client: Client,
   logger: Logger,
 ): void {
-  const forwarding = new Forwarding(response, route.service, logger)
+  const forwarding = new Forwarding(request, response, route.service, logger)
   if (!hasBody(request)) {
     forwarding.send(request, route, client, null)
   } else if (Number(request.headers['content-length']) <= REPLAYABLE_BYTES) {
@@ -38,6 +38,8 @@ export function respondError(response: ServerResponse, error: ErrorResponse): vo
   const body = Buffer.from(`${JSON.stringify({ error: code, service, message })}\n`)
   response.writeHead(
     status,
+    // Spelled out, since a head that could not be written has left its own behind.
+    STATUS_CODES[status] ?? '',
     [
       ['content-type', 'application/json'],
       ['content-length', String(body.length)],
@@ -56,15 +58,28 @@ class Forwarding implements Handler {
   #resume: (() => void) | undefined
   #length = NaN
   #whole: Buffer | undefined
+  #begun = false
+  #gone = false
 
-  constructor(response: ServerResponse, service: string, logger: Logger) {
+  constructor(request: IncomingMessage, response: ServerResponse, service: string, logger: Logger) {
     this.#response = response
     this.#service = service
     this.#logger = logger
-    response.on('close', () => {
+    const closed = (): void => {
+      if (response.writableFinished) return
       // The application has gone away: what it asked for is of no use to anyone.
-      if (!response.writableFinished) this.#abort?.()
-    })
+      this.#gone = true
+      this.#abort?.()
+    }
+    response.on('close', closed)
+    if (response.socket === null) {
+      // Pipelined: a response in the queue has no connection yet, and would not hear that it closed.
+      const { socket } = request
+      // As many as there are requests in the queue.
+      socket.setMaxListeners(0)
+      socket.on('close', closed)
+      response.on('close', () => socket.off('close', closed))
+    }
   }
 
   send(request: IncomingMessage, route: Route, client: Client, body: Buffer | Readable | null): void {
@@ -82,7 +97,7 @@ class Forwarding implements Handler {
 
   onConnect(abort: Abort): void {
     this.#abort = abort
-    if (this.#response.destroyed) abort()
+    if (this.#gone) abort()
   }
 
   onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
@@ -91,11 +106,18 @@ class Forwarding implements Handler {
     this.#resume = resume
     const forwarded = forwardedResponseHeaders(headers)
     this.#length = forwarded.length
-    this.#response.writeHead(statusCode, statusMessage, forwarded.headers)
+    this.#response.writeHead(statusCode, asBytes(statusMessage), forwarded.headers)
+    // A body that came along is read within this turn and is written with the head; if not, the head goes alone.
+    process.nextTick(flushHead, this)
     return true
   }
 
+  flushHead(): void {
+    if (!this.#begun && !this.#gone) this.#response.flushHeaders()
+  }
+
   onData(chunk: Buffer): boolean {
+    this.#begun = true
     if (chunk.length === this.#length && chunk.length <= JOINED_BYTES) {
       // The whole body at once: its end follows in this very turn, and both are written with the head.
       this.#whole = chunk
@@ -107,6 +129,7 @@ class Forwarding implements Handler {
   }
 
   onComplete(trailers: Buffer[]): void {
+    this.#begun = true
     if (trailers.length > 0) this.#response.addTrailers(pairs(forwardedResponseHeaders(trailers).headers))
     if (this.#whole === undefined) this.#response.end()
     // As a string of the same bytes: node:http joins that with the head into one write (a quarter more requests).
@@ -114,8 +137,13 @@ class Forwarding implements Handler {
   }
 
   onError(error: Error): void {
-    if (this.#response.destroyed) return
+    if (this.#gone) return
     if (this.#response.headersSent) {
+      if (this.#response.statusCode === 304 && isLengthMismatch(error)) {
+        // RFC 9110, 8.6: its length is that of a body it does not have. undici 7 waits for that body.
+        this.onComplete([])
+        return
+      }
       // Too late for a status: a cut connection is the one way left to say that the body is not whole.
       this.#logger.warn({ service: this.#service, reason: error.message }, 'response broken off')
       this.#response.destroy()
@@ -140,7 +168,10 @@ function streamed(request: IncomingMessage, response: ServerResponse): Readable 
   const body = new PassThrough()
   request.pipe(body)
   request.on('error', (error) => body.destroy(error))
-  response.on('finish', () => {
+  // While undici holds it, undici listens; before and after that nobody does, and an error unheard ends the process.
+  body.on('error', () => undefined)
+  response.on('finish', () => body.destroy())
+  body.on('close', () => {
     if (request.complete) return
     // Answered before the end of the body: the rest is read and dropped, or the connection would stay blocked.
     request.unpipe(body)
@@ -157,6 +188,19 @@ function collect(request: IncomingMessage, done: (body: Buffer) => void): void {
     done(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
   )
   request.on('error', () => undefined)
+}
+
+function flushHead(forwarding: Forwarding): void {
+  forwarding.flushHead()
+}
+
+/** undici decodes the reason phrase as UTF-8; node:http writes a byte a character, and refuses others. */
+function asBytes(reason: string): string {
+  return /^[ -~]*$/.test(reason) ? reason : Buffer.from(reason).toString('latin1')
+}
+
+function isLengthMismatch(error: Error): boolean {
+  return (error as { code?: unknown }).code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

@@ -196,8 +196,12 @@ export class Rig {
   }
 
   /** Starts a sidecar in front of the instances, as the service `orders`; it ends with the test. */
-  static async start(instances: readonly Instance[], config: Partial<Config> = {}): Promise<Rig> {
-    const agent = await Agent.start()
+  static async start(
+    instances: readonly Instance[],
+    config: Partial<Config> = {},
+    agent?: Agent,
+  ): Promise<Rig> {
+    agent ??= await Agent.start()
     if (instances.length > 0) agent.register('orders', ...instances)
     const log: LogLine[] = []
     const line =
@@ -342,7 +346,7 @@ export class Connection {
   }
 
   get statuses(): number[] {
-    return [...this.received.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map(([, status]) => Number(status))
+    return [...this.received.matchAll(/HTTP\/1\.1 (\d+) /g)].map(([, status]) => Number(status))
   }
 
   write(text: string): void {

@@ -1,0 +1,185 @@
+import { once } from 'node:events'
+import * as http from 'node:http'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Gate, received, refusal, Rig, serve, until } from './testing/rig.test.support.js'
+
+// Far beyond what a test may take: who waits for it has not drained.
+const PATIENT = { drainTimeoutMs: 60_000 }
+
+const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
+
+/** A sidecar before an instance that answers once `answer` opens. */
+async function waiting(
+  config: { readonly drainTimeoutMs: number },
+  begin = false,
+): Promise<{ readonly rig: Rig; readonly answer: Gate }> {
+  const answer = new Gate()
+  const rig = await Rig.start(
+    [
+      await serve((request, response) => {
+        if (request.url === '/quick') {
+          response.end('quick')
+          return
+        }
+        if (begin) response.write('begun ')
+        void answer.opened.then(() => response.end('done'))
+      }),
+    ],
+    config,
+  )
+  return { rig, answer }
+}
+
+describe('a drain', () => {
+  test('lets requests in flight finish, and closes their connections', async () => {
+    const { rig, answer } = await waiting(PATIENT)
+    const connection = rig.raw(GET)
+    await until('it is in flight', async () => (await rig.inflight()) === 1)
+    const stopped = rig.sidecar.stop()
+
+    const ready = await rig.admin('/readyz')
+    expect(ready.status).toBe(503)
+    expect(JSON.parse(ready.text)).toEqual({ ready: false, draining: true, waiting: [] })
+    expect((await rig.admin('/healthz')).status).toBe(200)
+    await expect(rig.send()).rejects.toThrow('ECONNREFUSED')
+
+    answer.open()
+    const said = await connection.end()
+    expect(said).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
+    expect(said).toMatch(/\r\nConnection: close\r\n/i)
+    expect(said).toContain('done')
+    expect(await stopped).toBe(true)
+    expect(rig.log.at(-1)).toMatchObject({
+      level: 'info',
+      message: expect.stringContaining('drained') as string,
+    })
+    await expect(rig.admin('/healthz')).rejects.toThrow('ECONNREFUSED')
+  })
+
+  test('a response that has begun finishes; its connection does not outlive it', async () => {
+    const { rig, answer } = await waiting(PATIENT, true)
+    const connection = rig.raw(GET)
+    await connection.has('begun')
+    const stopped = rig.sidecar.stop()
+    answer.open()
+    const said = await connection.end()
+    expect(said).toContain('done')
+    expect(said.endsWith('0\r\n\r\n')).toBe(true)
+    expect(await stopped).toBe(true)
+  })
+
+  test('an upload in flight finishes', async () => {
+    const rig = await Rig.start([await serve((request, response) => void request.pipe(response))], PATIENT)
+    const request = http.request({
+      host: '127.0.0.1',
+      port: rig.port,
+      method: 'POST',
+      headers: { host: 'orders' },
+      agent: false,
+    })
+    const answer = received(request)
+    request.write('one ')
+    await until('it is in flight', async () => (await rig.inflight()) === 1)
+    const stopped = rig.sidecar.stop()
+    request.end('two')
+    expect((await answer).text).toBe('one two')
+    expect(await stopped).toBe(true)
+  })
+
+  test('closes connections that are idle', async () => {
+    const { rig } = await waiting(PATIENT)
+    const agent = new http.Agent({ keepAlive: true })
+    onTestFinished(() => agent.destroy())
+    expect((await rig.send({ path: '/quick', agent })).text).toBe('quick')
+    expect(Object.keys(agent.freeSockets)).toHaveLength(1)
+    expect(await rig.sidecar.stop()).toBe(true)
+  })
+
+  test('does not wait for a connection on which nothing was ever sent', async () => {
+    const { rig } = await waiting(PATIENT)
+    const connection = rig.raw('')
+    await once(connection.socket, 'connect')
+    // The sidecar has accepted it once it has answered a later one.
+    await rig.send({ path: '/quick' })
+    expect(await rig.sidecar.stop()).toBe(true)
+    await connection.end()
+  })
+
+  test('waits for a request whose head is still on its way, and answers it', async () => {
+    const { rig } = await waiting(PATIENT)
+    const connection = rig.raw('GET /quick HTTP/1.1\r\n')
+    await rig.send({ path: '/quick' })
+    const stopped = rig.sidecar.stop()
+    connection.write('Host: orders\r\n\r\n')
+    const said = await connection.end()
+    expect(said).toContain('quick')
+    expect(said).toMatch(/\r\nConnection: close\r\n/i)
+    expect(await stopped).toBe(true)
+  })
+
+  test('its own answers close their connections as well', async () => {
+    const { rig } = await waiting(PATIENT)
+    const connection = rig.raw('GET / HTTP/1.1\r\n')
+    await rig.send({ path: '/quick' })
+    const stopped = rig.sidecar.stop()
+    connection.write('Host: localhost\r\n\r\n')
+    expect(await connection.end()).toMatch(/^HTTP\/1\.1 400[^]*\r\nConnection: close\r\n/i)
+    expect(await stopped).toBe(true)
+  })
+
+  test('breaks off at the deadline what is left, and says so', async () => {
+    const { rig } = await waiting({ drainTimeoutMs: 50 }, true)
+    const connection = rig.raw(GET)
+    await connection.has('begun')
+    expect(await rig.sidecar.stop()).toBe(false)
+    const said = await connection.end()
+    expect(said).toContain('begun')
+    expect(said.endsWith('0\r\n\r\n')).toBe(false)
+    expect(rig.log).toContainEqual({
+      level: 'warn',
+      fields: { timeoutMs: 50 },
+      message: expect.stringContaining('--drain-timeout') as string,
+    })
+    await expect(rig.admin('/healthz')).rejects.toThrow('ECONNREFUSED')
+  })
+
+  test('breaks off what waits for discovery', async () => {
+    const { rig } = await waiting({ drainTimeoutMs: 50 })
+    rig.agent.silence()
+    const connection = rig.raw(GET)
+    await until('the agent is asked', () => rig.agent.held === 1)
+    expect(await rig.sidecar.stop()).toBe(false)
+    expect(await connection.end()).toBe('')
+    await until('it is asked no more', () => rig.agent.held === 0)
+  })
+
+  test('stops watching', async () => {
+    const { rig } = await waiting(PATIENT)
+    await rig.send({ path: '/quick' })
+    await until('a query is held', () => rig.agent.held === 1)
+    expect(await rig.sidecar.stop()).toBe(true)
+    await until('it is asked no more', () => rig.agent.held === 0)
+  })
+
+  test('asked for twice is one', async () => {
+    const { rig } = await waiting({ drainTimeoutMs: 50 }, true)
+    const connection = rig.raw(GET)
+    await connection.has('begun')
+    expect(await Promise.all([rig.sidecar.stop(), rig.sidecar.stop()])).toEqual([false, false])
+    expect(rig.log.filter(({ level }) => level === 'warn')).toHaveLength(2)
+  })
+})
+
+test('a failure during a drain is answered as ever', async () => {
+  const { rig } = await waiting(PATIENT)
+  const connection = rig.raw('GET / HTTP/1.1\r\n')
+  await rig.send({ path: '/quick' })
+  const stopped = rig.sidecar.stop()
+  connection.write('Host: payments\r\n\r\n')
+  const said = await connection.end()
+  expect(said).toContain('x-fairlead-error: NO_ENDPOINTS')
+  expect(refusal({ text: said.split('\r\n\r\n')[1] ?? '' } as Parameters<typeof refusal>[0]).service).toBe(
+    'payments',
+  )
+  expect(await stopped).toBe(true)
+})

@@ -1,0 +1,211 @@
+import * as net from 'node:net'
+import { networkInterfaces } from 'node:os'
+import { FairleadError } from '@fairlead/sdk'
+import { describe, expect, test } from 'vitest'
+import { startSidecar, type Config } from './index.js'
+import { Agent, refusing, Rig, send, serve, serveRaw, until } from './testing/rig.test.support.js'
+
+const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+async function refused(config: Partial<Config>, agent?: Agent): Promise<FairleadError> {
+  const starting = startSidecar(
+    {
+      listen: { host: '127.0.0.1', port: 0 },
+      admin: { host: '127.0.0.1', port: 0 },
+      consul: agent?.address,
+      services: [],
+      balancer: 'round_robin',
+      timeoutMs: 1000,
+      drainTimeoutMs: 0,
+      maxServices: 10,
+      logLevel: 'info',
+      ...config,
+    },
+    quiet,
+  )
+  const error: unknown = await starting.then(
+    async (sidecar) => {
+      await sidecar.stop()
+      return undefined
+    },
+    (thrown: unknown) => thrown,
+  )
+  if (error instanceof FairleadError) return error
+  throw new Error('it was not refused', { cause: error })
+}
+
+describe('a sidecar that cannot start says why', () => {
+  test.each(['listen', 'admin'])('the port of --%s is in use', async (option) => {
+    const agent = await Agent.start()
+    const taken = await serveRaw(() => undefined)
+    const free = await refusing()
+    const other = option === 'listen' ? 'admin' : 'listen'
+    const error = await refused(
+      {
+        services: ['orders'],
+        [option]: { host: '127.0.0.1', port: taken.port },
+        [other]: { host: '127.0.0.1', port: free.port },
+      },
+      agent,
+    )
+    expect(error.code).toBe('INVALID_OPTION')
+    expect(error.message).toBe(
+      `--${option} 127.0.0.1:${taken.port} is in use by another process; stop that, or choose another port`,
+    )
+    // Nothing of it stays behind: neither the other server nor a watch.
+    await expect(send(free.port)).rejects.toThrow('ECONNREFUSED')
+    await until('no query is held', () => agent.held === 0)
+  })
+
+  test('an address that is not of this machine', async () => {
+    // RFC 5737: for documentation, so nobody's.
+    const error = await refused({ listen: { host: '192.0.2.1', port: 4140 } })
+    expect(error.code).toBe('INVALID_OPTION')
+    expect(error.message).toMatch(/^--listen 192\.0\.2\.1:4140 cannot be listened on: .*EADDRNOTAVAIL/)
+  })
+
+  test('a service name that is none: the watches begun before it end', async () => {
+    const agent = await Agent.start()
+    const error = await refused({ services: ['orders', 'not a name'] }, agent)
+    expect(error.code).toBe('INVALID_OPTION')
+    expect(error.message).toContain("service is 'not a name': it must be the name of a Consul service")
+    await until('no query is held', () => agent.held === 0)
+    expect(agent.queries.filter((query) => query.includes('index='))).toEqual([])
+  })
+
+  test('more services than --max-services', async () => {
+    const agent = await Agent.start()
+    const error = await refused({ services: ['a', 'b'], maxServices: 1 }, agent)
+    expect(error.code).toBe('OVERLOADED')
+    expect(error.message).toContain('--max-services is 1')
+    expect(agent.queries.filter((query) => query.includes('index='))).toEqual([])
+  })
+
+  test('an address of Consul that is none', async () => {
+    const error = await refused({ consul: 'ftp://consul' })
+    expect(error.code).toBe('INVALID_OPTION')
+    expect(error.message).toContain("consul.address is 'ftp://consul': it must be http://host:port")
+  })
+})
+
+test('says where it listens', async () => {
+  const rig = await Rig.start([], { services: ['orders'] })
+  const { address, adminAddress } = rig.sidecar
+  expect(address).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/)
+  expect(rig.log).toContainEqual({
+    level: 'info',
+    fields: { address, admin: adminAddress, services: ['orders'] },
+    message: 'sidecar is listening',
+  })
+})
+
+const hasIPv6 = Object.values(networkInterfaces()).some((addresses) =>
+  addresses?.some(({ address }) => address === '::1'),
+)
+
+test.skipIf(!hasIPv6)('listens on IPv6', async () => {
+  const rig = await Rig.start([], { listen: { host: '::1', port: 0 } })
+  expect(rig.sidecar.address).toMatch(/^http:\/\/\[::1\]:\d+$/)
+  expect((await fetch(rig.sidecar.address)).status).toBe(400)
+})
+
+describe('admin', () => {
+  test('/healthz: the process is up', async () => {
+    const rig = await Rig.start([])
+    const answer = await rig.admin('/healthz')
+    expect(answer.status).toBe(200)
+    expect(answer.headers['content-type']).toBe('application/json')
+    expect(JSON.parse(answer.text)).toEqual({ healthy: true })
+    expect(await rig.admin('/healthz', 'HEAD')).toMatchObject({ status: 200, text: '' })
+  })
+
+  test('/readyz: ready once every service of the configuration is known, be it without instances', async () => {
+    const agent = await Agent.start()
+    agent.silence()
+    const rig = await Rig.start([], { services: ['orders', 'payments'] }, agent)
+    const before = await rig.admin('/readyz?verbose')
+    expect(before.status).toBe(503)
+    expect(JSON.parse(before.text)).toEqual({
+      ready: false,
+      draining: false,
+      waiting: ['orders', 'payments'],
+    })
+    expect((await rig.admin('/healthz')).status).toBe(200)
+
+    agent.speak()
+    await until('ready', async () => (await rig.admin('/readyz')).status === 200)
+    const after = await rig.admin('/readyz')
+    expect(JSON.parse(after.text)).toEqual({ ready: true, draining: false, waiting: [] })
+  })
+
+  test('/readyz: not ready while Consul cannot be reached', async () => {
+    const { port } = await refusing()
+    const rig = await Rig.start([], { services: ['orders'], consul: `127.0.0.1:${port}` })
+    await until('that is known', async () => (await rig.inspect()).reason !== undefined)
+    expect((await rig.admin('/readyz')).status).toBe(503)
+    expect((await rig.inspect()).reason).toContain(`Consul at http://127.0.0.1:${port} could not be reached`)
+  })
+
+  test('/readyz: ready without services in the configuration', async () => {
+    const rig = await Rig.start([])
+    expect((await rig.admin('/readyz')).status).toBe(200)
+  })
+
+  test('/endpoints: every service, its instances, their load and state', async () => {
+    const upstream = await serve((_, response) => response.end())
+    const rig = await Rig.start([upstream], { services: ['payments'] })
+    await rig.send()
+    await rig.idle()
+    const answer = await rig.admin('/endpoints')
+    expect(answer.status).toBe(200)
+    expect(answer.headers['content-type']).toBe('application/json')
+    expect((JSON.parse(answer.text) as { services: object[] }).services).toEqual([
+      expect.objectContaining({ service: 'payments', endpoints: [] }),
+      expect.objectContaining({
+        service: 'orders',
+        resolver: `Consul at ${rig.agent.address}`,
+        freshness: 'fresh',
+        endpoints: [
+          {
+            key: `node/orders-${upstream.port}@127.0.0.1:${upstream.port}`,
+            origin: `http://127.0.0.1:${upstream.port}`,
+            weight: 1,
+            inflight: 0,
+            latencyMs: expect.any(Number) as number,
+            circuit: 'closed',
+            requests: 1,
+            failures: 0,
+          },
+        ],
+      }),
+    ])
+  })
+
+  test.each(['/', '/nope', '/healthz/', '/__proto__', '/constructor', '//healthz'])(
+    '%s: 404',
+    async (path) => {
+      const rig = await Rig.start([])
+      const answer = await rig.admin(path)
+      expect(answer.status).toBe(404)
+      expect(answer.text).toContain('/healthz, /readyz, /endpoints')
+    },
+  )
+
+  test.each(['POST', 'PUT', 'DELETE'])('%s: 405', async (method) => {
+    const rig = await Rig.start([])
+    const answer = await rig.admin('/healthz', method)
+    expect(answer.status).toBe(405)
+    expect(answer.headers.allow).toBe('GET, HEAD')
+    expect(answer.text).toContain(`${method} is not GET`)
+  })
+})
+
+test('a connection that says nothing does not keep others waiting', async () => {
+  const rig = await Rig.start([await serve((_, response) => response.end('hi'))])
+  const silent = net.connect(rig.port, '127.0.0.1')
+  try {
+    expect((await rig.send()).text).toBe('hi')
+  } finally {
+    silent.destroy()
+  }
+})

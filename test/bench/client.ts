@@ -1,0 +1,47 @@
+import type { Children } from './children.js'
+import type { Placement } from './machine.js'
+import { groupOf, type Comparison, type Sample, type Section } from './results.js'
+import { interleave } from './rounds.js'
+import { type CallName, calls } from './subjects/client-calls.js'
+import type { ClientArgument, ClientOrder } from './subjects/client-subject.js'
+import { BODY, startUpstreams } from './upstreams.js'
+
+const CONCURRENCY = 64
+
+const ratio = (subject: CallName, of: CallName, to: CallName): Comparison => ({ subject, of, to })
+const OURS = 'client.request'
+const COMPARISONS = [
+  ratio(OURS, OURS, 'hand-written'),
+  ratio('client.request, round_robin', 'client.request, round_robin', 'hand-written'),
+  ratio('BalancedPool', OURS, 'BalancedPool'),
+  ratio('global fetch', OURS, 'global fetch'),
+  ratio('client.fetch', 'client.fetch', 'global fetch'),
+  ratio('node:http', OURS, 'node:http'),
+]
+
+/** (b) What a request costs through the client, and through what one would use without it. */
+export async function benchClient(children: Children, where: Placement, quick: boolean): Promise<Section> {
+  const upstreams = await startUpstreams(children, where)
+  const contestants = (Object.keys(calls) as CallName[]).map((name) => {
+    const argument: ClientArgument = {
+      call: name,
+      origins: upstreams.origins,
+      body: BODY,
+      concurrency: CONCURRENCY,
+    }
+    const worker = children.worker('client-subject.js', argument, { cores: where.subject })
+    const order: ClientOrder = { milliseconds: quick ? 300 : 800 }
+    return { name, worker, measure: () => worker.ask<Sample>(order) }
+  })
+  const match = await interleave(contestants, { rounds: quick ? 3 : 9, warmUps: quick ? 1 : 2 })
+  await Promise.all([...contestants, upstreams].map(({ worker }) => worker.stop()))
+  return {
+    part: 'client',
+    units: { rate: 'requests/s', cost: 'CPU µs a request' },
+    groups: [groupOf(`4 upstreams, ${CONCURRENCY} requests in flight`, match, COMPARISONS)],
+    skipped: match.failed.map(({ name, why }) => ({ what: name, why })),
+    notes: [
+      'The larger the ratio, the faster; cost the other way round. Where busy is below 95% the upstream was the limit: go by the cost.',
+    ],
+  }
+}

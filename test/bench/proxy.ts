@@ -1,0 +1,63 @@
+import type { Children } from './children.js'
+import { startConsulStandIn } from './consul-stand-in.js'
+import { startLoadGenerator, type LoadGenerator } from './load.js'
+import type { Placement } from './machine.js'
+import { cpuOf } from './process-cpu.js'
+import { proxies, SIDECAR, type Proxy, type Surroundings } from './proxies.js'
+import { groupOf, type Sample, type Section, type Skip } from './results.js'
+import { interleave, type Contestant } from './rounds.js'
+import { startUpstreams } from './upstreams.js'
+
+const CONNECTIONS = 64
+const SERVICE = 'bench'
+
+/** (c) What a request costs through the sidecar, and through other proxies in its place. */
+export async function benchProxy(children: Children, where: Placement, quick: boolean): Promise<Section> {
+  const { origins } = await startUpstreams(children, where)
+  await using consul = await startConsulStandIn(SERVICE, origins)
+  const surroundings = { children, where, origins, consul: consul.address, service: SERVICE }
+  const shape = { connections: CONNECTIONS, path: '/v1/orders/42', host: SERVICE }
+  return await compete(surroundings, await startLoadGenerator(children, where, shape), quick)
+}
+
+async function compete(surroundings: Surroundings, load: LoadGenerator, quick: boolean): Promise<Section> {
+  const contestants: Contestant<Sample>[] = []
+  const skipped: Skip[] = []
+  for (const [name, start] of Object.entries(proxies)) {
+    try {
+      const proxy = await start(surroundings)
+      contestants.push({ name, measure: () => measure(proxy, load, quick ? 700 : 1000) })
+    } catch (error) {
+      skipped.push({ what: name, why: error instanceof Error ? error.message : String(error) })
+    }
+  }
+  const match = await interleave(contestants, { rounds: quick ? 2 : 9, warmUps: quick ? 1 : 2 })
+  const peers = Object.keys(proxies).filter((name) => name !== SIDECAR)
+  const comparisons = peers.map((name) => ({ subject: name, of: SIDECAR, to: name }))
+  return {
+    part: 'proxy',
+    units: { rate: 'requests/s', cost: 'CPU µs a request' },
+    groups: [groupOf(`4 upstreams, ${CONNECTIONS} connections, by ${load.name}`, match, comparisons)],
+    skipped: [...skipped, ...match.failed.map(({ name, why }) => ({ what: name, why }))],
+    notes: [
+      'The larger the ratio, the faster; cost the other way round. Where busy is below 95% the load was the limit: go by the cost.',
+      'p50 and p99 are those of a saturated proxy: the time in its queue.',
+      'The TCP relay knows no HTTP and balances connections: it is the ceiling for a proxy in Node.',
+    ],
+  }
+}
+
+async function measure({ pid, port }: Proxy, load: LoadGenerator, milliseconds: number): Promise<Sample> {
+  const before = cpuOf(pid)
+  const { requests, seconds, p50Ms, p99Ms } = await load.run(port, milliseconds)
+  const after = cpuOf(pid)
+  if (requests === 0) throw new Error('no request was answered')
+  const cpu = before === undefined || after === undefined ? undefined : after - before
+  return {
+    rate: requests / seconds,
+    cost: cpu === undefined ? undefined : cpu / requests,
+    busy: cpu === undefined ? undefined : cpu / (seconds * 1e6),
+    p50Ms,
+    p99Ms,
+  }
+}
