@@ -1,129 +1,100 @@
 import type { Random } from '../random.js'
-import { eligible, type Candidate, type LoadObserver, type PickContext, type Picker } from './picker.js'
+import { LevelQueues } from './level-queues.js'
+import { eligible, type Candidate, type PickContext, type Picker } from './picker.js'
 
 /**
  * Least connections, exact: the endpoint with the fewest requests in flight for its weight. Ties, such as all
  * idle, go round in proportion to weight.
  * When: long or uneven requests and a set small enough that one client sees most of the load.
  * When not: many clients of one service (all of them run to the same idle endpoint); use `least_request`.
- * O(1) a pick, O(log n) for each request that starts or ends.
+ * O(number of different weights) a pick, whatever the number of endpoints; O(1) for a request that begins or ends.
  * Source: nginx `least_conn` (connections / weight, then weighted round robin).
  */
 export function leastConnections<E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> {
-  return new LeastConnectionsPicker(endpoints, random)
+  const byWeight = new Map<number, E[]>()
+  for (const endpoint of endpoints) {
+    const { weight } = endpoint.instance
+    const peers = byWeight.get(weight)
+    if (peers === undefined) byWeight.set(weight, [endpoint])
+    else peers.push(endpoint)
+  }
+  return new LeastConnectionsPicker([...byWeight].map(([weight, peers]) => new Peers(weight, peers, random)))
 }
 
 class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
-  readonly #heap: Heap<E>
+  readonly #groups: readonly Peers<E>[]
+  /** Where virtual time stands: the turn that was taken last. */
+  #now = 0
 
-  constructor(endpoints: readonly E[], random: Random) {
-    this.#heap = new Heap(endpoints, random)
+  constructor(groups: readonly Peers<E>[]) {
+    this.#groups = groups
   }
 
   pick(context: PickContext<E>): E | undefined {
-    const node = this.#heap.least(context)
-    if (node === undefined) return undefined
-    this.#heap.takeTurn(node)
-    return node.endpoint
+    let least: Peers<E> | undefined
+    for (const group of this.#groups) {
+      if (!group.look(context)) continue
+      if (least === undefined || group.before(least)) least = group
+    }
+    if (least === undefined) return undefined
+    // From now on, not from its last turn: what was busy for long has no claim to a burst of turns.
+    if (least.turn > this.#now) this.#now = least.turn
+    least.turn = this.#now + least.pace
+    return least.take()
   }
 }
 
-/** A binary heap of nodes by load, then by turn; each node knows its place, so a change costs O(log n). */
-class Heap<E extends Candidate> {
-  readonly #nodes: HeapNode<E>[]
-  /** The turn that was taken last: where virtual time stands. */
-  #now = 0
+/** Endpoints of one weight, in queues by requests in flight, so that among them a tie goes round. */
+class Peers<E extends Candidate> {
+  /** When the next turn of these among equally loaded groups comes, in virtual time. */
+  turn = 0
+  /** Virtual time between two turns: less for more weight in sum. */
+  readonly pace: number
+  readonly #weight: number
+  readonly #endpoints: readonly E[]
+  readonly #queues: LevelQueues
+  /** What `look` has found: the first eligible member, and its requests in flight. */
+  #member = -1
+  #inflight = 0
 
-  constructor(endpoints: readonly E[], random: Random) {
-    this.#nodes = endpoints.map((endpoint) => new HeapNode(this, endpoint, random))
-    for (let place = (this.#nodes.length >> 1) - 1; place >= 0; place--) this.#sink(place)
-    this.#nodes.forEach((node, place) => {
-      node.place = place
-      node.endpoint.observer = node
+  constructor(weight: number, endpoints: readonly E[], random: Random) {
+    // Who is first among equals is left to chance, or all clients would begin with the same endpoint.
+    const shift = Math.floor(random.next() * endpoints.length)
+    this.#endpoints = [...endpoints.slice(shift), ...endpoints.slice(0, shift)]
+    this.#weight = weight
+    this.pace = 1 / (weight * endpoints.length)
+    this.turn = random.next() * this.pace
+    const queues = new LevelQueues(this.#endpoints.map(({ inflight }) => inflight))
+    this.#queues = queues
+    this.#endpoints.forEach((endpoint, member) => {
+      endpoint.observer = { loadChanged: () => queues.move(member, endpoint.inflight) }
     })
   }
 
-  /** The first eligible node at or below `place`; descends only past nodes that are not eligible. */
-  least(context: PickContext<E>, place = 0, best?: HeapNode<E>): HeapNode<E> | undefined {
-    const node = this.#nodes[place]
-    if (node === undefined || (best !== undefined && !node.before(best))) return best
-    if (eligible(node.endpoint, context)) return node
-    return this.least(context, 2 * place + 2, this.least(context, 2 * place + 1, best))
-  }
-
-  takeTurn(node: HeapNode<E>): void {
-    // From now on, not from its last turn: what was busy for long has no claim to a burst of turns.
-    this.#now = Math.max(this.#now, node.turn)
-    node.turn = this.#now + 1 / node.weight
-    this.moved(node)
-  }
-
-  moved(node: HeapNode<E>): void {
-    this.#sink(this.#rise(node.place))
-  }
-
-  #rise(from: number): number {
-    const nodes = this.#nodes
-    const node = nodes[from]
-    if (node === undefined) return from
-    let place = from
-    while (place > 0) {
-      const parent = nodes[(place - 1) >> 1]
-      if (parent === undefined || !node.before(parent)) break
-      nodes[place] = parent
-      parent.place = place
-      place = (place - 1) >> 1
+  /** Finds the least loaded eligible member; passes by those that are not. */
+  look(context: PickContext<E>): boolean {
+    for (let level = this.#queues.lowest; level < this.#queues.height; level++) {
+      for (let member = this.#queues.first(level); member >= 0; member = this.#queues.after(member)) {
+        const endpoint = this.#endpoints[member]
+        if (endpoint === undefined || !eligible(endpoint, context)) continue
+        this.#member = member
+        this.#inflight = level
+        return true
+      }
     }
-    nodes[place] = node
-    node.place = place
-    return place
+    return false
   }
 
-  #sink(from: number): void {
-    const nodes = this.#nodes
-    const node = nodes[from]
-    if (node === undefined) return
-    let place = from
-    for (;;) {
-      const left = nodes[2 * place + 1]
-      if (left === undefined) break
-      const right = nodes[2 * place + 2]
-      const child = right?.before(left) === true ? right : left
-      if (!child.before(node)) break
-      const childPlace = child === left ? 2 * place + 1 : 2 * place + 2
-      nodes[place] = child
-      child.place = place
-      place = childPlace
-    }
-    nodes[place] = node
-    node.place = place
-  }
-}
-
-class HeapNode<E extends Candidate> implements LoadObserver {
-  readonly endpoint: E
-  readonly weight: number
-  place = 0
-  /** When its next turn among equally loaded endpoints comes: 1 / weight of virtual time after the last. */
-  turn = 0
-  readonly #heap: Heap<E>
-  // Initialised with numbers, here and in `turn`: V8 boxes every new value of a field that was once undefined.
-  #load = 0
-
-  constructor(heap: Heap<E>, endpoint: E, random: Random) {
-    this.endpoint = endpoint
-    this.weight = endpoint.instance.weight
-    this.turn = random.next() / this.weight
-    this.#heap = heap
-    this.#load = endpoint.inflight / this.weight
+  /** Is what `look` found here less loaded than there? Of equals, the one whose turn it is. */
+  before(other: Peers<E>): boolean {
+    const own = this.#inflight / this.#weight
+    const others = other.#inflight / other.#weight
+    return own < others || (own === others && this.turn < other.turn)
   }
 
-  before(other: HeapNode<E>): boolean {
-    return this.#load < other.#load || (this.#load === other.#load && this.turn < other.turn)
-  }
-
-  loadChanged(): void {
-    this.#load = this.endpoint.inflight / this.weight
-    this.#heap.moved(this)
+  /** What `look` found; the next pick of the same load takes another. */
+  take(): E | undefined {
+    this.#queues.move(this.#member, this.#inflight)
+    return this.#endpoints[this.#member]
   }
 }

@@ -20,42 +20,47 @@ const SMALLEST_MS = 0.1
  * Source: Finagle `PeakEwma`. Reading projects the decay to the present and writes nothing (Linkerd `Ewma::get_at`).
  */
 export class PeakEwma {
-  // Initialised with numbers: V8 boxes every new value of a field that was once undefined.
-  #valueMs = 0
-  #at = 0
+  // Whole microseconds and milliseconds: V8 keeps small integers in the object and boxes doubles, so that a pick
+  // among 10,000 endpoints waits for one cache line instead of three.
+  #valueUs = 0
+  #atMs = 0
   #measured = false
 
   /** @param seedMs Stands in until the first sample, so that a new endpoint is not taken for a free one. */
   constructor(seedMs: number, now: number) {
-    this.#valueMs = seedMs
-    this.#at = now
+    this.#set(seedMs, now)
   }
 
   /** The estimate at `now`: halves in 6.9 s without samples, so that an endpoint once slow gets another chance. */
   latencyAt(now: number): number {
-    const elapsed = now - this.#at
-    return elapsed > 0 ? this.#valueMs * Math.exp(-elapsed / TAU_MS) : this.#valueMs
+    const elapsed = now - this.#atMs
+    return elapsed > 0 ? (this.#valueUs / 1000) * Math.exp(-elapsed / TAU_MS) : this.#valueUs / 1000
   }
 
   /** Takes in the time to first byte of a response. */
   observe(sampleMs: number, now: number): void {
     const sample = Math.max(sampleMs, SMALLEST_MS)
-    if (!this.#measured || sample > this.#valueMs) {
-      // The first sample replaces the seed: a guess should not slow down the truth.
-      this.#measured = true
-      this.#valueMs = sample
-    } else {
-      const kept = Math.exp((this.#at - now) / TAU_MS)
-      this.#valueMs = this.#valueMs * kept + sample * (1 - kept)
+    const value = this.#valueUs / 1000
+    // The first sample replaces the seed: a guess should not slow down the truth.
+    const peak = !this.#measured || sample > value
+    this.#measured = true
+    if (peak) {
+      this.#set(sample, now)
+      return
     }
-    this.#at = now
+    const kept = Math.exp((this.#atMs - now) / TAU_MS)
+    this.#set(value * kept + sample * (1 - kept), now)
   }
 
   /** Takes in a failure after `elapsedMs`: failing fast must not look like answering fast. */
   penalize(elapsedMs: number, now: number): void {
     const worse = Math.max(this.latencyAt(now), SMALLEST_MS) * FAILURE_FACTOR
-    this.#valueMs = Math.max(elapsedMs, Math.min(worse, LARGEST_PENALTY_MS))
     this.#measured = true
-    this.#at = now
+    this.#set(Math.max(elapsedMs, Math.min(worse, LARGEST_PENALTY_MS)), now)
+  }
+
+  #set(valueMs: number, now: number): void {
+    this.#valueUs = Math.round(valueMs * 1000)
+    this.#atMs = Math.round(now)
   }
 }

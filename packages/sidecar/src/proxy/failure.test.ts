@@ -127,7 +127,7 @@ describe('an instance that dies within its answer', () => {
     const [response] = (await once(request, 'response')) as [http.IncomingMessage]
     const [chunk] = (await once(response, 'data')) as [Buffer]
     expect(chunk.toString()).toBe('begun')
-    for (const { kill } of instances) kill()
+    for (const dying of instances) dying.kill()
     const [error] = (await once(response, 'error')) as [NodeJS.ErrnoException]
     expect(error.code).toBe('ECONNRESET')
     expect(response.complete).toBe(false)
@@ -135,6 +135,20 @@ describe('an instance that dies within its answer', () => {
     expect(rig.log.filter(({ message }) => message === 'response broken off')).toHaveLength(1)
     // The head was handed on: too late for another attempt.
     expect(instances.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(1)
+  })
+
+  test('to HTTP/1.0: the connection is reset, as there a body may end with its connection', async () => {
+    const dying = await serveText(
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegun\r\n',
+      false,
+    )
+    const rig = await Rig.start([dying])
+    const connection = rig.raw('GET / HTTP/1.0\r\nHost: orders\r\n\r\n')
+    await connection.has('begun')
+    const errors = once(connection.socket, 'error')
+    dying.kill()
+    expect(await errors).toMatchObject([{ code: 'ECONNRESET' }])
+    expect(connection.ended).toBe(false)
   })
 
   test('chunked badly: cut as well', async () => {

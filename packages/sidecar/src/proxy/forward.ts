@@ -1,15 +1,10 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
-import { PassThrough, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import { toDispatchHandler, type Abort, type Client, type Handler, type Logger } from '@fairlead/sdk'
 import { errorResponse, type ErrorResponse } from './error-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders } from './headers.js'
+import { takeBody } from './request-body.js'
 import type { Route } from './route.js'
-
-/**
- * A body up to this length is read before the request is sent, so that it can be sent again: 64 KiB, Linkerd's
- * limit for replays. A longer one, or one of unknown length, streams through and is sent once.
- */
-const REPLAYABLE_BYTES = 64 * 1024
 
 /** Up to here copying a body costs less than a system call of its own. */
 const JOINED_BYTES = 16 * 1024
@@ -23,13 +18,7 @@ export function forward(
   logger: Logger,
 ): void {
   const forwarding = new Forwarding(request, response, route.service, logger)
-  if (!hasBody(request)) {
-    forwarding.send(request, route, client, null)
-  } else if (Number(request.headers['content-length']) <= REPLAYABLE_BYTES) {
-    collect(request, (body) => forwarding.send(request, route, client, body))
-  } else {
-    forwarding.send(request, route, client, streamed(request, response))
-  }
+  takeBody(request, response, (body) => forwarding.send(request, route, client, body))
 }
 
 /** Answers for the proxy itself. */
@@ -146,7 +135,7 @@ class Forwarding implements Handler {
       }
       // Too late for a status: a cut connection is the one way left to say that the body is not whole.
       this.#logger.warn({ service: this.#service, reason: error.message }, 'response broken off')
-      this.#response.destroy()
+      cut(this.#response)
       return
     }
     const answer = errorResponse(error, this.#service)
@@ -155,43 +144,15 @@ class Forwarding implements Handler {
   }
 }
 
-function hasBody({ headers }: IncomingMessage): boolean {
-  const length = headers['content-length']
-  return (length !== undefined && length !== '0') || headers['transfer-encoding'] !== undefined
-}
-
-/**
- * A body as a stream of its own: undici destroys the one it is given when an instance answers early or breaks
- * off, and with a request that would take the application's connection along.
- */
-function streamed(request: IncomingMessage, response: ServerResponse): Readable {
-  const body = new PassThrough()
-  request.pipe(body)
-  request.on('error', (error) => body.destroy(error))
-  // While undici holds it, undici listens; before and after that nobody does, and an error unheard ends the process.
-  body.on('error', () => undefined)
-  response.on('finish', () => body.destroy())
-  body.on('close', () => {
-    if (request.complete) return
-    // Answered before the end of the body: the rest is read and dropped, or the connection would stay blocked.
-    request.unpipe(body)
-    request.resume()
-  })
-  return body
-}
-
-/** Reads a whole body; a request broken off before its end calls nothing, as nobody waits for an answer. */
-function collect(request: IncomingMessage, done: (body: Buffer) => void): void {
-  const chunks: Buffer[] = []
-  request.on('data', (chunk: Buffer) => chunks.push(chunk))
-  request.on('end', () =>
-    done(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
-  )
-  request.on('error', () => undefined)
-}
-
 function flushHead(forwarding: Forwarding): void {
   forwarding.flushHead()
+}
+
+/** Closes the connection so that a body which is not whole cannot pass for one that is. */
+function cut(response: ServerResponse): void {
+  // In HTTP/1.0 a body may end with its connection (RFC 9112, 6.3): there only a reset is no clean end.
+  if (response.req.httpVersionMinor === 0) response.socket?.resetAndDestroy()
+  else response.destroy()
 }
 
 /** undici decodes the reason phrase as UTF-8; node:http writes a byte a character, and refuses others. */
