@@ -18,7 +18,7 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/{support,bench}/**/*.test.ts'],
+          include: ['packages/*/src/**/*.test.ts', 'test/{support,bench,docs}/**/*.test.ts'],
           exclude: ['**/dist/**', '**/node_modules/**'],
         },
       },

@@ -38,7 +38,7 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
   override dispatch(options: CallOptions, handler: Dispatcher.DispatchHandler): boolean {
     const { service, cluster, policy, clock } = this.#options
     const own = toHandler(handler)
-    const refusal = this.#closed ? clientClosed(service) : this.#refusal(options.origin)
+    const refusal = this.#closed ? clientClosed(service) : this.#refusal(options)
     if (refusal !== undefined) {
       own.onError(refusal)
       return false
@@ -84,7 +84,10 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
     await this.#options.cluster.destroy(error)
   }
 
-  #refusal(origin: string | URL | undefined): FairleadError | undefined {
+  #refusal({ origin, timeoutMs = 1 }: CallOptions): FairleadError | undefined {
+    if (!(timeoutMs > 0)) {
+      return new FairleadError('INVALID_OPTION', `timeoutMs is ${timeoutMs}: it must be milliseconds above 0`)
+    }
     if (origin === undefined) return undefined
     const text = typeof origin === 'string' ? origin : origin.origin
     if (this.#origins.has(text)) return undefined

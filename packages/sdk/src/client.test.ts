@@ -124,7 +124,7 @@ describe('the three ways in', () => {
   test('the dispatcher, in the global fetch', async () => {
     const origin = await serve(echo)
     const { dispatcher } = client(fixedResolver([origin]))
-    const init = { dispatcher } as unknown as RequestInit
+    const init = { dispatcher }
     for (const url of ['http://orders/a', 'http://ORDERS/a', 'http://orders.service.consul/a']) {
       // On the wire the instance is addressed, as by any client of its own.
       expect(await (await fetch(url, init)).json()).toMatchObject({
@@ -158,7 +158,7 @@ describe('the three ways in', () => {
 
   test('the dispatcher refuses what is for somebody else', async () => {
     const { dispatcher } = client(fixedResolver([await serve(echo)]))
-    const init = { dispatcher } as unknown as RequestInit
+    const init = { dispatcher }
     for (const url of ['http://payments/', 'https://orders/', 'http://orders:81/']) {
       const error = await failure(fetch(url, init))
       expect(error.cause).toMatchObject({ code: 'INVALID_OPTION' })
@@ -301,6 +301,15 @@ describe('the end of a call', () => {
       /^GET \/slow to orders at 127.* has no response after 50 ms \(option timeoutMs\), attempt 1$/,
     )
     expect(orders.inspect().endpoints[0]).toMatchObject({ inflight: 0, failures: 1 })
+  })
+
+  test('a deadline that is none is refused', async () => {
+    const orders = client(fixedResolver([]))
+    const error = await failure(orders.request({ path: '/', timeoutMs: -1 }))
+    expect(error).toMatchObject({
+      code: 'INVALID_OPTION',
+      message: 'timeoutMs is -1: it must be milliseconds above 0',
+    })
   })
 
   test('the deadline of one request overrides that of the client', async () => {

@@ -31,11 +31,18 @@ export interface ReadyOptions {
   readonly timeoutMs?: number
 }
 
+/**
+ * An undici `Dispatcher`, for undici's own APIs and for the global `fetch` alike: the types of the two come from
+ * different versions of undici, and neither takes the other's.
+ */
+export type ServiceDispatcher = Dispatcher &
+  (RequestInit extends { dispatcher?: infer D } ? NonNullable<D> : unknown)
+
 /** A client of one Consul service. */
 export interface Client extends AsyncDisposable {
   readonly service: string
   /** An undici `Dispatcher` with every policy in it: for `fetch`, for undici's APIs, and for its interceptors. */
-  readonly dispatcher: Dispatcher
+  readonly dispatcher: ServiceDispatcher
   /**
    * undici's `request`: a status code, headers and a body that is a stream.
    *
@@ -84,7 +91,7 @@ export function createClient(service: string, options: ClientOptions = {}): Clie
 
 class ConsulClient implements Client {
   readonly service: string
-  readonly dispatcher: ClientDispatcher
+  readonly dispatcher: ServiceDispatcher
   readonly #settings: Settings
   readonly #clock: Clock
   readonly #resolver: Resolver
@@ -116,13 +123,14 @@ class ConsulClient implements Client {
       { ratio: budgetRatio, minPerSecond: budgetMinPerSecond, ttlMs: 10_000 },
       clock.now(),
     )
+    // One object of two types, which only their declarations keep apart.
     this.dispatcher = new ClientDispatcher({
       service,
       cluster: this.#cluster,
       policy: { attempts, budget: this.#budget },
       timeoutMs: settings.timeoutMs,
       clock,
-    })
+    }) as unknown as ServiceDispatcher
     void this.#cluster.follow()
   }
 
@@ -135,9 +143,7 @@ class ConsulClient implements Client {
 
   fetch(input: string | URL, init: RequestInit = {}): Promise<Response> {
     const url = new URL(input, `http://${this.service}`)
-    // The types of the process's own fetch come from another version of undici; at run time it takes ours.
-    const dispatcher = this.dispatcher as unknown as NonNullable<RequestInit['dispatcher']>
-    return fetch(url, { ...init, dispatcher })
+    return fetch(url, { ...init, dispatcher: this.dispatcher })
   }
 
   async ready({ timeoutMs = this.#settings.timeoutMs }: ReadyOptions = {}): Promise<void> {

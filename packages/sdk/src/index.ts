@@ -1,5 +1,5 @@
 export { createClient } from './client.js'
-export type { Client, ClientRequestOptions, ReadyOptions } from './client.js'
+export type { Client, ClientRequestOptions, ReadyOptions, ServiceDispatcher } from './client.js'
 export type {
   BreakerOptions,
   ClientOptions,

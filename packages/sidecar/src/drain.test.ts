@@ -1,7 +1,21 @@
 import { once } from 'node:events'
 import * as http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { systemClock, type Clock, type Timer } from '@fairlead/sdk'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Gate, received, refusal, Rig, serve, until } from './testing/rig.test.support.js'
+import { Clients } from './clients.js'
+import { connectionsOf, drain } from './drain.js'
+import {
+  CONFIG,
+  Connection,
+  Gate,
+  quiet,
+  received,
+  refusal,
+  Rig,
+  serve,
+  until,
+} from './testing/rig.test.support.js'
 
 // Far beyond what a test may take: who waits for it has not drained.
 const PATIENT = { drainTimeoutMs: 60_000 }
@@ -105,6 +119,57 @@ describe('a drain', () => {
     await connection.end()
   })
 
+  test('what is in flight outlasts the sweeps for what is not', async () => {
+    const { rig, answer } = await waiting(PATIENT)
+    const silent = rig.raw('')
+    await once(silent.socket, 'connect')
+    const connection = rig.raw(GET)
+    await until('it is in flight', async () => (await rig.inflight()) === 1)
+    const stopped = rig.sidecar.stop()
+    // Closed by a sweep: so there has been one.
+    await silent.end()
+    answer.open()
+    expect(await connection.end()).toContain('done')
+    expect(await stopped).toBe(true)
+  })
+
+  test.each([
+    [60_000, true],
+    [1, false],
+  ])('leaves no timer behind (%i ms)', async (timeoutMs, drained) => {
+    const timers = new Set<Timer>()
+    const clock: Clock = {
+      now: () => systemClock.now(),
+      setTimer(callback, delayMs) {
+        const timer = systemClock.setTimer(() => {
+          timers.delete(timer)
+          callback()
+        }, delayMs)
+        timers.add(timer)
+        return timer
+      },
+      clearTimer(timer) {
+        timers.delete(timer)
+        systemClock.clearTimer(timer)
+      },
+    }
+    const server = http.createServer((_, response) => drained && response.end())
+    const connections = connectionsOf(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const request = http.get({
+      port: (server.address() as AddressInfo).port,
+      host: '127.0.0.1',
+      agent: false,
+    })
+    request.on('error', () => undefined)
+    await once(server, 'request')
+    const clients = new Clients({ ...CONFIG, services: [] }, quiet)
+    expect(await drain(server, connections, clients, timeoutMs, quiet, clock)).toBe(drained)
+    expect(timers.size).toBe(0)
+    await until('its connections are closed', () => connections.size === 0)
+  })
+
   test('waits for a request whose head is still on its way, and answers it', async () => {
     const { rig } = await waiting(PATIENT)
     const connection = rig.raw('GET /quick HTTP/1.1\r\n')
@@ -159,6 +224,15 @@ describe('a drain', () => {
     await until('a query is held', () => rig.agent.held === 1)
     expect(await rig.sidecar.stop()).toBe(true)
     await until('it is asked no more', () => rig.agent.held === 0)
+  })
+
+  test('leaves no connection to the admin server behind', async () => {
+    const { rig } = await waiting(PATIENT)
+    const admin = new Connection(Number(new URL(rig.sidecar.adminAddress).port), '')
+    await once(admin.socket, 'connect')
+    await rig.admin('/healthz')
+    expect(await rig.sidecar.stop()).toBe(true)
+    await admin.end()
   })
 
   test('asked for twice is one', async () => {

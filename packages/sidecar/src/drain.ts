@@ -29,7 +29,7 @@ export async function drain(
   clock: Clock,
 ): Promise<boolean> {
   let sweeping: Timer | undefined
-  // node:http closes what is idle once, at first: a response whose head said keep-alive leaves an idle connection
+  // `close` ends what is idle once, at first: a response whose head said keep-alive leaves an idle connection
   // behind, and a connection on which nothing was ever sent does not pass for idle.
   const sweep = (): void => {
     proxy.closeIdleConnections()
@@ -43,7 +43,6 @@ export async function drain(
       clock.clearTimer(timer)
       resolve(true)
     })
-    proxy.closeIdleConnections()
   })
   clock.clearTimer(sweeping)
   if (finished) {

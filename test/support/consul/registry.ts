@@ -70,23 +70,29 @@ export async function register(address: string, service: Registration): Promise<
 
 export async function deregister(address: string, id: string): Promise<void> {
   const options = { id, timeout: timeoutMs }
-  await connect(address).agent.service.deregister(options)
+  await asking(address, (consul) => consul.agent.service.deregister(options))
 }
 
 /** Puts one service into maintenance, or takes it out. */
 export async function maintenance(address: string, id: string, on: boolean, reason = 'test'): Promise<void> {
   const options = { id, enable: on, reason, timeout: timeoutMs }
-  await connect(address).agent.service.maintenance(options)
+  await asking(address, (consul) => consul.agent.service.maintenance(options))
 }
 
 /** Every instance of the service, healthy or not. */
 export async function health(address: string, service: string): Promise<readonly HealthEntry[]> {
   const options = { service, timeout: timeoutMs }
-  return connect(address).health.service(options)
+  return asking(address, (consul) => consul.health.service(options))
 }
 
-function connect(address: string): Consul {
+async function asking<T>(address: string, call: (consul: Consul) => Promise<T>): Promise<T> {
   const { protocol, hostname, port } = new URL(address)
   const secure = protocol === 'https:'
-  return new Consul({ host: hostname, port: Number(port || (secure ? 443 : 80)), secure })
+  const consul = new Consul({ host: hostname, port: Number(port || (secure ? 443 : 80)), secure })
+  try {
+    return await call(consul)
+  } finally {
+    // It keeps its connection for ever, and an agent allows 200 a client.
+    consul.destroy()
+  }
 }

@@ -8,9 +8,24 @@ test('stands at its seed until the first sample, which replaces it', () => {
   expect(ewma.latencyAt(0)).toBe(4)
 })
 
-test('jumps up to a peak and comes down over the time constant of 10 s', () => {
+/** An average whose first samples are behind it. */
+function warm(latencyMs: number): PeakEwma {
   const ewma = new PeakEwma(30, 0)
-  ewma.observe(5, 0)
+  for (let n = 0; n < 10; n++) ewma.observe(latencyMs, 0)
+  return ewma
+}
+
+test('averages its first samples, so that a cold start does not pass for a peak', () => {
+  const ewma = new PeakEwma(30, 0)
+  ewma.observe(100, 0)
+  for (let n = 0; n < 9; n++) ewma.observe(10, 0)
+  expect(ewma.latencyAt(0)).toBeCloseTo(19, 1)
+  ewma.observe(50, 0)
+  expect(ewma.latencyAt(0)).toBe(50)
+})
+
+test('jumps up to a peak and comes down over the time constant of 10 s', () => {
+  const ewma = warm(5)
   ewma.observe(100, 0)
   expect(ewma.latencyAt(0)).toBe(100)
   ewma.observe(5, 10_000)
@@ -19,16 +34,14 @@ test('jumps up to a peak and comes down over the time constant of 10 s', () => {
 })
 
 test('decays while nothing is sent, and reading does not change it', () => {
-  const ewma = new PeakEwma(30, 0)
-  ewma.observe(100, 0)
+  const ewma = warm(100)
   expect(ewma.latencyAt(10_000)).toBeCloseTo(100 / Math.E, 2)
   expect(ewma.latencyAt(10_000)).toBeCloseTo(100 / Math.E, 2)
   expect(ewma.latencyAt(0)).toBe(100)
 })
 
 test('failures multiply the estimate up to 5 s, however fast they were', () => {
-  const ewma = new PeakEwma(30, 0)
-  ewma.observe(5, 0)
+  const ewma = warm(5)
   ewma.penalize(0.1, 0)
   expect(ewma.latencyAt(0)).toBe(20)
   for (let n = 0; n < 10; n++) ewma.penalize(0.1, 0)

@@ -15,6 +15,10 @@ const LARGEST_PENALTY_MS = 5000
 // Below the resolution of anything a network does; keeps "never answered" from multiplying by zero.
 const SMALLEST_MS = 0.1
 
+// The first samples are averaged, the first one replacing the seed: what is slow about them is mostly cold code and
+// cold caches, here and there, and as a peak it would stand for longer than the time constant.
+const WARM_UP = 10
+
 /**
  * Peak EWMA of latency: jumps up to a slow sample at once, comes down slowly.
  * Source: Finagle `PeakEwma`. Reading projects the decay to the present and writes nothing (Linkerd `Ewma::get_at`).
@@ -24,7 +28,7 @@ export class PeakEwma {
   // among 10,000 endpoints waits for one cache line instead of three.
   #valueUs = 0
   #atMs = 0
-  #measured = false
+  #samples = 0
 
   /** @param seedMs Stands in until the first sample, so that a new endpoint is not taken for a free one. */
   constructor(seedMs: number, now: number) {
@@ -41,21 +45,21 @@ export class PeakEwma {
   observe(sampleMs: number, now: number): void {
     const sample = Math.max(sampleMs, SMALLEST_MS)
     const value = this.#valueUs / 1000
-    // The first sample replaces the seed: a guess should not slow down the truth.
-    const peak = !this.#measured || sample > value
-    this.#measured = true
-    if (peak) {
+    if (this.#samples < WARM_UP) {
+      this.#samples++
+      this.#set(value + (sample - value) / this.#samples, now)
+    } else if (sample > value) {
       this.#set(sample, now)
-      return
+    } else {
+      const kept = Math.exp((this.#atMs - now) / TAU_MS)
+      this.#set(value * kept + sample * (1 - kept), now)
     }
-    const kept = Math.exp((this.#atMs - now) / TAU_MS)
-    this.#set(value * kept + sample * (1 - kept), now)
   }
 
   /** Takes in a failure after `elapsedMs`: failing fast must not look like answering fast. */
   penalize(elapsedMs: number, now: number): void {
     const worse = Math.max(this.latencyAt(now), SMALLEST_MS) * FAILURE_FACTOR
-    this.#measured = true
+    this.#samples = WARM_UP
     this.#set(Math.max(elapsedMs, Math.min(worse, LARGEST_PENALTY_MS)), now)
   }
 

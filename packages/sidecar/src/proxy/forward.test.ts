@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import * as http from 'node:http'
+import { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import { respondError } from './forward.js'
 import {
   Gate,
   received,
@@ -540,8 +542,15 @@ test('what looks like a second request in a path or a header is refused or kept 
   expect((await rig.send()).status).toBe(200)
 })
 
-test('two requests for one connection to the instance do not run into each other', async () => {
-  // A duplicate Host could make two proxies disagree on who is meant: the instance gets one, the one that was routed by.
+test('a head that could not be written does not stand in the way of saying so', () => {
+  const response = new http.ServerResponse(new http.IncomingMessage(new Socket()))
+  expect(() => response.writeHead(200, 'Z\u0142e')).toThrow('Invalid character in statusMessage')
+  respondError(response, { status: 500, code: 'INTERNAL', message: 'why', service: undefined })
+  expect([response.statusCode, response.statusMessage]).toEqual([500, 'Internal Server Error'])
+})
+
+test('the instance gets one Host, the one that was routed by', async () => {
+  // Two of them could make two proxies disagree on who is meant.
   const upstream = await serveRaw((socket) => {
     socket.on('data', (chunk) => {
       const hosts = chunk.toString('latin1').match(/^host:.*$/gim) ?? []

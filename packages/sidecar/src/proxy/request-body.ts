@@ -52,4 +52,3 @@ function collect(request: IncomingMessage, done: (body: Buffer) => void): void {
   )
   request.on('error', () => undefined)
 }
-

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import * as http from 'node:http'
 import * as net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { ClientInspection } from '@fairlead/sdk'
+import type { ClientInspection, Logger } from '@fairlead/sdk'
 import { onTestFinished } from 'vitest'
 import { startSidecar, type Config, type Sidecar } from '../index.js'
 
@@ -114,9 +114,15 @@ export class Agent {
   get held(): number {
     return this.#held.size
   }
+
+  /** Is a query for this service held open? */
+  holds(service: string): boolean {
+    return [...this.#held.values()].includes(service)
+  }
+
   readonly queries: string[] = []
   readonly #services = new Map<string, readonly Instance[]>()
-  readonly #held = new Set<() => void>()
+  readonly #held = new Map<() => void, string>()
   #index = 1
   #silent = false
 
@@ -138,7 +144,7 @@ export class Agent {
   register(service: string, ...instances: readonly Instance[]): void {
     this.#services.set(service, instances)
     this.#index++
-    for (const answer of [...this.#held]) answer()
+    for (const answer of [...this.#held.keys()]) answer()
   }
 
   /** Does not answer any more, as an agent that hangs. */
@@ -148,7 +154,7 @@ export class Agent {
 
   speak(): void {
     this.#silent = false
-    for (const answer of [...this.#held]) answer()
+    for (const answer of [...this.#held.keys()]) answer()
   }
 
   #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
@@ -172,10 +178,26 @@ export class Agent {
       response.end(JSON.stringify(entries))
     }
     response.on('close', () => this.#held.delete(send))
-    if (this.#silent || url.searchParams.get('index') === String(this.#index)) this.#held.add(send)
+    if (this.#silent || url.searchParams.get('index') === String(this.#index)) this.#held.set(send, service)
     else send()
   }
 }
+
+/** A configuration for tests: free ports, short waits. */
+export const CONFIG: Config = {
+  listen: { host: '127.0.0.1', port: 0 },
+  admin: { host: '127.0.0.1', port: 0 },
+  consul: undefined,
+  services: [],
+  // Takes turns, so that a test knows who is asked.
+  balancer: 'round_robin',
+  timeoutMs: 5000,
+  drainTimeoutMs: 0,
+  maxServices: 10,
+  logLevel: 'info',
+}
+
+export const quiet: Logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
 
 interface LogLine {
   readonly level: 'info' | 'warn' | 'error'
@@ -209,19 +231,7 @@ export class Rig {
       (fields: object, message: string): void =>
         void log.push({ level, fields: { ...fields }, message })
     const sidecar = await startSidecar(
-      {
-        listen: { host: '127.0.0.1', port: 0 },
-        admin: { host: '127.0.0.1', port: 0 },
-        consul: agent.address,
-        services: [],
-        // Takes turns, so that a test knows who is asked.
-        balancer: 'round_robin',
-        timeoutMs: 5000,
-        drainTimeoutMs: 0,
-        maxServices: 10,
-        logLevel: 'info',
-        ...config,
-      },
+      { ...CONFIG, consul: agent.address, ...config },
       { info: line('info'), warn: line('warn'), error: line('error') },
     )
     onTestFinished(async () => {
