@@ -6,7 +6,7 @@ import type { Endpoint } from './cluster/endpoint.js'
 import type { Exchange } from './cluster/exchange.js'
 import { FairleadError } from './errors.js'
 import type { Handler } from './handler.js'
-import type { FailedAttempt } from './resilience/retry.js'
+import { isReplayable, type FailedAttempt } from './resilience/retry.js'
 
 /** Dispatch options, and what Fairlead adds to them. */
 export type CallOptions = Dispatcher.DispatchOptions & {
@@ -36,7 +36,8 @@ export class Call implements Handler, PickContext<Endpoint> {
   readonly #handler: Handler
   readonly #clock: Clock
   readonly #owner: CallOwner
-  readonly #timer: Timer | undefined
+  readonly #timeoutMs: number
+  #timer: Timer | undefined
   #exchange: Exchange | undefined
   #endpoint: Endpoint | undefined
   /** Ends the wait for the first snapshot. */
@@ -61,8 +62,8 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.#clock = clock
     this.#owner = owner
     this.now = this.startedAt = clock.now()
-    this.#timer =
-      timeoutMs === Infinity ? undefined : clock.setTimer(() => this.#expire(timeoutMs), timeoutMs)
+    this.#timeoutMs = timeoutMs
+    this.#startTimer()
   }
 
   get ended(): boolean {
@@ -148,6 +149,11 @@ export class Call implements Handler, PickContext<Endpoint> {
   }
 
   onBodySent(chunkSize: number, totalBytesSent: number): void {
+    // An upload takes as long as its sender does: while a stream makes progress, the deadline moves on.
+    if (!isReplayable(this.options.body)) {
+      this.#stopTimer()
+      this.#startTimer()
+    }
     this.#handler.onBodySent?.(chunkSize, totalBytesSent)
   }
 
@@ -162,7 +168,17 @@ export class Call implements Handler, PickContext<Endpoint> {
   #commit(): void {
     this.#committed = true
     // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
+    this.#stopTimer()
+  }
+
+  #startTimer(): void {
+    if (this.#timeoutMs === Infinity || this.#committed) return
+    this.#timer = this.#clock.setTimer(() => this.#expire(), this.#timeoutMs)
+  }
+
+  #stopTimer(): void {
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#timer = undefined
   }
 
   /** The caller goes away. */
@@ -171,19 +187,19 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.fail(reason)
   }
 
-  #expire(timeoutMs: number): void {
-    const error = this.#late?.() ?? this.#tooLate(timeoutMs)
+  #expire(): void {
+    const error = this.#late?.() ?? this.#tooLate()
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned.
     this.#exchange?.abandon(error, 'failure')
     this.fail(error)
   }
 
-  #tooLate(timeoutMs: number): Error {
+  #tooLate(): Error {
     const { method, path } = this.options
     const endpoint = this.#endpoint?.address
     return new FairleadError(
       'DEADLINE_EXCEEDED',
-      `${method} ${path} to ${this.service} at ${String(endpoint)} has no response after ${timeoutMs} ms` +
+      `${method} ${path} to ${this.service} at ${String(endpoint)} has no response after ${this.#timeoutMs} ms` +
         ` (option timeoutMs), attempt ${this.errors.length + 1}`,
       { service: this.service, endpoint, errors: this.errors },
     )
@@ -192,7 +208,7 @@ export class Call implements Handler, PickContext<Endpoint> {
   #end(): boolean {
     if (this.#ended) return false
     this.#ended = true
-    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#stopTimer()
     this.#owner.ended()
     return true
   }

@@ -320,6 +320,18 @@ describe('the end of a call', () => {
     })
   })
 
+  test('a body that streams renews the deadline with every chunk', async () => {
+    const orders = client(fixedResolver([await serve(echo)]), { timeoutMs: 100 })
+    const slowly = async function* (): AsyncGenerator<string> {
+      for (let n = 0; n < 6; n++) {
+        await new Promise((resolve) => setTimeout(resolve, 40))
+        yield 'x'
+      }
+    }
+    const { body } = await orders.request({ path: '/', method: 'PUT', body: Readable.from(slowly()) })
+    expect(await body.json()).toMatchObject({ body: 'xxxxxx' })
+  })
+
   test('the deadline is for the head: a body may take longer', async () => {
     const origin = await serve((_, response) => {
       response.write('first ')
@@ -501,6 +513,19 @@ describe('closing', () => {
     await waiting.dispatcher.destroy()
     expect(await waits).toMatchObject({ code: 'CLIENT_CLOSED' })
     expect(await ready).toMatchObject({ code: 'CLIENT_CLOSED' })
+  })
+
+  test('destroying breaks off what is in flight on instances that are gone as well', async () => {
+    let asked = false
+    const resolver = new FakeResolver()
+    const orders = client(resolver)
+    resolver.snapshot([instanceAt(await serve(() => (asked = true)))])
+    const pending = failure(orders.request({ path: '/', method: 'POST', body: 'x' }))
+    await until(() => asked)
+    resolver.snapshot([])
+    await until(() => orders.inspect().endpoints.length === 0)
+    await orders.dispatcher.destroy(new Error('over'))
+    expect((await pending).message).toContain('over')
   })
 
   test('await using', async () => {

@@ -61,7 +61,7 @@ export interface ClientOptions {
   readonly balancer?: BalancerName | Balancer | undefined
   /**
    * From the call to the head of the response, in milliseconds: waiting for discovery and all attempts included.
-   * `Infinity`: no limit. Default 30,000.
+   * Every chunk of a body that is a stream renews it. `Infinity`: no limit. Default 30,000.
    */
   readonly timeoutMs?: number | undefined
   /** `false`: one attempt only. */

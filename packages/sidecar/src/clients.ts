@@ -14,12 +14,14 @@ export class Clients {
   readonly #maxServices: number
   readonly #options: ClientOptions
   readonly #clients = new Map<string, Client>()
+  readonly #configured: ReadonlySet<string>
   readonly #awaited = new Set<string>()
 
   /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
   constructor(config: Config, logger: Logger) {
     const { consul, balancer, timeoutMs, maxServices, services } = config
     this.#maxServices = maxServices
+    this.#configured = new Set(services)
     this.#options = { consul: { address: consul }, balancer, timeoutMs, logger }
     validateOptions(this.#options)
     try {
@@ -57,6 +59,7 @@ export class Clients {
 
   #create(service: string): Client {
     const maxServices = this.#maxServices
+    if (this.#clients.size >= maxServices) this.#forgetOneThatIsNone()
     if (this.#clients.size >= maxServices) {
       throw new FairleadError(
         'OVERLOADED',
@@ -67,6 +70,18 @@ export class Clients {
     const client = createClient(service, this.#options)
     this.#clients.set(service, client)
     return client
+  }
+
+  /** Makes room: a service that Consul knows no instance of was most likely a misspelt name. */
+  #forgetOneThatIsNone(): void {
+    for (const client of this.#clients.values()) {
+      const { freshness, endpoints, excluded } = client.inspect()
+      if (freshness !== 'fresh' || endpoints.length > 0 || excluded.length > 0) continue
+      if (this.#configured.has(client.service)) continue
+      this.#clients.delete(client.service)
+      void client.close()
+      return
+    }
   }
 
   #await(client: Client): void {

@@ -37,7 +37,8 @@ export class Cluster {
   readonly #options: ClusterOptions
   readonly #stop = new AbortController()
   readonly #waiters = new Set<() => void>()
-  readonly #closing = new Set<Promise<void>>()
+  /** Endpoints that left the set with requests in flight, and the end of those. */
+  readonly #retiring = new Map<Endpoint, Promise<void>>()
   #endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>()
   #excluded: readonly ExcludedInstance[] = []
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
@@ -108,12 +109,12 @@ export class Cluster {
   /** Lets requests in flight finish, then closes all connections. */
   async close(): Promise<void> {
     this.#leave()
-    await Promise.all([...this.#closing, ...this.endpoints.map((endpoint) => endpoint.close())])
+    await Promise.all([...this.#retiring.values(), ...this.endpoints.map((endpoint) => endpoint.close())])
   }
 
   /** Breaks off all requests with `error`. */
   async destroy(error: Error): Promise<void> {
-    const endpoints = this.endpoints
+    const endpoints = [...this.endpoints, ...this.#retiring.keys()]
     this.#leave()
     await Promise.all(endpoints.map((endpoint) => endpoint.destroy(error)))
   }
@@ -181,8 +182,10 @@ export class Cluster {
   }
 
   #retire(endpoint: Endpoint): void {
-    const closing = endpoint.close().finally(() => this.#closing.delete(closing))
-    this.#closing.add(closing)
+    this.#retiring.set(
+      endpoint,
+      endpoint.close().finally(() => this.#retiring.delete(endpoint)),
+    )
   }
 
   #typicalLatency(): number {

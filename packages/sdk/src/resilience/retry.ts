@@ -34,7 +34,8 @@ export function isOfTheCaller(error: Error, body: unknown): boolean {
   )
 }
 
-function isReplayable(body: unknown): boolean {
+/** Can this body be sent twice? A stream cannot. */
+export function isReplayable(body: unknown): boolean {
   return (
     body === undefined ||
     body === null ||

@@ -224,18 +224,21 @@ describe('an answer before the end of the upload', () => {
     expect(connection.statuses).toEqual([413, 400])
   })
 
-  test('the rest of the upload is read and dropped', async () => {
+  test.each([
+    ['of an instance', 'orders', 'much', 413],
+    ['of Fairlead, with none of it sent', 'payments', 'NO_ENDPOINTS', 503],
+    ['of Fairlead, with no service named', 'localhost', 'BAD_REQUEST', 400],
+  ])('the rest of the upload is read and dropped: answer %s', async (_, host, answer, status) => {
     const rig = await Rig.start([await serve(early)])
     // More than all buffers on the way hold.
     const size = 32 * 1024 * 1024
-    const connection = rig.raw(`POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: ${size}\r\n\r\n`)
+    const connection = rig.raw(`POST / HTTP/1.1\r\nHost: ${host}\r\nContent-Length: ${size}\r\n\r\n`)
     connection.socket.write(Buffer.alloc(100_000))
-    await connection.has('much')
+    await connection.has(answer)
     connection.socket.write(Buffer.alloc(size - 100_000))
     connection.write('GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
     await connection.end()
-    expect(connection.statuses).toEqual([413, 400])
-    await rig.idle()
+    expect(connection.statuses).toEqual([status, 400])
   })
 
   test('a drain does not wait for the rest', async () => {
@@ -326,6 +329,16 @@ describe('what Fairlead answers itself', () => {
     expect(refusal(answer).message).toContain('payments would be service 2, and --max-services is 1')
     // Those that are known go on.
     expect((await rig.send({ headers: { host: 'ORDERS.service.consul:80' } })).status).toBe(200)
+  })
+
+  test('names that Consul does not know make room for one that it does', async () => {
+    const rig = await Rig.start([await serve(echo)], { maxServices: 1 })
+    expect((await rig.send({ headers: { host: 'misspelt' } })).status).toBe(503)
+    expect((await rig.send({ headers: { host: 'misspelt-too' } })).headers['x-fairlead-error']).toBe(
+      'NO_ENDPOINTS',
+    )
+    expect((await rig.send()).status).toBe(200)
+    expect((await rig.send({ headers: { host: 'misspelt' } })).headers['x-fairlead-error']).toBe('OVERLOADED')
   })
 
   test.each([

@@ -128,11 +128,6 @@ class Forwarding implements Handler {
   onError(error: Error): void {
     if (this.#gone) return
     if (this.#response.headersSent) {
-      if (this.#response.statusCode === 304 && isLengthMismatch(error)) {
-        // RFC 9110, 8.6: its length is that of a body it does not have. undici 7 waits for that body.
-        this.onComplete([])
-        return
-      }
       // Too late for a status: a cut connection is the one way left to say that the body is not whole.
       this.#logger.warn({ service: this.#service, reason: error.message }, 'response broken off')
       cut(this.#response)
@@ -158,10 +153,6 @@ function cut(response: ServerResponse): void {
 /** undici decodes the reason phrase as UTF-8; node:http writes a byte a character, and refuses others. */
 function asBytes(reason: string): string {
   return /^[ -~]*$/.test(reason) ? reason : Buffer.from(reason).toString('latin1')
-}
-
-function isLengthMismatch(error: Error): boolean {
-  return (error as { code?: unknown }).code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH'
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

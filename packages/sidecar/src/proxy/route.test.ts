@@ -88,6 +88,10 @@ describe('the header fairlead-service', () => {
     expect(routed('/', { host: '127.0.0.1:4140', 'fairlead-service': 'orders' }).service).toBe('orders')
   })
 
+  test('takes no notice of case, as Host does not', () => {
+    expect(routed('/', { host: 'x', 'fairlead-service': 'Orders' }).service).toBe('orders')
+  })
+
   test('names nothing when empty', () => {
     expect(routed('/', { host: 'orders', 'fairlead-service': '' }).service).toBe('orders')
   })

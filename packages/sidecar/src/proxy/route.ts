@@ -39,7 +39,11 @@ const ABSOLUTE = /^http:\/\/(?:[^/?#]*@)?([^/?#]*)(.*)$/is
 function inOriginForm(path: string, headers: IncomingHttpHeaders): Route | NoRoute {
   const named = headers[SERVICE_HEADER]
   const host = headers.host ?? ''
-  if (typeof named === 'string' && named !== '') return { service: named, path, host: named }
+  if (typeof named === 'string' && named !== '') {
+    // Consul takes no notice of case, and neither does Host: one service must not become two.
+    const service = named.toLowerCase()
+    return { service, path, host: service }
+  }
   const service = serviceOf(host)
   return typeof service === 'string' ? { service, path, host } : service
 }
