@@ -45,7 +45,9 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
     }
     this.#active++
     const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
-    const call = new Call(service, options, timeoutMs, own, clock, this)
+    // undici's limit for heads stands behind the client's deadline, not behind one of this request's own.
+    const limited = options.timeoutMs === undefined ? options : { headersTimeout: 0, ...options }
+    const call = new Call(service, limited, timeoutMs, own, clock, this)
     call.begin()
     void execute(call, cluster, policy)
     return true

