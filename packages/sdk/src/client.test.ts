@@ -220,7 +220,7 @@ describe('retry', () => {
     expect(requests).toBe(2)
   })
 
-  test('ends after the attempts, the budget, or at once when it is off', async () => {
+  test('ends after the attempts, or at once when it is off', async () => {
     const origins = [await nobody(), await nobody(), await nobody()]
     const three = client(fixedResolver(origins), { retry: { attempts: 3 } })
     const error = await failure(three.request({ path: '/' }))
@@ -228,10 +228,17 @@ describe('retry', () => {
       /failed after 3 attempts: connect ECONNREFUSED .*: 3 attempts are the most$/,
     )
     expect(error.errors).toHaveLength(3)
-    const poor = client(fixedResolver(origins), { retry: { budgetRatio: 0, budgetMinPerSecond: 0 } })
-    expect((await failure(poor.request({ path: '/' }))).message).toMatch(/: the retry budget is spent$/)
     const off = client(fixedResolver(origins), { retry: false })
     expect((await failure(off.request({ path: '/' }))).message).toMatch(/: retries are off$/)
+  })
+
+  test('of what was written ends with the budget; of what was not, it is free', async () => {
+    const budget = { budgetRatio: 0, budgetMinPerSecond: 0 }
+    const broken = await breaker()
+    const written = client(fixedResolver([broken.origin]), { retry: budget })
+    expect((await failure(written.request({ path: '/' }))).message).toMatch(/: the retry budget is spent$/)
+    const refused = client(fixedResolver([await nobody(), await serve(echo)]), { retry: budget })
+    for (let n = 0; n < 20; n++) expect((await refused.request({ path: '/' })).statusCode).toBe(200)
   })
 
   test('a 500 is a response', async () => {
@@ -547,6 +554,13 @@ describe('closing', () => {
 })
 
 describe('what users bring along', () => {
+  test('peak_ewma gets to know every instance, also one request at a time', async () => {
+    const origins = await Promise.all([serve(echo), serve(echo), serve(echo)])
+    const orders = client(fixedResolver(origins), { balancer: 'peak_ewma' })
+    for (let n = 0; n < 60; n++) await (await orders.request({ path: '/' })).body.dump()
+    expect(Math.min(...orders.inspect().endpoints.map(({ requests }) => requests))).toBeGreaterThanOrEqual(10)
+  })
+
   test('a balancer that throws costs a request, not the process', async () => {
     const orders = client(fixedResolver([await serve(echo)]), {
       balancer: () => ({

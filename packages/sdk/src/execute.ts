@@ -43,6 +43,9 @@ function whyFinal(call: Call, attempt: number, { attempts, budget }: ExecutePoli
   const refusal = whyNotRetry(call.lastAttempt)
   if (refusal !== undefined) return refusal
   if (attempt >= attempts) return attempts === 1 ? 'retries are off' : `${attempts} attempts are the most`
+  // What nobody has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
+  // would use the budget up before its circuit opens (gRPC A6, transparent retries).
+  if (!call.lastAttempt.written) return undefined
   // Last of all, so that only a retry that is made is paid for.
   return budget.withdraw(call.now) ? undefined : 'the retry budget is spent'
 }

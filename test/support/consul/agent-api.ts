@@ -18,7 +18,7 @@ export async function agentVersion(address: string): Promise<string> {
 }
 
 /** A leader is known, and the catalog answers with at least one server that passes its checks. */
-export async function leads(address: string): Promise<boolean> {
+async function leads(address: string): Promise<boolean> {
   const leader = await query(address, 'status/leader')
   if (leader === '') return false
   const servers = (await query(address, 'health/service/consul?passing')) as unknown[]

@@ -6,7 +6,7 @@ import Consul from 'consul'
 const timeoutMs = 5_000
 
 /** A check in the agent's own form, as far as tests use it. */
-export interface Check {
+interface Check {
   readonly CheckID?: string
   readonly Name?: string
   readonly TTL?: string

@@ -65,7 +65,9 @@ export class Endpoint implements Candidate, ExchangeSide {
   }
 
   latencyAt(now: number): number {
-    return this.latency.latencyAt(now)
+    // Not known yet, and idle: the next request finds out. While it is on its way the estimate stands, so that the
+    // others do not all follow (as in Finagle's PeakEwma: free before the first request, not while it is pending).
+    return this.#inflight === 0 && !this.latency.settled ? 0 : this.latency.latencyAt(now)
   }
 
   /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */

@@ -35,6 +35,11 @@ export class PeakEwma {
     this.#set(seedMs, now)
   }
 
+  /** Are there samples enough to tell a slow endpoint from a cold start? */
+  get settled(): boolean {
+    return this.#samples === WARM_UP
+  }
+
   /** The estimate at `now`: halves in 6.9 s without samples, so that an endpoint once slow gets another chance. */
   latencyAt(now: number): number {
     const elapsed = now - this.#atMs

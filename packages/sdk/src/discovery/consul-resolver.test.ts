@@ -107,6 +107,25 @@ test('no instance is a fact', async () => {
   expect(await next()).toBe('snapshot of 1+0')
 })
 
+describe('an answer older than what is known', () => {
+  test('that is not repeated is not believed: a server that has not read its log yet', async () => {
+    const { next } = await follow(answer(17, two), refuse(500, 'no leader'), answer(1, []), answer(17, two))
+    expect(await next()).toBe('snapshot of 2+0')
+    expect(await next()).toMatch(/^stale/)
+    expect(await next()).toBe('snapshot of 2+0')
+    expect(indexes()).toEqual([undefined, '17', undefined, undefined])
+  })
+
+  test('that is repeated a second later is: the data is gone', async () => {
+    const { next, clock } = await follow(answer(17, two), answer(1, []), answer(1, []), answer(3, one))
+    expect(await next()).toBe('snapshot of 2+0')
+    const before = clock.now()
+    expect(await next()).toBe('snapshot of 0+0')
+    expect(clock.now() - before).toBeGreaterThanOrEqual(1000)
+    expect(await next()).toBe('snapshot of 1+0')
+  })
+})
+
 describe('after an error', () => {
   test('the next query does not block, and an equal answer is told, as it ends the outage', async () => {
     const { next } = await follow(answer(7, one), refuse(500, 'No cluster leader'), answer(7, one))

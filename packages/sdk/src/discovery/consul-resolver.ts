@@ -21,6 +21,9 @@ const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 // For an answer that does not block, and for the network on top of one that does.
 const ANSWER_TIMEOUT_MS = 10_000
 
+// A server that has just been elected reads the rest of its log within milliseconds; this is far beyond.
+const CONFIRM_MS = 1000
+
 /**
  * Follows services by blocking queries on `/v1/health/service/<name>`.
  * Source: Consul's documentation, features/blocking; the rules are cited where they are kept.
@@ -45,12 +48,24 @@ export class ConsulResolver implements Resolver {
     let index = 0
     let failures = 0
     let last: HealthSnapshot | undefined
+    let newest = 0
+    let doubted = false
     for (;;) {
       await bucket.take(signal)
       if (isAborted(signal)) return
       try {
         const answer = await this.#ask(service, index, signal)
         index = nextIndex(index, answer.index)
+        doubted = !doubted && last !== undefined && (answer.index ?? 0) < newest
+        if (doubted) {
+          // A server that has just come back may lead before it has read its log to the end: for moments it gives
+          // the state of long ago, an empty list among them, as the truth. What is older than what we know has to
+          // be said twice; where data is really lost, that comes through a second later.
+          index = 0
+          await sleep(this.#clock, CONFIRM_MS, signal)
+          continue
+        }
+        newest = answer.index ?? 0
         // "Return is no guarantee of change": equal answers cause no event, unless they end an outage.
         const news = failures > 0 || last === undefined || !sameHealth(last, answer.snapshot)
         failures = 0

@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { createClient, type Client } from '@fairlead/sdk'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startConsul } from '../support/consul/start-consul.js'
+import type { TestConsul } from '../support/consul/test-consul.js'
+import { TestService } from '../support/consul/test-service.js'
+import type { Registration } from '../support/consul/registry.js'
+import { startHttpServer, type HttpServer } from '../support/http-server.js'
+import { startLoad, type Load } from '../support/load.js'
+import { eventually } from '../support/poll.js'
+import { quiet } from '../support/quiet.js'
+
+/** What a client went through, as it was seen at every request and in between. */
+class Watcher implements Disposable {
+  /** Each freshness that differed from the one before. */
+  readonly freshness: string[] = []
+  fewest = Infinity
+  readonly #client: Client
+  readonly #timer: NodeJS.Timeout
+
+  constructor(client: Client) {
+    this.#client = client
+    this.look()
+    this.#timer = setInterval(() => this.look(), 5)
+  }
+
+  readonly look = (): void => {
+    const { freshness, endpoints } = this.#client.inspect()
+    if (this.freshness.at(-1) !== freshness) this.freshness.push(freshness)
+    this.fewest = Math.min(this.fewest, endpoints.length)
+  };
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer)
+  }
+}
+
+let consul: TestConsul
+let servers: readonly HttpServer[]
+
+beforeAll(async () => {
+  consul = await startConsul({ kinds: ['container', 'process'] })
+  servers = await Promise.all([1, 2, 3].map(() => startHttpServer(answerLater)))
+})
+afterAll(async () => {
+  await consul.close()
+  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
+})
+
+function loadOn(client: Client, watcher: Watcher): Load {
+  return startLoad(async () => {
+    const { statusCode, body } = await client.request({ path: '/' })
+    await body.dump()
+    watcher.look()
+    expect(statusCode).toBe(200)
+  })
+}
+
+/** Kills the agent, leaves it dead for a while, and starts it with the data it had. */
+async function outage(client: Client, end: 'stop' | 'kill'): Promise<void> {
+  await consul[end]()
+  await eventually(() => client.inspect().freshness === 'stale', { what: 'that the set is stale' })
+  expect(client.inspect()).toMatchObject({ reason: expect.stringContaining(consul.address) as string })
+  await delay(2000)
+  await consul.start()
+  // The client comes back by its backoff, which has grown to 4 s by then, or to 8 where the start was slow.
+  await eventually(() => client.inspect().freshness === 'fresh', { what: 'freshness', deadlineMs: 20_000 })
+}
+
+describe('Consul dies under load and comes back with its data', () => {
+  type Check = (service: TestService, key: string) => Pick<Registration, 'check'>
+  const registrations: readonly (readonly [string, 'stop' | 'kill', Check])[] = [
+    ['without a check', 'kill', () => ({})],
+    [
+      'with a TTL check',
+      'kill',
+      (service, key) => ({ check: { CheckID: service.checkId(key), TTL: '30s' } }),
+    ],
+    [
+      'with a TTL check',
+      'stop',
+      (service, key) => ({ check: { CheckID: service.checkId(key), TTL: '30s' } }),
+    ],
+  ]
+
+  test.for(registrations)('%s (%s)', async ([, end, checkOf]) => {
+    await using service = new TestService(consul.address)
+    const keys = servers.map((_, index) => String(index))
+    const beat = (): Promise<unknown> => Promise.allSettled(keys.map((key) => service.report(key, 'pass')))
+    for (const [index, { port }] of servers.entries()) {
+      await service.add(String(index), { port, ...checkOf(service, String(index)) })
+    }
+    await beat()
+    // The instances go on to say that they are well, whether or not there is someone to hear it.
+    const beats = setInterval(() => void beat(), 500)
+    await using client = createClient(service.name, { consul: { address: consul.address }, logger: quiet })
+    await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints' })
+    using watcher = new Watcher(client)
+    const load = loadOn(client, watcher)
+    try {
+      const before = servers.map((server) => server.requests)
+      await outage(client, end)
+      await using later = await startHttpServer()
+      // Registered with an agent that has just come back.
+      await service.add('later', { port: later.port })
+      await eventually(() => later.requests > 0, { what: 'load on the one registered later' })
+      await service.remove('later')
+      await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints again' })
+      await load.stop()
+
+      expect(load.failures).toEqual([])
+      expect(watcher.freshness).toEqual(['fresh', 'stale', 'fresh'])
+      expect(watcher.fewest).toBe(3)
+      servers.forEach((server, index) => expect(server.requests).toBeGreaterThan((before[index] ?? 0) + 100))
+    } finally {
+      clearInterval(beats)
+      await load.stop()
+    }
+  })
+
+  // A Consul agent takes every HTTP check for critical until it has run for the first time after a start: within
+  // an interval of it, and at a moment of chance for each check. The catalog knew them as passing meanwhile.
+  test('with an HTTP check: what Consul calls critical is not used, and all are back after an interval', async () => {
+    await using service = new TestService(consul.address)
+    for (const [index, { port, origin }] of servers.entries()) {
+      const check = { HTTP: `${origin}/`, Interval: '1s', Timeout: '1s', Status: 'passing' } as const
+      await service.add(String(index), { port, check })
+    }
+    await using client = createClient(service.name, { consul: { address: consul.address }, logger: quiet })
+    await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints' })
+    using watcher = new Watcher(client)
+    const load = loadOn(client, watcher)
+    try {
+      await outage(client, 'kill')
+      await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints again' })
+      await load.stop()
+      // Consul has said so: there is nothing that a client could know better, and it says why.
+      const critical = new RegExp(
+        `^${service.name} has no endpoint: .*knows 3, .*critical.*critical.*critical`,
+      )
+      const others = load.failures.filter(({ message }) => !critical.test(message))
+      expect(others).toEqual([])
+      if (watcher.fewest > 0) expect(load.failures).toEqual([])
+      expect(watcher.freshness).toEqual(['fresh', 'stale', 'fresh'])
+    } finally {
+      await load.stop()
+    }
+  })
+})
+
+function answerLater(
+  ...[request, response]: Parameters<Parameters<typeof startHttpServer>[0] & object>
+): void {
+  request.resume()
+  setTimeout(() => response.end('ok'), 3)
+}
