@@ -14,8 +14,11 @@ export type CallOptions = Dispatcher.DispatchOptions & {
   readonly timeoutMs?: number | undefined
 }
 
-/** Who is told when a call has ended. */
+/** Who decides what becomes of a call. */
 export interface CallOwner {
+  /** An attempt has failed before the head of a response. */
+  retry(call: Call, endpoint: Endpoint, failure: Error): void
+  /** The call has ended, in whatever way. */
   ended(): void
 }
 
@@ -28,9 +31,8 @@ const NONE: readonly never[] = Object.freeze([])
 export class Call implements Handler, PickContext<Endpoint> {
   readonly service: string
   readonly options: CallOptions
-  readonly startedAt: number
   /** Read by pickers: the time of this attempt. */
-  now: number
+  now = 0
   tried: readonly Endpoint[] = NONE
   errors: readonly Error[] = NONE
   readonly #handler: Handler
@@ -42,8 +44,6 @@ export class Call implements Handler, PickContext<Endpoint> {
   #endpoint: Endpoint | undefined
   /** Ends the wait for the first snapshot. */
   #wake: (() => void) | undefined
-  /** Ends the wait for an attempt, should it fail. */
-  #failed: ((error: Error) => void) | undefined
   #late: (() => Error) | undefined
   #committed = false
   #ended = false
@@ -61,7 +61,7 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.#handler = handler
     this.#clock = clock
     this.#owner = owner
-    this.now = this.startedAt = clock.now()
+    this.now = clock.now()
     this.#timeoutMs = timeoutMs
     this.#startTimer()
   }
@@ -94,18 +94,11 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.#late = undefined
   }
 
-  /**
-   * Sends the request to one endpoint. Resolves if that fails, with why. Otherwise the response is the caller's,
-   * there is nothing left to decide, and the promise is forgotten together with whoever awaits it: a settled one
-   * would cost every request that goes well two turns of the microtask queue.
-   */
-  attempt(endpoint: Endpoint): Promise<Error> {
+  /** Sends the request to one endpoint. The owner hears of it if that fails. */
+  attempt(endpoint: Endpoint): void {
     this.#endpoint = endpoint
-    return new Promise((resolve) => {
-      this.#failed = resolve
-      this.#exchange = undefined
-      this.#exchange = endpoint.exchange(this.options, this, this.now)
-    })
+    this.#exchange = undefined
+    this.#exchange = endpoint.exchange(this.options, this, this.now)
   }
 
   /** Notes a failed attempt, so that the next one goes elsewhere. */
@@ -145,7 +138,7 @@ export class Call implements Handler, PickContext<Endpoint> {
 
   onError(error: Error): void {
     if (this.#committed) this.fail(error)
-    else this.#failed?.(error)
+    else queueMicrotask(() => this.#retry(error))
   }
 
   onBodySent(chunkSize: number, totalBytesSent: number): void {
@@ -163,6 +156,11 @@ export class Call implements Handler, PickContext<Endpoint> {
 
   onResponseStarted(): void {
     this.#handler.onResponseStarted?.()
+  }
+
+  /** In a turn of its own, as an attempt may fail before `attempt` has returned. */
+  #retry(error: Error): void {
+    if (!this.#ended && this.#endpoint !== undefined) this.#owner.retry(this, this.#endpoint, error)
   }
 
   #commit(): void {

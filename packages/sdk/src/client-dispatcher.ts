@@ -1,27 +1,25 @@
 import { Dispatcher } from 'undici'
-import { Call, type CallOptions, type CallOwner } from './call.js'
+import { Call, type CallOptions } from './call.js'
 import type { Clock } from './clock.js'
 import type { Cluster } from './cluster/cluster.js'
 import { FairleadError } from './errors.js'
-import { clientClosed, execute, type ExecutePolicy } from './execute.js'
+import { clientClosed, type Execution } from './execute.js'
 import { toHandler } from './handler.js'
 
 export interface ClientDispatcherOptions {
   readonly service: string
   readonly cluster: Cluster
-  readonly policy: ExecutePolicy
+  readonly execution: Execution
   readonly timeoutMs: number
   readonly clock: Clock
 }
 
 /** The door: an undici Dispatcher with every policy behind it. */
-export class ClientDispatcher extends Dispatcher implements CallOwner {
+export class ClientDispatcher extends Dispatcher {
   readonly #options: ClientDispatcherOptions
   /** How a caller may spell the service as an origin. */
   readonly #origins: ReadonlySet<string>
-  #active = 0
   #closed = false
-  #idle: (() => void) | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: ClientDispatcherOptions) {
@@ -36,20 +34,17 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
    * An `origin`, as `fetch` gives it, must be the service's own, `http://<service>`.
    */
   override dispatch(options: CallOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const { service, cluster, policy, clock } = this.#options
+    const { service, execution, clock } = this.#options
     const own = toHandler(handler)
     const refusal = this.#closed ? clientClosed(service) : this.#refusal(options)
     if (refusal !== undefined) {
       own.onError(refusal)
       return false
     }
-    this.#active++
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
     // undici's limit for heads stands behind the client's deadline, not behind one of this request's own.
     const limited = options.timeoutMs === undefined ? options : { headersTimeout: 0, ...options }
-    const call = new Call(service, limited, timeoutMs, own, clock, this)
-    call.begin()
-    void execute(call, cluster, policy)
+    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
+    execution.execute(new Call(service, limited, timeoutMs, own, clock, execution))
     return true
   }
 
@@ -70,14 +65,9 @@ export class ClientDispatcher extends Dispatcher implements CallOwner {
     return announce(this.#destroy(error ?? undefined), typeof first === 'function' ? first : second)
   }
 
-  ended(): void {
-    this.#active--
-    if (this.#active === 0) this.#idle?.()
-  }
-
   async #close(): Promise<void> {
     this.#closed = true
-    if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+    await this.#options.execution.idle()
     await this.#options.cluster.close()
   }
 

@@ -8,6 +8,7 @@ import { Endpoint } from './cluster/endpoint.js'
 import { consulResolver, shared } from './discovery/process-resolvers.js'
 import type { Instance, Resolver } from './discovery/resolver.js'
 import { FairleadError } from './errors.js'
+import { Execution } from './execute.js'
 import { defaultLogger, type Logger } from './logger.js'
 import { inspect, type ClientInspection } from './observe/inspect.js'
 import { parseOptions, type ClientOptions, type Settings } from './options.js'
@@ -127,7 +128,7 @@ class ConsulClient implements Client {
     this.dispatcher = new ClientDispatcher({
       service,
       cluster: this.#cluster,
-      policy: { attempts, budget: this.#budget },
+      execution: new Execution(this.#cluster, { attempts, budget: this.#budget }),
       timeoutMs: settings.timeoutMs,
       clock,
     }) as unknown as ServiceDispatcher

@@ -1,4 +1,4 @@
-import type { Call } from './call.js'
+import type { Call, CallOwner } from './call.js'
 import type { Cluster } from './cluster/cluster.js'
 import type { Endpoint } from './cluster/endpoint.js'
 import { asError, FairleadError, reasonOf } from './errors.js'
@@ -12,37 +12,76 @@ export interface ExecutePolicy {
 }
 
 /**
- * The data path: one request, from the first pick to the head of a response or to an error. Never rejects.
- * A response ends it where it waits for an attempt to fail.
+ * The data path of a client: each call from its first pick to the head of a response, or to an error.
+ * Reads in the order in which it happens: `execute`, `#attempt`, and only if that fails `retry`, which leads back.
+ * A request that goes well costs no promise.
  */
-export async function execute(call: Call, cluster: Cluster, policy: ExecutePolicy): Promise<void> {
-  try {
-    policy.budget.deposit(call.now)
-    for (let attempt = 1; ; attempt++) {
-      if (!cluster.resolved) await call.until(cluster.onResolved, () => unresolved(call, cluster))
-      if (call.ended) return
+export class Execution implements CallOwner {
+  readonly #cluster: Cluster
+  readonly #policy: ExecutePolicy
+  #active = 0
+  #idle: (() => void) | undefined
 
-      const endpoint = cluster.pick(call)
-      if (endpoint === undefined) throw nothingToPick(call, cluster)
+  constructor(cluster: Cluster, policy: ExecutePolicy) {
+    this.#cluster = cluster
+    this.#policy = policy
+  }
 
-      const failure = await call.attempt(endpoint)
-      if (isOfTheCaller(failure, call.options.body)) throw failure
-      call.failed(endpoint, failure)
+  /** Sends a call on its way, at once or when discovery has answered. Never throws: what is wrong ends the call. */
+  execute(call: Call): void {
+    this.#active++
+    call.begin()
+    this.#policy.budget.deposit(call.now)
+    if (this.#cluster.resolved) this.#attempt(call)
+    else void this.#attemptWhenResolved(call)
+  }
 
-      const final = whyFinal(call, attempt, policy)
-      if (final !== undefined) throw exhausted(call, endpoint, failure, final)
+  /** An attempt has failed before the head of a response: another one elsewhere, or the end of the call. */
+  retry(call: Call, endpoint: Endpoint, failure: Error): void {
+    if (isOfTheCaller(failure, call.options.body)) {
+      call.fail(failure)
+      return
     }
-  } catch (error) {
-    // Ours, or that of a balancer which a user brought along: it must cost a request, not the process.
-    call.fail(asError(error))
+    call.failed(endpoint, failure)
+    const final = whyFinal(call, this.#policy)
+    if (final === undefined) this.#attempt(call)
+    else call.fail(exhausted(call, endpoint, failure, final))
+  }
+
+  ended(): void {
+    this.#active--
+    if (this.#active === 0) this.#idle?.()
+  }
+
+  /** Resolves when no call is left. */
+  async idle(): Promise<void> {
+    if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+  }
+
+  #attempt(call: Call): void {
+    if (call.ended) return
+    try {
+      const endpoint = this.#cluster.pick(call)
+      if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
+      call.attempt(endpoint)
+    } catch (error) {
+      // Ours, or that of a balancer which a user brought along: it must cost a request, not the process.
+      call.fail(asError(error))
+    }
+  }
+
+  async #attemptWhenResolved(call: Call): Promise<void> {
+    await call.until(this.#cluster.onResolved, () => unresolved(call, this.#cluster))
+    this.#attempt(call)
   }
 }
 
 /** Why there is no other attempt, as the end of a sentence; `undefined` when there is one, paid for. */
-function whyFinal(call: Call, attempt: number, { attempts, budget }: ExecutePolicy): string | undefined {
+function whyFinal(call: Call, { attempts, budget }: ExecutePolicy): string | undefined {
   const refusal = whyNotRetry(call.lastAttempt)
   if (refusal !== undefined) return refusal
-  if (attempt >= attempts) return attempts === 1 ? 'retries are off' : `${attempts} attempts are the most`
+  if (call.errors.length >= attempts)
+    return attempts === 1 ? 'retries are off' : `${attempts} attempts are the most`
   // What nobody has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
   // would use the budget up before its circuit opens (gRPC A6, transparent retries).
   if (!call.lastAttempt.written) return undefined
