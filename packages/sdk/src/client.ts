@@ -13,7 +13,7 @@ import { defaultLogger, type Logger } from './logger.js'
 import { inspect, type ClientInspection } from './observe/inspect.js'
 import { parseOptions, type ClientOptions, type Settings } from './options.js'
 import { systemRandom } from './random.js'
-import { alwaysClosed } from './resilience/breaker.js'
+import { alwaysClosed, type BreakerState } from './resilience/breaker.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { RetryBudget } from './resilience/retry-budget.js'
 
@@ -136,10 +136,7 @@ class ConsulClient implements Client {
   }
 
   request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>> {
-    return this.dispatcher.request<TOpaque>({
-      method: 'GET',
-      ...options,
-    } as Dispatcher.RequestOptions<TOpaque>)
+    return this.dispatcher.request<TOpaque>({ ...options, method: options.method ?? 'GET' })
   }
 
   fetch(input: string | URL, init: RequestInit = {}): Promise<Response> {
@@ -211,7 +208,7 @@ function endpointFactory(
     headersTimeout: settings.timeoutMs <= connections.bodyTimeoutMs ? connections.bodyTimeoutMs : 0,
   }
   return (instance, seedMs) => {
-    const breaker = makeBreaker((state) => {
+    const onCircuit = (state: BreakerState): void => {
       const fields = { service, endpoint: instance.origin, circuit: state }
       if (state === 'open') {
         logger.warn(fields, 'circuit opened: requests go elsewhere, and one will probe it')
@@ -221,7 +218,7 @@ function endpointFactory(
           state === 'closed' ? 'circuit closed: back in use' : 'circuit half open: one request probes it',
         )
       }
-    }, clock.now())
-    return new Endpoint({ service, instance, pool, breaker, seedMs, clock })
+    }
+    return new Endpoint({ service, instance, pool, makeBreaker, onCircuit, seedMs, clock })
   }
 }

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
 import { FairleadError } from '../errors.js'
 import { toDispatchHandler, type Handler } from '../handler.js'
-import type { Breaker, Outcome, Permit } from '../resilience/breaker.js'
+import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from '../resilience/breaker.js'
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 
@@ -12,7 +12,9 @@ export interface EndpointOptions {
   readonly service: string
   readonly instance: Instance
   readonly pool: Pool.Options
-  readonly breaker: Breaker
+  readonly makeBreaker: BreakerFactory
+  /** Told of every change of its circuit. */
+  readonly onCircuit: (state: BreakerState) => void
   /** What its latency is taken for until it is measured, in milliseconds. */
   readonly seedMs: number
   readonly clock: Clock
@@ -28,13 +30,19 @@ export class Endpoint implements Candidate, ExchangeSide {
   readonly #service: string
   readonly #pool: Pool
   readonly #clock: Clock
+  /** The usual case, on the object that a pick has in hand: the breaker is asked only while it is not. */
+  #closed = true
   #inflight = 0
   #requests = 0
   #failures = 0
 
   constructor(options: EndpointOptions) {
     this.instance = options.instance
-    this.breaker = options.breaker
+    const report = (state: BreakerState): void => {
+      this.#closed = state === 'closed'
+      options.onCircuit(state)
+    }
+    this.breaker = options.makeBreaker(report, options.clock.now())
     this.latency = new PeakEwma(options.seedMs, options.clock.now())
     this.#service = options.service
     this.#clock = options.clock
@@ -47,7 +55,7 @@ export class Endpoint implements Candidate, ExchangeSide {
   }
 
   get available(): boolean {
-    return this.breaker.available
+    return this.#closed || this.breaker.available
   }
 
   get inflight(): number {

@@ -15,6 +15,9 @@ const LARGEST_PENALTY_MS = 5000
 // Below the resolution of anything a network does; keeps "never answered" from multiplying by zero.
 const SMALLEST_MS = 0.1
 
+// A thousandth of the time constant: what it takes off the estimate is less than two samples differ by.
+const NEGLIGIBLE_MS = TAU_MS / 1000
+
 // The first samples are averaged, the first one replacing the seed: what is slow about them is mostly cold code and
 // cold caches, here and there, and as a peak it would stand for longer than the time constant.
 const WARM_UP = 10
@@ -43,7 +46,9 @@ export class PeakEwma {
   /** The estimate at `now`: halves in 6.9 s without samples, so that an endpoint once slow gets another chance. */
   latencyAt(now: number): number {
     const elapsed = now - this.#atMs
-    return elapsed > 0 ? (this.#valueUs / 1000) * Math.exp(-elapsed / TAU_MS) : this.#valueUs / 1000
+    return elapsed > NEGLIGIBLE_MS
+      ? (this.#valueUs / 1000) * Math.exp(-elapsed / TAU_MS)
+      : this.#valueUs / 1000
   }
 
   /** Takes in the time to first byte of a response. */
