@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { PickContext } from './balance/picker.js'
-import type { Clock, Timer } from './clock.js'
+import type { Clock } from './clock.js'
 import type { Endpoint } from './cluster/endpoint.js'
 import type { Exchange } from './cluster/exchange.js'
 import { FairleadError } from './errors.js'
 import type { Handler } from './handler.js'
+import type { Deadlined, Deadlines } from './resilience/deadline.js'
 import { isReplayable, type FailedAttempt } from './resilience/retry.js'
 
 /** Dispatch options, and what Fairlead adds to them. */
@@ -28,18 +29,20 @@ const NONE: readonly never[] = Object.freeze([])
  * One request of a caller, over all its attempts: the caller's handler, the deadline, and what was tried.
  * Until a response head is handed on, an attempt can be replaced by another; after it, never.
  */
-export class Call implements Handler, PickContext<Endpoint> {
+export class Call implements Handler, PickContext<Endpoint>, Deadlined {
   readonly service: string
   readonly options: CallOptions
   /** Read by pickers: the time of this attempt. */
   now = 0
+  deadline = 0
+  before: Deadlined | undefined
+  after: Deadlined | undefined
   tried: readonly Endpoint[] = NONE
   errors: readonly Error[] = NONE
   readonly #handler: Handler
   readonly #clock: Clock
   readonly #owner: CallOwner
-  readonly #timeoutMs: number
-  #timer: Timer | undefined
+  readonly #deadlines: Deadlines
   #exchange: Exchange | undefined
   #endpoint: Endpoint | undefined
   /** Ends the wait for the first snapshot. */
@@ -51,7 +54,7 @@ export class Call implements Handler, PickContext<Endpoint> {
   constructor(
     service: string,
     options: CallOptions,
-    timeoutMs: number,
+    deadlines: Deadlines,
     handler: Handler,
     clock: Clock,
     owner: CallOwner,
@@ -62,8 +65,8 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.#clock = clock
     this.#owner = owner
     this.now = clock.now()
-    this.#timeoutMs = timeoutMs
-    this.#startTimer()
+    this.#deadlines = deadlines
+    deadlines.add(this, this.now)
   }
 
   get ended(): boolean {
@@ -143,9 +146,9 @@ export class Call implements Handler, PickContext<Endpoint> {
 
   onBodySent(chunkSize: number, totalBytesSent: number): void {
     // An upload takes as long as its sender does: while a stream makes progress, the deadline moves on.
-    if (!isReplayable(this.options.body)) {
-      this.#stopTimer()
-      this.#startTimer()
+    if (!this.#committed && !isReplayable(this.options.body)) {
+      this.#deadlines.remove(this)
+      this.#deadlines.add(this, this.#clock.now())
     }
     this.#handler.onBodySent?.(chunkSize, totalBytesSent)
   }
@@ -166,17 +169,7 @@ export class Call implements Handler, PickContext<Endpoint> {
   #commit(): void {
     this.#committed = true
     // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
-    this.#stopTimer()
-  }
-
-  #startTimer(): void {
-    if (this.#timeoutMs === Infinity || this.#committed) return
-    this.#timer = this.#clock.setTimer(() => this.#expire(), this.#timeoutMs)
-  }
-
-  #stopTimer(): void {
-    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
-    this.#timer = undefined
+    this.#deadlines.remove(this)
   }
 
   /** The caller goes away. */
@@ -185,7 +178,8 @@ export class Call implements Handler, PickContext<Endpoint> {
     this.fail(reason)
   }
 
-  #expire(): void {
+  /** From the deadlines: its time is over. */
+  expire(): void {
     const error = this.#late?.() ?? this.#tooLate()
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned.
     this.#exchange?.abandon(error, 'failure')
@@ -197,7 +191,7 @@ export class Call implements Handler, PickContext<Endpoint> {
     const endpoint = this.#endpoint?.address
     return new FairleadError(
       'DEADLINE_EXCEEDED',
-      `${method} ${path} to ${this.service} at ${String(endpoint)} has no response after ${this.#timeoutMs} ms` +
+      `${method} ${path} to ${this.service} at ${String(endpoint)} has no response after ${this.#deadlines.timeoutMs} ms` +
         ` (option timeoutMs), attempt ${this.errors.length + 1}`,
       { service: this.service, endpoint, errors: this.errors },
     )
@@ -206,7 +200,7 @@ export class Call implements Handler, PickContext<Endpoint> {
   #end(): boolean {
     if (this.#ended) return false
     this.#ended = true
-    this.#stopTimer()
+    this.#deadlines.remove(this)
     this.#owner.ended()
     return true
   }

@@ -5,6 +5,7 @@ import type { Cluster } from './cluster/cluster.js'
 import { FairleadError } from './errors.js'
 import { clientClosed, type Execution } from './execute.js'
 import { toHandler } from './handler.js'
+import { Deadlines } from './resilience/deadline.js'
 
 export interface ClientDispatcherOptions {
   readonly service: string
@@ -17,6 +18,7 @@ export interface ClientDispatcherOptions {
 /** The door: an undici Dispatcher with every policy behind it. */
 export class ClientDispatcher extends Dispatcher {
   readonly #options: ClientDispatcherOptions
+  readonly #deadlines: Deadlines
   /** How a caller may spell the service as an origin. */
   readonly #origins: ReadonlySet<string>
   #closed = false
@@ -25,6 +27,7 @@ export class ClientDispatcher extends Dispatcher {
   constructor(options: ClientDispatcherOptions) {
     super()
     this.#options = options
+    this.#deadlines = new Deadlines(options.timeoutMs, options.clock)
     const host = options.service.toLowerCase()
     this.#origins = new Set([`http://${host}`, `http://${host}.service.consul`])
   }
@@ -43,8 +46,9 @@ export class ClientDispatcher extends Dispatcher {
     }
     // undici's limit for heads stands behind the client's deadline, not behind one of this request's own.
     const limited = options.timeoutMs === undefined ? options : { headersTimeout: 0, ...options }
-    const timeoutMs = options.timeoutMs ?? this.#options.timeoutMs
-    execution.execute(new Call(service, limited, timeoutMs, own, clock, execution))
+    const deadlines =
+      options.timeoutMs === undefined ? this.#deadlines : new Deadlines(options.timeoutMs, clock)
+    execution.execute(new Call(service, limited, deadlines, own, clock, execution))
     return true
   }
 

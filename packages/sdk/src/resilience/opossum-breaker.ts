@@ -16,9 +16,10 @@ export interface OpossumBreakerOptions {
 // Ten buckets: the window slides by a tenth of its length, as opossum's own default does.
 const BUCKETS = 10
 
-/** opossum counts with this; its typings leave the method out. */
-interface Counter {
-  increment(property: 'fires' | 'successes', latencyMs?: number): void
+/** The bucket that opossum is filling; its typings leave the live counters out. */
+interface Bucket {
+  fires: number
+  successes: number
 }
 
 /** opossum behind the two-phase port: it owns the window, the threshold and the states. */
@@ -28,13 +29,14 @@ export function opossumBreaker(options: OpossumBreakerOptions): BreakerFactory {
 
 class OpossumBreaker implements Breaker {
   readonly #circuit: CircuitBreaker<[Outcome], void>
-  readonly #counter: Counter
   readonly #rotation = new EventEmitter()
   readonly #bucketMs: number
   #rotatedAt = 0
   #state: BreakerState = 'closed'
   #period: Permit = 1
   #probing = false
+  /** Successes that opossum has not been told of yet. */
+  #untold = 0
 
   constructor(options: OpossumBreakerOptions, report: (state: BreakerState) => void, now: number) {
     this.#bucketMs = options.windowMs / BUCKETS
@@ -52,7 +54,6 @@ class OpossumBreaker implements Breaker {
       enableSnapshots: false,
       rotateBucketController: this.#rotation,
     })
-    this.#counter = this.#circuit.status as unknown as Counter
     const enter = (state: BreakerState): void => {
       this.#state = state
       this.#period++
@@ -87,11 +88,11 @@ class OpossumBreaker implements Breaker {
     }
     this.#rotate(now)
     if (outcome === 'success' && this.#state === 'closed') {
-      // Changes no state, so it is counted without the promises of `fire` (0.06 µs against 0.45 µs).
-      this.#counter.increment('fires')
-      this.#counter.increment('successes', 0)
+      // Changes no state, so it is only counted, and told when the count is next needed.
+      this.#untold++
       return
     }
+    this.#tell()
     // opossum has heard of it by the next turn of the microtask queue; the rejection is our own.
     this.#circuit.fire(outcome).catch(() => undefined)
   }
@@ -100,10 +101,19 @@ class OpossumBreaker implements Breaker {
     this.#circuit.shutdown()
   }
 
+  /** Adds the successes to the bucket they belong to: with `fire`, each would cost 0.45 µs and several promises. */
+  #tell(): void {
+    const bucket = this.#circuit.status.window[0] as unknown as Bucket
+    bucket.fires += this.#untold
+    bucket.successes += this.#untold
+    this.#untold = 0
+  }
+
   /** Moves the window on to the present, so that an idle breaker needs no timer. */
   #rotate(now: number): void {
     const passed = Math.floor((now - this.#rotatedAt) / this.#bucketMs)
     if (passed <= 0) return
+    this.#tell()
     this.#rotatedAt += passed * this.#bucketMs
     for (let bucket = Math.min(passed, BUCKETS); bucket > 0; bucket--) this.#rotation.emit('rotate')
   }

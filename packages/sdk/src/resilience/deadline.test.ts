@@ -1,0 +1,60 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { ManualClock } from '../testing/index.js'
+import { Deadlines, type Deadlined } from './deadline.js'
+
+class Item implements Deadlined {
+  deadline = 0
+  before: Deadlined | undefined
+  after: Deadlined | undefined
+  expiredAt: number | undefined
+  readonly #clock: ManualClock
+
+  constructor(clock: ManualClock) {
+    this.#clock = clock
+  }
+
+  expire(): void {
+    this.expiredAt = this.#clock.now()
+  }
+}
+
+test('each expires at its time, unless it was removed, with one timer for all and none for nobody', async () => {
+  const steps = fc.array(fc.record({ wait: fc.nat({ max: 60 }), remove: fc.option(fc.nat()) }), {
+    maxLength: 40,
+  })
+  await fc.assert(
+    fc.asyncProperty(steps, async (script) => {
+      const clock = new ManualClock()
+      const deadlines = new Deadlines(100, clock)
+      const items: { item: Item; addedAt: number; removed: boolean }[] = []
+      for (const { wait, remove } of script) {
+        await clock.advance(wait)
+        const added = { item: new Item(clock), addedAt: clock.now(), removed: false }
+        deadlines.add(added.item, clock.now())
+        items.push(added)
+        const victim = remove === null ? undefined : items[remove % items.length]
+        if (victim !== undefined) {
+          victim.removed ||= victim.item.expiredAt === undefined
+          deadlines.remove(victim.item)
+        }
+        expect(clock.pending).toBeLessThanOrEqual(1)
+      }
+      await clock.advance(200)
+      for (const { item, addedAt, removed } of items) {
+        expect(item.expiredAt).toBe(removed ? undefined : addedAt + 100)
+      }
+      expect(clock.pending).toBe(0)
+    }),
+    { numRuns: 30 },
+  )
+})
+
+test('for ever takes no timer', () => {
+  const clock = new ManualClock()
+  const item = new Item(clock)
+  const deadlines = new Deadlines(Infinity, clock)
+  deadlines.add(item, 0)
+  deadlines.remove(item)
+  expect(clock.pending).toBe(0)
+})
