@@ -201,15 +201,14 @@ function endpointFactory(
 ): (instance: Instance, seedMs: number) => Endpoint {
   const { service, connections } = settings
   const makeBreaker = settings.breaker === false ? () => alwaysClosed : opossumBreaker(settings.breaker)
-  const pool = {
-    connections: connections.maxPerEndpoint ?? null,
-    connect: { timeout: connections.connectTimeoutMs },
+  const client = {
     keepAliveTimeout: connections.keepAliveMs,
     bodyTimeout: connections.bodyTimeoutMs,
     // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
     // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
     headersTimeout: settings.timeoutMs <= connections.bodyTimeoutMs ? connections.bodyTimeoutMs : 0,
   }
+  const { maxPerEndpoint: max = Infinity, connectTimeoutMs } = connections
   return (instance, seedMs) => {
     const onCircuit = (state: BreakerState): void => {
       const fields = { service, endpoint: instance.origin, circuit: state }
@@ -222,6 +221,14 @@ function endpointFactory(
         )
       }
     }
-    return new Endpoint({ service, instance, pool, makeBreaker, onCircuit, seedMs, clock })
+    return new Endpoint({
+      service,
+      instance,
+      connections: { max, connectTimeoutMs, client },
+      makeBreaker,
+      onCircuit,
+      seedMs,
+      clock,
+    })
   }
 }

@@ -1,17 +1,18 @@
-import { Pool, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { Candidate, LoadObserver } from '../balance/picker.js'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
 import { FairleadError } from '../errors.js'
-import { toDispatchHandler, type Handler } from '../handler.js'
+import type { Handler } from '../handler.js'
 import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from '../resilience/breaker.js'
+import { Connections, type ConnectionsOptions, type Ending } from './connections.js'
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 
 export interface EndpointOptions {
   readonly service: string
   readonly instance: Instance
-  readonly pool: Pool.Options
+  readonly connections: ConnectionsOptions
   readonly makeBreaker: BreakerFactory
   /** Told of every change of its circuit. */
   readonly onCircuit: (state: BreakerState) => void
@@ -28,7 +29,7 @@ export class Endpoint implements Candidate, ExchangeSide {
   readonly breaker: Breaker
   readonly latency: PeakEwma
   readonly #service: string
-  readonly #pool: Pool
+  readonly #connections: Connections
   readonly #clock: Clock
   /** The usual case, on the object that a pick has in hand: the breaker is asked only while it is not. */
   #closed = true
@@ -46,7 +47,7 @@ export class Endpoint implements Candidate, ExchangeSide {
     this.latency = new PeakEwma(options.seedMs, options.clock.now())
     this.#service = options.service
     this.#clock = options.clock
-    this.#pool = new Pool(options.instance.origin, options.pool)
+    this.#connections = new Connections(options.instance.origin, options.connections)
   }
 
   /** `host:port`, for people. */
@@ -93,7 +94,7 @@ export class Endpoint implements Candidate, ExchangeSide {
     const exchange = new Exchange(this, handler, permit, options.body, this.#clock, now)
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
-    this.#pool.dispatch(addressed, toDispatchHandler(exchange))
+    this.#connections.send(addressed, exchange)
     return exchange
   }
 
@@ -103,8 +104,9 @@ export class Endpoint implements Candidate, ExchangeSide {
     this.observer?.loadChanged()
   }
 
-  end(): void {
+  end(exchange: Exchange, ending: Ending): void {
     this.#inflight--
+    this.#connections.release(exchange, ending)
     this.observer?.loadChanged()
   }
 
@@ -115,14 +117,13 @@ export class Endpoint implements Candidate, ExchangeSide {
 
   /** Lets requests in flight finish, then closes its connections. */
   async close(): Promise<void> {
-    // A pool that was destroyed would take offence at being closed.
-    if (!this.#pool.destroyed) await this.#pool.close()
+    await this.#connections.close()
     this.breaker.close()
   }
 
   /** Breaks off its requests with `error`. */
   async destroy(error: Error): Promise<void> {
-    await this.#pool.destroy(error)
+    await this.#connections.destroy(error)
     this.breaker.close()
   }
 }

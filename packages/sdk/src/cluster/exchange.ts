@@ -1,9 +1,10 @@
 import type { Duplex } from 'node:stream'
-import { errors } from 'undici'
+import { errors, type Client } from 'undici'
 import type { Clock } from '../clock.js'
 import type { Abort, Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
 import { isOfTheCaller } from '../resilience/retry.js'
+import type { Ending } from './connections.js'
 import type { PeakEwma } from './ewma.js'
 
 /** What an exchange writes to on its endpoint. */
@@ -12,7 +13,7 @@ export interface ExchangeSide {
   /** A request began; the load went up. */
   begin(): void
   /** Its response ended in whatever way; the load went down. */
-  end(): void
+  end(exchange: Exchange, ending: Ending): void
   /** How it went, once. */
   judge(permit: Permit, outcome: Outcome, now: number): void
 }
@@ -23,6 +24,8 @@ export interface ExchangeSide {
  * Latency ends at the first byte; the load ends with the body, exactly once in any order of events.
  */
 export class Exchange implements Handler {
+  /** What it is on; written when its turn comes. */
+  connection: Client | undefined
   readonly #side: ExchangeSide
   readonly #next: Handler
   readonly #permit: Permit
@@ -59,7 +62,7 @@ export class Exchange implements Handler {
     if (this.#ended) return
     this.#abandoned = reason
     this.#judge(outcome)
-    this.#end()
+    this.#end('abandoned')
     // Without a connection there is nothing to abort yet: `onConnect` will.
     this.#abort?.(reason)
   }
@@ -88,14 +91,14 @@ export class Exchange implements Handler {
 
   onComplete(trailers: Buffer[]): void {
     if (this.#abandoned !== undefined) return
-    this.#end()
+    this.#end('complete')
     this.#next.onComplete(trailers)
   }
 
   onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
     if (this.#abandoned !== undefined) return
     this.#judge('success')
-    socket.once('close', () => this.#end())
+    socket.once('close', () => this.#end('broken'))
     this.#next.onUpgrade?.(statusCode, headers, socket)
   }
 
@@ -113,7 +116,7 @@ export class Exchange implements Handler {
     } else {
       this.#judge(isOurs(error, this.#body) ? 'ignored' : 'failure')
     }
-    this.#end()
+    this.#end('broken')
     this.#next.onError(error)
   }
 
@@ -139,10 +142,10 @@ export class Exchange implements Handler {
     this.#side.judge(this.#permit, outcome, now)
   }
 
-  #end(): void {
+  #end(ending: Ending): void {
     if (this.#ended) return
     this.#ended = true
-    this.#side.end()
+    this.#side.end(this, ending)
   }
 }
 
