@@ -32,7 +32,8 @@ const NONE: readonly never[] = Object.freeze([])
 export class Call implements Handler, PickContext<Endpoint>, Deadlined {
   readonly service: string
   readonly options: CallOptions
-  /** Read by pickers: the time of this attempt. */
+  /** When this attempt began, and for pickers the same in whole milliseconds. */
+  attemptedAt = 0
   now = 0
   deadline = 0
   before: Deadlined | undefined
@@ -64,9 +65,10 @@ export class Call implements Handler, PickContext<Endpoint>, Deadlined {
     this.#handler = handler
     this.#clock = clock
     this.#owner = owner
-    this.now = clock.now()
+    this.attemptedAt = clock.now()
+    this.now = Math.floor(this.attemptedAt)
     this.#deadlines = deadlines
-    deadlines.add(this, this.now)
+    deadlines.add(this, this.attemptedAt)
   }
 
   get ended(): boolean {
@@ -101,14 +103,15 @@ export class Call implements Handler, PickContext<Endpoint>, Deadlined {
   attempt(endpoint: Endpoint): void {
     this.#endpoint = endpoint
     this.#exchange = undefined
-    this.#exchange = endpoint.exchange(this.options, this, this.now)
+    this.#exchange = endpoint.exchange(this.options, this, this.attemptedAt)
   }
 
   /** Notes a failed attempt, so that the next one goes elsewhere. */
   failed(endpoint: Endpoint, error: Error): void {
     this.tried = [...this.tried, endpoint]
     this.errors = [...this.errors, error]
-    this.now = this.#clock.now()
+    this.attemptedAt = this.#clock.now()
+    this.now = Math.floor(this.attemptedAt)
   }
 
   /** The caller gets `error`, and the call has ended. */

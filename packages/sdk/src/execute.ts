@@ -31,7 +31,7 @@ export class Execution implements CallOwner {
   execute(call: Call): void {
     this.#active++
     call.begin()
-    this.#policy.budget.deposit(call.now)
+    this.#policy.budget.deposit(call.attemptedAt)
     if (this.#cluster.resolved) this.#attempt(call)
     else void this.#attemptWhenResolved(call)
   }
@@ -86,7 +86,7 @@ function whyFinal(call: Call, { attempts, budget }: ExecutePolicy): string | und
   // would use the budget up before its circuit opens (gRPC A6, transparent retries).
   if (!call.lastAttempt.written) return undefined
   // Last of all, so that only a retry that is made is paid for.
-  return budget.withdraw(call.now) ? undefined : 'the retry budget is spent'
+  return budget.withdraw(call.attemptedAt) ? undefined : 'the retry budget is spent'
 }
 
 function exhausted(call: Call, endpoint: Endpoint, failure: Error, final: string): FairleadError {

@@ -205,7 +205,7 @@ const schema = group({
   clock: v.optional(
     having<Clock>('a clock with now, setTimer and clearTimer', 'now', 'setTimer', 'clearTimer'),
   ),
-  random: v.optional(having<Random>('a source of randomness with next', 'next')),
+  random: v.optional(having<Random>('a source of randomness with next and bits', 'next', 'bits')),
 })
 
 /**

@@ -1,13 +1,24 @@
 /** Randomness as an argument. */
 export interface Random {
-  /** A number at least 0 and below 1. Allocates nothing. */
+  /** A number at least 0 and below 1. */
   next(): number
+  /** 32 random bits, as a signed integer: V8 never makes an object of one, and picks need none then. */
+  bits(): number
+}
+
+/** A whole number at least 0 and below `count`. */
+export function below(count: number, random: Random): number {
+  return scaled(random.bits(), count)
+}
+
+/** Where `bits`, taken for a point between 0 and 1, fall among `count` equal slices. */
+export function scaled(bits: number, count: number): number {
+  return Math.floor(((bits >>> 0) * count) / 0x1_0000_0000)
 }
 
 /**
  * Marsaglia's xorshift32 (https://doi.org/10.18637/jss.v008.i14, triple 13, 17, 5).
- * Deterministic for a seed, and free of the garbage that `Math.random` leaves behind on the pick path.
- * Good enough to spread load; not for secrets.
+ * Deterministic for a seed. Good enough to spread load; not for secrets.
  */
 class XorShift implements Random {
   #state: number
@@ -18,12 +29,16 @@ class XorShift implements Random {
   }
 
   next(): number {
+    return (this.bits() >>> 0) / 0x1_0000_0000
+  }
+
+  bits(): number {
     let x = this.#state
     x ^= x << 13
     x ^= x >>> 17
     x ^= x << 5
     this.#state = x
-    return (x >>> 0) / 0x1_0000_0000
+    return x
   }
 }
 

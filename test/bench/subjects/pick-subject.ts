@@ -27,13 +27,15 @@ export interface PickOrder {
 
 /** What the client's own endpoints can do besides being picked. */
 interface LiveEndpoint extends Candidate {
-  readonly latency: { observe(sampleMs: number, now: number): void }
+  observe(sampleMs: number, now: number): void
   begin(): void
   end(): void
 }
 
 // Enough for a tenth of a byte a pick to show, few enough for 200 bytes a pick to stay in the young generation.
 const COUNTED_PICKS = 200_000
+// What a busy client does; its time is in whole milliseconds.
+const PICKS_PER_MS = 50
 // Between two looks at the clock: seldom enough not to be measured, often enough to stop in time.
 const BATCH = 1000
 
@@ -42,8 +44,10 @@ class PickLoop {
   picked: LiveEndpoint
   readonly #picker: Picker<LiveEndpoint>
   readonly #inflight: LiveEndpoint[]
-  // Not a whole number, as the clock's are not: a picker that boxes it allocates.
-  readonly #context: { now: number; tried: readonly LiveEndpoint[] } = { now: performance.now(), tried: [] }
+  readonly #context: { now: number; tried: readonly LiveEndpoint[] } = {
+    now: Math.floor(performance.now()),
+    tried: [],
+  }
   #oldest = 0
 
   constructor(picker: Picker<LiveEndpoint>, first: LiveEndpoint, inflight: number) {
@@ -63,7 +67,7 @@ class PickLoop {
   #pick(picks: number): void {
     const context = this.#context
     for (let pick = 0; pick < picks; pick++) {
-      context.now += 0.001
+      if (pick % PICKS_PER_MS === 0) context.now++
       const endpoint = this.#picker.pick(context)
       if (endpoint === undefined) throw new Error('nothing was picked')
       this.picked = endpoint
@@ -73,7 +77,7 @@ class PickLoop {
   #pickAndLoad(picks: number): void {
     const context = this.#context
     for (let pick = 0; pick < picks; pick++) {
-      context.now += 0.001
+      if (pick % PICKS_PER_MS === 0) context.now++
       const endpoint = this.#picker.pick(context)
       if (endpoint === undefined) throw new Error('nothing was picked')
       const oldest = this.#oldest
@@ -104,7 +108,7 @@ async function liveEndpoints({ size, weights }: PickArgument): Promise<readonly 
   const endpoints = captured as readonly LiveEndpoint[]
   const random = seededRandom(2)
   for (const endpoint of endpoints) {
-    endpoint.latency.observe(1 + 10 * random.next(), performance.now())
+    endpoint.observe(1 + 10 * random.next(), performance.now())
     for (let requests = Math.floor(4 * random.next()); requests > 0; requests--) endpoint.begin()
   }
   return endpoints

@@ -31,16 +31,31 @@ class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
   }
 
   pick(context: PickContext<E>): E | undefined {
-    let least: Peers<E> | undefined
-    for (const group of this.#groups) {
-      if (!group.look(context)) continue
-      if (least === undefined || group.before(least)) least = group
-    }
+    const least = this.#least(context)
     if (least === undefined) return undefined
     // From now on, not from its last turn: what was busy for long has no claim to a burst of turns.
     if (least.turn > this.#now) this.#now = least.turn
     least.turn = this.#now + least.pace
     return least.take()
+  }
+
+  #least(context: PickContext<E>): Peers<E> | undefined {
+    let least: Peers<E> | undefined
+    for (const group of this.#groups) {
+      group.reset()
+      if (least === undefined || group.before(least)) least = group
+    }
+    // Usually the least loaded is eligible; no other endpoint has been touched then, which would mean a wait for memory.
+    return least?.settle(context) === true ? least : this.#leastEligible(context)
+  }
+
+  #leastEligible(context: PickContext<E>): Peers<E> | undefined {
+    let least: Peers<E> | undefined
+    for (const group of this.#groups) {
+      if (!group.look(context)) continue
+      if (least === undefined || group.before(least)) least = group
+    }
+    return least
   }
 }
 
@@ -53,7 +68,7 @@ class Peers<E extends Candidate> {
   readonly #weight: number
   readonly #endpoints: readonly E[]
   readonly #queues: LevelQueues
-  /** What `look` has found: the first eligible member, and its requests in flight. */
+  /** The candidate of this pick, and its requests in flight. */
   #member = -1
   #inflight = 0
 
@@ -71,6 +86,18 @@ class Peers<E extends Candidate> {
     })
   }
 
+  /** Takes the first of the least loaded for the candidate, eligible or not. */
+  reset(): void {
+    this.#inflight = this.#queues.lowest
+  }
+
+  /** Is the first of the least loaded eligible? Then it is the candidate. */
+  settle(context: PickContext<E>): boolean {
+    this.#member = this.#queues.first(this.#inflight)
+    const endpoint = this.#endpoints[this.#member]
+    return endpoint !== undefined && eligible(endpoint, context)
+  }
+
   /** Finds the least loaded eligible member; passes by those that are not. */
   look(context: PickContext<E>): boolean {
     for (let level = this.#queues.lowest; level < this.#queues.height; level++) {
@@ -85,14 +112,15 @@ class Peers<E extends Candidate> {
     return false
   }
 
-  /** Is what `look` found here less loaded than there? Of equals, the one whose turn it is. */
+  /** Is the candidate here less loaded than there? Of equals, the one whose turn it is. */
   before(other: Peers<E>): boolean {
-    const own = this.#inflight / this.#weight
-    const others = other.#inflight / other.#weight
+    // Load is requests / weight. Multiplied out, so that equal loads are equal, to the last bit.
+    const own = this.#inflight * other.#weight
+    const others = other.#inflight * this.#weight
     return own < others || (own === others && this.turn < other.turn)
   }
 
-  /** What `look` found; the next pick of the same load takes another. */
+  /** The candidate; the next pick of the same load takes another. */
   take(): E | undefined {
     this.#queues.move(this.#member, this.#inflight)
     return this.#endpoints[this.#member]

@@ -6,7 +6,7 @@ import type { Candidate } from './picker.js'
  * @param weight The endpoint's weight relative to the mean of its set: 1 = average.
  *   Candidates are drawn in proportion to weight already, so weight only scales what grows with their share:
  *   at rest all weights look alike, under load three times the weight may carry three times the requests.
- * @param now The clock's milliseconds.
+ * @param now The clock's time in whole milliseconds.
  */
 export type Load = (endpoint: Candidate, weight: number, now: number) => number
 
@@ -18,4 +18,4 @@ export const leastRequest: Load = (endpoint, weight) => endpoint.inflight / weig
  * Source: Finagle `PeakEwma` (cost times pending + 1), Linkerd.
  */
 export const peakEwma: Load = (endpoint, weight, now) =>
-  endpoint.latencyAt(now) * (endpoint.inflight / weight + 1)
+  (endpoint.inflight / weight + 1) * endpoint.latencyUs(now)

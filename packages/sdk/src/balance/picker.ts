@@ -13,15 +13,15 @@ export interface Candidate {
   readonly available: boolean
   /** Requests handed to it whose response has not ended. */
   readonly inflight: number
-  /** Peak EWMA of the time to first byte in milliseconds, projected to `now`; reading never writes. */
-  latencyAt(now: number): number
+  /** Peak EWMA of the time to first byte in whole microseconds, projected to `now`; reading never writes. */
+  latencyUs(now: number): number
   /** For pickers that keep endpoints in order of load: one observer, the newest picker's. */
   observer: LoadObserver | undefined
 }
 
 /** What a pick may take into account. The request itself plays this part, so that a pick allocates nothing. */
 export interface PickContext<E extends Candidate = Candidate> {
-  /** The clock's milliseconds at the time of the pick. */
+  /** The clock's time in whole milliseconds: V8 makes an object of a fraction wherever one is handed on. */
   readonly now: number
   /** Endpoints that have failed this request already. */
   readonly tried: readonly E[]

@@ -1,11 +1,11 @@
-import type { Random } from '../random.js'
+import { below, type Random } from '../random.js'
 import type { Load } from './load.js'
+import { pairs, type Pairs } from './pairs.js'
 import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
-import { WeightedIndex } from './weighted-index.js'
 
-// With half of the endpoints not eligible, three pairs in a row miss once in 0.25^3 = 1.6% of the picks:
+// With half of the endpoints not eligible, four pairs in a row miss once in 0.25^4 = 0.4% of the picks:
 // rare enough to pay for a scan then.
-const DRAWS = 3
+const MORE_DRAWS = 3
 
 /**
  * Power of two choices: draws two endpoints, takes the less loaded one.
@@ -20,59 +20,46 @@ export function powerOfTwoChoices(load: Load): Balancer {
 
 class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
   readonly #endpoints: readonly E[]
+  readonly #pairs: Pairs
   readonly #load: Load
-  readonly #random: Random
   /** Weight of each endpoint relative to the mean. */
-  readonly #weights: Float64Array
-  /** Undefined while all weights are equal: then the draw is uniform. */
-  readonly #weighted: WeightedIndex | undefined
+  readonly #weights: Float32Array
+  readonly #random: Random
 
   constructor(endpoints: readonly E[], load: Load, random: Random) {
     const weights = endpoints.map(({ instance }) => instance.weight)
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length
     this.#endpoints = endpoints
+    this.#pairs = pairs(weights, random)
     this.#load = load
+    this.#weights = Float32Array.from(weights, (weight) => weight / mean)
     this.#random = random
-    this.#weights = Float64Array.from(weights, (weight) => weight / mean)
-    this.#weighted = weights.every((weight) => weight === weights[0]) ? undefined : new WeightedIndex(weights)
   }
 
+  // Short enough to be compiled with all it calls as one: a fraction that crosses a call is an object.
   pick(context: PickContext<E>): E | undefined {
     const endpoints = this.#endpoints
-    if (endpoints.length === 1) return scanFrom(endpoints, 0, context)
-    for (let draw = 0; draw < DRAWS; draw++) {
-      const point = this.#random.next()
-      const i = this.#weighted?.at(point) ?? Math.floor(point * endpoints.length)
-      const j = this.#second(point, i)
+    if (endpoints.length > 1) {
+      const i = this.#pairs.first()
+      const j = this.#pairs.second()
       const a = endpoints[i]
       const b = endpoints[j]
-      if (a === undefined || b === undefined) return undefined
-      if (eligible(a, context)) {
-        if (i === j || !eligible(b, context)) return a
-        const loadOfA = this.#load(a, this.#weights[i] ?? 1, context.now)
-        const loadOfB = this.#load(b, this.#weights[j] ?? 1, context.now)
-        return loadOfB < loadOfA ? b : a
+      if (a !== undefined && b !== undefined && eligible(a, context) && eligible(b, context)) {
+        const { now } = context
+        const weights = this.#weights
+        return this.#load(b, weights[j] ?? 1, now) < this.#load(a, weights[i] ?? 1, now) ? b : a
       }
-      if (eligible(b, context)) return b
     }
-    return scanFrom(endpoints, Math.floor(this.#random.next() * endpoints.length), context)
+    return this.#pickAmongFailing(context)
   }
 
-  /**
-   * The second candidate, another one than the first.
-   * Equal weights: uniform over the rest. Unequal: the first point moved on around the circle by at least the
-   * longest arc and by no more than the rest of it. A uniform point moved is uniform again, so the share stays
-   * exact, and no arc is long enough to hold both points. An endpoint that owns more than half of the circle
-   * must come up against itself at times, or it could not get its share: there the points are independent.
-   */
-  #second(point: number, first: number): number {
-    const weighted = this.#weighted
-    if (weighted === undefined) {
-      const other = Math.floor(this.#random.next() * (this.#endpoints.length - 1))
-      return other < first ? other : other + 1
+  /** Not both were eligible: takes the first that is. */
+  #pickAmongFailing(context: PickContext<E>): E | undefined {
+    const endpoints = this.#endpoints
+    for (let draw = 0; draw < MORE_DRAWS && endpoints.length > 1; draw++) {
+      const endpoint = endpoints[this.#pairs.first()]
+      if (endpoint !== undefined && eligible(endpoint, context)) return endpoint
     }
-    const shortest = weighted.largestShare > 0.5 ? 0 : weighted.largestShare
-    const moved = point + shortest + this.#random.next() * (1 - 2 * shortest)
-    return weighted.at(moved < 1 ? moved : moved - 1)
+    return scanFrom(endpoints, below(endpoints.length, this.#random), context)
   }
 }

@@ -1,41 +1,49 @@
+import { scaled } from '../random.js'
+
+/** How many points the circle has. */
+export const CIRCLE = 0x1_0000_0000
+
+// For each index: with 4 a look-up walks on from its slice 0.13 times instead of 0.5, which the processor foresees.
+const SLICES = 4
+
 /**
- * Maps a point of the unit circle to an index, each index owning an arc proportional to its weight.
+ * Maps a point of a circle to an index, each index owning an arc proportional to its weight.
+ * The circle is that of 32-bit integers, where a sum that overflows has gone round.
  * Inverse of the cumulative distribution by a guide table: expected O(1) a look-up, O(n) to build
  * (Chen and Asau 1974; Devroye, Non-Uniform Random Variate Generation, III.2.4).
  */
 export class WeightedIndex {
   /** The largest share of the circle that one index owns. */
   readonly largestShare: number
-  /** End of each arc, ascending; the last is 1. */
-  readonly #ends: Float64Array
-  /** For each of n equal slices of the circle, the first index whose arc reaches into it. */
-  readonly #guide: Uint32Array
+  /** The last point of each arc, ascending. */
+  readonly #lasts: Uint32Array
+  /** For each of 4 n equal slices of the circle, the first index whose arc reaches into it. */
+  readonly #guide: Uint16Array | Uint32Array
 
   constructor(weights: readonly number[]) {
     const count = weights.length
     const total = weights.reduce((sum, weight) => sum + weight, 0)
-    this.#ends = new Float64Array(count)
-    this.#guide = new Uint32Array(count)
+    this.#lasts = new Uint32Array(count)
+    const slices = SLICES * count
+    this.#guide = count <= 0x1_0000 ? new Uint16Array(slices) : new Uint32Array(slices)
     let sum = 0
     let largest = 0
     weights.forEach((weight, index) => {
       sum += weight
       largest = Math.max(largest, weight)
-      this.#ends[index] = sum / total
+      this.#lasts[index] = Math.ceil((sum / total) * CIRCLE) - 1
     })
-    // Rounding must not leave a sliver at the end of the circle that nobody owns.
-    if (count > 0) this.#ends[count - 1] = 1
     this.largestShare = largest / total
-    for (let slice = 0, index = 0; slice < count; slice++) {
-      while ((this.#ends[index] ?? 1) <= slice / count) index++
+    for (let slice = 0, index = 0; slice < slices; slice++) {
+      while ((this.#lasts[index] ?? CIRCLE) < (slice / slices) * CIRCLE) index++
       this.#guide[slice] = index
     }
   }
 
-  /** The index that owns `point`, at least 0 and below 1. */
+  /** The index that owns `point`, any 32-bit integer. */
   at(point: number): number {
-    let index = this.#guide[Math.floor(point * this.#guide.length)] ?? 0
-    while ((this.#ends[index] ?? 1) <= point) index++
+    let index = this.#guide[scaled(point, this.#guide.length)] ?? 0
+    while ((this.#lasts[index] ?? CIRCLE) < point >>> 0) index++
     return index
   }
 }

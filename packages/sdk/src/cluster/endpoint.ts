@@ -21,30 +21,33 @@ export interface EndpointOptions {
   readonly clock: Clock
 }
 
-/** The live object of one instance: connections, circuit and load. Same key, same object, across updates. */
-export class Endpoint implements Candidate, ExchangeSide {
-  /** Discovery's latest word on it; written by the cluster's update only. */
-  instance: Instance
-  observer: LoadObserver | undefined
-  readonly breaker: Breaker
-  readonly latency: PeakEwma
-  readonly #service: string
-  readonly #connections: Connections
-  readonly #clock: Clock
+/**
+ * The live object of one instance: latency, load, circuit and connections. Same key, same object, across updates.
+ * It is its latency estimate instead of having one, and what a pick reads comes first: among 10,000 endpoints a pick
+ * waits for memory, and an object further costs it 40 of 95 ns.
+ */
+export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
   /** The usual case, on the object that a pick has in hand: the breaker is asked only while it is not. */
   #closed = true
   #inflight = 0
+  observer: LoadObserver | undefined
+  /** Discovery's latest word on it; written by the cluster's update only. */
+  instance: Instance
+  readonly breaker: Breaker
+  readonly #service: string
+  readonly #connections: Connections
+  readonly #clock: Clock
   #requests = 0
   #failures = 0
 
   constructor(options: EndpointOptions) {
+    super(options.seedMs, options.clock.now())
     this.instance = options.instance
     const report = (state: BreakerState): void => {
       this.#closed = state === 'closed'
       options.onCircuit(state)
     }
     this.breaker = options.makeBreaker(report, options.clock.now())
-    this.latency = new PeakEwma(options.seedMs, options.clock.now())
     this.#service = options.service
     this.#clock = options.clock
     this.#connections = new Connections(options.instance.origin, options.connections)
@@ -73,10 +76,10 @@ export class Endpoint implements Candidate, ExchangeSide {
     return this.#failures
   }
 
-  latencyAt(now: number): number {
+  override latencyUs(now: number): number {
     // Not known yet, and idle: the next request finds out. While it is on its way the estimate stands, so that the
     // others do not all follow (as in Finagle's PeakEwma: free before the first request, not while it is pending).
-    return this.#inflight === 0 && !this.latency.settled ? 0 : this.latency.latencyAt(now)
+    return this.#inflight === 0 && !this.settled ? 0 : super.latencyUs(now)
   }
 
   /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */
@@ -104,10 +107,13 @@ export class Endpoint implements Candidate, ExchangeSide {
     this.observer?.loadChanged()
   }
 
-  end(exchange: Exchange, ending: Ending): void {
+  end(): void {
     this.#inflight--
-    this.#connections.release(exchange, ending)
     this.observer?.loadChanged()
+  }
+
+  release(exchange: Exchange, ending: Ending): void {
+    this.#connections.release(exchange, ending)
   }
 
   judge(permit: Permit, outcome: Outcome, now: number): void {

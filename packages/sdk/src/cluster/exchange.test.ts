@@ -5,13 +5,18 @@ import { errors } from 'undici'
 import type { Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
 import { ManualClock } from '../testing/index.js'
+import type { Ending } from './connections.js'
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 
-class Side implements ExchangeSide {
-  readonly latency = new PeakEwma(30, 0)
+class Side extends PeakEwma implements ExchangeSide {
   readonly verdicts: [Permit, Outcome][] = []
+  readonly released: Ending[] = []
   inflight = 0
+
+  constructor() {
+    super(30, 0)
+  }
 
   begin(): void {
     this.inflight++
@@ -19,6 +24,10 @@ class Side implements ExchangeSide {
 
   end(): void {
     this.inflight--
+  }
+
+  release(_exchange: Exchange, ending: Ending): void {
+    this.released.push(ending)
   }
 
   judge(permit: Permit, outcome: Outcome): void {
@@ -109,7 +118,7 @@ test('latency runs from the write to the first byte', async () => {
   head(exchange, 200)
   await clock.advance(100)
   exchange.onComplete([])
-  expect(side.latency.latencyAt(58)).toBe(8)
+  expect(side.latencyUs(58) / 1000).toBe(8)
 })
 
 describe('the verdict', () => {
@@ -153,7 +162,7 @@ describe('the verdict', () => {
     exchange.onError(new errors.ResponseContentLengthMismatchError())
     expect(next.heard).toEqual(['head 304', 'complete'])
     expect(side).toMatchObject({ inflight: 0, verdicts: [[7, 'success']] })
-    expect(side.latency.latencyAt(0)).toBeLessThan(1)
+    expect(side.latencyUs(0) / 1000).toBeLessThan(1)
   })
 
   test('a body cut off costs latency, after a good head', () => {
@@ -161,7 +170,7 @@ describe('the verdict', () => {
     exchange.onConnect(() => undefined)
     head(exchange, 200)
     exchange.onError(new Error('reset'))
-    expect(side.latency.latencyAt(0)).toBeGreaterThan(0.1)
+    expect(side.latencyUs(0) / 1000).toBeGreaterThan(0.1)
     expect(next.heard).toEqual(['head 200', 'error reset'])
   })
 })

@@ -5,15 +5,19 @@ import type { Abort, Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
 import { isOfTheCaller } from '../resilience/retry.js'
 import type { Ending } from './connections.js'
-import type { PeakEwma } from './ewma.js'
 
 /** What an exchange writes to on its endpoint. */
 export interface ExchangeSide {
-  readonly latency: PeakEwma
+  /** It answered: the time to first byte, in milliseconds. */
+  observe(sampleMs: number, now: number): void
+  /** It failed after so many milliseconds. */
+  penalize(elapsedMs: number, now: number): void
   /** A request began; the load went up. */
   begin(): void
   /** Its response ended in whatever way; the load went down. */
-  end(exchange: Exchange, ending: Ending): void
+  end(): void
+  /** It has no more use for its connection. */
+  release(exchange: Exchange, ending: Ending): void
   /** How it went, once. */
   judge(permit: Permit, outcome: Outcome, now: number): void
 }
@@ -112,7 +116,7 @@ export class Exchange implements Handler {
     if (this.#judged) {
       // The circuit has its verdict from the head, but a body cut off must still cost the endpoint traffic.
       const now = this.#clock.now()
-      this.#side.latency.penalize(now - this.#startedAt, now)
+      this.#side.penalize(now - this.#startedAt, now)
     } else {
       this.#judge(isOurs(error, this.#body) ? 'ignored' : 'failure')
     }
@@ -137,15 +141,16 @@ export class Exchange implements Handler {
     this.#judged = true
     const now = this.#clock.now()
     // From the write, not from the pick: connecting says little of how fast the endpoint answers.
-    if (outcome === 'success') this.#side.latency.observe(now - this.#writtenAt, now)
-    if (outcome === 'failure') this.#side.latency.penalize(now - this.#startedAt, now)
+    if (outcome === 'success') this.#side.observe(now - this.#writtenAt, now)
+    if (outcome === 'failure') this.#side.penalize(now - this.#startedAt, now)
     this.#side.judge(this.#permit, outcome, now)
   }
 
   #end(ending: Ending): void {
     if (this.#ended) return
     this.#ended = true
-    this.#side.end(this, ending)
+    this.#side.end()
+    this.#side.release(this, ending)
   }
 }
 

@@ -58,7 +58,7 @@ export function inspect(
       origin: endpoint.instance.origin,
       weight: endpoint.instance.weight,
       inflight: endpoint.inflight,
-      latencyMs: endpoint.latencyAt(now),
+      latencyMs: endpoint.latencyUs(now) / 1000,
       circuit: endpoint.breaker.state,
       requests: endpoint.requests,
       failures: endpoint.failures,

@@ -18,8 +18,8 @@ export class FakeCandidate implements Candidate {
     return this.#inflight
   }
 
-  latencyAt(): number {
-    return this.latencyMs
+  latencyUs(): number {
+    return Math.round(this.latencyMs * 1000)
   }
 
   begin(): void {

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { toDispatchHandler, type Abort, type Client, type Handler, type Logger } from '@fairlead/sdk'
 import { errorResponse, type ErrorResponse } from './error-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders } from './headers.js'
+import { endAtEndOfTurn } from './end-of-turn.js'
 import { takeBody } from './request-body.js'
 import type { Route } from './route.js'
 
@@ -120,8 +121,12 @@ class Forwarding implements Handler {
   onComplete(trailers: Buffer[]): void {
     this.#begun = true
     if (trailers.length > 0) this.#response.addTrailers(pairs(forwardedResponseHeaders(trailers).headers))
-    if (this.#whole !== undefined) joinHead(this.#response, this.#whole)
-    this.#response.end()
+    if (this.#whole === undefined) {
+      this.#response.end()
+      return
+    }
+    joinHead(this.#response, this.#whole)
+    endAtEndOfTurn(this.#response)
   }
 
   onError(error: Error): void {
