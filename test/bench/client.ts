@@ -1,7 +1,7 @@
 import type { Children } from './children.js'
 import type { Placement } from './machine.js'
 import { groupOf, type Comparison, type Sample, type Section } from './results.js'
-import { interleave } from './rounds.js'
+import { interleaveGenerations, type Lineup } from './rounds.js'
 import { type CallName, calls } from './subjects/client-calls.js'
 import type { ClientArgument, ClientOrder } from './subjects/client-subject.js'
 import { BODY, startUpstreams } from './upstreams.js'
@@ -22,19 +22,14 @@ const COMPARISONS = [
 /** (b) What a request costs through the client, and through what one would use without it. */
 export async function benchClient(children: Children, where: Placement, quick: boolean): Promise<Section> {
   const upstreams = await startUpstreams(children, where)
-  const contestants = (Object.keys(calls) as CallName[]).map((name) => {
-    const argument: ClientArgument = {
-      call: name,
-      origins: upstreams.origins,
-      body: BODY,
-      concurrency: CONCURRENCY,
-    }
-    const worker = children.worker('client-subject.js', argument, { cores: where.subject })
-    const order: ClientOrder = { milliseconds: quick ? 300 : 800 }
-    return { name, worker, measure: () => worker.ask<Sample>(order) }
+  const start = (): Promise<Lineup<Sample>> =>
+    Promise.resolve(lineUp(children, where, upstreams.origins, quick ? 300 : 500))
+  const match = await interleaveGenerations(start, {
+    generations: quick ? 1 : 5,
+    rounds: 3,
+    warmUps: quick ? 1 : 2,
   })
-  const match = await interleave(contestants, { rounds: quick ? 3 : 9, warmUps: quick ? 1 : 2 })
-  await Promise.all([...contestants, upstreams].map(({ worker }) => worker.stop()))
+  await upstreams.worker.stop()
   return {
     part: 'client',
     units: { rate: 'requests/s', cost: 'CPU µs a request' },
@@ -43,5 +38,24 @@ export async function benchClient(children: Children, where: Placement, quick: b
     notes: [
       'The larger the ratio, the faster; cost the other way round. Where busy is below 95% the upstream was the limit: go by the cost.',
     ],
+  }
+}
+
+function lineUp(
+  children: Children,
+  where: Placement,
+  origins: readonly string[],
+  milliseconds: number,
+): Lineup<Sample> {
+  const contestants = (Object.keys(calls) as CallName[]).map((name) => {
+    const argument: ClientArgument = { call: name, origins, body: BODY, concurrency: CONCURRENCY }
+    const worker = children.worker('client-subject.js', argument, { cores: where.subject })
+    return { name, worker, measure: () => worker.ask<Sample>({ milliseconds } satisfies ClientOrder) }
+  })
+  return {
+    contestants,
+    stop: async () => {
+      await Promise.all(contestants.map(({ worker }) => worker.stop()))
+    },
   }
 }

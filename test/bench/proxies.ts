@@ -12,6 +12,7 @@ import type { PeerArgument } from './subjects/peer.js'
 export interface Proxy {
   readonly port: number
   readonly pid: number
+  stop(): Promise<void>
 }
 
 /** What a proxy is started with. */
@@ -66,7 +67,7 @@ async function startSidecar({ children, where, consul, service }: Surroundings):
     const ready = await fetch(`http://127.0.0.1:${admin}/readyz`)
     return ready.ok && (await proxied(port, service))
   })
-  return { port, pid: program.pid }
+  return running(program, port)
 }
 
 async function startPeer(
@@ -76,7 +77,7 @@ async function startPeer(
   const worker = children.worker(script, { origins } satisfies PeerArgument, { cores: where.subject })
   const port = await worker.ask<number>('port')
   await answering(worker, script, () => proxied(port, service))
-  return { port, pid: worker.pid }
+  return running(worker, port)
 }
 
 async function startTool(
@@ -88,14 +89,18 @@ async function startTool(
   const tool = findTool(name)
   if (tool === undefined) throw new Error(`there is no ${name} on the PATH`)
   const own = join(children.folder, name)
-  await mkdir(own)
+  await mkdir(own, { recursive: true })
   const [port = 0] = await freePorts(1)
   const file = join(own, name === 'envoy' ? 'envoy.json' : `${name}.conf`)
   const upstreams = origins.map((origin) => new URL(origin).host)
   await writeFile(file, config({ port, upstreams, folder: own }))
   const program = children.program(tool, argumentsFor(file, own), { cores: where.subject })
   await answering(program, name, () => proxied(port, service))
-  return { port, pid: program.pid }
+  return running(program, port)
+}
+
+function running(program: Program, port: number): Proxy {
+  return { port, pid: program.pid, stop: () => program.stop() }
 }
 
 /** Waits until it does its work, or has ended instead. */

@@ -4,8 +4,8 @@ import { startLoadGenerator, type LoadGenerator } from './load.js'
 import type { Placement } from './machine.js'
 import { cpuOf } from './process-cpu.js'
 import { proxies, SIDECAR, type Proxy, type Surroundings } from './proxies.js'
-import { groupOf, type Sample, type Section, type Skip } from './results.js'
-import { interleave, type Contestant } from './rounds.js'
+import { groupOf, type Sample, type Section } from './results.js'
+import { interleaveGenerations, type Contestant, type Lineup } from './rounds.js'
 import { startUpstreams } from './upstreams.js'
 
 const CONNECTIONS = 64
@@ -21,29 +21,55 @@ export async function benchProxy(children: Children, where: Placement, quick: bo
 }
 
 async function compete(surroundings: Surroundings, load: LoadGenerator, quick: boolean): Promise<Section> {
-  const contestants: Contestant<Sample>[] = []
-  const skipped: Skip[] = []
-  for (const [name, start] of Object.entries(proxies)) {
-    try {
-      const proxy = await start(surroundings)
-      contestants.push({ name, measure: () => measure(proxy, load, quick ? 700 : 1000) })
-    } catch (error) {
-      skipped.push({ what: name, why: error instanceof Error ? error.message : String(error) })
-    }
-  }
-  const match = await interleave(contestants, { rounds: quick ? 2 : 9, warmUps: quick ? 1 : 2 })
+  const skipped = new Map<string, string>()
+  const start = (): Promise<Lineup<Sample>> => lineUp(surroundings, load, quick ? 700 : 1000, skipped)
+  const match = await interleaveGenerations(start, {
+    generations: quick ? 1 : 3,
+    rounds: quick ? 2 : 3,
+    warmUps: 1,
+  })
   const peers = Object.keys(proxies).filter((name) => name !== SIDECAR)
   const comparisons = peers.map((name) => ({ subject: name, of: SIDECAR, to: name }))
   return {
     part: 'proxy',
     units: { rate: 'requests/s', cost: 'CPU µs a request' },
     groups: [groupOf(`4 upstreams, ${CONNECTIONS} connections, by ${load.name}`, match, comparisons)],
-    skipped: [...skipped, ...match.failed.map(({ name, why }) => ({ what: name, why }))],
+    skipped: [
+      ...[...skipped].map(([what, why]) => ({ what, why })),
+      ...match.failed.map(({ name, why }) => ({ what: name, why })),
+    ],
     notes: [
       'The larger the ratio, the faster; cost the other way round. Where busy is below 95% the load was the limit: go by the cost.',
       'p50 and p99 are those of a saturated proxy: the time in its queue.',
       'The TCP relay knows no HTTP and balances connections: it is the ceiling for a proxy in Node.',
     ],
+  }
+}
+
+/** All proxies that start; the others go to `skipped`. */
+async function lineUp(
+  surroundings: Surroundings,
+  load: LoadGenerator,
+  milliseconds: number,
+  skipped: Map<string, string>,
+): Promise<Lineup<Sample>> {
+  const contestants: Contestant<Sample>[] = []
+  const started: Proxy[] = []
+  for (const [name, start] of Object.entries(proxies)) {
+    if (skipped.has(name)) continue
+    try {
+      const proxy = await start(surroundings)
+      started.push(proxy)
+      contestants.push({ name, measure: () => measure(proxy, load, milliseconds) })
+    } catch (error) {
+      skipped.set(name, error instanceof Error ? error.message : String(error))
+    }
+  }
+  return {
+    contestants,
+    stop: async () => {
+      await Promise.all(started.map((proxy) => proxy.stop()))
+    },
   }
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { interleave, ratiosOf, seriesOf, spreadOf } from './rounds.js'
+import { interleave, interleaveGenerations, ratiosOf, seriesOf, spreadOf, type Lineup } from './rounds.js'
 
 describe('interleave', () => {
   it('runs everyone once a round, in order, and forgets the warm-ups', async () => {
@@ -27,6 +27,39 @@ describe('interleave', () => {
     expect(match.rounds).toEqual([{ steady: 1 }, { steady: 1 }, { steady: 1 }])
     expect(match.failed).toEqual([{ name: 'brittle', why: 'broke' }])
     expect(turns).toBe(2)
+  })
+})
+
+describe('interleaveGenerations', () => {
+  it('starts everyone anew for each, and puts the rounds in a row', async () => {
+    const log: string[] = []
+    let generation = 0
+    const start = (): Promise<Lineup<number>> => {
+      const own = ++generation
+      return Promise.resolve({
+        contestants: [{ name: 'a', measure: () => Promise.resolve(own) }],
+        stop: () => Promise.resolve(void log.push(`stop ${own}`)),
+      })
+    }
+    const { rounds } = await interleaveGenerations(start, { generations: 2, rounds: 2, warmUps: 1 })
+    expect(rounds).toEqual([{ a: 1 }, { a: 1 }, { a: 2 }, { a: 2 }])
+    expect(log).toEqual(['stop 1', 'stop 2'])
+  })
+
+  it('takes out of all generations who fails in one', async () => {
+    let turns = 0
+    const brittle = () => (++turns === 2 ? Promise.reject(new Error('broke')) : Promise.resolve(1))
+    const start = (): Promise<Lineup<number>> =>
+      Promise.resolve({
+        contestants: [
+          { name: 'steady', measure: () => Promise.resolve(1) },
+          { name: 'brittle', measure: brittle },
+        ],
+        stop: () => Promise.resolve(),
+      })
+    const match = await interleaveGenerations(start, { generations: 2, rounds: 1, warmUps: 0 })
+    expect(match.rounds).toEqual([{ steady: 1 }, { steady: 1 }])
+    expect(match.failed).toEqual([{ name: 'brittle', why: 'broke' }])
   })
 })
 

@@ -38,8 +38,42 @@ export async function interleave<S>(
     }
     if (round >= 0) kept.push(samples)
   }
+  return matchOf(kept, failed)
+}
+
+/** Contestants that run, and how to end them. */
+export interface Lineup<S> {
+  readonly contestants: readonly Contestant<S>[]
+  stop(): Promise<void>
+}
+
+/**
+ * Interleaves again and again, each time with new processes. Where the linker and the compiler happen to put things
+ * makes two processes of the same program differ by a tenth and more for as long as they live; the rounds of one
+ * process would never show it.
+ */
+export async function interleaveGenerations<S>(
+  start: () => Promise<Lineup<S>>,
+  {
+    generations,
+    ...plan
+  }: { readonly generations: number; readonly rounds: number; readonly warmUps: number },
+): Promise<Match<S>> {
+  const kept: Round<S>[] = []
+  const failed = new Map<string, string>()
+  for (let generation = 0; generation < generations; generation++) {
+    const lineup = await start()
+    const match = await interleave(lineup.contestants, plan)
+    await lineup.stop()
+    kept.push(...match.rounds)
+    for (const { name, why } of match.failed) failed.set(name, why)
+  }
+  return matchOf(kept, failed)
+}
+
+function matchOf<S>(rounds: readonly Round<S>[], failed: ReadonlyMap<string, string>): Match<S> {
   return {
-    rounds: kept.map((round) =>
+    rounds: rounds.map((round) =>
       Object.fromEntries(Object.entries(round).filter(([name]) => !failed.has(name))),
     ),
     failed: [...failed].map(([name, why]) => ({ name, why })),
