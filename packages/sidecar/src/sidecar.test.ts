@@ -7,6 +7,7 @@ import {
   Agent,
   CONFIG,
   quiet,
+  NOBODY,
   refusing,
   Rig,
   send,
@@ -139,11 +140,10 @@ describe('admin', () => {
   })
 
   test('/readyz: not ready while Consul cannot be reached', async () => {
-    const { port } = await refusing()
-    const rig = await Rig.start([], { services: ['orders'], consul: `127.0.0.1:${port}` })
+    const rig = await Rig.start([], { services: ['orders'], consul: NOBODY })
     await until('that is known', async () => (await rig.inspect()).reason !== undefined)
     expect((await rig.admin('/readyz')).status).toBe(503)
-    expect((await rig.inspect()).reason).toContain(`Consul at http://127.0.0.1:${port} could not be reached`)
+    expect((await rig.inspect()).reason).toContain(`Consul at http://${NOBODY} could not be reached`)
   })
 
   test('/readyz: ready without services in the configuration', async () => {

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import {
   Gate,
   refusal,
+  NOBODY,
   refusing,
   Rig,
   serve,
@@ -291,13 +292,12 @@ describe('what Fairlead answers itself', () => {
   })
 
   test('503 NO_ENDPOINTS: Consul cannot be reached', async () => {
-    const { port } = await refusing()
-    const rig = await Rig.start([], { consul: `http://127.0.0.1:${port}`, timeoutMs: 200 })
+    const rig = await Rig.start([], { consul: `http://${NOBODY}`, timeoutMs: 200 })
     const answer = await rig.send({ method: 'POST', body: LARGE })
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('NO_ENDPOINTS')
     expect(refusal(answer).message).toContain(
-      `orders has no endpoint yet: Consul at http://127.0.0.1:${port} could not be reached`,
+      `orders has no endpoint yet: Consul at http://${NOBODY} could not be reached`,
     )
   })
 

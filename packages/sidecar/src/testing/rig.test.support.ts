@@ -100,6 +100,9 @@ export function serveText(text: string, end = true): Promise<Instance> {
   })
 }
 
+/** Refuses connections: no system hands out the lowest port. */
+export const NOBODY = '127.0.0.1:1'
+
 /** An instance that nobody listens for any more. */
 export async function refusing(): Promise<Instance> {
   const gone = await instance(net.createServer())

@@ -1,0 +1,286 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Handler } from '../handler.js'
+import { systemClock } from '../clock.js'
+import { Connections, type ConnectionsOptions, type Ending } from './connections.js'
+import { PeakEwma } from './ewma.js'
+import { Exchange, type ExchangeSide } from './exchange.js'
+
+/** A server that answers when the test says so, and knows on which connection each request came. */
+class Upstream {
+  readonly sockets: Socket[] = []
+  /** Requests that wait for their answer: the number of their connection. */
+  readonly requests: number[] = []
+  readonly #server: Server = createServer((socket) => {
+    const number = this.sockets.push(socket) - 1
+    socket.on('data', () => this.requests.push(number))
+    socket.on('error', () => undefined)
+  })
+
+  async listen(): Promise<string> {
+    this.#server.listen(0, '127.0.0.1')
+    await once(this.#server, 'listening')
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  get open(): number {
+    return this.sockets.filter(({ destroyed }) => !destroyed).length
+  }
+
+  /** Waits until this many requests have come and are not answered. */
+  async waiting(count: number): Promise<void> {
+    await until(() => this.requests.length === count)
+  }
+
+  answer(): void {
+    const number = this.requests.shift()
+    if (number === undefined) throw new Error('there is no request to answer')
+    this.sockets[number]?.write('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok')
+  }
+
+  close(): void {
+    for (const socket of this.sockets) socket.destroy()
+    this.#server.close()
+  }
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 5000
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not within 5 s: ${String(condition)}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
+
+/** An endpoint's part towards its exchanges. */
+class Side extends PeakEwma implements ExchangeSide {
+  readonly connections: Connections
+
+  constructor(connections: Connections) {
+    super(30, 0)
+    this.connections = connections
+  }
+
+  begin(): void {}
+
+  end(): void {}
+
+  judge(): void {}
+
+  release(exchange: Exchange, ending: Ending): void {
+    this.connections.release(exchange, ending)
+  }
+}
+
+/** One request, and what has become of it. */
+class Sent implements Handler {
+  state: 'open' | 'complete' | Error = 'open'
+  exchange!: Exchange
+
+  onConnect(): void {}
+
+  onHeaders(): boolean {
+    return true
+  }
+
+  onData(): boolean {
+    return true
+  }
+
+  onComplete(): void {
+    this.state = 'complete'
+  }
+
+  onError(error: Error): void {
+    this.state = error
+  }
+}
+
+let upstream: Upstream
+let origin: string
+
+beforeEach(async () => {
+  upstream = new Upstream()
+  origin = await upstream.listen()
+})
+
+afterEach(() => upstream.close())
+
+function connect(options: Partial<ConnectionsOptions> = {}, to = origin): Connections {
+  return new Connections(to, { max: Infinity, connectTimeoutMs: 1000, client: {}, ...options })
+}
+
+function send(connections: Connections): Sent {
+  const sent = new Sent()
+  const exchange = new Exchange(new Side(connections), sent, 1, undefined, systemClock, 0)
+  sent.exchange = exchange
+  connections.send({ method: 'GET', path: '/' }, exchange)
+  return sent
+}
+
+async function completed(...all: Sent[]): Promise<void> {
+  await until(() => all.every(({ state }) => state === 'complete'))
+}
+
+describe('which connection', () => {
+  test('the one that became free last', async () => {
+    const connections = connect()
+    const sent = [send(connections), send(connections), send(connections)]
+    await upstream.waiting(3)
+    const last = upstream.requests.at(-1)
+    for (let n = 0; n < 3; n++) upstream.answer()
+    await completed(...sent)
+    const next = send(connections)
+    await upstream.waiting(1)
+    expect(upstream.requests).toEqual([last])
+    expect(upstream.sockets.length).toBe(3)
+    upstream.answer()
+    await completed(next)
+    await connections.close()
+  })
+
+  test('free with the end of the response, in the same turn', async () => {
+    const connections = connect()
+    for (let n = 0; n < 5; n++) {
+      const sent = send(connections)
+      await upstream.waiting(1)
+      upstream.answer()
+      await completed(sent)
+    }
+    expect(upstream.sockets.length).toBe(1)
+    await connections.close()
+  })
+
+  test('none that the endpoint has closed', async () => {
+    const connections = connect()
+    const first = send(connections)
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(first)
+    upstream.sockets[0]?.destroy()
+    await until(() => upstream.open === 0)
+    const second = send(connections)
+    await upstream.waiting(1)
+    expect(upstream.requests).toEqual([1])
+    upstream.answer()
+    await completed(second)
+    await connections.close()
+  })
+
+  test('a new one after a request broke', async () => {
+    const connections = connect()
+    const first = send(connections)
+    await upstream.waiting(1)
+    upstream.requests.shift()
+    upstream.sockets[0]?.resetAndDestroy()
+    await until(() => first.state instanceof Error)
+    const second = send(connections)
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(second)
+    await connections.close()
+  })
+})
+
+describe('no more than the limit', () => {
+  test('others wait, and have their turn in order', async () => {
+    const connections = connect({ max: 2 })
+    const sent = Array.from({ length: 5 }, () => send(connections))
+    for (const [index, one] of sent.entries()) {
+      await until(() => upstream.requests.length > 0)
+      expect(sent.slice(index + 2).every(({ state }) => state === 'open')).toBe(true)
+      upstream.answer()
+      await completed(one)
+    }
+    expect(upstream.sockets.length).toBe(2)
+    await connections.close()
+  })
+
+  test('one that is given up while it waits is never sent', async () => {
+    const connections = connect({ max: 1 })
+    const [first, second, third] = [send(connections), send(connections), send(connections)]
+    second.exchange.abandon(new Error('enough'), 'ignored')
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(first)
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(third)
+    expect(second.state).toBe('open')
+    await connections.close()
+  })
+
+  test('one that is given up on its connection makes room, with a new connection', async () => {
+    const connections = connect({ max: 1 })
+    const first = send(connections)
+    const second = send(connections)
+    await upstream.waiting(1)
+    upstream.requests.shift()
+    first.exchange.abandon(new Error('enough'), 'ignored')
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(second)
+    await until(() => upstream.sockets[0]?.destroyed === true)
+    await connections.close()
+  })
+
+  test('a refused connection makes room: who waits is refused in turn, nobody waits for ever', async () => {
+    // No system hands out the lowest port.
+    const connections = connect({ max: 1 }, 'http://127.0.0.1:1')
+    const sent = [send(connections), send(connections), send(connections)]
+    await until(() => sent.every(({ state }) => state instanceof Error))
+    expect(sent.map(({ state }) => String(state))).toEqual(
+      sent.map(() => expect.stringContaining('ECONNREFUSED') as string),
+    )
+    await connections.close()
+  })
+
+  test('what is refused before it is sent leaves the connection as it is', async () => {
+    const connections = connect({ max: 1 })
+    const first = send(connections)
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(first)
+    const wrong = new Sent()
+    const exchange = new Exchange(new Side(connections), wrong, 1, undefined, systemClock, 0)
+    connections.send({ method: 'GET', path: 'no path' }, exchange)
+    await until(() => wrong.state instanceof Error)
+    const second = send(connections)
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(second)
+    expect(upstream.sockets.length).toBe(1)
+    await connections.close()
+  })
+})
+
+describe('the end', () => {
+  test('closing lets requests in flight and in the queue finish', async () => {
+    const connections = connect({ max: 1 })
+    const sent = [send(connections), send(connections)]
+    let closed = false
+    const closing = connections.close().then(() => (closed = true))
+    for (const one of sent) {
+      await upstream.waiting(1)
+      expect(closed).toBe(false)
+      upstream.answer()
+      await completed(one)
+    }
+    await closing
+    await until(() => upstream.open === 0)
+    const late = send(connections)
+    expect(String(late.state)).toContain('ClientClosedError')
+  })
+
+  test('destroying breaks off requests in flight and in the queue', async () => {
+    const connections = connect({ max: 1 })
+    const sent = [send(connections), send(connections)]
+    await upstream.waiting(1)
+    await connections.destroy(new Error('over'))
+    await until(() => sent.every(({ state }) => state instanceof Error))
+    expect(sent.map(({ state }) => (state as Error).message)).toEqual(['over', 'over'])
+    await until(() => upstream.open === 0)
+    await connections.close()
+  })
+})
