@@ -25,7 +25,7 @@ export interface ConnectionsOptions {
  *
  * The one that became free last is used first, and it counts as free with the end of its response. undici's Pool
  * takes the first that has gone idle, which is two turns of the event loop later: it keeps twice as many sockets, and
- * each request pays for an idle timer set and cleared, and a socket unreferenced and referenced (15% of its CPU time).
+ * each request pays for an idle timer set and cleared, and a socket unreferenced and referenced (a tenth of its CPU time).
  * Those that a burst left behind go cold at the bottom of the stack, and their keep-alive timeout ends them.
  */
 export class Connections {

@@ -24,7 +24,7 @@ export interface EndpointOptions {
 /**
  * The live object of one instance: latency, load, circuit and connections. Same key, same object, across updates.
  * It is its latency estimate instead of having one, and what a pick reads comes first: among 10,000 endpoints a pick
- * waits for memory, and an object further costs it 40 of 95 ns.
+ * waits for memory, and an object further costs it 17 of 95 ns.
  */
 export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
   /** The usual case, on the object that a pick has in hand: the breaker is asked only while it is not. */
