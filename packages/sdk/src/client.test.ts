@@ -12,6 +12,7 @@ import type { FairleadError } from './errors.js'
 import { balancers } from './index.js'
 import type { ClientOptions } from './options.js'
 import { answer, FakeConsul, FakeResolver, healthEntry, instanceAt } from './testing/index.js'
+import { until } from './testing/until.test.support.js'
 
 const cleanups: (() => Promise<unknown> | undefined)[] = []
 
@@ -75,10 +76,6 @@ const echo: RequestListener = (request, response) => {
     },
     () => response.destroy(),
   )
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 1))
 }
 
 async function failure(promise: Promise<unknown>): Promise<FairleadError> {
@@ -459,6 +456,19 @@ describe('updates', () => {
     for (let n = 0; n < 3; n++) expect((await orders.request({ path: '/' })).statusCode).toBe(200)
     finish?.()
     expect(await (await pending).body.text()).toBe('late')
+  })
+
+  test('a new instance is taken for as fast as its peers, also while those have answered but a few requests', async () => {
+    const resolver = new FakeResolver()
+    const orders = client(resolver)
+    const known = instanceAt(await serve((_, response) => void setTimeout(() => response.end(), 20)))
+    resolver.snapshot([known])
+    await (await orders.request({ path: '/' })).body.dump()
+    resolver.snapshot([known, instanceAt(nobody())])
+    await until(() => orders.inspect().endpoints.length === 2)
+    const [old, fresh] = orders.inspect().endpoints.map(({ latencyMs }) => latencyMs)
+    expect(old).toBeGreaterThan(15)
+    expect(fresh).toBeCloseTo(old ?? NaN, 0)
   })
 
   test('staleness is told, and the last set serves on', async () => {

@@ -171,6 +171,7 @@ describe('admin', () => {
             origin: `http://127.0.0.1:${upstream.port}`,
             weight: 1,
             inflight: 0,
+            connections: 1,
             latencyMs: expect.any(Number) as number,
             circuit: 'closed',
             requests: 1,

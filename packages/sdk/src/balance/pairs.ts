@@ -4,7 +4,10 @@ import { CIRCLE, WeightedIndex } from './weighted-index.js'
 /** Draws pairs of indices, either of them in proportion to weight. */
 export interface Pairs {
   first(): number
-  /** Another one than `first` has just returned, unless that has more than half of all weight. */
+  /**
+   * Another one than `first` has just returned, unless that has more than half of all weight.
+   * Where there is but one, an index past the end.
+   */
   second(): number
 }
 

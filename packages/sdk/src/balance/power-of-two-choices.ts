@@ -3,9 +3,9 @@ import type { Load } from './load.js'
 import { pairs, type Pairs } from './pairs.js'
 import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
 
-// With half of the endpoints not eligible, four pairs in a row miss once in 0.25^4 = 0.4% of the picks:
+// With half of the endpoints not eligible, three pairs in a row miss once in 0.25^3 = 1.6% of the picks:
 // rare enough to pay for a scan then.
-const MORE_DRAWS = 3
+const DRAWS = 3
 
 /**
  * Power of two choices: draws two endpoints, takes the less loaded one.
@@ -36,30 +36,32 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
     this.#random = random
   }
 
-  // Short enough to be compiled with all it calls as one: a fraction that crosses a call is an object.
   pick(context: PickContext<E>): E | undefined {
-    const endpoints = this.#endpoints
-    if (endpoints.length > 1) {
-      const i = this.#pairs.first()
-      const j = this.#pairs.second()
-      const a = endpoints[i]
-      const b = endpoints[j]
-      if (a !== undefined && b !== undefined && eligible(a, context) && eligible(b, context)) {
-        const { now } = context
-        const weights = this.#weights
-        return this.#load(b, weights[j] ?? 1, now) < this.#load(a, weights[i] ?? 1, now) ? b : a
-      }
-    }
-    return this.#pickAmongFailing(context)
+    return this.#draw(context) ?? this.#pickAmongFailing(context)
   }
 
-  /** Not both were eligible: takes the first that is. */
+  /**
+   * The less loaded of a pair, or the one of it that is eligible.
+   * Short enough to be compiled with all it calls as one: a fraction that crosses a call is an object.
+   */
+  #draw(context: PickContext<E>): E | undefined {
+    const i = this.#pairs.first()
+    const j = this.#pairs.second()
+    const a = this.#endpoints[i]
+    const b = this.#endpoints[j]
+    if (b === undefined || !eligible(b, context))
+      return a !== undefined && eligible(a, context) ? a : undefined
+    if (a === undefined || !eligible(a, context)) return b
+    const { now } = context
+    const weights = this.#weights
+    return this.#load(b, weights[j] ?? 1, now) < this.#load(a, weights[i] ?? 1, now) ? b : a
+  }
+
   #pickAmongFailing(context: PickContext<E>): E | undefined {
-    const endpoints = this.#endpoints
-    for (let draw = 0; draw < MORE_DRAWS && endpoints.length > 1; draw++) {
-      const endpoint = endpoints[this.#pairs.first()]
-      if (endpoint !== undefined && eligible(endpoint, context)) return endpoint
+    for (let draw = 1; draw < DRAWS; draw++) {
+      const endpoint = this.#draw(context)
+      if (endpoint !== undefined) return endpoint
     }
-    return scanFrom(endpoints, below(endpoints.length, this.#random), context)
+    return scanFrom(this.#endpoints, below(this.#endpoints.length, this.#random), context)
   }
 }

@@ -193,7 +193,7 @@ export class Cluster {
     const measured = this.endpoints.filter(({ requests }) => requests > 0)
     if (measured.length === 0) return SEED_MS
     const now = clock.now()
-    return measured.reduce((sum, endpoint) => sum + endpoint.latencyUs(now), 0) / measured.length / 1000
+    return measured.reduce((sum, endpoint) => sum + endpoint.estimateUs(now), 0) / measured.length / 1000
   }
 
   #wake(): void {

@@ -6,6 +6,7 @@ import { systemClock } from '../clock.js'
 import { Connections, type ConnectionsOptions, type Ending } from './connections.js'
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
+import { until } from '../testing/until.test.support.js'
 
 /** A server that answers when the test says so, and knows on which connection each request came. */
 class Upstream {
@@ -42,14 +43,6 @@ class Upstream {
   close(): void {
     for (const socket of this.sockets) socket.destroy()
     this.#server.close()
-  }
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5000
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within 5 s: ${String(condition)}`)
-    await new Promise((resolve) => setImmediate(resolve))
   }
 }
 
@@ -123,6 +116,13 @@ async function completed(...all: Sent[]): Promise<void> {
   await until(() => all.every(({ state }) => state === 'complete'))
 }
 
+async function serveOne(connections: Connections): Promise<void> {
+  const sent = send(connections)
+  await upstream.waiting(1)
+  upstream.answer()
+  await completed(sent)
+}
+
 describe('which connection', () => {
   test('the one that became free last', async () => {
     const connections = connect()
@@ -142,24 +142,16 @@ describe('which connection', () => {
 
   test('free with the end of the response, in the same turn', async () => {
     const connections = connect()
-    for (let n = 0; n < 5; n++) {
-      const sent = send(connections)
-      await upstream.waiting(1)
-      upstream.answer()
-      await completed(sent)
-    }
+    for (let n = 0; n < 5; n++) await serveOne(connections)
     expect(upstream.sockets.length).toBe(1)
     await connections.close()
   })
 
   test('none that the endpoint has closed', async () => {
     const connections = connect()
-    const first = send(connections)
-    await upstream.waiting(1)
-    upstream.answer()
-    await completed(first)
+    await serveOne(connections)
     upstream.sockets[0]?.destroy()
-    await until(() => upstream.open === 0)
+    await until(() => connections.size === 0)
     const second = send(connections)
     await upstream.waiting(1)
     expect(upstream.requests).toEqual([1])
@@ -175,10 +167,8 @@ describe('which connection', () => {
     upstream.requests.shift()
     upstream.sockets[0]?.resetAndDestroy()
     await until(() => first.state instanceof Error)
-    const second = send(connections)
-    await upstream.waiting(1)
-    upstream.answer()
-    await completed(second)
+    await until(() => connections.size === 0)
+    await serveOne(connections)
     await connections.close()
   })
 })
@@ -208,6 +198,7 @@ describe('no more than the limit', () => {
     upstream.answer()
     await completed(third)
     expect(second.state).toBe('open')
+    expect(connections.size).toBe(1)
     await connections.close()
   })
 
@@ -238,18 +229,12 @@ describe('no more than the limit', () => {
 
   test('what is refused before it is sent leaves the connection as it is', async () => {
     const connections = connect({ max: 1 })
-    const first = send(connections)
-    await upstream.waiting(1)
-    upstream.answer()
-    await completed(first)
+    await serveOne(connections)
     const wrong = new Sent()
     const exchange = new Exchange(new Side(connections), wrong, 1, undefined, systemClock, 0)
     connections.send({ method: 'GET', path: 'no path' }, exchange)
     await until(() => wrong.state instanceof Error)
-    const second = send(connections)
-    await upstream.waiting(1)
-    upstream.answer()
-    await completed(second)
+    await serveOne(connections)
     expect(upstream.sockets.length).toBe(1)
     await connections.close()
   })

@@ -45,6 +45,11 @@ export class Connections {
     this.#options = { ...client, connect: buildConnector({ timeout: connectTimeoutMs }) }
   }
 
+  /** How many there are, busy and idle. */
+  get size(): number {
+    return this.#all.size
+  }
+
   /** Sends the request of `exchange`, or lets it wait for its turn. What goes wrong reaches the exchange. */
   send(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
     const client = this.#closed ? undefined : this.#take()
@@ -98,11 +103,8 @@ export class Connections {
   }
 
   #repair(client: Client, ending: Ending): void {
-    if (ending === 'abandoned') {
-      this.#forget(client)
-      // Not yet connected, perhaps, and then nobody else would end the attempt.
-      void client.destroy()
-    }
+    // What was written is broken off by the exchange, what was not will be when it would have been.
+    if (ending === 'abandoned') this.#forget(client)
     // undici is in the middle of putting the client in order, and would not take a request now.
     queueMicrotask(() => {
       if (ending === 'broken') this.#salvage(client)

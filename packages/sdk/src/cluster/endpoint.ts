@@ -66,6 +66,11 @@ export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
     return this.#inflight
   }
 
+  /** Connections to it, busy and idle. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
   /** Requests ever sent to it. */
   get requests(): number {
     return this.#requests
@@ -76,10 +81,10 @@ export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
     return this.#failures
   }
 
-  override latencyUs(now: number): number {
+  latencyUs(now: number): number {
     // Not known yet, and idle: the next request finds out. While it is on its way the estimate stands, so that the
     // others do not all follow (as in Finagle's PeakEwma: free before the first request, not while it is pending).
-    return this.#inflight === 0 && !this.settled ? 0 : super.latencyUs(now)
+    return this.#inflight === 0 && !this.settled ? 0 : this.estimateUs(now)
   }
 
   /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */

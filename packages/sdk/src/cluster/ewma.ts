@@ -52,7 +52,7 @@ export class PeakEwma {
    * The estimate at `now`, in whole microseconds: halves in 6.9 s without samples, so that an endpoint once slow gets
    * another chance.
    */
-  latencyUs(now: number): number {
+  estimateUs(now: number): number {
     const elapsed = now - this.#atMs
     return elapsed < STEP_MS ? this.#valueUs : decayed(this.#valueUs, elapsed)
   }
@@ -74,7 +74,7 @@ export class PeakEwma {
 
   /** Takes in a failure after `elapsedMs`: failing fast must not look like answering fast. */
   penalize(elapsedMs: number, now: number): void {
-    const worse = Math.max(this.latencyUs(now) / 1000, SMALLEST_MS) * FAILURE_FACTOR
+    const worse = Math.max(this.estimateUs(now) / 1000, SMALLEST_MS) * FAILURE_FACTOR
     this.#samples = WARM_UP
     this.#set(Math.max(elapsedMs, Math.min(worse, LARGEST_PENALTY_MS)), now)
   }
@@ -85,7 +85,8 @@ export class PeakEwma {
   }
 }
 
+/** At least 1: with nothing to multiply, requests in flight would not count as load. */
 function decayed(valueUs: number, elapsedMs: number): number {
   const steps = Math.floor(elapsedMs / STEP_MS)
-  return Math.floor(valueUs * (FINE[steps & 255] ?? 0) * (COARSE[steps >> 8] ?? 0))
+  return Math.max(1, Math.floor(valueUs * (FINE[steps & 255] ?? 0) * (COARSE[steps >> 8] ?? 0)))
 }

@@ -105,6 +105,7 @@ test('in flight is conserved and the verdict is one, in any order of events', ()
       }
       const over = script.some((step) => ['complete', 'error', 'abandon'].includes(step))
       expect(side.inflight).toBe(over ? 0 : 1)
+      expect(side.released.length).toBe(over ? 1 : 0)
       expect(side.verdicts.length).toBeLessThanOrEqual(1)
     }),
   )
@@ -118,7 +119,18 @@ test('latency runs from the write to the first byte', async () => {
   head(exchange, 200)
   await clock.advance(100)
   exchange.onComplete([])
-  expect(side.latencyUs(58) / 1000).toBe(8)
+  expect(side.estimateUs(58) / 1000).toBe(8)
+})
+
+test.each<[Ending, (exchange: Exchange) => void]>([
+  ['complete', (exchange) => exchange.onComplete([])],
+  ['broken', (exchange) => exchange.onError(new Error('reset'))],
+  ['abandoned', (exchange) => exchange.abandon(new Error('gone'), 'ignored')],
+])('leaves its connection %s', (ending, happen) => {
+  const { side, exchange } = start()
+  exchange.onConnect(() => undefined)
+  happen(exchange)
+  expect(side.released).toEqual([ending])
 })
 
 describe('the verdict', () => {
@@ -161,8 +173,8 @@ describe('the verdict', () => {
     head(exchange, 304)
     exchange.onError(new errors.ResponseContentLengthMismatchError())
     expect(next.heard).toEqual(['head 304', 'complete'])
-    expect(side).toMatchObject({ inflight: 0, verdicts: [[7, 'success']] })
-    expect(side.latencyUs(0) / 1000).toBeLessThan(1)
+    expect(side).toMatchObject({ inflight: 0, verdicts: [[7, 'success']], released: ['broken'] })
+    expect(side.estimateUs(0) / 1000).toBeLessThan(1)
   })
 
   test('a body cut off costs latency, after a good head', () => {
@@ -170,7 +182,7 @@ describe('the verdict', () => {
     exchange.onConnect(() => undefined)
     head(exchange, 200)
     exchange.onError(new Error('reset'))
-    expect(side.latencyUs(0) / 1000).toBeGreaterThan(0.1)
+    expect(side.estimateUs(0) / 1000).toBeGreaterThan(0.1)
     expect(next.heard).toEqual(['head 200', 'error reset'])
   })
 })

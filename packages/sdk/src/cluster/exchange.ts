@@ -110,7 +110,8 @@ export class Exchange implements Handler {
     if (this.#ended) return
     if (this.#statusCode === 304 && error instanceof errors.ResponseContentLengthMismatchError) {
       // RFC 9110, 8.6: it has the length of the body that it stands for, and none itself. undici 7 misses that body.
-      this.onComplete([])
+      this.#end('broken')
+      this.#next.onComplete([])
       return
     }
     if (this.#judged) {

@@ -11,6 +11,8 @@ export interface EndpointInspection {
   readonly weight: number
   /** Requests whose response has not ended. */
   readonly inflight: number
+  /** Connections to it, busy and idle. */
+  readonly connections: number
   /** Peak EWMA of the time to first byte, in milliseconds. */
   readonly latencyMs: number
   readonly circuit: BreakerState
@@ -58,7 +60,8 @@ export function inspect(
       origin: endpoint.instance.origin,
       weight: endpoint.instance.weight,
       inflight: endpoint.inflight,
-      latencyMs: endpoint.latencyUs(now) / 1000,
+      connections: endpoint.connections,
+      latencyMs: endpoint.estimateUs(now) / 1000,
       circuit: endpoint.breaker.state,
       requests: endpoint.requests,
       failures: endpoint.failures,

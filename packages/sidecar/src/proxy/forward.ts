@@ -121,11 +121,7 @@ class Forwarding implements Handler {
   onComplete(trailers: Buffer[]): void {
     this.#begun = true
     if (trailers.length > 0) this.#response.addTrailers(pairs(forwardedResponseHeaders(trailers).headers))
-    if (this.#whole === undefined) {
-      this.#response.end()
-      return
-    }
-    joinHead(this.#response, this.#whole)
+    if (this.#whole !== undefined) joinHead(this.#response, this.#whole)
     endAtEndOfTurn(this.#response)
   }
 
