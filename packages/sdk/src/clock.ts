@@ -5,6 +5,8 @@ export type Timer = object
 export interface Clock {
   /** Monotonic time in milliseconds, with a fraction. The origin is arbitrary. */
   now(): number
+  /** Unix time in milliseconds: only to date what outlives the process; it may jump. */
+  unixTime(): number
   /** Calls `callback` once, `delayMs` milliseconds from now. The timer keeps the process alive. */
   setTimer(callback: () => void, delayMs: number): Timer
   /** Forgets a timer; one that has fired already is ignored. */
@@ -17,6 +19,7 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1
 /** The machine's own clock: `performance.now()` and `setTimeout`. */
 export const systemClock: Clock = {
   now: () => performance.now(),
+  unixTime: () => Date.now(),
   setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, LONGEST_DELAY_MS)),
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
 }

@@ -15,7 +15,15 @@ export type { Abort, Handler } from './handler.js'
 export type { BreakerState } from './resilience/breaker.js'
 export type { ClientInspection, EndpointInspection } from './observe/inspect.js'
 export { fixedResolver } from './discovery/fixed-resolver.js'
-export type { ExcludedInstance, Instance, Locality, Resolver, ResolverEvent } from './discovery/resolver.js'
+export type {
+  ExcludedInstance,
+  Instance,
+  Locality,
+  Resolver,
+  ResolverEvent,
+  Snapshot,
+} from './discovery/resolver.js'
+export type { HashPolicy, LoadBalancerPolicy, ServerPolicy } from './discovery/server-policy.js'
 export { balancers } from './balance/balancers.js'
 export type { BalancerName } from './balance/balancers.js'
 export { powerOfTwoChoices } from './balance/power-of-two-choices.js'

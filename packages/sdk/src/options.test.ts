@@ -87,7 +87,7 @@ test.each<[unknown, string]>([
   ],
   [{ logger: {} }, 'logger is {}: it must be a logger with info, warn and error, such as pino()'],
   [{ resolver: {} }, 'resolver is {}: it must be a resolver, an object with watch(service, signal)'],
-  [{ clock: 1 }, 'clock is 1: it must be a clock with now, setTimer and clearTimer'],
+  [{ clock: 1 }, 'clock is 1: it must be a clock with now, unixTime, setTimer and clearTimer'],
 ])('%j is refused', (options, message) => {
   expect(() => parse(options)).toThrow(FairleadError)
   expect(() => parse(options)).toThrow(message)

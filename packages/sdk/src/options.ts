@@ -203,7 +203,10 @@ const schema = group({
     having<Logger>('a logger with info, warn and error, such as pino()', 'info', 'warn', 'error'),
   ),
   clock: v.optional(
-    having<Clock>('a clock with now, setTimer and clearTimer', 'now', 'setTimer', 'clearTimer'),
+    having<Clock>(
+      'a clock with now, unixTime, setTimer and clearTimer',
+      ...['now', 'unixTime', 'setTimer', 'clearTimer'],
+    ),
   ),
   random: v.optional(having<Random>('a source of randomness with next and bits', 'next', 'bits')),
 })

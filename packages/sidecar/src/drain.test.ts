@@ -139,7 +139,7 @@ describe('a drain', () => {
   ])('leaves no timer behind (%i ms)', async (timeoutMs, drained) => {
     const timers = new Set<Timer>()
     const clock: Clock = {
-      now: () => systemClock.now(),
+      ...systemClock,
       setTimer(callback, delayMs) {
         const timer = systemClock.setTimer(() => {
           timers.delete(timer)

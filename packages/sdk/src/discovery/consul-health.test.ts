@@ -14,6 +14,7 @@ test('reads an instance', () => {
         key: 'node-1/orders-8080@10.1.1.1:8080',
         origin: 'http://10.1.1.1:8080',
         weight: 5,
+        priority: 0,
         tags: ['v2'],
         meta: { zone: 'a' },
         locality: { datacenter: 'dc1' },

@@ -43,20 +43,22 @@ function decodeEntry(entry: unknown): Instance | ExcludedInstance {
   const host = text(service['Address']) || text(node['Address'])
   const port = service['Port']
   const key = `${nodeName}/${id}@${host}:${String(port)}`
-  if (nodeName === '' || id === '') return { key, reason: 'has no node name or no service id' }
-  if (host === '') return { key, reason: 'has no address' }
+  const unusable = (reason: string): ExcludedInstance => ({ key, reason, kind: 'unusable', priority: 0 })
+  if (nodeName === '' || id === '') return unusable('has no node name or no service id')
+  if (host === '') return unusable('has no address')
   if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
-    return { key, reason: `has port ${describe(port)}; register it with a port from 1 to 65535` }
+    return unusable(`has port ${describe(port)}; register it with a port from 1 to 65535`)
   }
   const origin = originOf(host, port)
-  if (origin === undefined)
-    return { key, reason: `has address ${describe(host)}, which is no host name or IP` }
+  if (origin === undefined) return unusable(`has address ${describe(host)}, which is no host name or IP`)
   const status = worstStatus((entry as Json)['Checks'], id)
-  if (status === 'critical' || status === 'maintenance') return { key, reason: status }
+  if (status === 'critical') return { key, reason: status, kind: 'unhealthy', priority: 0 }
+  if (status === 'maintenance') return { key, reason: status, kind: 'deliberate', priority: 0 }
   return Object.freeze({
     key,
     origin,
     weight: weightFor(status, service['Weights']),
+    priority: 0,
     tags: Array.isArray(service['Tags']) ? service['Tags'].map(text) : [],
     meta: stringMap(service['Meta']),
     locality: { datacenter: text(node['Datacenter']) || undefined },

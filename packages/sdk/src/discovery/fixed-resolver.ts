@@ -27,5 +27,13 @@ export function fixedResolver(origins: readonly (string | Instance)[]): Resolver
 
 function instanceAt(origin: string): Instance {
   const { host } = new URL(origin)
-  return Object.freeze({ key: `fixed/${host}@${host}`, origin, weight: 1, tags: [], meta: {}, locality: {} })
+  return Object.freeze({
+    key: `fixed/${host}@${host}`,
+    origin,
+    weight: 1,
+    priority: 0,
+    tags: [],
+    meta: {},
+    locality: {},
+  })
 }

@@ -1,3 +1,5 @@
+import type { ServerPolicy } from './server-policy.js'
+
 /** Where an instance runs; all parts optional, as discovery knows them. */
 export interface Locality {
   readonly datacenter?: string | undefined
@@ -8,29 +10,54 @@ export interface Locality {
 export interface Instance {
   /** `<node>/<serviceId>@<host>:<port>`: a Consul service id is unique per agent only. */
   readonly key: string
-  /** Where to send requests: `http://host:port`, IPv6 in brackets. */
+  /** Where to send requests: `http://host:port` or `https://host:port`, IPv6 in brackets. */
   readonly origin: string
+  /**
+   * The IP addresses behind the origin's host name, where that has been resolved: all of the one machine, tried in
+   * this order. Undefined: the host is an address already, or is left to the connection to resolve.
+   */
+  readonly addresses?: readonly string[] | undefined
   /** Share of the load relative to its peers, 0 to 65,535. 0 = healthy, but last resort. */
   readonly weight: number
+  /** 0 = first; a higher level gets what the levels before it cannot carry. */
+  readonly priority: number
   readonly tags: readonly string[]
   readonly meta: Readonly<Record<string, string>>
   readonly locality: Locality
 }
 
-/** An instance that discovery knows and leaves out, and why: for people, never for balancing. */
+/** An instance that discovery knows and leaves out, and why: for people, and to tell how healthy a level is. */
 export interface ExcludedInstance {
   readonly key: string
+  /** For people: `critical`, `maintenance`, or what is wrong with its address. */
   readonly reason: string
+  /**
+   * `deliberate`: someone took it out (maintenance), which is never doubted. `unhealthy`: checks say so.
+   * `unusable`: nothing could ever be sent to it.
+   */
+  readonly kind: 'deliberate' | 'unhealthy' | 'unusable'
+  /** The level that it would belong to. */
+  readonly priority: number
 }
 
-/** A whole set, never a delta, or the news that the last set may be out of date. */
-export type ResolverEvent =
-  | {
-      readonly kind: 'snapshot'
-      readonly instances: readonly Instance[]
-      readonly excluded: readonly ExcludedInstance[]
-    }
-  | { readonly kind: 'stale'; readonly cause: Error }
+/** A whole set, never a delta. */
+export interface Snapshot {
+  readonly kind: 'snapshot'
+  readonly instances: readonly Instance[]
+  readonly excluded: readonly ExcludedInstance[]
+  /**
+   * What speaks against believing that what is missing from it is gone, such as an agent that knows no leader.
+   * Undefined: nothing does.
+   */
+  readonly doubt?: string | undefined
+  /** When it was saved, in Unix milliseconds, where it comes from disk and not from discovery. */
+  readonly savedAt?: number | undefined
+  /** What the registry asks of all clients of the service. */
+  readonly policy?: ServerPolicy | undefined
+}
+
+/** A whole set, or the news that the last set may be out of date. */
+export type ResolverEvent = Snapshot | { readonly kind: 'stale'; readonly cause: Error }
 
 /** Where instances come from. */
 export interface Resolver {

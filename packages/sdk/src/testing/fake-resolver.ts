@@ -1,4 +1,4 @@
-import type { Instance, Resolver, ResolverEvent } from '../discovery/resolver.js'
+import type { Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 
 /** A resolver that says what a test tells it to. */
 export class FakeResolver implements Resolver {
@@ -12,9 +12,9 @@ export class FakeResolver implements Resolver {
     return this.#watching
   }
 
-  /** Announces a whole set. */
-  snapshot(instances: readonly Instance[]): void {
-    this.#push({ kind: 'snapshot', instances, excluded: [] })
+  /** Announces a whole set, with whatever else `rest` says of it. */
+  snapshot(instances: readonly Instance[], rest: Partial<Omit<Snapshot, 'kind' | 'instances'>> = {}): void {
+    this.#push({ kind: 'snapshot', instances, excluded: [], ...rest })
   }
 
   /** Announces that the last set may be out of date. */
@@ -47,5 +47,14 @@ export class FakeResolver implements Resolver {
 /** An instance of weight 1 at `origin`, with whatever `overrides` say. */
 export function instanceAt(origin: string, overrides: Partial<Instance> = {}): Instance {
   const { host } = new URL(origin)
-  return { key: `node/${host}@${host}`, origin, weight: 1, tags: [], meta: {}, locality: {}, ...overrides }
+  return {
+    key: `node/${host}@${host}`,
+    origin,
+    weight: 1,
+    priority: 0,
+    tags: [],
+    meta: {},
+    locality: {},
+    ...overrides,
+  }
 }

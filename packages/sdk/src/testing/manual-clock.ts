@@ -5,6 +5,9 @@ interface Pending {
   readonly callback: () => void
 }
 
+// Far from both ends of what a test could call now.
+const EPOCH_MS = Date.UTC(2030, 0, 1)
+
 /** A clock that stands still until a test moves it on. */
 export class ManualClock implements Clock {
   readonly #timers = new Set<Pending>()
@@ -12,6 +15,11 @@ export class ManualClock implements Clock {
 
   now(): number {
     return this.#now
+  }
+
+  /** Begins on 1 January 2030. */
+  unixTime(): number {
+    return EPOCH_MS + this.#now
   }
 
   setTimer(callback: () => void, delayMs: number): Timer {

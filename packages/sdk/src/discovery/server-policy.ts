@@ -1,0 +1,30 @@
+/** How the registry wants the instances of a service to be balanced; names as in Consul's `service-resolver`. */
+export interface LoadBalancerPolicy {
+  /** `round_robin`, `random`, `least_request`, `ring_hash` or `maglev`; newer ones pass through. */
+  readonly policy: string
+  /** Of `least_request`: how many are compared. */
+  readonly choiceCount?: number | undefined
+  /** Of `ring_hash`. */
+  readonly minimumRingSize?: number | undefined
+  readonly maximumRingSize?: number | undefined
+  /** Of `ring_hash` and `maglev`: what a request is hashed by, in order. */
+  readonly hashPolicies: readonly HashPolicy[]
+}
+
+/** One part of a request's hash key; names as in Consul's `HashPolicies`. */
+export interface HashPolicy {
+  readonly field: 'header' | 'cookie' | 'query_parameter' | 'source_ip'
+  /** Empty for `source_ip`. */
+  readonly name: string
+  /** No later part counts once this one has been found. */
+  readonly terminal: boolean
+}
+
+/** What the registry asks of all clients of a service; an option that the client was given goes before it. */
+export interface ServerPolicy {
+  /** For establishing a connection, in milliseconds. */
+  readonly connectTimeoutMs?: number | undefined
+  /** From the call to the head of the response, in milliseconds. */
+  readonly requestTimeoutMs?: number | undefined
+  readonly loadBalancer?: LoadBalancerPolicy | undefined
+}
