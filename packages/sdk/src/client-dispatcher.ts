@@ -2,6 +2,7 @@ import { Dispatcher } from 'undici'
 import { Call, type CallOptions } from './call.js'
 import type { Clock } from './clock.js'
 import type { Cluster } from './cluster/cluster.js'
+import type { ServerPolicy } from './discovery/server-policy.js'
 import { FairleadError } from './errors.js'
 import { clientClosed, type Execution } from './execute.js'
 import { toHandler } from './handler.js'
@@ -11,14 +12,15 @@ export interface ClientDispatcherOptions {
   readonly service: string
   readonly cluster: Cluster
   readonly execution: Execution
-  readonly timeoutMs: number
+  /** What a request is given by default, in milliseconds, under what the registry asks for. */
+  readonly timeoutMs: (policy: ServerPolicy | undefined) => number
   readonly clock: Clock
 }
 
 /** The door: an undici Dispatcher with every policy behind it. */
 export class ClientDispatcher extends Dispatcher {
   readonly #options: ClientDispatcherOptions
-  readonly #deadlines: Deadlines
+  #deadlines: Deadlines
   /** How a caller may spell the service as an origin. */
   readonly #origins: ReadonlySet<string>
   #closed = false
@@ -27,7 +29,7 @@ export class ClientDispatcher extends Dispatcher {
   constructor(options: ClientDispatcherOptions) {
     super()
     this.#options = options
-    this.#deadlines = new Deadlines(options.timeoutMs, options.clock)
+    this.#deadlines = new Deadlines(options.timeoutMs(undefined), options.clock)
     const host = options.service.toLowerCase()
     this.#origins = new Set([`http://${host}`, `http://${host}.service.consul`])
   }
@@ -44,8 +46,9 @@ export class ClientDispatcher extends Dispatcher {
       own.onError(refusal)
       return false
     }
-    // undici's limit for heads stands behind the client's deadline, not behind one of this request's own.
-    const limited = options.timeoutMs === undefined ? options : { headersTimeout: 0, ...options }
+    const usual = this.#usualDeadlines()
+    // undici's limit for heads stands behind the client's own deadline, not behind another one.
+    const limited = options.timeoutMs === undefined && usual ? options : { headersTimeout: 0, ...options }
     const deadlines =
       options.timeoutMs === undefined ? this.#deadlines : new Deadlines(options.timeoutMs, clock)
     execution.execute(new Call(service, limited, deadlines, own, clock, execution))
@@ -67,6 +70,14 @@ export class ClientDispatcher extends Dispatcher {
   override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> | undefined {
     const error = typeof first === 'function' ? undefined : first
     return announce(this.#destroy(error ?? undefined), typeof first === 'function' ? first : second)
+  }
+
+  /** Keeps the deadlines to what the registry asks for. Returns whether it asks for nothing else than usual. */
+  #usualDeadlines(): boolean {
+    const { cluster, timeoutMs, clock } = this.#options
+    const wanted = timeoutMs(cluster.policy)
+    if (wanted !== this.#deadlines.timeoutMs) this.#deadlines = new Deadlines(wanted, clock)
+    return wanted === timeoutMs(undefined)
   }
 
   async #close(): Promise<void> {

@@ -1,12 +1,16 @@
 import type { Dispatcher } from 'undici'
-import { withLastResort } from './balance/last-resort.js'
+import { balancers } from './balance/balancers.js'
+import type { Balancer } from './balance/picker.js'
 import type { CallOptions } from './call.js'
 import { ClientDispatcher } from './client-dispatcher.js'
 import { systemClock, type Clock } from './clock.js'
 import { Cluster } from './cluster/cluster.js'
-import { Endpoint } from './cluster/endpoint.js'
-import { consulResolver, shared } from './discovery/process-resolvers.js'
+import { Endpoint, type EndpointKit } from './cluster/endpoint.js'
+import { RemovalGovernor } from './cluster/removal-governor.js'
+import { processResolver } from './discovery/process-resolvers.js'
 import type { Instance, Resolver } from './discovery/resolver.js'
+import type { ServerPolicy } from './discovery/server-policy.js'
+import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
 import { FairleadError } from './errors.js'
 import { Execution } from './execute.js'
 import { defaultLogger, type Logger } from './logger.js'
@@ -64,6 +68,11 @@ export interface Client extends AsyncDisposable {
    * @throws FairleadError `NO_ENDPOINTS` when it has not within `timeoutMs`, saying why; `CLIENT_CLOSED`.
    */
   ready(options?: ReadyOptions): Promise<void>
+  /**
+   * Calls back after every change of the set of instances, of what they are, or of how far they can be trusted.
+   * A listener that throws is logged, and harms nobody else. Returns how to stop.
+   */
+  onDiscovery(listener: DiscoveryListener): () => void
   /** The client as it stands; plain data. */
   inspect(): ClientInspection
   /** Takes no more requests, lets those in flight finish, and stops watching. */
@@ -72,7 +81,7 @@ export interface Client extends AsyncDisposable {
 
 /**
  * A client that finds the instances of a Consul service and balances over them.
- * It begins to watch at once, and keeps the process alive until it is closed.
+ * It begins to watch at once, and keeps the process alive until it is closed or idle (option `idleMs`).
  *
  * @param service The name in Consul.
  * @throws FairleadError `INVALID_OPTION` for everything that can be refused before the first request.
@@ -98,23 +107,26 @@ class ConsulClient implements Client {
   readonly #resolver: Resolver
   readonly #cluster: Cluster
   readonly #budget: RetryBudget
+  readonly #listeners: DiscoveryListeners
 
   constructor(settings: Settings) {
     const clock = settings.clock ?? systemClock
     const random = settings.random ?? systemRandom()
     const logger = settings.logger ?? defaultLogger()
-    const { service, consul } = settings
+    const { service, removal } = settings
     this.service = service
     this.#settings = settings
     this.#clock = clock
-    this.#resolver =
-      settings.resolver === undefined ? consulResolver(consul, clock) : shared(settings.resolver, clock)
+    this.#resolver = processResolver(settings, clock, logger)
+    this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
       service,
       resolver: this.#resolver,
-      // Must be around the balancer, so that no policy meets a weight of zero.
-      balancer: withLastResort(settings.balancer),
-      createEndpoint: endpointFactory(settings, clock, logger),
+      balancer: (policy) => chooseBalancer(settings, policy),
+      createEndpoint: this.#endpointFactory(clock, logger),
+      governor: removal === false ? undefined : new RemovalGovernor(removal),
+      idleMs: settings.idleMs,
+      onChange: (change) => this.#listeners.announce(change, clock),
       clock,
       random,
       logger,
@@ -129,10 +141,11 @@ class ConsulClient implements Client {
       service,
       cluster: this.#cluster,
       execution: new Execution(this.#cluster, { attempts, budget: this.#budget }),
-      timeoutMs: settings.timeoutMs,
+      timeoutMs: (policy) =>
+        settings.given.timeoutMs ? settings.timeoutMs : (policy?.requestTimeoutMs ?? settings.timeoutMs),
       clock,
     }) as unknown as ServiceDispatcher
-    void this.#cluster.follow()
+    this.#cluster.follow()
   }
 
   request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>> {
@@ -148,6 +161,8 @@ class ConsulClient implements Client {
   }
 
   async ready({ timeoutMs = this.#settings.timeoutMs }: ReadyOptions = {}): Promise<void> {
+    // One that is idle has to find out anew.
+    this.#cluster.follow()
     const late = !this.#cluster.resolved && (await this.#waitForAnswer(timeoutMs))
     const { service } = this
     if (late) {
@@ -180,6 +195,10 @@ class ConsulClient implements Client {
     })
   }
 
+  onDiscovery(listener: DiscoveryListener): () => void {
+    return this.#listeners.add(listener)
+  }
+
   inspect(): ClientInspection {
     return inspect(this.service, this.#resolver.name, this.#cluster, this.#budget, this.#clock)
   }
@@ -191,44 +210,57 @@ class ConsulClient implements Client {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-}
 
-/** Makes the live object of a new instance: its connections and its circuit. */
-function endpointFactory(
-  settings: Settings,
-  clock: Clock,
-  logger: Logger,
-): (instance: Instance, seedMs: number) => Endpoint {
-  const { service, connections } = settings
-  const makeBreaker = settings.breaker === false ? () => alwaysClosed : opossumBreaker(settings.breaker)
-  const client = {
-    keepAliveTimeout: connections.keepAliveMs,
-    bodyTimeout: connections.bodyTimeoutMs,
-    // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
-    // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
-    headersTimeout: settings.timeoutMs <= connections.bodyTimeoutMs ? connections.bodyTimeoutMs : 0,
-  }
-  const { maxPerEndpoint: max = Infinity, connectTimeoutMs } = connections
-  return (instance, seedMs) => {
-    const onCircuit = (state: BreakerState): void => {
-      const fields = { service, endpoint: instance.origin, circuit: state }
-      if (state === 'open') {
-        logger.warn(fields, 'circuit opened: requests go elsewhere, and one will probe it')
-      } else {
-        logger.info(
-          fields,
-          state === 'closed' ? 'circuit closed: back in use' : 'circuit half open: one request probes it',
-        )
-      }
+  /** Makes the live object of a new instance. */
+  #endpointFactory(
+    clock: Clock,
+    logger: Logger,
+  ): (instance: Instance, seedMs: number, policy: ServerPolicy | undefined) => Endpoint {
+    const { service, connections, breaker, timeoutMs, given } = this.#settings
+    const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
+    const client = {
+      keepAliveTimeout: keepAliveMs,
+      bodyTimeout: bodyTimeoutMs,
+      // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
+      // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
+      headersTimeout: timeoutMs <= bodyTimeoutMs ? bodyTimeoutMs : 0,
     }
-    return new Endpoint({
+    const makeBreaker = breaker === false ? () => alwaysClosed : opossumBreaker(breaker)
+    const onCircuit = (endpoint: Endpoint, state: BreakerState): void => {
+      reportCircuit(logger, service, endpoint, state)
+      this.#cluster.circuitChanged(endpoint, state)
+    }
+    const kitOf = (connectTimeoutMs: number): EndpointKit => ({
       service,
-      instance,
-      connections: { max, connectTimeoutMs, client },
+      connections: { max, connectTimeoutMs, client, tls },
       makeBreaker,
       onCircuit,
-      seedMs,
       clock,
     })
+    let kit = kitOf(connections.connectTimeoutMs)
+    return (instance, seedMs, policy) => {
+      const wanted = given.connectTimeoutMs ? undefined : policy?.connectTimeoutMs
+      const connectTimeoutMs = wanted ?? connections.connectTimeoutMs
+      // One for all endpoints, as long as that does not change.
+      if (kit.connections.connectTimeoutMs !== connectTimeoutMs) kit = kitOf(connectTimeoutMs)
+      return new Endpoint(instance, seedMs, kit)
+    }
+  }
+}
+
+/** What the client was told, else what the registry asks for, else our default. */
+function chooseBalancer(settings: Settings, _policy: ServerPolicy | undefined): Balancer {
+  return settings.balancer ?? balancers.peak_ewma
+}
+
+function reportCircuit(logger: Logger, service: string, endpoint: Endpoint, state: BreakerState): void {
+  const fields = { service, endpoint: endpoint.instance.origin, circuit: state }
+  if (state === 'open') {
+    logger.warn(fields, 'circuit opened: requests go elsewhere, and one will probe it')
+  } else {
+    logger.info(
+      fields,
+      state === 'closed' ? 'circuit closed: back in use' : 'circuit half open: one request probes it',
+    )
   }
 }

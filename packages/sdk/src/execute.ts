@@ -71,6 +71,8 @@ export class Execution implements CallOwner {
   }
 
   async #attemptWhenResolved(call: Call): Promise<void> {
+    // Nobody follows discovery while the client is idle.
+    this.#cluster.follow()
     await call.until(this.#cluster.onResolved, () => unresolved(call, this.#cluster))
     this.#attempt(call)
   }

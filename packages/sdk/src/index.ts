@@ -4,16 +4,22 @@ export type {
   BreakerOptions,
   ClientOptions,
   ConnectionOptions,
-  ConsulOptions,
+  RemovalOptions,
   RetryOptions,
+  SnapshotOptions,
 } from './options.js'
+export type { ConsulConnectionOptions, ConsulTlsOptions } from './consul/connection-options.js'
+export type { ConsulOptions } from './discovery/consul-options.js'
+export type { FailoverTarget } from './discovery/consul-plan.js'
+export type { Consistency } from './discovery/consul-question.js'
 export { validateOptions } from './options.js'
 export { FairleadError } from './errors.js'
 export type { FairleadErrorCode, FairleadErrorDetails } from './errors.js'
 export { toDispatchHandler } from './handler.js'
 export type { Abort, Handler } from './handler.js'
 export type { BreakerState } from './resilience/breaker.js'
-export type { ClientInspection, EndpointInspection } from './observe/inspect.js'
+export type { DiscoveryEvent, DiscoveryListener } from './observe/discovery-listeners.js'
+export type { ClientInspection, EndpointInspection, ReserveInspection } from './observe/inspect.js'
 export { fixedResolver } from './discovery/fixed-resolver.js'
 export type {
   ExcludedInstance,

@@ -9,7 +9,17 @@ const parse = (options: unknown, environment: Record<string, string> = {}): Sett
 test('every option has a default', () => {
   expect(parse({})).toMatchObject({
     service: 'orders',
-    consul: { address: 'http://127.0.0.1:8500', token: undefined, waitMs: 60_000 },
+    consul: {
+      agent: { address: 'http://127.0.0.1:8500', pathPrefix: '', token: undefined, bearer: false },
+      waitMs: 60_000,
+      maxStaleMs: 10_000,
+      maxWatches: 128,
+      serverPolicy: true,
+      failover: [],
+    },
+    removal: { share: 0.5, windowMs: 10_000, holdMs: 60_000, maxHoldMs: 600_000 },
+    snapshot: undefined,
+    idleMs: 600_000,
     timeoutMs: 30_000,
     retry: { attempts: 2, budgetRatio: 0.2, budgetMinPerSecond: 10 },
     breaker: { volumeThreshold: 20, errorThresholdPercentage: 50, windowMs: 10_000, resetMs: 5000 },
@@ -44,19 +54,88 @@ describe('Consul', () => {
     ],
     [{ address: 'http://[::1]:8500/' }, {}, 'http://[::1]:8500'],
   ])('%j with %j is at %s', (consul, environment, address) => {
-    expect(parse({ consul }, environment).consul.address).toBe(address)
+    expect(parse({ consul }, environment).consul.agent.address).toBe(address)
   })
 
   test('the token of the options goes before that of the environment', () => {
     const environment = { CONSUL_HTTP_TOKEN: 'from-environment' }
-    expect(parse({}, environment).consul.token).toBe('from-environment')
-    expect(parse({ consul: { token: 'given' } }, environment).consul.token).toBe('given')
+    expect(parse({}, environment).consul.agent.token).toBe('from-environment')
+    expect(parse({ consul: { token: 'given' } }, environment).consul.agent.token).toBe('given')
   })
 
   test('a bad address in the environment is called by its name', () => {
     expect(() => parse({}, { CONSUL_HTTP_ADDR: 'ftp://x' })).toThrow(
-      "environment variable CONSUL_HTTP_ADDR is 'ftp://x': it must be http://host:port, https://host:port or host:port",
+      "environment variable CONSUL_HTTP_ADDR is 'ftp://x': it must be http://host:port, https://host:port, host:port or unix:///path",
     )
+  })
+
+  test.each<[object, Record<string, string>, object]>([
+    [{}, { CONSUL_HTTP_ADDR: 'unix:///run/consul.sock' }, { address: 'unix:///run/consul.sock' }],
+    [{ address: 'http://proxy:80/consul/' }, {}, { address: 'http://proxy', pathPrefix: '/consul' }],
+    [{ address: 'consul:8501', tls: {} }, {}, { address: 'https://consul:8501' }],
+    [{}, { CONSUL_HTTP_TOKEN_FILE: '/t', CONSUL_HTTP_TOKEN: 'x' }, { tokenFile: '/t', token: 'x' }],
+    [{ token: 'given' }, { CONSUL_HTTP_TOKEN_FILE: '/t' }, { token: 'given', tokenFile: undefined }],
+    [{ tokenFile: '/given' }, { CONSUL_HTTP_TOKEN: 'x' }, { token: undefined, tokenFile: '/given' }],
+    [{}, { CONSUL_HTTP_AUTH: 'u:p' }, { basicAuth: 'u:p' }],
+    [{}, { CONSUL_NAMESPACE: 'n', CONSUL_PARTITION: 'p' }, { namespace: 'n', partition: 'p' }],
+    [
+      {},
+      {
+        CONSUL_HTTP_ADDR: 'consul:8501',
+        CONSUL_HTTP_SSL: '1',
+        CONSUL_HTTP_SSL_VERIFY: 'false',
+        CONSUL_CACERT: '/ca',
+        CONSUL_CAPATH: '/cas',
+        CONSUL_CLIENT_CERT: '/cert',
+        CONSUL_CLIENT_KEY: '/key',
+        CONSUL_TLS_SERVER_NAME: 'server.dc1.consul',
+      },
+      {
+        address: 'https://consul:8501',
+        tls: {
+          caFile: '/ca',
+          caPath: '/cas',
+          certFile: '/cert',
+          keyFile: '/key',
+          serverName: 'server.dc1.consul',
+          verify: false,
+        },
+      },
+    ],
+  ])('%j with %j', (consul, environment, agent) => {
+    expect(parse({ consul }, environment).consul.agent).toMatchObject(agent)
+  })
+
+  test.each<[object, Record<string, string>, string]>([
+    [
+      {},
+      { CONSUL_HTTP_SSL: 'maybe', CONSUL_HTTP_ADDR: 'a' },
+      "variable CONSUL_HTTP_SSL is 'maybe': it must be true or false",
+    ],
+    [{}, { CONSUL_CLIENT_CERT: '/c' }, 'consul.tls.keyFile is undefined: it must be given as well'],
+    [{ tls: { keyFile: '/k' } }, {}, 'consul.tls.certFile is undefined: it must be given as well'],
+    [
+      { address: 'http://a:1', tls: {} },
+      {},
+      "consul.address is 'http://a:1': it must be https:// where consul.tls",
+    ],
+    [{ address: 'http://u:p@a:1' }, {}, 'a user goes into consul.basicAuth'],
+    [{ bearer: true, basicAuth: 'u:p' }, {}, 'consul.bearer is true: it must be false with basicAuth'],
+    [
+      { cached: true, consistency: 'consistent' },
+      {},
+      'consul.cached is true: it must be false with consistency',
+    ],
+    [{ tags: 'v2' }, {}, "consul.tags is 'v2': it must be a list of tags"],
+    [
+      { consistency: 'strong' },
+      {},
+      "consul.consistency is 'strong': it must be default, stale or consistent",
+    ],
+    [{ failover: [{ dc: 'dc2' }] }, {}, 'consul.failover.0.dc is no option'],
+    [{ ipFamily: 5 }, {}, 'consul.ipFamily is 5: it must be 4 or 6'],
+  ])('%j with %j is refused', (consul, environment, message) => {
+    expect(() => parse({ consul }, environment)).toThrow(message)
   })
 })
 
@@ -78,7 +157,10 @@ test.each<[unknown, string]>([
   [{ retry: { attempts: 0 } }, 'retry.attempts is 0: it must be a whole number from 1 to 10'],
   [{ retry: { budgetRatio: 2 } }, 'retry.budgetRatio is 2: it must be a number from 0 to 1'],
   [{ breaker: { windowMs: 1.5 } }, 'breaker.windowMs is 1.5: it must be a whole number from 100 to'],
-  [{ consul: { address: 'http://a/b' } }, "consul.address is 'http://a/b': it must be http://host:port"],
+  [{ consul: { address: 'http://a/b?c' } }, "consul.address is 'http://a/b?c': it must be http://host:port"],
+  [{ removal: { share: 2 } }, 'removal.share is 2: it must be a number from 0 to 1'],
+  [{ snapshot: {} }, 'snapshot.directory is undefined: it must be the path of a folder'],
+  [{ idleMs: 5 }, 'idleMs is 5: it must be a whole number from 1000 to 86400000'],
   [{ consul: { address: 1 } }, 'consul.address is 1: it must be a string such as "http://127.0.0.1:8500"'],
   [{ consul: { waitMs: 10 } }, 'consul.waitMs is 10: it must be a whole number from 1000 to 600000'],
   [

@@ -1,25 +1,27 @@
-import { inspect } from 'node:util'
 import * as v from 'valibot'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
 import type { Clock } from './clock.js'
+import type { TlsOptions } from './cluster/connections.js'
+import type { GovernorOptions } from './cluster/removal-governor.js'
+import type { Environment } from './consul/connection-options.js'
+import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul-options.js'
+import type { ConsulResolverOptions } from './discovery/consul-resolver.js'
 import type { Resolver } from './discovery/resolver.js'
-import { FairleadError } from './errors.js'
+import type { SnapshotCacheOptions } from './discovery/snapshot-cache.js'
 import type { Logger } from './logger.js'
+import {
+  amount,
+  count,
+  group,
+  having,
+  invalid,
+  LONGEST_MS,
+  orFalse,
+  refusal,
+  word,
+} from './option-schemas.js'
 import type { Random } from './random.js'
-
-/** Where Consul is and how to ask it. */
-export interface ConsulOptions {
-  /** `http://host:port`, `https://host:port` or `host:port`. Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. */
-  readonly address?: string | undefined
-  /** ACL token with `service:read` and `node:read`. Default: `CONSUL_HTTP_TOKEN`, else none. */
-  readonly token?: string | undefined
-  /**
-   * How long the agent may hold a blocking query open, in milliseconds, 1,000 to 600,000. Default 60,000:
-   * an idle service costs one query a minute, and a connection that died unseen is noticed after about one.
-   */
-  readonly waitMs?: number | undefined
-}
 
 export interface RetryOptions {
   /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
@@ -50,6 +52,28 @@ export interface ConnectionOptions {
   readonly keepAliveMs?: number | undefined
   /** Longest pause within a response body, in milliseconds; 0 = none is too long. Default 300,000. */
   readonly bodyTimeoutMs?: number | undefined
+  /** For instances that speak https: Node's own options, such as `ca`, `cert`, `key`, `servername`. */
+  readonly tls?: TlsOptions | undefined
+}
+
+/** What becomes of instances that discovery no longer lists, where that is hard to believe. */
+export interface RemovalOptions {
+  /** Above this share of all instances, gone within `windowMs` and more than one, it is hard to believe. Default 0.5. */
+  readonly share?: number | undefined
+  /** Default 10,000 milliseconds. */
+  readonly windowMs?: number | undefined
+  /** How long they stay in reserve, in milliseconds, each answer of one renewing its time. Default 60,000. */
+  readonly holdMs?: number | undefined
+  /** How long at the very most, in milliseconds. Default 600,000. */
+  readonly maxHoldMs?: number | undefined
+}
+
+/** The last known set on disk, for a start without Consul. */
+export interface SnapshotOptions {
+  /** A folder of this program's own; made where it is missing. */
+  readonly directory: string
+  /** An older one is of no use, in milliseconds. Default 86,400,000: a day. */
+  readonly maxAgeMs?: number | undefined
 }
 
 /** Everything a client can be told. All of it has a default. */
@@ -57,7 +81,16 @@ export interface ClientOptions {
   readonly consul?: ConsulOptions | undefined
   /** Where instances come from, instead of Consul. */
   readonly resolver?: Resolver | undefined
-  /** A policy by name, or one of your own. Default `peak_ewma`. */
+  /** `false`: whatever discovery no longer lists is gone at once. */
+  readonly removal?: RemovalOptions | false | undefined
+  /** Default: nothing is written to disk. */
+  readonly snapshot?: SnapshotOptions | undefined
+  /**
+   * Without a request for so long, in milliseconds, the watch is stopped; the next request starts it again, and waits
+   * for its first word. Default 600,000; `Infinity`: it is never stopped.
+   */
+  readonly idleMs?: number | undefined
+  /** A policy by name, or one of your own. Default: what Consul says of the service, else `peak_ewma`. */
   readonly balancer?: BalancerName | Balancer | undefined
   /**
    * From the call to the head of the response, in milliseconds: waiting for discovery and all attempts included.
@@ -80,10 +113,16 @@ export interface ClientOptions {
 /** Options with every default in its place. */
 export interface Settings {
   readonly service: string
-  readonly consul: { readonly address: string; readonly token: string | undefined; readonly waitMs: number }
+  readonly consul: ConsulResolverOptions
   readonly resolver: Resolver | undefined
-  readonly balancer: Balancer
+  readonly removal: GovernorOptions | false
+  readonly snapshot: SnapshotCacheOptions | undefined
+  readonly idleMs: number
+  /** Undefined: not given, so that the registry may choose. */
+  readonly balancer: Balancer | undefined
   readonly timeoutMs: number
+  /** Was it given, so that the registry has no say in it? */
+  readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
   readonly retry: {
     readonly attempts: number
     readonly budgetRatio: number
@@ -102,65 +141,47 @@ export interface Settings {
     readonly maxPerEndpoint: number | undefined
     readonly keepAliveMs: number
     readonly bodyTimeoutMs: number
+    readonly tls: TlsOptions
   }
   readonly logger: Logger | undefined
   readonly clock: Clock | undefined
   readonly random: Random | undefined
 }
 
-type Environment = Readonly<Record<string, string | undefined>>
-
 const names = Object.keys(balancers) as BalancerName[]
 
-const count = (least: number, most: number): v.GenericSchema<number> =>
-  v.pipe(
-    v.number(`a whole number from ${least} to ${most}`),
-    v.integer(`a whole number from ${least} to ${most}`),
-    v.minValue(least, `a whole number from ${least} to ${most}`),
-    v.maxValue(most, `a whole number from ${least} to ${most}`),
-  )
-
-const amount = (least: number, most: number, what: string): v.GenericSchema<number> =>
-  v.pipe(v.number(what), v.minValue(least, what), v.maxValue(most, what))
-
-const having = <T>(what: string, ...methods: readonly string[]): v.GenericSchema<T> =>
-  v.custom<T>(
-    (value) =>
-      typeof value === 'object' &&
-      value !== null &&
-      methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function'),
-    what,
-  )
-
-// Unknown keys are refused: a misspelt option must not be a default in disguise.
-const group = <T extends v.ObjectEntries>(entries: T): v.StrictObjectSchema<T, string> =>
-  v.strictObject(entries, 'an object of options')
-
-const orFalse = <T extends v.GenericSchema>(
-  schema: T,
-): v.UnionSchema<[v.LiteralSchema<false, undefined>, T], string> =>
-  v.union([v.literal(false), schema], 'false or an object of options')
-
-// A day: as long as a request can mean to take, and far below where timers overflow.
-const LONGEST_MS = 86_400_000
-
 const schema = group({
-  consul: v.optional(
-    group({
-      address: v.optional(v.string('a string such as "http://127.0.0.1:8500"')),
-      token: v.optional(v.pipe(v.string('a string'), v.minLength(1, 'a token that is not empty'))),
-      // Consul's own most is 10 minutes.
-      waitMs: v.optional(count(1000, 600_000), 60_000),
-    }),
-    {},
-  ),
+  consul: v.optional(consulSchema, {}),
   resolver: v.optional(having<Resolver>('a resolver, an object with watch(service, signal)', 'watch')),
   balancer: v.optional(
     v.union(
       [v.picklist(names), v.custom<Balancer>((value) => typeof value === 'function')],
       `one of ${names.join(', ')}, or a function (endpoints, random) => picker`,
     ),
-    'peak_ewma',
+  ),
+  removal: v.optional(
+    orFalse(
+      group({
+        share: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.5),
+        windowMs: v.optional(count(0, LONGEST_MS), 10_000),
+        holdMs: v.optional(count(1, LONGEST_MS), 60_000),
+        maxHoldMs: v.optional(count(1, LONGEST_MS), 600_000),
+      }),
+    ),
+    {},
+  ),
+  snapshot: v.optional(
+    group({
+      directory: word('the path of a folder'),
+      maxAgeMs: v.optional(count(1, 30 * LONGEST_MS), LONGEST_MS),
+    }),
+  ),
+  idleMs: v.optional(
+    v.union(
+      [count(1000, LONGEST_MS), v.literal(Infinity)],
+      `a whole number of milliseconds from 1000 to ${LONGEST_MS}, or Infinity`,
+    ),
+    600_000,
   ),
   timeoutMs: v.optional(
     v.union(
@@ -196,6 +217,7 @@ const schema = group({
       maxPerEndpoint: v.optional(count(1, 65_535)),
       keepAliveMs: v.optional(count(1, LONGEST_MS), 4000),
       bodyTimeoutMs: v.optional(count(0, LONGEST_MS), 300_000),
+      tls: v.optional(having<TlsOptions>('an object of TLS options'), {}),
     }),
     {},
   ),
@@ -220,14 +242,19 @@ export function parseOptions(service: unknown, options: unknown, environment: En
   const given = v.safeParse(schema, options)
   if (!given.success) throw refusal(given.issues[0])
   const { consul, balancer, retry, breaker, connections, ...rest } = given.output
+  // Of the right shape by now.
+  const raw = options as ClientOptions
   return Object.freeze({
     service: parseService(service),
-    consul: {
-      address: parseAddress(consul.address, environment),
-      token: consul.token ?? (environment['CONSUL_HTTP_TOKEN'] || undefined),
-      waitMs: consul.waitMs,
-    },
+    consul: parseConsul(consul, environment),
     balancer: typeof balancer === 'string' ? balancers[balancer] : balancer,
+    removal: rest.removal,
+    snapshot: rest.snapshot,
+    idleMs: rest.idleMs,
+    given: {
+      timeoutMs: raw.timeoutMs !== undefined,
+      connectTimeoutMs: raw.connections?.connectTimeoutMs !== undefined,
+    },
     timeoutMs: rest.timeoutMs,
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
@@ -264,44 +291,4 @@ function parseService(service: unknown): string {
     service,
     'the name of a Consul service: letters, digits, "-", "_" and ".", not at an end, at most 253',
   )
-}
-
-function parseAddress(option: string | undefined, environment: Environment): string {
-  const variable = environment['CONSUL_HTTP_ADDR'] || undefined
-  const given = option ?? variable ?? '127.0.0.1:8500'
-  const scheme = environment['CONSUL_HTTP_SSL'] === 'true' && option === undefined ? 'https' : 'http'
-  const text = given.includes('://') ? given : `${scheme}://${given}`
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url !== undefined && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.search === '') {
-    return url.origin
-  }
-  const name = option === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address'
-  throw invalid(name, given, 'http://host:port, https://host:port or host:port')
-}
-
-interface Issue {
-  readonly message: string
-  readonly input: unknown
-  readonly received: string
-  readonly expected: string | null
-  readonly path?: readonly { readonly key: unknown }[] | undefined
-  readonly issues?: readonly Issue[] | undefined
-}
-
-/** valibot's first issue as one sentence; of a union, what the branch for objects says. */
-function refusal(issue: Issue): FairleadError {
-  const nested = issue.issues?.find(({ path }) => path !== undefined)
-  const path = [...(issue.path ?? []), ...(nested?.path ?? [])].map(({ key }) => String(key)).join('.')
-  const found = nested ?? issue
-  if (found.expected === 'never')
-    return new FairleadError('INVALID_OPTION', `${path} is no option; take it out, or correct its spelling`)
-  return invalid(path || 'options', found.input, found.message)
-}
-
-function invalid(name: string, value: unknown, wanted: string): FairleadError {
-  return new FairleadError('INVALID_OPTION', `${name} is ${shown(value)}: it must be ${wanted}`)
-}
-
-function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
 }

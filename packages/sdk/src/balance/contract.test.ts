@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { candidates, seededRandom, type FakeCandidate } from '../testing/index.js'
 import { balancers, type BalancerName } from './balancers.js'
-import { withLastResort } from './last-resort.js'
+import { tiers } from './tiers.js'
 import type { PickContext, Picker } from './picker.js'
 
 const names = Object.keys(balancers) as BalancerName[]
@@ -99,7 +99,7 @@ describe.each(names)('%s', (name) => {
       FakeCandidate,
       FakeCandidate,
     ]
-    const picker = withLastResort(balancer)(endpoints, seededRandom(1))
+    const picker = tiers(balancer, endpoints, { leftOut: new Map() }, seededRandom(1))
     for (let n = 0; n < 50; n++) expect([used, alsoUsed]).toContain(picker.pick(context))
     used.available = false
     alsoUsed.available = false
@@ -109,7 +109,7 @@ describe.each(names)('%s', (name) => {
 
   test('uses endpoints of weight 0 when there are no others', () => {
     const endpoints = candidates([0, 0])
-    const picker = withLastResort(balancer)(endpoints, seededRandom(1))
+    const picker = tiers(balancer, endpoints, { leftOut: new Map() }, seededRandom(1))
     expect(new Set([picker.pick(context), picker.pick(context)])).toEqual(new Set(endpoints))
   })
 })

@@ -48,6 +48,8 @@ class Upstream {
 
 /** An endpoint's part towards its exchanges. */
 class Side extends PeakEwma implements ExchangeSide {
+  unreachable(): void {}
+
   readonly connections: Connections
 
   constructor(connections: Connections) {
@@ -101,7 +103,10 @@ beforeEach(async () => {
 afterEach(() => upstream.close())
 
 function connect(options: Partial<ConnectionsOptions> = {}, to = origin): Connections {
-  return new Connections(to, { max: Infinity, connectTimeoutMs: 1000, client: {}, ...options })
+  return new Connections(
+    { origin: to },
+    { max: Infinity, connectTimeoutMs: 1000, client: {}, tls: {}, ...options },
+  )
 }
 
 function send(connections: Connections): Sent {

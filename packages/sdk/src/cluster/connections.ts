@@ -1,4 +1,5 @@
 import { buildConnector, Client, errors, type Dispatcher } from 'undici'
+import type { Instance } from '../discovery/resolver.js'
 import { toDispatchHandler } from '../handler.js'
 import type { Exchange } from './exchange.js'
 
@@ -11,6 +12,9 @@ export type Ending =
   /** We have given it up, with a request perhaps still on its way. */
   | 'abandoned'
 
+/** Node's own options for TLS, such as `ca`, `cert`, `key` and `servername`. */
+export type TlsOptions = Omit<buildConnector.BuildOptions, 'timeout' | 'socketPath' | 'port' | 'host'>
+
 export interface ConnectionsOptions {
   /** Requests above this many wait for a connection, in their order. */
   readonly max: number
@@ -18,6 +22,8 @@ export interface ConnectionsOptions {
   readonly connectTimeoutMs: number
   /** Of each connection. */
   readonly client: Client.Options
+  /** For https. */
+  readonly tls: TlsOptions
 }
 
 /**
@@ -38,11 +44,14 @@ export class Connections {
   #closed = false
   #drained: (() => void) | undefined
 
-  constructor(origin: string, { max, connectTimeoutMs, client }: ConnectionsOptions) {
+  constructor(
+    { origin }: Pick<Instance, 'origin'>,
+    { max, connectTimeoutMs, client, tls }: ConnectionsOptions,
+  ) {
     this.#origin = origin
     this.#max = max
     // One connector for all, as it keeps the TLS sessions.
-    this.#options = { ...client, connect: buildConnector({ timeout: connectTimeoutMs }) }
+    this.#options = { ...client, connect: buildConnector({ ...tls, timeout: connectTimeoutMs }) }
   }
 
   /** How many there are, busy and idle. */

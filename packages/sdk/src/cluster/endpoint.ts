@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
-import type { Candidate, LoadObserver } from '../balance/picker.js'
+import type { LoadObserver } from '../balance/picker.js'
+import type { Tiered } from '../balance/tiers.js'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
 import { FairleadError } from '../errors.js'
@@ -9,16 +10,22 @@ import { Connections, type ConnectionsOptions, type Ending } from './connections
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 
-export interface EndpointOptions {
+/** What all endpoints of a client have in common. */
+export interface EndpointKit {
   readonly service: string
-  readonly instance: Instance
   readonly connections: ConnectionsOptions
   readonly makeBreaker: BreakerFactory
-  /** Told of every change of its circuit. */
-  readonly onCircuit: (state: BreakerState) => void
-  /** What its latency is taken for until it is measured, in milliseconds. */
-  readonly seedMs: number
+  /** Told of every change of a circuit. */
+  readonly onCircuit: (endpoint: Endpoint, state: BreakerState) => void
   readonly clock: Clock
+}
+
+/** Hears what live traffic says of an endpoint that discovery no longer lists. */
+export interface ReserveWitness {
+  /** It has answered. */
+  answered(endpoint: Endpoint): void
+  /** No connection could be made, or its circuit has opened. */
+  unreachable(endpoint: Endpoint): void
 }
 
 /**
@@ -26,31 +33,27 @@ export interface EndpointOptions {
  * It is its latency estimate instead of having one, and what a pick reads comes first: among 10,000 endpoints a pick
  * waits for memory, and an object further costs it 17 of 95 ns.
  */
-export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
+export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   /** The usual case, on the object that a pick has in hand: the breaker is asked only while it is not. */
   #closed = true
   #inflight = 0
   observer: LoadObserver | undefined
   /** Discovery's latest word on it; written by the cluster's update only. */
   instance: Instance
-  readonly breaker: Breaker
-  readonly #service: string
-  readonly #connections: Connections
-  readonly #clock: Clock
+  /** Set while it is in reserve; written by the cluster only. */
+  witness: ReserveWitness | undefined
+  readonly #kit: EndpointKit
+  /** Of 10,000 endpoints most are never sent a request; these two are made for the first one. */
+  #breaker: Breaker | undefined
+  #connections: Connections | undefined
   #requests = 0
   #failures = 0
 
-  constructor(options: EndpointOptions) {
-    super(options.seedMs, options.clock.now())
-    this.instance = options.instance
-    const report = (state: BreakerState): void => {
-      this.#closed = state === 'closed'
-      options.onCircuit(state)
-    }
-    this.breaker = options.makeBreaker(report, options.clock.now())
-    this.#service = options.service
-    this.#clock = options.clock
-    this.#connections = new Connections(options.instance.origin, options.connections)
+  /** @param seedMs What its latency is taken for until it is measured, in milliseconds. */
+  constructor(instance: Instance, seedMs: number, kit: EndpointKit) {
+    super(seedMs, kit.clock.now())
+    this.instance = instance
+    this.#kit = kit
   }
 
   /** `host:port`, for people. */
@@ -59,7 +62,7 @@ export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
   }
 
   get available(): boolean {
-    return this.#closed || this.breaker.available
+    return this.#closed || this.#breaker?.available !== false
   }
 
   get inflight(): number {
@@ -68,7 +71,16 @@ export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
 
   /** Connections to it, busy and idle. */
   get connections(): number {
-    return this.#connections.size
+    return this.#connections?.size ?? 0
+  }
+
+  get circuit(): BreakerState {
+    return this.#breaker?.state ?? 'closed'
+  }
+
+  /** Does discovery no longer list it? */
+  get reserved(): boolean {
+    return this.witness !== undefined
   }
 
   /** Requests ever sent to it. */
@@ -89,19 +101,22 @@ export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
 
   /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */
   exchange(options: Dispatcher.DispatchOptions, handler: Handler, now: number): Exchange | undefined {
-    const permit = this.breaker.acquire()
+    const { service, clock } = this.#kit
+    const breaker = (this.#breaker ??= this.#makeBreaker())
+    const permit = breaker.acquire()
     if (permit === 0) {
       handler.onError(
-        new FairleadError('CIRCUIT_OPEN', `the circuit of ${this.#service} at ${this.address} is open`, {
-          service: this.#service,
+        new FairleadError('CIRCUIT_OPEN', `the circuit of ${service} at ${this.address} is open`, {
+          service,
           endpoint: this.address,
         }),
       )
       return undefined
     }
-    const exchange = new Exchange(this, handler, permit, options.body, this.#clock, now)
+    const exchange = new Exchange(this, handler, permit, options.body, clock, now)
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
+    this.#connections ??= new Connections(this.instance, this.#kit.connections)
     this.#connections.send(addressed, exchange)
     return exchange
   }
@@ -118,23 +133,36 @@ export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
   }
 
   release(exchange: Exchange, ending: Ending): void {
-    this.#connections.release(exchange, ending)
+    this.#connections?.release(exchange, ending)
   }
 
   judge(permit: Permit, outcome: Outcome, now: number): void {
     if (outcome === 'failure') this.#failures++
-    this.breaker.record(permit, outcome, now)
+    else if (outcome === 'success') this.witness?.answered(this)
+    this.#breaker?.record(permit, outcome, now)
+  }
+
+  unreachable(): void {
+    this.witness?.unreachable(this)
   }
 
   /** Lets requests in flight finish, then closes its connections. */
   async close(): Promise<void> {
-    await this.#connections.close()
-    this.breaker.close()
+    await this.#connections?.close()
+    this.#breaker?.close()
   }
 
   /** Breaks off its requests with `error`. */
   async destroy(error: Error): Promise<void> {
-    await this.#connections.destroy(error)
-    this.breaker.close()
+    await this.#connections?.destroy(error)
+    this.#breaker?.close()
+  }
+
+  #makeBreaker(): Breaker {
+    const { makeBreaker, onCircuit, clock } = this.#kit
+    return makeBreaker((state) => {
+      this.#closed = state === 'closed'
+      onCircuit(this, state)
+    }, clock.now())
   }
 }

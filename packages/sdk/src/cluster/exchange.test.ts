@@ -10,6 +10,7 @@ import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 
 class Side extends PeakEwma implements ExchangeSide {
+  unreached = 0
   readonly verdicts: [Permit, Outcome][] = []
   readonly released: Ending[] = []
   inflight = 0
@@ -28,6 +29,10 @@ class Side extends PeakEwma implements ExchangeSide {
 
   release(_exchange: Exchange, ending: Ending): void {
     this.released.push(ending)
+  }
+
+  unreachable(): void {
+    this.unreached++
   }
 
   judge(permit: Permit, outcome: Outcome): void {

@@ -18,6 +18,8 @@ export interface ExchangeSide {
   end(): void
   /** It has no more use for its connection. */
   release(exchange: Exchange, ending: Ending): void
+  /** No connection to it could be made. */
+  unreachable(): void
   /** How it went, once. */
   judge(permit: Permit, outcome: Outcome, now: number): void
 }
@@ -119,7 +121,9 @@ export class Exchange implements Handler {
       const now = this.#clock.now()
       this.#side.penalize(now - this.#startedAt, now)
     } else {
-      this.#judge(isOurs(error, this.#body) ? 'ignored' : 'failure')
+      const ours = isOurs(error, this.#body)
+      this.#judge(ours ? 'ignored' : 'failure')
+      if (!ours && !this.#written) this.#side.unreachable()
     }
     this.#end('broken')
     this.#next.onError(error)

@@ -1,4 +1,5 @@
-import { isIPv6 } from 'node:net'
+import { addressOf, originOf, type AddressChoice } from './consul-address.js'
+import { asJson, describe, field, list, text, type Json } from './json.js'
 import type { ExcludedInstance, Instance } from './resolver.js'
 
 /** What an answer of `/v1/health/service/<name>` says. */
@@ -7,27 +8,45 @@ export interface HealthSnapshot {
   readonly excluded: readonly ExcludedInstance[]
 }
 
-/** Worst check wins; see semantics in Consul's agent DNS, which weighs the same way. */
+/** How an answer is read. */
+export interface ReadOptions {
+  /** The level that its instances belong to. */
+  readonly priority: number
+  /** Undefined: what an instance's meta says (`scheme`, or Spring Cloud's `secure`), else http. */
+  readonly scheme: 'http' | 'https' | undefined
+  readonly address: AddressChoice
+  /** Leave out what has a warning as well. */
+  readonly onlyPassing: boolean
+  /** Before each key: node names may be the same in two datacenters. */
+  readonly keyPrefix: string
+}
+
+/** Worst check wins; Consul's agent DNS weighs the same way. */
 type Status = 'passing' | 'warning' | 'critical' | 'maintenance'
 
-type Json = Readonly<Record<string, unknown>>
+const NO_TAGS: readonly string[] = Object.freeze([])
+const NO_META: Readonly<Record<string, string>> = Object.freeze({})
 
-/**
- * Reads an answer that was asked for without `passing`, so that "unknown" and "all critical" stay apart.
- * Both lists are in the order of their keys, whatever the agent's order was.
- *
- * @throws Error when the answer as a whole is none; a single unusable instance is left out with its reason.
- */
-export function decodeHealth(body: unknown): HealthSnapshot {
-  if (!Array.isArray(body)) throw new Error(`expected a list of instances, got ${describe(body)}`)
-  const instances: Instance[] = []
-  const excluded: ExcludedInstance[] = []
-  for (const entry of body as readonly unknown[]) {
-    const decoded = decodeEntry(entry)
-    if ('reason' in decoded) excluded.push(decoded)
-    else instances.push(decoded)
+/** Takes in an answer entry by entry. Both lists come out in the order of their keys, whatever the agent's was. */
+export class HealthReader {
+  readonly #options: ReadOptions
+  readonly #instances: Instance[] = []
+  readonly #excluded: ExcludedInstance[] = []
+
+  constructor(options: ReadOptions) {
+    this.#options = options
   }
-  return { instances: instances.sort(byKey), excluded: excluded.sort(byKey) }
+
+  /** A single unusable instance is left out with its reason. @param translated Are its addresses chosen already? */
+  add(entry: unknown, translated: boolean): void {
+    const decoded = decodeEntry(entry, this.#options, translated)
+    if ('reason' in decoded) this.#excluded.push(decoded)
+    else this.#instances.push(decoded)
+  }
+
+  end(): HealthSnapshot {
+    return { instances: this.#instances.sort(byKey), excluded: this.#excluded.sort(byKey) }
+  }
 }
 
 /** Do two answers mean the same to a client? Indexes, check outputs and order do not count. */
@@ -35,48 +54,47 @@ export function sameHealth(a: HealthSnapshot, b: HealthSnapshot): boolean {
   return sameList(a.instances, b.instances, sameInstance) && sameList(a.excluded, b.excluded, sameExclusion)
 }
 
-function decodeEntry(entry: unknown): Instance | ExcludedInstance {
+function decodeEntry(entry: unknown, options: ReadOptions, translated: boolean): Instance | ExcludedInstance {
   const node = field(entry, 'Node')
   const service = field(entry, 'Service')
   const nodeName = text(node['Node'])
   const id = text(service['ID'])
-  const host = text(service['Address']) || text(node['Address'])
-  const port = service['Port']
-  const key = `${nodeName}/${id}@${host}:${String(port)}`
-  const unusable = (reason: string): ExcludedInstance => ({ key, reason, kind: 'unusable', priority: 0 })
-  if (nodeName === '' || id === '') return unusable('has no node name or no service id')
-  if (host === '') return unusable('has no address')
-  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
-    return unusable(`has port ${describe(port)}; register it with a port from 1 to 65535`)
-  }
-  const origin = originOf(host, port)
-  if (origin === undefined) return unusable(`has address ${describe(host)}, which is no host name or IP`)
-  const status = worstStatus((entry as Json)['Checks'], id)
-  if (status === 'critical') return { key, reason: status, kind: 'unhealthy', priority: 0 }
-  if (status === 'maintenance') return { key, reason: status, kind: 'deliberate', priority: 0 }
+  const { priority } = options
+  const address = addressOf(service, node, options.address, translated)
+  const [host, port] = typeof address === 'string' ? ['', service['Port']] : [address.host, address.port]
+  const key = `${options.keyPrefix}${nodeName}/${id}@${host}:${String(port)}`
+  const leave = (kind: ExcludedInstance['kind'], reason: string): ExcludedInstance => ({
+    key,
+    reason,
+    kind,
+    priority,
+  })
+  if (nodeName === '' || id === '') return leave('unusable', 'has no node name or no service id')
+  if (typeof address === 'string') return leave('unusable', address)
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535)
+    return leave('unusable', `has port ${describe(port)}; register it with a port from 1 to 65535`)
+  const meta = stringMap(service['Meta'])
+  const origin = originOf(options.scheme ?? schemeOf(meta), host, port)
+  if (origin === undefined)
+    return leave('unusable', `has address ${describe(host)}, which is no host name or IP`)
+  const status = worstStatus(asJson(entry)['Checks'], id)
+  if (status === 'maintenance') return leave('deliberate', status)
+  if (status === 'critical' || (status === 'warning' && options.onlyPassing))
+    return leave('unhealthy', status)
   return Object.freeze({
     key,
     origin,
     weight: weightFor(status, service['Weights']),
-    priority: 0,
-    tags: Array.isArray(service['Tags']) ? service['Tags'].map(text) : [],
-    meta: stringMap(service['Meta']),
-    locality: { datacenter: text(node['Datacenter']) || undefined },
+    priority,
+    tags: tagsOf(service['Tags']),
+    meta,
+    locality: localityOf(node, meta),
   })
-}
-
-function originOf(host: string, port: number): string | undefined {
-  const origin = `http://${isIPv6(host) ? `[${host}]` : host}:${port}`
-  const url = URL.canParse(origin) ? new URL(origin) : undefined
-  // A host with a path, a query or a user in it would parse as well, as something else.
-  return url?.pathname === '/' && url.username === '' && url.search === '' && url.hash === ''
-    ? origin
-    : undefined
 }
 
 function worstStatus(checks: unknown, serviceId: string): Status {
   let worst: Status = 'passing'
-  for (const check of Array.isArray(checks) ? (checks as readonly unknown[]) : []) {
+  for (const check of list(checks)) {
     const { CheckID: id, Status: status, ServiceID: of } = asJson(check)
     // Checks of the node (no service id) hold for every service on it.
     if (text(of) !== '' && of !== serviceId) continue
@@ -97,6 +115,21 @@ function weightFor(status: 'passing' | 'warning', weights: unknown): number {
     : 1
 }
 
+function schemeOf(meta: Readonly<Record<string, string>>): 'http' | 'https' {
+  return meta['scheme']?.toLowerCase() === 'https' || meta['secure'] === 'true' ? 'https' : 'http'
+}
+
+/** The zone: by the service's meta, else by Consul's own locality (1.17), else by the node's meta. */
+function localityOf(node: Json, meta: Readonly<Record<string, string>>): Instance['locality'] {
+  const nodeMeta = field(node, 'Meta')
+  const zone =
+    meta['zone'] ||
+    text(field(node, 'Locality')['Zone']) ||
+    text(nodeMeta['zone']) ||
+    text(nodeMeta['availability_zone'])
+  return { datacenter: text(node['Datacenter']) || undefined, zone: zone || undefined }
+}
+
 function byKey(a: { readonly key: string }, b: { readonly key: string }): number {
   return a.key < b.key ? -1 : Number(a.key > b.key)
 }
@@ -110,32 +143,31 @@ function sameInstance(a: Instance, b: Instance): boolean {
     a.key === b.key &&
     a.origin === b.origin &&
     a.weight === b.weight &&
+    a.priority === b.priority &&
     a.locality.datacenter === b.locality.datacenter &&
+    a.locality.zone === b.locality.zone &&
     sameList(a.tags, b.tags, Object.is) &&
-    sameList(Object.entries(a.meta).flat(), Object.entries(b.meta).flat(), Object.is)
+    sameMeta(a.meta, b.meta)
   )
 }
 
+function sameMeta(a: Instance['meta'], b: Instance['meta']): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
+}
+
 function sameExclusion(a: ExcludedInstance, b: ExcludedInstance): boolean {
-  return a.key === b.key && a.reason === b.reason
+  return a.key === b.key && a.reason === b.reason && a.priority === b.priority
 }
 
-function field(value: unknown, name: string): Json {
-  return asJson(asJson(value)[name])
-}
-
-function asJson(value: unknown): Json {
-  return typeof value === 'object' && value !== null ? (value as Json) : {}
-}
-
-function text(value: unknown): string {
-  return typeof value === 'string' ? value : ''
+function tagsOf(value: unknown): readonly string[] {
+  const tags = list(value)
+  return tags.length === 0 ? NO_TAGS : tags.map(text)
 }
 
 function stringMap(value: unknown): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(asJson(value)).map(([name, entry]) => [name, text(entry)]))
-}
-
-function describe(value: unknown): string {
-  return value === undefined ? 'nothing' : JSON.stringify(value).slice(0, 60)
+  const entries = Object.entries(asJson(value))
+  return entries.length === 0
+    ? NO_META
+    : Object.fromEntries(entries.map(([name, entry]) => [name, text(entry)]))
 }

@@ -1,15 +1,20 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { systemClock } from '../clock.js'
+import { parseOptions } from '../options.js'
 import {
   answer,
   breakOff,
   FakeConsul,
+  hangUp,
   healthEntry,
   ManualClock,
+  pourForEver,
   refuse,
   seededRandom,
+  trickle,
   type FakeConsulStep,
 } from '../testing/index.js'
+import { until } from '../testing/until.test.support.js'
 import { ConsulResolver } from './consul-resolver.js'
 import type { ResolverEvent } from './resolver.js'
 
@@ -34,18 +39,17 @@ async function follow(
 ): Promise<{ next: () => Promise<string>; clock: ManualClock }> {
   agent = await FakeConsul.start(...script)
   const clock = new ManualClock()
-  const resolver = new ConsulResolver(
-    { address: agent.address, token: 'secret', waitMs: 60_000 },
-    clock,
-    seededRandom(1),
-  )
+  const { consul } = parseOptions('orders', { consul: { address: agent.address, token: 'secret' } }, {})
+  const resolver = new ConsulResolver(consul, clock, seededRandom(1))
   const events = resolver.watch('orders', stop.signal)
+  // The one query for service-resolvers, which is held all the time.
+  const holding = 1
   return {
     clock,
     async next() {
       const pending = events.next()
-      // Waits of the resolver pass at once: only the agent takes real time.
-      const pump = setInterval(() => void clock.advance(1000), 1)
+      // Waits of the resolver pass at once; those for an answer take the time that the agent takes.
+      const pump = setInterval(() => void (agent.pending <= holding && clock.advance(1000)), 1)
       const { value } = await pending
       clearInterval(pump)
       return value === undefined ? 'end' : short(value)
@@ -141,17 +145,14 @@ describe('after an error', () => {
     ['404', refuse(404, ''), /answered 404$/],
     ['429', refuse(429, 'limit'), /answered 429 .*http_max_conns_per_client/],
     ['death in mid-answer', breakOff(), /broke off its answer/],
-    ['a connection closed at once', (request) => request.socket.destroy(), /could not be reached/],
+    ['a connection closed at once', hangUp(), /could not be reached/],
     [
       'no JSON',
       refuse(200, '<html>hello</html>'),
-      /no JSON \(<html>hello<\/html>\): is this address a Consul agent's\?/,
+      /got <html>hello<\/html>\): is this address a Consul agent's\?/,
     ],
-    [
-      'JSON that is no list',
-      refuse(200, '{"a":1}'),
-      /no health list: expected a list of instances, got {"a":1}/,
-    ],
+    ['JSON that is no list', refuse(200, '{"a":1}'), /expected a JSON list, got {"a":1}/],
+    ['a list that breaks off', refuse(200, '[{"Node":{}}'), /the JSON list breaks off/],
   ])('of any kind it goes on: %s', async (_, fault, message) => {
     const { next } = await follow(fault, fault, answer(1, one))
     expect(await next()).toMatch(message)
@@ -178,27 +179,26 @@ test('an agent that answers at once, for ever, is asked a handful of times a sec
 })
 
 test('an endless answer is broken off', async () => {
-  const endless: FakeConsulStep = (_, response) => {
-    response.writeHead(200, { 'x-consul-index': '1' })
-    const chunk = Buffer.alloc(1024 * 1024, ' ')
-    const pour = (): void => {
-      while (!response.destroyed && response.write(chunk));
-      response.once('drain', pour)
-    }
-    pour()
-  }
-  const { next } = await follow(endless, answer(1, one))
-  expect(await next()).toMatch(/broke off its answer: the answer is longer than 67108864 bytes/)
+  const { next } = await follow(pourForEver(), answer(1, one))
+  expect(await next()).toMatch(/gave an answer longer than 67108864 bytes/)
+  expect(await next()).toBe('snapshot of 1+0')
+})
+
+test('an answer that trickles is broken off after 30 s', async () => {
+  const { next, clock } = await follow(trickle(), answer(1, one))
+  const pending = next()
+  await until(() => agent.queries.length === 1)
+  const before = clock.now()
+  while (agent.queries.length === 1) await clock.advance(1000)
+  expect(await pending).toMatch(/has not ended its answer within 30000 ms/)
+  expect(clock.now() - before).toBeGreaterThanOrEqual(30_000)
   expect(await next()).toBe('snapshot of 1+0')
 })
 
 test('ends when the signal aborts, within a blocking query as well, and lets go of the connection', async () => {
   agent = await FakeConsul.start(answer(1, one))
-  const resolver = new ConsulResolver(
-    { address: agent.address, token: undefined, waitMs: 60_000 },
-    systemClock,
-    seededRandom(1),
-  )
+  const { consul } = parseOptions('orders', { consul: { address: agent.address } }, {})
+  const resolver = new ConsulResolver(consul, systemClock, seededRandom(1))
   const events = resolver.watch('orders', stop.signal)
   await events.next()
   const pending = events.next()

@@ -1,113 +1,189 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
+import { ConsulAgent, type AgentOptions } from '../consul/agent.js'
+import { ConsulError } from '../consul/consul-error.js'
 import { asError } from '../errors.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
-import { ConsulAgent, ConsulError, type ConsulAgentOptions } from './consul-agent.js'
-import { decodeHealth, sameHealth, type HealthSnapshot } from './consul-health.js'
+import { planOf, type PlanOptions } from './consul-plan.js'
+import { watchTarget, type WatchOptions } from './consul-watch.js'
+import { decodeChain, type DiscoveryChain } from './discovery-chain.js'
+import { field, text } from './json.js'
+import { Latch } from './latch.js'
 import type { Resolver, ResolverEvent } from './resolver.js'
-import { TokenBucket } from './token-bucket.js'
+import { isPassing, ServiceResolverWatch } from './service-resolvers.js'
+import { TargetSet } from './target-set.js'
+import { WatchSlots } from './watch-slots.js'
 
-export interface ConsulResolverOptions extends ConsulAgentOptions {
-  /** How long the agent may hold a query open, in milliseconds. */
-  readonly waitMs: number
+export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots'> {
+  readonly agent: AgentOptions
+  /** Queries at once. */
+  readonly maxWatches: number
+  /** Honour what a `service-resolver` says. */
+  readonly serverPolicy: boolean
 }
 
-// Whatever the agent does (answer at once, churn its index), one watch asks five times and then four a second.
-const QUERY_RATE = { capacity: 5, perSecond: 4 }
-
-// A restarted agent is back in seconds, so the first retries are quick; 10 s bounds how late its return is seen.
+const ANSWER_TIMEOUT_MS = 10_000
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 
-// For an answer that does not block, and for the network on top of one that does.
-const ANSWER_TIMEOUT_MS = 10_000
-
-// A server that has just been elected reads the rest of its log within milliseconds; this is far beyond.
-const CONFIRM_MS = 1000
-
 /**
- * Follows services by blocking queries on `/v1/health/service/<name>`.
- * Source: Consul's documentation, features/blocking; the rules are cited where they are kept.
+ * Follows services in Consul. What is to be watched comes first, from the options and the service's
+ * `service-resolver` where it has one; then each target is followed by blocking queries, and one set made of all.
  */
 export class ConsulResolver implements Resolver {
   readonly name: string
+  readonly #options: ConsulResolverOptions
   readonly #agent: ConsulAgent
-  readonly #waitMs: number
+  readonly #watching: WatchOptions
+  readonly #resolvers: ServiceResolverWatch
   readonly #clock: Clock
   readonly #random: Random
+  #localDatacenter: Promise<string | undefined> | undefined
 
   constructor(options: ConsulResolverOptions, clock: Clock, random: Random) {
-    this.#agent = new ConsulAgent(options)
+    this.#agent = new ConsulAgent(options.agent, clock)
     this.name = this.#agent.name
-    this.#waitMs = options.waitMs
+    this.#options = options
+    const slots = new WatchSlots(this.name, options.maxWatches)
+    this.#watching = { waitMs: options.waitMs, maxStaleMs: options.maxStaleMs, slots }
+    this.#resolvers = new ServiceResolverWatch(this.#agent, options.waitMs, slots, clock, random)
     this.#clock = clock
     this.#random = random
   }
 
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
-    const bucket = new TokenBucket(QUERY_RATE, this.#clock)
-    let index = 0
-    let failures = 0
-    let last: HealthSnapshot | undefined
-    let newest = 0
-    let doubted = false
-    for (;;) {
-      await bucket.take(signal)
-      if (isAborted(signal)) return
-      try {
-        const answer = await this.#ask(service, index, signal)
-        index = nextIndex(index, answer.index)
-        doubted = !doubted && last !== undefined && (answer.index ?? 0) < newest
-        if (doubted) {
-          // A server that has just come back may lead before it has read its log to the end: for moments it gives
-          // the state of long ago, an empty list among them, as the truth. What is older than what we know has to
-          // be said twice; where data is really lost, that comes through a second later.
-          index = 0
-          await sleep(this.#clock, CONFIRM_MS, signal)
-          continue
-        }
-        newest = answer.index ?? 0
-        // "Return is no guarantee of change": equal answers cause no event, unless they end an outage.
-        const news = failures > 0 || last === undefined || !sameHealth(last, answer.snapshot)
-        failures = 0
-        last = answer.snapshot
-        if (news) yield { kind: 'snapshot', ...last }
-      } catch (thrown) {
-        if (isAborted(signal)) return
-        failures++
-        // After an error the next query must not block: the agent may have restarted, with another index.
-        index = 0
-        const cause = asError(thrown)
-        yield { kind: 'stale', cause }
-        const asked = cause instanceof ConsulError ? cause.retryAfterMs : 0
-        await sleep(this.#clock, Math.max(asked, backoffDelay(failures, BACKOFF, this.#random)), signal)
+    const news = new Latch()
+    const targets = new TargetSet(
+      (target, stop) => watchTarget(this.#agent, target, this.#watching, this.#clock, this.#random, stop),
+      () => news.open(),
+    )
+    const planning = new Planning(() => news.open())
+    const wake = (): void => news.open()
+    signal.addEventListener('abort', wake)
+    try {
+      void this.#plan(service, targets, planning, signal)
+      while (!isAborted(signal)) {
+        yield* planning.news()
+        yield* targets.news()
+        await news.passed()
       }
+    } finally {
+      signal.removeEventListener('abort', wake)
+      targets.close()
     }
   }
 
-  async #ask(
-    service: string,
-    index: number,
-    signal: AbortSignal,
-  ): Promise<{ index: number | undefined; snapshot: HealthSnapshot }> {
-    // Without `passing`: what is left out and why is for us to say.
-    const path = `/v1/health/service/${encodeURIComponent(service)}`
-    const blocking = index > 0
-    const query = blocking ? `?index=${index}&wait=${this.#waitMs}ms` : ''
-    // The agent holds a query up to wait + wait/16 (its stagger); the answer needs time on top.
-    const timeoutMs = (blocking ? (this.#waitMs * 17) / 16 : 0) + ANSWER_TIMEOUT_MS
-    const answer = await this.#agent.get(path + query, timeoutMs, signal)
-    try {
-      return { index: answer.index, snapshot: decodeHealth(answer.body) }
-    } catch (error) {
-      throw new ConsulError(`${this.name} answered ${path} with no health list: ${asError(error).message}`, {
-        cause: error,
-      })
+  /** Keeps the targets to the plan. Until there is a first one, what stands in its way is told. */
+  async #plan(service: string, targets: TargetSet, planning: Planning, signal: AbortSignal): Promise<void> {
+    const { question, failover, serverPolicy } = this.#options
+    // Only where a datacenter is named does it matter which is the agent's own.
+    const named =
+      question.datacenter !== undefined || failover.some(({ datacenter }) => datacenter !== undefined)
+    const local = named ? await this.#askLocalDatacenter(signal) : undefined
+    const adopt = (chain: DiscoveryChain | undefined): void => {
+      if (!isAborted(signal)) targets.adopt(planOf(service, this.#options, chain, local))
     }
+    if (!serverPolicy) {
+      adopt(undefined)
+      return
+    }
+    const changed = new Latch()
+    const unfollow = this.#resolvers.follow(() => changed.open())
+    const leave = (): void => changed.open()
+    signal.addEventListener('abort', leave)
+    let version = 0
+    let chained: boolean | undefined
+    changed.open()
+    for (;;) {
+      await changed.passed()
+      if (isAborted(signal)) break
+      const { known, cause } = this.#resolvers
+      if (known === undefined) {
+        if (cause !== undefined) planning.fail(cause)
+        continue
+      }
+      if (known.version === version) continue
+      version = known.version
+      if (known.names.has(service)) {
+        const chain = await this.#askChain(service, planning, chained === undefined, signal)
+        // One that is not to be had leaves the plan as it is.
+        if (chain !== undefined || chained === undefined) adopt(chain)
+        chained = true
+      } else if (chained !== false) {
+        adopt(undefined)
+        chained = false
+      }
+    }
+    signal.removeEventListener('abort', leave)
+    unfollow()
+  }
+
+  /** Asks until there is an answer. @param first Nothing is known yet, so that whoever waits is told what fails. */
+  async #askChain(
+    service: string,
+    planning: Planning,
+    first: boolean,
+    signal: AbortSignal,
+  ): Promise<DiscoveryChain | undefined> {
+    const { datacenter } = this.#options.question
+    const query = new URLSearchParams(datacenter === undefined ? {} : { 'compile-dc': datacenter })
+    for (let failures = 1; !isAborted(signal); failures++) {
+      try {
+        const { text: body } = await this.#agent.ask(
+          {
+            method: 'POST',
+            path: `/v1/discovery-chain/${encodeURIComponent(service)}`,
+            query,
+            // A chain for TCP begins with the resolver: routes and splits by request are for proxies.
+            body: { OverrideProtocol: 'tcp' },
+            timeoutMs: ANSWER_TIMEOUT_MS,
+          },
+          signal,
+        )
+        return decodeChain(JSON.parse(body))
+      } catch (error) {
+        // It cannot be asked for here (no Connect, no permission), or is not what we know: there is none for us.
+        if (!(error instanceof ConsulError)) return undefined
+        if (error.statusCode !== undefined && !isPassing(error)) return undefined
+        if (first) planning.fail(error)
+        const delayMs = Math.max(error.retryAfterMs, backoffDelay(failures, BACKOFF, this.#random))
+        await sleep(this.#clock, delayMs, signal)
+      }
+    }
+    return undefined
+  }
+
+  /** Undefined where our token may not know: a datacenter that is named is then taken for another one. */
+  #askLocalDatacenter(signal: AbortSignal): Promise<string | undefined> {
+    this.#localDatacenter ??= this.#agent
+      .ask({ method: 'GET', path: '/v1/agent/self', timeoutMs: ANSWER_TIMEOUT_MS }, signal)
+      .then(({ text: body }) => text(field(JSON.parse(body), 'Config')['Datacenter']) || undefined)
+      .catch((error: unknown) => {
+        const { statusCode } = error as Partial<ConsulError>
+        // Not reached: it is worth asking the next time.
+        if (statusCode === undefined) this.#localDatacenter = undefined
+        return undefined
+      })
+    return this.#localDatacenter
   }
 }
 
-/** "Reset the index if it goes backwards"; "sanity check index is greater than zero" (use 1, which is safe). */
-function nextIndex(previous: number, answered: number | undefined): number {
-  if (answered === undefined || answered < previous) return 0
-  return Math.max(answered, 1)
+/** What stands in the way of the first plan, for whoever waits for it. */
+class Planning {
+  readonly #onNews: () => void
+  #cause: Error | undefined
+
+  constructor(onNews: () => void) {
+    this.#onNews = onNews
+  }
+
+  fail(cause: Error): void {
+    this.#cause = asError(cause)
+    this.#onNews()
+  }
+
+  news(): readonly ResolverEvent[] {
+    const cause = this.#cause
+    this.#cause = undefined
+    return cause === undefined ? [] : [{ kind: 'stale', cause }]
+  }
 }

@@ -1,37 +1,48 @@
 import { systemClock, type Clock } from '../clock.js'
+import type { Logger } from '../logger.js'
 import { systemRandom } from '../random.js'
 import { ConsulResolver, type ConsulResolverOptions } from './consul-resolver.js'
 import type { Resolver } from './resolver.js'
 import { SharedResolver } from './shared-resolver.js'
+import { SnapshotCache, type SnapshotCacheOptions } from './snapshot-cache.js'
+
+/** What decides which resolver a client has. */
+export interface ResolverChoice {
+  readonly consul: ConsulResolverOptions
+  /** In place of Consul. */
+  readonly resolver: Resolver | undefined
+  readonly snapshot: SnapshotCacheOptions | undefined
+}
 
 // The one state of the process, as clients made in different places have to meet somewhere: one watch per service.
 // It holds no connection while no client is open.
-const ofConsul = new Map<string, SharedResolver>()
-const ofOthers = new WeakMap<Resolver, SharedResolver>()
+const ofConsul = new Map<string, Resolver>()
+const ofOthers = new WeakMap<Resolver, Map<string, Resolver>>()
 
-/** The resolver that all clients with these Consul options share; one of its own for another clock. */
-export function consulResolver(options: ConsulResolverOptions, clock: Clock): Resolver {
-  if (clock !== systemClock) return makeConsulResolver(options, clock)
-  const name = JSON.stringify([options.address, options.token, options.waitMs])
-  let resolver = ofConsul.get(name)
-  if (resolver === undefined) {
-    resolver = makeConsulResolver(options, clock)
-    ofConsul.set(name, resolver)
-  }
-  return resolver
+/** The resolver that all clients with the same choice share, and what it logs goes to the first one's logger; one of
+ * its own for another clock. */
+export function processResolver(choice: ResolverChoice, clock: Clock, logger: Logger): Resolver {
+  const { consul, resolver, snapshot } = choice
+  if (resolver === undefined && clock !== systemClock) return make(choice, clock, logger)
+  const known = resolver === undefined ? ofConsul : sharedOf(resolver)
+  const name = JSON.stringify([resolver === undefined ? consul : undefined, snapshot])
+  const existing = known.get(name)
+  if (existing !== undefined) return existing
+  const made = make(choice, clock, logger)
+  known.set(name, made)
+  return made
 }
 
-/** Clients that were given the same resolver share its watches. */
-export function shared(resolver: Resolver, clock: Clock): Resolver {
-  let wrapped = ofOthers.get(resolver)
-  if (wrapped === undefined) {
-    wrapped = new SharedResolver(resolver, clock, systemRandom())
-    ofOthers.set(resolver, wrapped)
-  }
-  return wrapped
+function sharedOf(resolver: Resolver): Map<string, Resolver> {
+  const known = ofOthers.get(resolver) ?? new Map<string, Resolver>()
+  ofOthers.set(resolver, known)
+  return known
 }
 
-function makeConsulResolver(options: ConsulResolverOptions, clock: Clock): SharedResolver {
+function make({ consul, resolver, snapshot }: ResolverChoice, clock: Clock, logger: Logger): Resolver {
   const random = systemRandom()
-  return new SharedResolver(new ConsulResolver(options, clock, random), clock, random)
+  const source = resolver ?? new ConsulResolver(consul, clock, random)
+  // Below the sharing, so that a set is written once for all clients.
+  const cached = snapshot === undefined ? source : new SnapshotCache(source, snapshot, clock, logger)
+  return new SharedResolver(cached, clock, random)
 }

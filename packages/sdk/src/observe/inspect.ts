@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { Cluster } from '../cluster/cluster.js'
+import type { Endpoint } from '../cluster/endpoint.js'
 import type { ExcludedInstance } from '../discovery/resolver.js'
 import type { BreakerState } from '../resilience/breaker.js'
 import type { RetryBudget } from '../resilience/retry-budget.js'
@@ -8,7 +9,13 @@ import type { RetryBudget } from '../resilience/retry-budget.js'
 export interface EndpointInspection {
   readonly key: string
   readonly origin: string
+  /** The IP addresses that its host name stands for, where it has one that was resolved. */
+  readonly addresses: readonly string[] | undefined
   readonly weight: number
+  /** Its level: 0 = first. */
+  readonly priority: number
+  readonly zone: string | undefined
+  readonly datacenter: string | undefined
   /** Requests whose response has not ended. */
   readonly inflight: number
   /** Connections to it, busy and idle. */
@@ -22,18 +29,37 @@ export interface EndpointInspection {
   readonly failures: number
 }
 
+/** What is kept although discovery no longer lists it, until traffic or time decides. */
+export interface ReserveInspection extends EndpointInspection {
+  /** `doubt`: the answer that removed it was doubtful; `share`: too many went at once. */
+  readonly heldFor: 'doubt' | 'share'
+  /** It has answered since. */
+  readonly confirmed: boolean
+  /** How long it has been in reserve, in milliseconds. */
+  readonly heldForMs: number
+}
+
 /** A client as it stands. */
 export interface ClientInspection {
   readonly service: string
   /** Where instances come from. */
   readonly resolver: string
-  /** `waiting`: no answer yet. `stale`: the last known set serves on. */
-  readonly freshness: 'waiting' | 'fresh' | 'stale'
+  /**
+   * `waiting`: no answer yet. `stale`: the last known set serves on. `disk`: a saved set serves, as there has been no
+   * answer yet. `idle`: nobody has asked for long, and discovery is not followed until someone does.
+   */
+  readonly freshness: 'waiting' | 'fresh' | 'stale' | 'disk' | 'idle'
   /** How long it has been stale, in milliseconds; 0 while it is not. */
   readonly staleForMs: number
-  /** Why it is stale or waiting, where that is known. */
+  /** When the set was saved, in Unix milliseconds, where it comes from disk. */
+  readonly savedAt: number | undefined
+  /** Why it is stale, waiting or from disk, where that is known. */
   readonly reason: string | undefined
+  /** What speaks against believing that what the last answer does not list is gone. */
+  readonly doubt: string | undefined
+  /** Those that discovery lists. */
   readonly endpoints: readonly EndpointInspection[]
+  readonly reserve: readonly ReserveInspection[]
   /** What discovery knows and leaves out, and why. */
   readonly excluded: readonly ExcludedInstance[]
   /** Retries that the budget allows at this moment. */
@@ -48,25 +74,46 @@ export function inspect(
   clock: Clock,
 ): ClientInspection {
   const now = clock.now()
-  const { freshness } = cluster
+  const { freshness, endpoints } = cluster
+  const held = new Map(cluster.held.map((entry) => [entry.instance.key, entry]))
   return {
     service,
     resolver,
-    freshness: freshness.kind,
+    freshness: cluster.watching || freshness.kind === 'waiting' ? freshness.kind : 'idle',
     staleForMs: freshness.kind === 'stale' ? now - freshness.since : 0,
+    savedAt: freshness.kind === 'disk' ? freshness.savedAt : undefined,
     reason: freshness.kind === 'fresh' ? undefined : freshness.cause?.message,
-    endpoints: cluster.endpoints.map((endpoint) => ({
-      key: endpoint.instance.key,
-      origin: endpoint.instance.origin,
-      weight: endpoint.instance.weight,
-      inflight: endpoint.inflight,
-      connections: endpoint.connections,
-      latencyMs: endpoint.estimateUs(now) / 1000,
-      circuit: endpoint.breaker.state,
-      requests: endpoint.requests,
-      failures: endpoint.failures,
-    })),
+    doubt: cluster.doubt,
+    endpoints: endpoints
+      .filter(({ reserved }) => !reserved)
+      .map((endpoint) => inspectEndpoint(endpoint, now)),
+    reserve: endpoints.flatMap((endpoint) => {
+      const entry = endpoint.reserved ? held.get(endpoint.instance.key) : undefined
+      if (entry === undefined) return []
+      const { reason, confirmed, since } = entry
+      const more = { heldFor: reason.kind, confirmed, heldForMs: now - since }
+      return [{ ...inspectEndpoint(endpoint, now), ...more }]
+    }),
     excluded: cluster.excluded,
     retryBudget: budget.balance(now),
+  }
+}
+
+function inspectEndpoint(endpoint: Endpoint, now: number): EndpointInspection {
+  const { instance, inflight, connections, circuit, requests, failures } = endpoint
+  return {
+    key: instance.key,
+    origin: instance.origin,
+    addresses: instance.addresses,
+    weight: instance.weight,
+    priority: instance.priority,
+    zone: instance.locality.zone,
+    datacenter: instance.locality.datacenter,
+    inflight,
+    connections,
+    latencyMs: endpoint.estimateUs(now) / 1000,
+    circuit,
+    requests,
+    failures,
   }
 }

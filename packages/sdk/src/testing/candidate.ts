@@ -1,17 +1,19 @@
-import type { Candidate, LoadObserver } from '../balance/picker.js'
+import type { LoadObserver } from '../balance/picker.js'
+import type { Tiered } from '../balance/tiers.js'
 import type { Instance } from '../discovery/resolver.js'
 import { instanceAt } from './fake-resolver.js'
 
 /** An endpoint as a balancer sees it, with its load in the hands of a test or a simulation. */
-export class FakeCandidate implements Candidate {
+export class FakeCandidate implements Tiered {
   readonly instance: Instance
   observer: LoadObserver | undefined
   available = true
+  reserved = false
   latencyMs = 1
   #inflight = 0
 
-  constructor(name: number, weight = 1) {
-    this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight })
+  constructor(name: number, weight = 1, priority = 0) {
+    this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight, priority })
   }
 
   get inflight(): number {

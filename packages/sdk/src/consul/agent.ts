@@ -1,0 +1,258 @@
+import type { Dispatcher } from 'undici'
+import type { Clock, Timer } from '../clock.js'
+import { asError, reasonOf } from '../errors.js'
+import { answerHead, retryAfterMs, type AnswerHead } from './answer-head.js'
+import { ConsulError } from './consul-error.js'
+import { Credentials, type CredentialOptions } from './credentials.js'
+import { JsonListReader } from './json-list.js'
+import { TlsFiles, type TlsFileOptions } from './tls-files.js'
+import { Transport } from './transport.js'
+
+/** Which agent, and who we are to it. */
+export interface AgentOptions extends CredentialOptions {
+  /** `http://host:port`, `https://host:port` or `unix:///path`. */
+  readonly address: string
+  /** What stands before `/v1` in each path, such as `/consul` of a proxy; usually empty. */
+  readonly pathPrefix: string
+  readonly tls: TlsFileOptions
+  /** Enterprise: what every question is about, unless it says otherwise. */
+  readonly namespace: string | undefined
+  readonly partition: string | undefined
+}
+
+/** One question. */
+export interface AgentRequest {
+  readonly method: 'GET' | 'PUT' | 'POST'
+  /** Such as `/v1/health/service/orders`. */
+  readonly path: string
+  readonly query?: URLSearchParams
+  /** Sent as JSON. */
+  readonly body?: object
+  /** From asking to the head of the answer, in milliseconds; its body has {@link BODY_TIMEOUT_MS} more. */
+  readonly timeoutMs: number
+}
+
+export interface Answer {
+  readonly head: AnswerHead
+  readonly text: string
+}
+
+// 10,000 instances with long check outputs come to about 20 MB; more than this is no catalogue.
+const LARGEST_BODY_BYTES = 64 * 1024 * 1024
+
+// For a body in all, so that an agent which trickles cannot hold a watch for ever: 64 MiB at 20 Mbit/s.
+const BODY_TIMEOUT_MS = 30_000
+
+/** What one agent is asked over: bounded in time and size, with credentials that are renewed when they must be. */
+export class ConsulAgent {
+  readonly name: string
+  readonly #options: AgentOptions
+  readonly #credentials: Credentials
+  readonly #transport: Transport
+  readonly #clock: Clock
+
+  constructor(options: AgentOptions, clock: Clock) {
+    this.name = `Consul at ${options.address}${options.pathPrefix}`
+    this.#options = options
+    this.#credentials = new Credentials(options)
+    this.#transport = new Transport(options.address, new TlsFiles(options.tls))
+    this.#clock = clock
+  }
+
+  /**
+   * Asks, and gives the answer as text.
+   *
+   * @throws ConsulError for every way in which this can fail, an answer other than 200 among them.
+   */
+  async ask(request: AgentRequest, signal: AbortSignal): Promise<Answer> {
+    const chunks: Buffer[] = []
+    const head = await this.#exchange(request, (chunk) => chunks.push(chunk), signal)
+    return { head, text: Buffer.concat(chunks).toString('utf8') }
+  }
+
+  /**
+   * Asks for a list, and hands over its entries while they arrive.
+   *
+   * @throws ConsulError for every way in which this can fail, also after some entries.
+   */
+  async askList(
+    request: AgentRequest,
+    onEntry: (entry: unknown, head: AnswerHead) => void,
+    signal: AbortSignal,
+  ): Promise<AnswerHead> {
+    let head: AnswerHead | undefined
+    const list = new JsonListReader((entry) => head !== undefined && onEntry(entry, head))
+    try {
+      const answered = await this.#exchange(
+        request,
+        (chunk, chunkHead) => {
+          head = chunkHead
+          list.push(chunk)
+        },
+        signal,
+      )
+      list.end()
+      return answered
+    } catch (error) {
+      if (error instanceof ConsulError) throw error
+      throw new ConsulError(
+        `${this.name} answered ${request.path} with something else (${asError(error).message}): is this address a Consul agent's?`,
+        { cause: error },
+      )
+    }
+  }
+
+  /** Once, and once more where the token has been replaced in its file meanwhile. */
+  async #exchange(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+    try {
+      return await this.#attempt(request, onChunk, signal)
+    } catch (error) {
+      const refused = error instanceof ConsulError && error.statusCode === 403
+      if (!refused || !(await this.#credentials.renewed())) throw error
+      return await this.#attempt(request, onChunk, signal)
+    }
+  }
+
+  async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+    const timed = new Deadline(this.#clock, signal)
+    try {
+      timed.set(request.timeoutMs, `has not answered ${request.path} within ${request.timeoutMs} ms`)
+      const response = await this.#send(request, timed.signal)
+      timed.set(BODY_TIMEOUT_MS, `has not ended its answer within ${BODY_TIMEOUT_MS} ms`)
+      const head = answerHead(response.headers)
+      if (response.statusCode === 200) await this.#read(response, (chunk) => onChunk(chunk, head))
+      else throw await this.#refusal(response)
+      return head
+    } catch (error) {
+      throw timed.missed === undefined ? error : new ConsulError(`${this.name} ${timed.missed}`)
+    } finally {
+      timed.clear()
+    }
+  }
+
+  async #send(request: AgentRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+    const { method, path, body } = request
+    try {
+      const dispatcher = await this.#transport.dispatcher()
+      const headers = await this.#credentials.headers()
+      return await dispatcher.request({
+        method,
+        path: `${this.#options.pathPrefix}${path}${this.#query(request)}`,
+        headers: { accept: 'application/json', ...headers },
+        body: body === undefined ? null : JSON.stringify(body),
+        signal,
+      })
+    } catch (thrown) {
+      throw new ConsulError(`${this.name} could not be reached: ${reasonOf(asError(thrown))}`, {
+        cause: thrown,
+      })
+    }
+  }
+
+  #query({ query }: AgentRequest): string {
+    const { namespace, partition } = this.#options
+    const all = new URLSearchParams(query)
+    if (namespace !== undefined && !all.has('ns')) all.set('ns', namespace)
+    if (partition !== undefined && !all.has('partition')) all.set('partition', partition)
+    return all.size === 0 ? '' : `?${all.toString()}`
+  }
+
+  async #read({ body }: Dispatcher.ResponseData, onChunk: (chunk: Buffer) => void): Promise<void> {
+    let size = 0
+    const chunks = body[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>
+    try {
+      for (;;) {
+        const { done, value } = await chunks.next().catch((thrown: unknown) => {
+          throw new ConsulError(`${this.name} broke off its answer: ${reasonOf(asError(thrown))}`, {
+            cause: thrown,
+          })
+        })
+        if (done === true) return
+        size += value.length
+        if (size > LARGEST_BODY_BYTES) {
+          throw new ConsulError(`${this.name} gave an answer longer than ${LARGEST_BODY_BYTES} bytes`)
+        }
+        onChunk(value)
+      }
+    } finally {
+      // Destroys what is left of the body, and with it the connection.
+      body.destroy()
+    }
+  }
+
+  async #refusal(response: Dispatcher.ResponseData): Promise<ConsulError> {
+    const { statusCode, headers } = response
+    const chunks: Buffer[] = []
+    await this.#read(response, (chunk) => chunks.push(chunk))
+    const said = Buffer.concat(chunks).toString('utf8').trim().slice(0, 200)
+    const retryAfter = headers['retry-after']
+    return new ConsulError(
+      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceFor(statusCode, said)}`,
+      {
+        statusCode,
+        retryAfterMs: retryAfterMs(
+          typeof retryAfter === 'string' ? retryAfter : undefined,
+          this.#clock.unixTime(),
+        ),
+      },
+    )
+  }
+}
+
+type ChunkListener = (chunk: Buffer, head: AnswerHead) => void
+
+/** A time by our own clock for each step of a question, as one signal. */
+class Deadline {
+  /** What was not there in time, as the end of a sentence. */
+  missed: string | undefined
+  readonly #clock: Clock
+  readonly #caller: AbortSignal
+  // Not AbortSignal.any: what that makes of a signal that lives for ever lives as long, in Node 20.
+  readonly #controller = new AbortController()
+  #timer: Timer | undefined
+
+  constructor(clock: Clock, caller: AbortSignal) {
+    this.#clock = clock
+    this.#caller = caller
+    if (caller.aborted) this.#controller.abort()
+    else caller.addEventListener('abort', this.#abort)
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** In place of the time that was set before. */
+  set(timeoutMs: number, what: string): void {
+    this.#disarm()
+    this.#timer = this.#clock.setTimer(() => {
+      this.missed = what
+      this.#controller.abort()
+    }, timeoutMs)
+  }
+
+  clear(): void {
+    this.#disarm()
+    this.#caller.removeEventListener('abort', this.#abort)
+  }
+
+  #disarm(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#timer = undefined
+  }
+
+  readonly #abort = (): void => this.#controller.abort()
+}
+
+function adviceFor(status: number, said: string): string {
+  switch (status) {
+    case 403:
+      return ': the token (option consul.token, or CONSUL_HTTP_TOKEN) needs service:read and node:read'
+    case 429:
+      return ': too many connections from this address; see limits.http_max_conns_per_client of the agent'
+    case 500:
+      return /leader/i.test(said) ? ': the agent is up, but has no leader to ask' : ''
+    default:
+      return ''
+  }
+}

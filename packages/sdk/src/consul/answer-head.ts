@@ -1,0 +1,60 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/**
+ * What the agent says about an answer, in its headers. Undefined: it said nothing, which is never a "no": since
+ * Consul 1.10 the streaming backend answers without most of them (hashicorp/consul#11912).
+ */
+export interface AnswerHead {
+  /** `X-Consul-Index`. */
+  readonly index: number | undefined
+  /** `X-Consul-ContentHash`: what blocking queries on the agent's own state wait on, in place of an index. */
+  readonly contentHash: string | undefined
+  /** `X-Consul-KnownLeader`. */
+  readonly knownLeader: boolean | undefined
+  /** `X-Consul-LastContact`: how long the server that answered has heard nothing of the leader, in milliseconds. */
+  readonly lastContactMs: number | undefined
+  /** `Age`: how long the agent's cache has been cut off from the servers, in milliseconds. */
+  readonly ageMs: number | undefined
+  /** `X-Consul-Results-Filtered-By-ACLs`: there is more, which our token may not see. */
+  readonly filteredByAcls: boolean
+  /** `X-Consul-Translate-Addresses`: the agent has chosen between LAN and WAN addresses already. */
+  readonly addressesTranslated: boolean
+}
+
+/** Reads the headers of an answer. Pure. */
+export function answerHead(headers: IncomingHttpHeaders): AnswerHead {
+  const contentHash = headers['x-consul-contenthash']
+  return {
+    index: wholeNumber(headers['x-consul-index']),
+    contentHash: typeof contentHash === 'string' ? contentHash : undefined,
+    knownLeader: truth(headers['x-consul-knownleader']),
+    lastContactMs: wholeNumber(headers['x-consul-lastcontact']),
+    ageMs: milliseconds(headers.age),
+    filteredByAcls: truth(headers['x-consul-results-filtered-by-acls']) === true,
+    addressesTranslated: truth(headers['x-consul-translate-addresses']) === true,
+  }
+}
+
+/** `Retry-After` in milliseconds, as seconds or as a date. @param unixTime Now, in Unix milliseconds. */
+export function retryAfterMs(value: string | undefined, unixTime: number): number {
+  if (value === undefined) return 0
+  const seconds = Number(value)
+  const delayMs = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - unixTime
+  return delayMs > 0 ? delayMs : 0
+}
+
+function wholeNumber(value: string | string[] | undefined): number | undefined {
+  const number = Number(value)
+  return value !== undefined && value !== '' && Number.isSafeInteger(number) && number >= 0
+    ? number
+    : undefined
+}
+
+function milliseconds(seconds: string | undefined): number | undefined {
+  const number = wholeNumber(seconds)
+  return number === undefined ? undefined : number * 1000
+}
+
+function truth(value: string | string[] | undefined): boolean | undefined {
+  return value === 'true' ? true : value === 'false' ? false : undefined
+}

@@ -1,0 +1,147 @@
+import * as v from 'valibot'
+import { flag, group, invalid, word } from '../option-schemas.js'
+import type { AgentOptions } from './agent.js'
+
+/** How to speak TLS with the agent. Files are read again when they change. */
+export interface ConsulTlsOptions {
+  /** PEM file of the authority that signed the agent's certificate. Default: `CONSUL_CACERT`, else those of Node. */
+  readonly caFile?: string | undefined
+  /** A folder of such files (`.pem`, `.crt`, `.cer`). Default: `CONSUL_CAPATH`. */
+  readonly caPath?: string | undefined
+  /** Our own certificate, for mTLS; PEM. Default: `CONSUL_CLIENT_CERT`. */
+  readonly certFile?: string | undefined
+  /** Its key; PEM. Default: `CONSUL_CLIENT_KEY`. */
+  readonly keyFile?: string | undefined
+  /** The name in the agent's certificate, where it is not that of the address. Default: `CONSUL_TLS_SERVER_NAME`. */
+  readonly serverName?: string | undefined
+  /** `false` accepts any certificate. Default: `CONSUL_HTTP_SSL_VERIFY`, else true. */
+  readonly verify?: boolean | undefined
+}
+
+/** Where the agent is, and who we are to it. */
+export interface ConsulConnectionOptions {
+  /**
+   * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`; a path behind host and port stands before
+   * `/v1` in each request. Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`; `CONSUL_HTTP_SSL=true` makes an
+   * address without a scheme https, and so does the option `tls`.
+   */
+  readonly address?: string | undefined
+  /** ACL token. Default: `CONSUL_HTTP_TOKEN`, else none. */
+  readonly token?: string | undefined
+  /**
+   * A file that holds the ACL token; goes before `token`, and is read again when the agent refuses what it held.
+   * Default: `CONSUL_HTTP_TOKEN_FILE`.
+   */
+  readonly tokenFile?: string | undefined
+  /** Send the token as `Authorization: Bearer` instead of `X-Consul-Token`. Default false. */
+  readonly bearer?: boolean | undefined
+  /** `user:password` for a proxy in front of the agent that asks for HTTP Basic. Default: `CONSUL_HTTP_AUTH`. */
+  readonly basicAuth?: string | undefined
+  /** Consul Enterprise. Default: `CONSUL_NAMESPACE`, else the token's own. */
+  readonly namespace?: string | undefined
+  /** Consul Enterprise. Default: `CONSUL_PARTITION`, else the agent's own. */
+  readonly partition?: string | undefined
+  readonly tls?: ConsulTlsOptions | undefined
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+type Optional<T> = v.OptionalSchema<v.GenericSchema<T>, undefined>
+
+const path = v.optional(word('the path of a file'))
+
+/** The entries of {@link ConsulConnectionOptions}, for schemas that have more. */
+export const connectionEntries: {
+  readonly [Name in keyof ConsulConnectionOptions]-?: Optional<NonNullable<ConsulConnectionOptions[Name]>>
+} = {
+  address: v.optional(v.string('a string such as "http://127.0.0.1:8500"')),
+  token: v.optional(word('a token that is not empty')),
+  tokenFile: path,
+  bearer: v.optional(flag),
+  basicAuth: v.optional(v.pipe(v.string('user:password'), v.includes(':', 'user:password'))),
+  namespace: v.optional(word('the name of a namespace')),
+  partition: v.optional(word('the name of a partition')),
+  tls: v.optional(
+    group({
+      caFile: path,
+      caPath: v.optional(word('the path of a folder')),
+      certFile: path,
+      keyFile: path,
+      serverName: v.optional(word('a host name')),
+      verify: v.optional(flag),
+    }),
+  ),
+}
+
+/**
+ * Fills in what the environment says: every variable of Consul's own client that concerns HTTP.
+ *
+ * @throws FairleadError `INVALID_OPTION`, naming the option or the variable, its value and what it should be.
+ */
+export function parseConnection(given: ConsulConnectionOptions, environment: Environment): AgentOptions {
+  const variable = (name: string): string | undefined => environment[name] || undefined
+  const { tls } = given
+  const parsed: AgentOptions = {
+    ...parseAddress(given, environment),
+    // A token that is given goes before one of the environment, wherever that is from.
+    token: given.token ?? (given.tokenFile === undefined ? variable('CONSUL_HTTP_TOKEN') : undefined),
+    tokenFile:
+      given.tokenFile ?? (given.token === undefined ? variable('CONSUL_HTTP_TOKEN_FILE') : undefined),
+    bearer: given.bearer ?? false,
+    basicAuth: given.basicAuth ?? variable('CONSUL_HTTP_AUTH'),
+    namespace: given.namespace ?? variable('CONSUL_NAMESPACE'),
+    partition: given.partition ?? variable('CONSUL_PARTITION'),
+    tls: {
+      caFile: tls?.caFile ?? variable('CONSUL_CACERT'),
+      caPath: tls?.caPath ?? variable('CONSUL_CAPATH'),
+      certFile: tls?.certFile ?? variable('CONSUL_CLIENT_CERT'),
+      keyFile: tls?.keyFile ?? variable('CONSUL_CLIENT_KEY'),
+      serverName: tls?.serverName ?? variable('CONSUL_TLS_SERVER_NAME'),
+      verify: tls?.verify ?? truthOf(environment, 'CONSUL_HTTP_SSL_VERIFY') ?? true,
+    },
+  }
+  const { certFile, keyFile } = parsed.tls
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    throw invalid(
+      certFile === undefined ? 'consul.tls.certFile' : 'consul.tls.keyFile',
+      undefined,
+      'given as well: a certificate and its key come together (CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY)',
+    )
+  }
+  if (parsed.bearer && parsed.basicAuth !== undefined)
+    throw invalid('consul.bearer', true, 'false with basicAuth, as both are the header Authorization')
+  return parsed
+}
+
+const ADDRESS = 'http://host:port, https://host:port, host:port or unix:///path'
+
+function parseAddress(
+  { address: option, tls }: ConsulConnectionOptions,
+  environment: Environment,
+): Pick<AgentOptions, 'address' | 'pathPrefix'> {
+  const given = option ?? (environment['CONSUL_HTTP_ADDR'] || '127.0.0.1:8500')
+  const name = option === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address'
+  if (/^unix:\/\/\/./.test(given)) return { address: given, pathPrefix: '' }
+  const secure = option === undefined && truthOf(environment, 'CONSUL_HTTP_SSL') === true
+  const scheme = secure || tls !== undefined ? 'https' : 'http'
+  const text = given.includes('://') ? given : `${scheme}://${given}`
+  const url = URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
+    throw invalid(name, given, ADDRESS)
+  if (url.username !== '') throw invalid(name, given, `${ADDRESS}; a user goes into consul.basicAuth`)
+  if (url.protocol === 'http:' && tls !== undefined)
+    throw invalid(name, given, 'https:// where consul.tls is given')
+  return { address: url.origin, pathPrefix: url.pathname.replace(/\/+$/, '') }
+}
+
+// What Go's strconv.ParseBool takes, as Consul's own client reads them with it.
+const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
+const FALSE = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
+
+function truthOf(environment: Environment, name: string): boolean | undefined {
+  const value = environment[name] || undefined
+  if (value === undefined) return undefined
+  if (TRUE.has(value)) return true
+  if (FALSE.has(value)) return false
+  throw invalid(`environment variable ${name}`, value, 'true or false')
+}

@@ -1,0 +1,67 @@
+import { isIPv4, isIPv6 } from 'node:net'
+import { asJson, describe, field, text, type Json } from './json.js'
+
+/** Which of an instance's addresses is taken. */
+export interface AddressChoice {
+  /** `wan`: where there is one, the address for other datacenters. */
+  readonly network: 'lan' | 'wan'
+  /** Undefined: either. */
+  readonly ipFamily: 4 | 6 | undefined
+}
+
+export interface Address {
+  readonly host: string
+  /** Undefined: that of the service. */
+  readonly port: unknown
+}
+
+/**
+ * Where an instance is, by Consul's own rule: the address of the service, else that of its node; for another network
+ * or family the tagged one, where there is one.
+ * Source: Consul's agent/translate_addr.go. Pure.
+ *
+ * @param translated The agent has put WAN addresses in place already: doing it twice would take another one.
+ * @returns A sentence about the instance where it has no such address.
+ */
+export function addressOf(
+  service: Json,
+  node: Json,
+  { network, ipFamily }: AddressChoice,
+  translated: boolean,
+): Address | string {
+  const own = { host: text(service['Address']) || text(node['Address']), port: service['Port'] }
+  const wide = network === 'wan' && !translated
+  const plain = (wide ? tagged(service, node, 'wan') : undefined) ?? own
+  if (plain.host === '') return 'has no address'
+  if (ipFamily === undefined) return plain
+  const ofFamily = tagged(service, node, `${network}_ipv${ipFamily}`)
+  if (ofFamily !== undefined && !(network === 'wan' && translated)) return ofFamily
+  // A host name may stand for either.
+  const other = ipFamily === 4 ? isIPv6 : isIPv4
+  return other(plain.host) ? `has address ${describe(plain.host)} and none of IPv${ipFamily}` : plain
+}
+
+/** The service's are objects, in lower case in some of Consul's answers; the node's are strings. */
+function tagged(service: Json, node: Json, tag: string): Address | undefined {
+  const ofService = field(service['TaggedAddresses'], tag)
+  const host = text(ofService['Address'] ?? ofService['address'])
+  const port = ofService['Port'] ?? ofService['port']
+  if (host !== '') return { host, port: port === undefined || port === 0 ? service['Port'] : port }
+  // The node's count for a service that has no address of its own.
+  const ofNode = text(asJson(node['TaggedAddresses'])[tag])
+  return ofNode === '' || text(service['Address']) !== ''
+    ? undefined
+    : { host: ofNode, port: service['Port'] }
+}
+
+/** `http://host:port`; `undefined` where that is none. Pure. */
+export function originOf(scheme: 'http' | 'https', host: string, port: number): string | undefined {
+  const origin = `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`
+  // Most are plain addresses, and the parser below takes 2 us.
+  if (isIPv4(host)) return origin
+  const url = URL.canParse(origin) ? new URL(origin) : undefined
+  // A host with a path, a query or a user in it would parse as well, as something else.
+  return url?.pathname === '/' && url.username === '' && url.search === '' && url.hash === ''
+    ? origin
+    : undefined
+}

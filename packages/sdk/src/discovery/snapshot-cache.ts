@@ -1,0 +1,155 @@
+import { isAborted, type Clock, type Timer } from '../clock.js'
+import { asError, reasonOf } from '../errors.js'
+import type { Logger } from '../logger.js'
+import type { Resolver, ResolverEvent, Snapshot } from './resolver.js'
+import { SnapshotFile } from './snapshot-file.js'
+
+export interface SnapshotCacheOptions {
+  readonly directory: string
+  /** An older set is of no use, in milliseconds. */
+  readonly maxAgeMs: number
+}
+
+// A flapping service must not wear out a disk; what is lost of a set that is a second old is nothing.
+const LEAST_PAUSE_MS = 1000
+
+// A set that has not changed is still being confirmed: without a new date it would grow too old while it is right.
+const DATES_PER_AGE = 20
+
+/**
+ * Keeps the last set of each service on disk, and gives it where discovery fails before its first answer.
+ * Must be below whatever tells sets apart by their time, as a saved one comes late and is older.
+ */
+export class SnapshotCache implements Resolver {
+  readonly name: string
+  readonly #resolver: Resolver
+  readonly #options: SnapshotCacheOptions
+  readonly #clock: Clock
+  readonly #logger: Logger
+
+  constructor(resolver: Resolver, options: SnapshotCacheOptions, clock: Clock, logger: Logger) {
+    this.name = resolver.name
+    this.#resolver = resolver
+    this.#options = options
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
+    const file = new SnapshotFile(this.#options.directory, this.name, service)
+    const saving = new Saving(file, this.#options.maxAgeMs / DATES_PER_AGE, this.#clock, this.#logger)
+    let answered = false
+    try {
+      for await (const event of this.#resolver.watch(service, signal)) {
+        if (event.kind === 'snapshot') {
+          answered = true
+          // What is doubtful now must not be what a start without Consul has to go by.
+          if (event.doubt === undefined) saving.take(event)
+          yield event
+        } else {
+          saving.pause()
+          const saved = answered ? undefined : await this.#load(file)
+          answered = true
+          if (isAborted(signal)) return
+          if (saved !== undefined && 'kind' in saved) yield saved
+          yield saved !== undefined && 'unusable' in saved ? explained(event.cause, saved.unusable) : event
+        }
+      }
+    } finally {
+      await saving.end()
+    }
+  }
+
+  async #load(file: SnapshotFile): Promise<Snapshot | { readonly unusable: string }> {
+    try {
+      const saved = await file.read()
+      const ageMs = this.#clock.unixTime() - saved.savedAt
+      if (ageMs <= this.#options.maxAgeMs) return saved
+      return { unusable: `${file.path} is ${Math.round(ageMs / 1000)} s old (option snapshot.maxAgeMs)` }
+    } catch (error) {
+      return { unusable: `${file.path} is of no use: ${reasonOf(asError(error))}` }
+    }
+  }
+}
+
+/** Why there is no set at all: discovery has failed, and the disk has none. */
+function explained(cause: Error, unusable: string): ResolverEvent {
+  return { kind: 'stale', cause: new Error(`${cause.message}; and the saved set ${unusable}`, { cause }) }
+}
+
+/** Writes one service's set, the latest only and one at a time, and dates it anew while discovery confirms it. */
+class Saving {
+  readonly #file: SnapshotFile
+  readonly #dateMs: number
+  readonly #clock: Clock
+  readonly #logger: Logger
+  #latest: Snapshot | undefined
+  #written: Snapshot | undefined
+  #wroteAt = -Infinity
+  #timer: Timer | undefined
+  #writing: Promise<void> = Promise.resolve()
+  #failing = false
+
+  constructor(file: SnapshotFile, dateMs: number, clock: Clock, logger: Logger) {
+    this.#file = file
+    this.#dateMs = dateMs
+    this.#clock = clock
+    this.#logger = logger
+  }
+
+  /** The set is this now, and discovery stands to it. */
+  take(snapshot: Snapshot): void {
+    this.#latest = snapshot
+    this.#arm(Math.max(0, this.#wroteAt + LEAST_PAUSE_MS - this.#clock.now()))
+  }
+
+  /** Discovery fails: nothing confirms the set any longer. */
+  pause(): void {
+    this.#disarm()
+    if (this.#latest !== this.#written) this.#write()
+  }
+
+  /** Resolves when what there was to write is written. */
+  async end(): Promise<void> {
+    this.pause()
+    await this.#writing
+  }
+
+  #arm(delayMs: number): void {
+    this.#disarm()
+    this.#timer = this.#clock.setTimer(() => {
+      this.#write()
+      this.#arm(this.#dateMs)
+    }, delayMs)
+  }
+
+  #disarm(): void {
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#timer = undefined
+  }
+
+  #write(): void {
+    const snapshot = this.#latest
+    if (snapshot === undefined) return
+    this.#written = snapshot
+    this.#wroteAt = this.#clock.now()
+    const savedAt = this.#clock.unixTime()
+    this.#writing = this.#writing.then(async () => {
+      try {
+        await this.#file.write(snapshot.instances, savedAt)
+        this.#failing = false
+      } catch (error) {
+        // Once, not for each set: it costs nothing now, only the next start without Consul.
+        if (!this.#failing) this.#report(asError(error))
+        this.#failing = true
+      }
+    })
+  }
+
+  #report(error: Error): void {
+    this.#logger.warn(
+      { file: this.#file.path, reason: reasonOf(error) },
+      'the set of instances cannot be saved: a start without discovery will not have it',
+    )
+  }
+}

@@ -1,0 +1,128 @@
+import { isAborted } from '../clock.js'
+import type { Plan } from './consul-plan.js'
+import type { HealthSnapshot } from './consul-health.js'
+import type { TargetEvent, WatchTarget } from './consul-watch.js'
+import type { ExcludedInstance, ResolverEvent, Snapshot } from './resolver.js'
+
+/** One target that is watched, and what it said last. */
+interface Followed {
+  readonly target: WatchTarget
+  readonly stop: AbortController
+  health: HealthSnapshot | undefined
+  doubt: string | undefined
+  /** Why asking fails, while it does. */
+  cause: Error | undefined
+}
+
+export type Follow = (target: WatchTarget, signal: AbortSignal) => AsyncIterable<TargetEvent>
+
+/** Watches the targets of a plan, and makes one set of what they say. */
+export class TargetSet {
+  readonly #follow: Follow
+  readonly #onChange: () => void
+  #plan: Plan | undefined
+  #followed: readonly Followed[] = []
+  /** Has the set to be told again; has the first target's outage? */
+  #changed = false
+  #failed = false
+
+  constructor(follow: Follow, onChange: () => void) {
+    this.#follow = follow
+    this.#onChange = onChange
+  }
+
+  /** Goes on with the targets that stay, begins with new ones, and ends the others. */
+  adopt(plan: Plan): void {
+    const before = new Map(this.#followed.map((followed) => [nameOf(followed.target), followed]))
+    this.#plan = plan
+    this.#followed = plan.targets.map((target) => {
+      const known = before.get(nameOf(target))
+      before.delete(nameOf(target))
+      return known ?? this.#start(target)
+    })
+    for (const { stop } of before.values()) stop.abort()
+    this.#changed = true
+    this.#onChange()
+  }
+
+  close(): void {
+    for (const { stop } of this.#followed) stop.abort()
+    this.#followed = []
+  }
+
+  /** What there is to tell since it was last asked. */
+  news(): readonly ResolverEvent[] {
+    const [first] = this.#followed
+    const events: ResolverEvent[] = []
+    if (first === undefined) return events
+    if (this.#changed && this.#hasSet(first)) events.push(this.#snapshot())
+    // Again after a set that another target has changed: the first one's part of it is still of old.
+    if (first.cause !== undefined && (this.#failed || events.length > 0))
+      events.push({ kind: 'stale', cause: first.cause })
+    this.#changed = false
+    this.#failed = false
+    return events
+  }
+
+  /** Its first target has answered; or it cannot be asked, and another one has instances. */
+  #hasSet({ health, cause }: Followed): boolean {
+    return health !== undefined || (cause !== undefined && this.#followed.some(hasInstances))
+  }
+
+  #start(target: WatchTarget): Followed {
+    const stop = new AbortController()
+    const followed: Followed = { target, stop, health: undefined, doubt: undefined, cause: undefined }
+    void this.#run(followed)
+    return followed
+  }
+
+  async #run(followed: Followed): Promise<void> {
+    const { target, stop } = followed
+    for await (const event of this.#follow(target, stop.signal)) {
+      if (isAborted(stop.signal)) return
+      if (event.kind === 'health') {
+        followed.health = event.health
+        followed.doubt = event.doubt
+        followed.cause = undefined
+        this.#changed = true
+      } else {
+        // Of another than the first it is a note beside the set, which only its beginning changes.
+        if (followed !== this.#followed[0] && followed.cause === undefined) this.#changed = true
+        followed.cause = event.cause
+        this.#failed = true
+      }
+      this.#onChange()
+    }
+  }
+
+  #snapshot(): Snapshot {
+    const [only, ...others] = this.#followed
+    const doubt = this.#followed.find((followed) => followed.doubt !== undefined)?.doubt
+    const healths = this.#followed.map(({ health }) => health).filter((health) => health !== undefined)
+    const notes = others.flatMap(noteOf)
+    const alone = others.length === 0 ? only?.health : undefined
+    return {
+      kind: 'snapshot',
+      instances: alone?.instances ?? healths.flatMap(({ instances }) => instances),
+      excluded: alone?.excluded ?? [...healths.flatMap(({ excluded }) => excluded), ...notes],
+      ...(doubt === undefined ? {} : { doubt }),
+      ...(this.#plan?.policy === undefined ? {} : { policy: this.#plan.policy }),
+    }
+  }
+}
+
+function nameOf(target: WatchTarget): string {
+  return JSON.stringify(target)
+}
+
+function hasInstances({ health }: Followed): boolean {
+  return health !== undefined && health.instances.length > 0
+}
+
+/** A failover target that cannot be asked: no reason to distrust the others, and something to see. */
+function noteOf({ target, cause }: Followed): readonly ExcludedInstance[] {
+  if (cause === undefined) return []
+  const { service, question, read } = target
+  const where = question.peer ?? question.datacenter ?? 'this datacenter'
+  return [{ key: `${service} in ${where}`, reason: cause.message, kind: 'unusable', priority: read.priority }]
+}

@@ -1,0 +1,70 @@
+import { inspect } from 'node:util'
+import * as v from 'valibot'
+import { FairleadError } from './errors.js'
+
+/** A whole number. */
+export const count = (least: number, most: number): v.GenericSchema<number> =>
+  v.pipe(
+    v.number(`a whole number from ${least} to ${most}`),
+    v.integer(`a whole number from ${least} to ${most}`),
+    v.minValue(least, `a whole number from ${least} to ${most}`),
+    v.maxValue(most, `a whole number from ${least} to ${most}`),
+  )
+
+/** A number; `what` is the end of "it must be ...". */
+export const amount = (least: number, most: number, what: string): v.GenericSchema<number> =>
+  v.pipe(v.number(what), v.minValue(least, what), v.maxValue(most, what))
+
+/** An object with these methods. */
+export const having = <T>(what: string, ...methods: readonly string[]): v.GenericSchema<T> =>
+  v.custom<T>(
+    (value) =>
+      typeof value === 'object' &&
+      value !== null &&
+      methods.every((method) => typeof (value as Record<string, unknown>)[method] === 'function'),
+    what,
+  )
+
+// Unknown keys are refused: a misspelt option must not be a default in disguise.
+export const group = <T extends v.ObjectEntries>(entries: T): v.StrictObjectSchema<T, string> =>
+  v.strictObject(entries, 'an object of options')
+
+export const orFalse = <T extends v.GenericSchema>(
+  schema: T,
+): v.UnionSchema<[v.LiteralSchema<false, undefined>, T], string> =>
+  v.union([v.literal(false), schema], 'false or an object of options')
+
+/** A day: as long as anything timed can mean to take, and far below where timers overflow. */
+export const LONGEST_MS = 86_400_000
+
+export const flag: v.GenericSchema<boolean> = v.boolean('true or false')
+
+/** Text that is not empty. */
+export const word = (what: string): v.GenericSchema<string> => v.pipe(v.string(what), v.minLength(1, what))
+
+interface Issue {
+  readonly message: string
+  readonly input: unknown
+  readonly received: string
+  readonly expected: string | null
+  readonly path?: readonly { readonly key: unknown }[] | undefined
+  readonly issues?: readonly Issue[] | undefined
+}
+
+/** valibot's first issue as one sentence; of a union, what the branch for objects says. */
+export function refusal(issue: Issue): FairleadError {
+  const nested = issue.issues?.find(({ path }) => path !== undefined)
+  const path = [...(issue.path ?? []), ...(nested?.path ?? [])].map(({ key }) => String(key)).join('.')
+  const found = nested ?? issue
+  if (found.expected === 'never')
+    return new FairleadError('INVALID_OPTION', `${path} is no option; take it out, or correct its spelling`)
+  return invalid(path || 'options', found.input, found.message)
+}
+
+export function invalid(name: string, value: unknown, wanted: string): FairleadError {
+  return new FairleadError('INVALID_OPTION', `${name} is ${shown(value)}: it must be ${wanted}`)
+}
+
+function shown(value: unknown): string {
+  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
+}
