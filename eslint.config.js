@@ -17,7 +17,7 @@ const timers = ['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
 
 // Layers of the SDK, top to bottom; a layer imports only what stands below it.
 const sdk = 'packages/sdk/src'
-const layers = ['client.ts', 'execute.ts', 'cluster', 'balance', 'resilience', 'discovery']
+const layers = ['client.ts', 'execute.ts', 'cluster', 'balance', 'resilience', 'discovery', 'consul']
 const downwards = layers.slice(1).map((layer, index) => ({
   target: `${sdk}/${layer}`,
   from: layers.slice(0, index + 1).map((above) => `${sdk}/${above}`),

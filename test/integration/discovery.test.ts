@@ -3,7 +3,7 @@ import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promi
 import { createClient, type BalancerName, type Client, type ClientOptions } from '@fairlead/sdk'
 import { seededRandom } from '@fairlead/sdk/testing'
 import { describe, expect, inject, test } from 'vitest'
-import { startAgentProxy, type AgentQuery } from '../support/agent-proxy.js'
+import { startAgentProxy, type AgentProxy, type AgentQuery } from '../support/agent-proxy.js'
 import { uniqueService, type HealthEntry } from '../support/consul/registry.js'
 import { startConsul } from '../support/consul/start-consul.js'
 import { TestService } from '../support/consul/test-service.js'
@@ -285,16 +285,16 @@ describe('what it asks of the agent', () => {
     for (const client of [first, second]) {
       await eventually(() => client.inspect().endpoints.length === 2, { what: 'both instances' })
     }
-    await eventually(() => proxy.queries.at(-1)?.answeredAt === undefined, { what: 'the next query' })
+    await eventually(() => healthQueries(proxy).at(-1)?.answeredAt === undefined, { what: 'the next query' })
     // One that does not block, and then one at a time, each with the index of the answer before.
-    expect(proxy.queries.filter(({ path }) => !path.includes('index='))).toHaveLength(1)
-    expect(proxy.queries.filter(({ answeredAt }) => answeredAt === undefined)).toHaveLength(1)
+    expect(healthQueries(proxy).filter(({ path }) => !path.includes('index='))).toHaveLength(1)
+    expect(healthQueries(proxy).filter(({ answeredAt }) => answeredAt === undefined)).toHaveLength(1)
 
     // The one that stays goes on with the same watch.
     await first.close()
     await service.remove('b')
     await eventually(() => second.inspect().endpoints.length === 1, { what: 'one instance' })
-    expect(proxy.queries.filter(({ path }) => !path.includes('index='))).toHaveLength(1)
+    expect(healthQueries(proxy).filter(({ path }) => !path.includes('index='))).toHaveLength(1)
   })
 
   test('an idle service costs one query per wait', async () => {
@@ -304,12 +304,12 @@ describe('what it asks of the agent', () => {
     await using client = clientOf(service, { consul: { address: proxy.address, waitMs: 1000 } })
     await client.ready()
     // One full wait, and the agent may have been stirred no more by the registration.
-    await eventually(() => proxy.queries.some(heldFor(1000)), { what: 'a first wait' })
-    const before = proxy.queries.length
+    await eventually(() => healthQueries(proxy).some(heldFor(1000)), { what: 'a first wait' })
+    const before = healthQueries(proxy).length
     const from = performance.now()
     await delay(4000)
     const elapsed = performance.now() - from
-    const during = proxy.queries.slice(before)
+    const during = healthQueries(proxy).slice(before)
     // The agent adds up to a sixteenth to each wait; the machine may add more, and nothing takes away.
     expect(during.length).toBeLessThanOrEqual(Math.ceil(elapsed / 1000))
     expect(during.length).toBeGreaterThanOrEqual(2)
@@ -357,6 +357,11 @@ function originsOf(client: Client): string[] {
 
 function weightsOf(client: Client): Record<string, number> {
   return Object.fromEntries(client.inspect().endpoints.map(({ origin, weight }) => [origin, weight]))
+}
+
+/** Without the one query for service-resolvers that all services share. */
+function healthQueries({ queries }: AgentProxy): readonly AgentQuery[] {
+  return queries.filter(({ path }) => path.startsWith('/v1/health/'))
 }
 
 function heldFor(leastMs: number): (query: AgentQuery) => boolean {

@@ -170,6 +170,8 @@ describe('admin', () => {
             key: `node/orders-${upstream.port}@127.0.0.1:${upstream.port}`,
             origin: `http://127.0.0.1:${upstream.port}`,
             weight: 1,
+            priority: 0,
+            datacenter: 'dc1',
             inflight: 0,
             connections: 1,
             latencyMs: expect.any(Number) as number,

@@ -159,21 +159,16 @@ export class ConsulAgent {
 
   async #read({ body }: Dispatcher.ResponseData, onChunk: (chunk: Buffer) => void): Promise<void> {
     let size = 0
-    const chunks = body[Symbol.asyncIterator]() as AsyncIterableIterator<Buffer>
     try {
-      for (;;) {
-        const { done, value } = await chunks.next().catch((thrown: unknown) => {
-          throw new ConsulError(`${this.name} broke off its answer: ${reasonOf(asError(thrown))}`, {
-            cause: thrown,
-          })
-        })
-        if (done === true) return
-        size += value.length
-        if (size > LARGEST_BODY_BYTES) {
+      for await (const chunk of body as AsyncIterable<Buffer>) {
+        size += chunk.length
+        if (size > LARGEST_BODY_BYTES)
           throw new ConsulError(`${this.name} gave an answer longer than ${LARGEST_BODY_BYTES} bytes`)
-        }
-        onChunk(value)
+        onChunk(chunk)
       }
+    } catch (thrown) {
+      if (!isOfTheStream(thrown)) throw thrown
+      throw new ConsulError(`${this.name} broke off its answer: ${reasonOf(thrown)}`, { cause: thrown })
     } finally {
       // Destroys what is left of the body, and with it the connection.
       body.destroy()
@@ -197,6 +192,11 @@ export class ConsulAgent {
       },
     )
   }
+}
+
+/** From undici or the socket, which give each failure a code: what the reader of the body throws has none. */
+function isOfTheStream(thrown: unknown): thrown is Error {
+  return thrown instanceof Error && 'code' in thrown
 }
 
 type ChunkListener = (chunk: Buffer, head: AnswerHead) => void

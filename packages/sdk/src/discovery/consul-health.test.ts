@@ -34,7 +34,7 @@ test('reads an instance', () => {
         priority: 0,
         tags: ['v2'],
         meta: { zone: 'a' },
-        locality: { datacenter: 'dc1' },
+        locality: { datacenter: 'dc1', zone: 'a' },
       },
     ],
     excluded: [],

@@ -1,6 +1,6 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
-import { ConsulError } from '../consul/consul-error.js'
+import type { ConsulError } from '../consul/consul-error.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
 import { answerTimeoutMs, nextIndex } from './consul-index.js'

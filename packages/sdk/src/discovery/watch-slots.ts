@@ -23,6 +23,10 @@ export class WatchSlots {
       )
     }
     this.#taken++
-    return { release: () => void this.#taken-- }
+    return {
+      release: () => {
+        this.#taken--
+      },
+    }
   }
 }

@@ -163,25 +163,28 @@ export class Agent {
   #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
     this.queries.push(request.url ?? '')
     const url = new URL(request.url ?? '/', this.address)
-    const service = /^\/v1\/health\/service\/(.+)$/.exec(url.pathname)?.[1] ?? ''
+    const service = /^\/v1\/health\/service\/(.+)$/.exec(url.pathname)?.[1]
+    // Nobody has written a service-resolver, and nobody will.
+    if (service === undefined && url.searchParams.has('index')) return
     const send = (): void => {
       this.#held.delete(send)
-      const entries = (this.#services.get(service) ?? []).map(({ port }) => ({
+      const entries = (this.#services.get(service ?? '') ?? []).map(({ port }) => ({
         Node: { Node: 'node', Address: '127.0.0.1', Datacenter: 'dc1' },
         Service: {
-          ID: `${service}-${port}`,
+          ID: `${String(service)}-${port}`,
           Service: service,
           Address: '127.0.0.1',
           Port: port,
           Weights: { Passing: 1, Warning: 1 },
         },
-        Checks: [{ CheckID: 'up', Status: 'passing', ServiceID: `${service}-${port}` }],
+        Checks: [{ CheckID: 'up', Status: 'passing', ServiceID: `${String(service)}-${port}` }],
       }))
       response.writeHead(200, { 'content-type': 'application/json', 'x-consul-index': String(this.#index) })
       response.end(JSON.stringify(entries))
     }
     response.on('close', () => this.#held.delete(send))
-    if (this.#silent || url.searchParams.get('index') === String(this.#index)) this.#held.set(send, service)
+    if (this.#silent || url.searchParams.get('index') === String(this.#index))
+      this.#held.set(send, service ?? '')
     else send()
   }
 }
