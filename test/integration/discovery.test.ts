@@ -198,6 +198,8 @@ describe('what is left out', () => {
       {
         key: expect.stringMatching(/portless@127.0.0.1:0$/) as string,
         reason: 'has port 0; register it with a port from 1 to 65535',
+        kind: 'unusable',
+        priority: 0,
       },
     ])
     await ask(client)

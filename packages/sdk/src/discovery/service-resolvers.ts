@@ -19,7 +19,10 @@ const NONE: ServiceResolvers = { names: new Set<string>(), version: 0 }
 
 // They change when people change them; an operator who tries things out makes a few changes a minute.
 const QUERY_RATE = { capacity: 5, perSecond: 1 }
-const BACKOFF = { baseMs: 1000, maxMs: 60_000 }
+// As for instances: without a first answer of this, no instance is asked for.
+const BACKOFF = { baseMs: 250, maxMs: 10_000 }
+// An agent that does not know the question, or our token's right to it, learns that with an upgrade or a new policy.
+const REFUSED = { baseMs: 30_000, maxMs: 60_000 }
 
 /**
  * Knows which services of an agent have a `service-resolver`: one blocking query for all of them, so that the many
@@ -93,7 +96,7 @@ export class ServiceResolverWatch {
         this.#publish(refused ? NONE.names : this.#known?.names, refused ? undefined : error)
         await sleep(
           this.#clock,
-          Math.max(error.retryAfterMs, backoffDelay(failures, BACKOFF, this.#random)),
+          Math.max(error.retryAfterMs, backoffDelay(failures, refused ? REFUSED : BACKOFF, this.#random)),
           signal,
         )
       }
