@@ -194,6 +194,10 @@ export const CONFIG: Config = {
   listen: { host: '127.0.0.1', port: 0 },
   admin: { host: '127.0.0.1', port: 0 },
   consul: undefined,
+  datacenter: undefined,
+  failover: [],
+  snapshotDir: undefined,
+  idleTimeoutMs: 600_000,
   services: [],
   // Takes turns, so that a test knows who is asked.
   balancer: 'round_robin',
