@@ -37,6 +37,7 @@ export class ServiceResolverWatch {
   readonly #followers = new Set<() => void>()
   #running: AbortController | undefined
   #known: ServiceResolvers | undefined
+  #versions = 0
   #cause: Error | undefined
 
   constructor(agent: ConsulAgent, waitMs: number, slots: WatchSlots, clock: Clock, random: Random) {
@@ -69,6 +70,9 @@ export class ServiceResolverWatch {
       if (this.#followers.size > 0) return
       this.#running?.abort()
       this.#running = undefined
+      // What was known will be old by the time someone follows again.
+      this.#known = undefined
+      this.#cause = undefined
     }
   }
 
@@ -125,8 +129,7 @@ export class ServiceResolverWatch {
 
   #publish(names: ReadonlySet<string> | undefined, cause: Error | undefined): void {
     this.#cause = cause
-    if (names !== undefined && cause === undefined)
-      this.#known = { names, version: (this.#known?.version ?? 0) + 1 }
+    if (names !== undefined && cause === undefined) this.#known = { names, version: (this.#versions += 1) }
     for (const onChange of [...this.#followers]) onChange()
   }
 }
