@@ -5,35 +5,10 @@ import { startConsul } from '../support/consul/start-consul.js'
 import type { TestConsul } from '../support/consul/test-consul.js'
 import { TestService } from '../support/consul/test-service.js'
 import type { Registration } from '../support/consul/registry.js'
+import { answerLater, loadOn, Watcher } from '../support/client-load.js'
 import { startHttpServer, type HttpServer } from '../support/http-server.js'
-import { startLoad, type Load } from '../support/load.js'
 import { eventually } from '../support/poll.js'
 import { quiet } from '../support/quiet.js'
-
-/** What a client went through, as it was seen at every request and in between. */
-class Watcher implements Disposable {
-  /** Each freshness that differed from the one before. */
-  readonly freshness: string[] = []
-  fewest = Infinity
-  readonly #client: Client
-  readonly #timer: NodeJS.Timeout
-
-  constructor(client: Client) {
-    this.#client = client
-    this.look()
-    this.#timer = setInterval(() => this.look(), 5)
-  }
-
-  readonly look = (): void => {
-    const { freshness, endpoints } = this.#client.inspect()
-    if (this.freshness.at(-1) !== freshness) this.freshness.push(freshness)
-    this.fewest = Math.min(this.fewest, endpoints.length)
-  };
-
-  [Symbol.dispose](): void {
-    clearInterval(this.#timer)
-  }
-}
 
 let consul: TestConsul
 let servers: readonly HttpServer[]
@@ -46,15 +21,6 @@ afterAll(async () => {
   await consul.close()
   await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
 })
-
-function loadOn(client: Client, watcher: Watcher): Load {
-  return startLoad(async () => {
-    const { statusCode, body } = await client.request({ path: '/' })
-    await body.dump()
-    watcher.look()
-    expect(statusCode).toBe(200)
-  })
-}
 
 /** Kills the agent, leaves it dead for a while, and starts it with the data it had. */
 async function outage(client: Client, end: 'stop' | 'kill'): Promise<void> {
@@ -141,10 +107,3 @@ describe('Consul dies under load and comes back with its data', () => {
     }
   })
 })
-
-function answerLater(
-  ...[request, response]: Parameters<Parameters<typeof startHttpServer>[0] & object>
-): void {
-  request.resume()
-  setTimeout(() => response.end('ok'), 3)
-}
