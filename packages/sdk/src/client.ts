@@ -9,6 +9,7 @@ import { consulResolver, shared } from './discovery/process-resolvers.js'
 import type { Instance, Resolver } from './discovery/resolver.js'
 import { FairleadError } from './errors.js'
 import { Execution } from './execute.js'
+import { RequestHasher } from './hashing/request-hasher.js'
 import { defaultLogger, type Logger } from './logger.js'
 import { inspect, type ClientInspection } from './observe/inspect.js'
 import { parseOptions, type ClientOptions, type Settings } from './options.js'
@@ -22,7 +23,7 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
   Dispatcher.RequestOptions<TOpaque>,
   'origin' | 'method'
 > &
-  Pick<CallOptions, 'timeoutMs'> & {
+  Pick<CallOptions, 'timeoutMs' | 'hashKey'> & {
     /** Default `GET`. */
     readonly method?: Dispatcher.HttpMethod
   }
@@ -128,7 +129,11 @@ class ConsulClient implements Client {
     this.dispatcher = new ClientDispatcher({
       service,
       cluster: this.#cluster,
-      execution: new Execution(this.#cluster, { attempts, budget: this.#budget }),
+      execution: new Execution(this.#cluster, {
+        attempts,
+        budget: this.#budget,
+        hasher: new RequestHasher(settings.hashOn),
+      }),
       timeoutMs: settings.timeoutMs,
       clock,
     }) as unknown as ServiceDispatcher

@@ -8,6 +8,8 @@ export type {
   RetryOptions,
 } from './options.js'
 export { validateOptions } from './options.js'
+export type { HashPolicyOption } from './hashing/hash-policy-option.js'
+export type { KeyHash } from './hashing/key-hash.js'
 export { FairleadError } from './errors.js'
 export type { FairleadErrorCode, FairleadErrorDetails } from './errors.js'
 export { toDispatchHandler } from './handler.js'

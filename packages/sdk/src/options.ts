@@ -1,10 +1,12 @@
-import { inspect } from 'node:util'
 import * as v from 'valibot'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
 import type { Clock } from './clock.js'
 import type { Resolver } from './discovery/resolver.js'
+import type { HashPolicy } from './discovery/server-policy.js'
 import { FairleadError } from './errors.js'
+import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
+import { invalidOption } from './invalid-option.js'
 import type { Logger } from './logger.js'
 import type { Random } from './random.js'
 
@@ -60,6 +62,11 @@ export interface ClientOptions {
   /** A policy by name, or one of your own. Default `peak_ewma`. */
   readonly balancer?: BalancerName | Balancer | undefined
   /**
+   * What requests are hashed by, for `ring_hash`, `maglev` and other balancers that ask; a request's own `hashKey` goes
+   * before it. All parts that a request has are combined; one that has none goes to any endpoint. Default: none.
+   */
+  readonly hashOn?: readonly HashPolicyOption[] | undefined
+  /**
    * From the call to the head of the response, in milliseconds: waiting for discovery and all attempts included.
    * Every chunk of a body that is a stream renews it. `Infinity`: no limit. Default 30,000.
    */
@@ -83,6 +90,7 @@ export interface Settings {
   readonly consul: { readonly address: string; readonly token: string | undefined; readonly waitMs: number }
   readonly resolver: Resolver | undefined
   readonly balancer: Balancer
+  readonly hashOn: readonly HashPolicy[]
   readonly timeoutMs: number
   readonly retry: {
     readonly attempts: number
@@ -162,6 +170,10 @@ const schema = group({
     ),
     'peak_ewma',
   ),
+  hashOn: v.optional(
+    v.array(hashPolicySchema, 'an array of what to hash by, such as { header: "x-user" }'),
+    [],
+  ),
   timeoutMs: v.optional(
     v.union(
       [count(1, LONGEST_MS), v.literal(Infinity)],
@@ -228,6 +240,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
       waitMs: consul.waitMs,
     },
     balancer: typeof balancer === 'string' ? balancers[balancer] : balancer,
+    hashOn: rest.hashOn,
     timeoutMs: rest.timeoutMs,
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
@@ -259,7 +272,7 @@ const SERVICE = /^[a-z\d](?:[a-z\d._-]{0,251}[a-z\d])?$/i
 
 function parseService(service: unknown): string {
   if (typeof service === 'string' && SERVICE.test(service)) return service
-  throw invalid(
+  throw invalidOption(
     'service',
     service,
     'the name of a Consul service: letters, digits, "-", "_" and ".", not at an end, at most 253',
@@ -276,7 +289,7 @@ function parseAddress(option: string | undefined, environment: Environment): str
     return url.origin
   }
   const name = option === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address'
-  throw invalid(name, given, 'http://host:port, https://host:port or host:port')
+  throw invalidOption(name, given, 'http://host:port, https://host:port or host:port')
 }
 
 interface Issue {
@@ -295,13 +308,5 @@ function refusal(issue: Issue): FairleadError {
   const found = nested ?? issue
   if (found.expected === 'never')
     return new FairleadError('INVALID_OPTION', `${path} is no option; take it out, or correct its spelling`)
-  return invalid(path || 'options', found.input, found.message)
-}
-
-function invalid(name: string, value: unknown, wanted: string): FairleadError {
-  return new FairleadError('INVALID_OPTION', `${name} is ${shown(value)}: it must be ${wanted}`)
-}
-
-function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
+  return invalidOption(path || 'options', found.input, found.message)
 }

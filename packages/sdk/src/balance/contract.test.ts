@@ -5,7 +5,7 @@ import { withLastResort } from './last-resort.js'
 import type { PickContext, Picker } from './picker.js'
 
 const names = Object.keys(balancers) as BalancerName[]
-const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
+const context: PickContext<FakeCandidate> = { now: 0, tried: [], hash: undefined }
 
 /** How often each candidate is picked, every request ending at once. */
 function countPicks(
@@ -64,10 +64,10 @@ describe.each(names)('%s', (name) => {
     const [first, second, third] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]
     const picker = make(endpoints)
     for (let n = 0; n < 50; n++) {
-      expect(picker.pick({ now: 0, tried: [first] })).not.toBe(first)
-      expect(picker.pick({ now: 0, tried: [first, third] })).toBe(second)
+      expect(picker.pick({ ...context, tried: [first] })).not.toBe(first)
+      expect(picker.pick({ ...context, tried: [first, third] })).toBe(second)
     }
-    expect(picker.pick({ now: 0, tried: endpoints })).toBeUndefined()
+    expect(picker.pick({ ...context, tried: endpoints })).toBeUndefined()
   })
 
   test('takes two registrations of one address for two', () => {

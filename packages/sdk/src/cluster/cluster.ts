@@ -2,6 +2,7 @@ import type { Balancer, PickContext, Picker } from '../balance/picker.js'
 import type { Clock } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent } from '../discovery/resolver.js'
 import { reasonOf } from '../errors.js'
+import type { KeyHash } from '../hashing/key-hash.js'
 import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { Endpoint } from './endpoint.js'
@@ -80,7 +81,7 @@ export class Cluster {
   pick(context: PickContext<Endpoint>): Endpoint | undefined {
     const endpoint = this.#picker?.pick(context)
     if (endpoint !== undefined || context.tried.length === 0) return endpoint
-    return this.#picker?.pick({ now: context.now, tried: [] })
+    return this.#picker?.pick(new Untried(context))
   }
 
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
@@ -200,6 +201,23 @@ export class Cluster {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const waiter of waiters) waiter()
+  }
+}
+
+/** A request as if it had been to no endpoint yet. */
+class Untried implements PickContext<Endpoint> {
+  readonly now: number
+  readonly tried: readonly Endpoint[] = []
+  readonly #context: PickContext<Endpoint>
+
+  constructor(context: PickContext<Endpoint>) {
+    this.now = context.now
+    this.#context = context
+  }
+
+  /** Left to whoever reads it: not every balancer does. */
+  get hash(): KeyHash | undefined {
+    return this.#context.hash
   }
 }
 
