@@ -29,6 +29,7 @@ export type { HashPolicy, LoadBalancerPolicy, ServerPolicy } from './discovery/s
 export { balancers } from './balance/balancers.js'
 export type { BalancerName } from './balance/balancers.js'
 export { powerOfTwoChoices } from './balance/power-of-two-choices.js'
+export { powerOfChoices } from './balance/power-of-choices.js'
 export { leastRequest, peakEwma } from './balance/load.js'
 export type { Load } from './balance/load.js'
 export type { Balancer, Candidate, LoadObserver, PickContext, Picker } from './balance/picker.js'

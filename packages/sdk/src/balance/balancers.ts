@@ -3,11 +3,12 @@ import { leastRequest, peakEwma } from './load.js'
 import type { Balancer } from './picker.js'
 import { powerOfTwoChoices } from './power-of-two-choices.js'
 import { roundRobin } from './round-robin.js'
+import { weightedRandom } from './weighted-random.js'
 import { weightedRoundRobin } from './weighted-round-robin.js'
 
 /** The balancers that a configuration file can name. */
 export type BalancerName =
-  'peak_ewma' | 'least_request' | 'least_connections' | 'round_robin' | 'weighted_round_robin'
+  'peak_ewma' | 'least_request' | 'least_connections' | 'round_robin' | 'weighted_round_robin' | 'random'
 
 /** Each balancer under the name the field knows it by. */
 export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze({
@@ -16,4 +17,5 @@ export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze
   least_connections: leastConnections,
   round_robin: roundRobin,
   weighted_round_robin: weightedRoundRobin,
+  random: weightedRandom,
 })
