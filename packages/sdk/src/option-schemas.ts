@@ -1,6 +1,6 @@
-import { inspect } from 'node:util'
 import * as v from 'valibot'
 import { FairleadError } from './errors.js'
+import { invalidOption } from './invalid-option.js'
 
 /** A whole number. */
 export const count = (least: number, most: number): v.GenericSchema<number> =>
@@ -58,13 +58,5 @@ export function refusal(issue: Issue): FairleadError {
   const found = nested ?? issue
   if (found.expected === 'never')
     return new FairleadError('INVALID_OPTION', `${path} is no option; take it out, or correct its spelling`)
-  return invalid(path || 'options', found.input, found.message)
-}
-
-export function invalid(name: string, value: unknown, wanted: string): FairleadError {
-  return new FairleadError('INVALID_OPTION', `${name} is ${shown(value)}: it must be ${wanted}`)
-}
-
-function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
+  return invalidOption(path || 'options', found.input, found.message)
 }

@@ -9,18 +9,11 @@ import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consu
 import type { ConsulResolverOptions } from './discovery/consul-resolver.js'
 import type { Resolver } from './discovery/resolver.js'
 import type { SnapshotCacheOptions } from './discovery/snapshot-cache.js'
+import type { HashPolicy } from './discovery/server-policy.js'
+import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
+import { invalidOption } from './invalid-option.js'
 import type { Logger } from './logger.js'
-import {
-  amount,
-  count,
-  group,
-  having,
-  invalid,
-  LONGEST_MS,
-  orFalse,
-  refusal,
-  word,
-} from './option-schemas.js'
+import { amount, count, group, having, LONGEST_MS, orFalse, refusal, word } from './option-schemas.js'
 import type { Random } from './random.js'
 
 export interface RetryOptions {
@@ -93,6 +86,11 @@ export interface ClientOptions {
   /** A policy by name, or one of your own. Default: what Consul says of the service, else `peak_ewma`. */
   readonly balancer?: BalancerName | Balancer | undefined
   /**
+   * What requests are hashed by, for `ring_hash`, `maglev` and other balancers that ask; a request's own `hashKey` goes
+   * before it. All parts that a request has are combined; one that has none goes to any endpoint. Default: none.
+   */
+  readonly hashOn?: readonly HashPolicyOption[] | undefined
+  /**
    * From the call to the head of the response, in milliseconds: waiting for discovery and all attempts included.
    * Every chunk of a body that is a stream renews it. `Infinity`: no limit. Default 30,000.
    */
@@ -120,6 +118,7 @@ export interface Settings {
   readonly idleMs: number
   /** Undefined: not given, so that the registry may choose. */
   readonly balancer: Balancer | undefined
+  readonly hashOn: readonly HashPolicy[]
   readonly timeoutMs: number
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
@@ -182,6 +181,10 @@ const schema = group({
       `a whole number of milliseconds from 1000 to ${LONGEST_MS}, or Infinity`,
     ),
     600_000,
+  ),
+  hashOn: v.optional(
+    v.array(hashPolicySchema, 'an array of what to hash by, such as { header: "x-user" }'),
+    [],
   ),
   timeoutMs: v.optional(
     v.union(
@@ -255,6 +258,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
       timeoutMs: raw.timeoutMs !== undefined,
       connectTimeoutMs: raw.connections?.connectTimeoutMs !== undefined,
     },
+    hashOn: rest.hashOn,
     timeoutMs: rest.timeoutMs,
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
@@ -286,7 +290,7 @@ const SERVICE = /^[a-z\d](?:[a-z\d._-]{0,251}[a-z\d])?$/i
 
 function parseService(service: unknown): string {
   if (typeof service === 'string' && SERVICE.test(service)) return service
-  throw invalid(
+  throw invalidOption(
     'service',
     service,
     'the name of a Consul service: letters, digits, "-", "_" and ".", not at an end, at most 253',

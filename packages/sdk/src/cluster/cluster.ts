@@ -4,6 +4,7 @@ import type { Clock, Timer } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
 import { reasonOf } from '../errors.js'
+import type { KeyHash } from '../hashing/key-hash.js'
 import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
@@ -143,7 +144,7 @@ export class Cluster implements ReserveWitness {
     this.#used = true
     const endpoint = this.#picker?.pick(context)
     if (endpoint !== undefined || context.tried.length === 0) return endpoint
-    return this.#picker?.pick({ now: context.now, tried: [] })
+    return this.#picker?.pick(new Untried(context))
   }
 
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
@@ -411,6 +412,23 @@ export class Cluster implements ReserveWitness {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const waiter of waiters) waiter()
+  }
+}
+
+/** A request as if it had been to no endpoint yet. */
+class Untried implements PickContext<Endpoint> {
+  readonly now: number
+  readonly tried: readonly Endpoint[] = []
+  readonly #context: PickContext<Endpoint>
+
+  constructor(context: PickContext<Endpoint>) {
+    this.now = context.now
+    this.#context = context
+  }
+
+  /** Left to whoever reads it: not every balancer does. */
+  get hash(): KeyHash | undefined {
+    return this.#context.hash
   }
 }
 
