@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { candidates, seededRandom, type FakeCandidate } from '../testing/index.js'
+import { candidates, FakeCandidate, seededRandom } from '../testing/index.js'
 import { balancers, type BalancerName } from './balancers.js'
 import { tiers } from './tiers.js'
 import type { PickContext, Picker } from './picker.js'
@@ -29,12 +29,25 @@ function countPicks(
   return endpoints.map((endpoint) => counts.get(endpoint) ?? 0)
 }
 
-// Every policy, by name, keeps these promises.
-describe.each(names)('%s', (name) => {
-  const balancer = balancers[name]
-  const make = (endpoints: readonly FakeCandidate[], seed = 1): Picker<FakeCandidate> =>
-    balancer(endpoints, seededRandom(seed))
+const noneLeftOut = { leftOut: new Map<number, number>() }
 
+/** A balancer by itself, and as every client has it. */
+const variants = names.flatMap((name): [string, Maker, BalancerName][] => {
+  const balancer = balancers[name]
+  return [
+    [name, (endpoints, seed = 1) => balancer(endpoints, seededRandom(seed)), name],
+    [
+      `${name}, in tiers`,
+      (endpoints, seed = 1) => tiers(balancer, endpoints, noneLeftOut, seededRandom(seed)),
+      name,
+    ],
+  ]
+})
+
+type Maker = (endpoints: readonly FakeCandidate[], seed?: number) => Picker<FakeCandidate>
+
+// Every policy, by name, keeps these promises.
+describe.each(variants)('%s', (_, make, name) => {
   test('picks nothing out of nothing', () => {
     expect(make([]).pick(context)).toBeUndefined()
   })
@@ -92,8 +105,13 @@ describe.each(names)('%s', (name) => {
   test('works with 10,000 endpoints and the extremes of weight', () => {
     const endpoints = candidates(Array.from({ length: 10_000 }, (_, index) => (index === 5000 ? 65_535 : 1)))
     const picker = make(endpoints)
-    for (let n = 0; n < 200; n++) expect(endpoints).toContain(picker.pick(context))
+    const known = new Set(endpoints)
+    for (let n = 0; n < 200; n++) expect(known.has(picker.pick(context) as FakeCandidate)).toBe(true)
   })
+})
+
+describe.each(names)('%s, in tiers', (name) => {
+  const balancer = balancers[name]
 
   test('keeps weight 0 as a last resort', () => {
     const endpoints = candidates([0, 2, 0, 1])
@@ -103,7 +121,7 @@ describe.each(names)('%s', (name) => {
       FakeCandidate,
       FakeCandidate,
     ]
-    const picker = tiers(balancer, endpoints, { leftOut: new Map() }, seededRandom(1))
+    const picker = tiers(balancer, endpoints, noneLeftOut, seededRandom(1))
     for (let n = 0; n < 50; n++) expect([used, alsoUsed]).toContain(picker.pick(context))
     used.available = false
     alsoUsed.available = false
@@ -113,8 +131,34 @@ describe.each(names)('%s', (name) => {
 
   test('uses endpoints of weight 0 when there are no others', () => {
     const endpoints = candidates([0, 0])
-    const picker = tiers(balancer, endpoints, { leftOut: new Map() }, seededRandom(1))
+    const picker = tiers(balancer, endpoints, noneLeftOut, seededRandom(1))
     expect(new Set([picker.pick(context), picker.pick(context)])).toEqual(new Set(endpoints))
+  })
+
+  test('goes on to the next tier only when the one before has nobody left, for each request anew', () => {
+    // 75% of the first level are of some weight, so that it carries all.
+    const first = [new FakeCandidate(1), new FakeCandidate(2), new FakeCandidate(8)]
+    const second = [new FakeCandidate(3, 5, 1)]
+    const resorts = [new FakeCandidate(4, 0), new FakeCandidate(5, 0, 1)]
+    const reserve = [new FakeCandidate(6), new FakeCandidate(7, 9, 1)]
+    for (const endpoint of reserve) endpoint.reserved = true
+    const inOrder = [first, second, ...resorts.map((one) => [one]), ...reserve.map((one) => [one])]
+    // As discovery lists them, which is no order.
+    const endpoints = inOrder.flat().reverse()
+    const picker = tiers(balancer, endpoints, noneLeftOut, seededRandom(1))
+    for (let round = 0; round < 20; round++) {
+      let tried: readonly FakeCandidate[] = []
+      for (const tier of inOrder) {
+        const left = new Set(tier)
+        while (left.size > 0) {
+          const picked = picker.pick({ now: 0, tried }) as FakeCandidate
+          expect([...left]).toContain(picked)
+          left.delete(picked)
+          tried = [...tried, picked]
+        }
+      }
+      expect(picker.pick({ now: 0, tried })).toBeUndefined()
+    }
   })
 })
 

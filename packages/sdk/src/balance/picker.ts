@@ -30,7 +30,7 @@ export interface PickContext<E extends Candidate = Candidate> {
    * What the request is to be told apart by, such as its user: equal keys should meet the same endpoint.
    * Computed when it is first read. `undefined`: the request has no key, and any endpoint will do.
    */
-  readonly hash: KeyHash | undefined
+  readonly hash?: KeyHash | undefined
 }
 
 /**

@@ -50,10 +50,11 @@ test('the same snapshot again changes nothing', () => {
   )
 })
 
-test('a new weight is a change, new metadata is none', () => {
+test('a new weight or level is a change, new metadata is none', () => {
   const instance = instanceAt('http://10.0.0.1:1')
   const current = new Map([[instance.key, { instance }]])
   expect(reconcile(current, [{ ...instance, weight: 5 }]).changed).toBe(true)
+  expect(reconcile(current, [{ ...instance, priority: 1 }]).changed).toBe(true)
   const relabelled = { ...instance, meta: { version: '2' } }
   expect(reconcile(current, [relabelled])).toMatchObject({ changed: false, kept: [{ instance: relabelled }] })
 })

@@ -6,7 +6,7 @@ export interface Plan<E> {
   readonly kept: readonly { readonly endpoint: E; readonly instance: Instance }[]
   readonly added: readonly Instance[]
   readonly removed: readonly E[]
-  /** Does a picker have to be made anew: is a member or a weight different? */
+  /** Does a picker have to be made anew: is a member, a weight or a level different? */
   readonly changed: boolean
 }
 
@@ -23,7 +23,7 @@ export function reconcile<E extends { readonly instance: Instance }>(
   const added: Instance[] = []
   const seen = new Set<string>()
   const stays = new Set<E>()
-  let reweighted = false
+  let moved = false
   for (const instance of instances) {
     if (seen.has(instance.key)) continue
     seen.add(instance.key)
@@ -31,11 +31,12 @@ export function reconcile<E extends { readonly instance: Instance }>(
     if (endpoint?.instance.origin === instance.origin) {
       stays.add(endpoint)
       kept.push({ endpoint, instance })
-      reweighted ||= endpoint.instance.weight !== instance.weight
+      moved ||=
+        endpoint.instance.weight !== instance.weight || endpoint.instance.priority !== instance.priority
     } else {
       added.push(instance)
     }
   }
   const removed = [...current.values()].filter((endpoint) => !stays.has(endpoint))
-  return { kept, added, removed, changed: reweighted || added.length > 0 || removed.length > 0 }
+  return { kept, added, removed, changed: moved || added.length > 0 || removed.length > 0 }
 }
