@@ -4,7 +4,7 @@ import { asError, reasonOf } from '../errors.js'
 import { answerHead, retryAfterMs, type AnswerHead } from './answer-head.js'
 import { ConsulError } from './consul-error.js'
 import { Credentials, type CredentialOptions } from './credentials.js'
-import { JsonListReader } from './json-list.js'
+import type { JsonListReader, Keyed, ListEntry } from './json-list.js'
 import { TlsFiles, type TlsFileOptions } from './tls-files.js'
 import { Transport } from './transport.js'
 
@@ -71,28 +71,29 @@ export class ConsulAgent {
   }
 
   /**
-   * Asks for a list, and hands over its entries while they arrive.
+   * Asks for a list, which is read while it arrives.
    *
+   * @param listOf Who reads it, when the head of the answer is known.
    * @throws ConsulError for every way in which this can fail, also after some entries.
    */
-  async askList(
+  async askList<T extends Keyed>(
     request: AgentRequest,
-    onEntry: (entry: unknown, head: AnswerHead) => void,
+    listOf: (head: AnswerHead) => JsonListReader<T>,
     signal: AbortSignal,
-  ): Promise<AnswerHead> {
-    let head: AnswerHead | undefined
-    const list = new JsonListReader((entry) => head !== undefined && onEntry(entry, head))
+  ): Promise<{ readonly head: AnswerHead; readonly entries: readonly ListEntry<T>[] }> {
+    let list: JsonListReader<T> | undefined
     try {
-      const answered = await this.#exchange(
+      const head = await this.#exchange(
         request,
         (chunk, chunkHead) => {
-          head = chunkHead
+          list ??= listOf(chunkHead)
           list.push(chunk)
         },
         signal,
       )
+      list ??= listOf(head)
       list.end()
-      return answered
+      return { head, entries: list.entries }
     } catch (error) {
       if (error instanceof ConsulError) throw error
       throw new ConsulError(
