@@ -216,10 +216,7 @@ class ConsulClient implements Client {
   }
 
   /** Makes the live object of a new instance. */
-  #endpointFactory(
-    clock: Clock,
-    logger: Logger,
-  ): (instance: Instance, seedMs: number, policy: ServerPolicy | undefined) => Endpoint {
+  #endpointFactory(clock: Clock, logger: Logger): (instance: Instance, seedMs: number) => Endpoint {
     const { service, connections, breaker, timeoutMs, given } = this.#settings
     const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
     const client = {
@@ -234,21 +231,25 @@ class ConsulClient implements Client {
       reportCircuit(logger, service, endpoint, state)
       this.#cluster.circuitChanged(endpoint, state)
     }
-    const kitOf = (connectTimeoutMs: number): EndpointKit => ({
+    const wanted = (): number => {
+      const asked = given.connectTimeoutMs ? undefined : this.#cluster.policy?.connectTimeoutMs
+      return asked ?? connections.connectTimeoutMs
+    }
+    const kit: EndpointKit = {
       service,
-      connections: { max, connectTimeoutMs, client, tls },
+      connections: {
+        max,
+        get connectTimeoutMs() {
+          return wanted()
+        },
+        client,
+        tls,
+      },
       makeBreaker,
       onCircuit,
       clock,
-    })
-    let kit = kitOf(connections.connectTimeoutMs)
-    return (instance, seedMs, policy) => {
-      const wanted = given.connectTimeoutMs ? undefined : policy?.connectTimeoutMs
-      const connectTimeoutMs = wanted ?? connections.connectTimeoutMs
-      // One for all endpoints, as long as that does not change.
-      if (kit.connections.connectTimeoutMs !== connectTimeoutMs) kit = kitOf(connectTimeoutMs)
-      return new Endpoint(instance, seedMs, kit)
     }
+    return (instance, seedMs) => new Endpoint(instance, seedMs, kit)
   }
 }
 

@@ -34,7 +34,7 @@ export interface ClusterOptions {
   /** Which balancer to use, by what the registry asks for; the same one for the same wish. */
   readonly balancer: (policy: ServerPolicy | undefined) => Balancer
   /** Makes the endpoint of a new instance. `seedMs`: what its peers' latency is. */
-  readonly createEndpoint: (instance: Instance, seedMs: number, policy: ServerPolicy | undefined) => Endpoint
+  readonly createEndpoint: (instance: Instance, seedMs: number) => Endpoint
   /** Undefined: what is no longer listed is gone. */
   readonly governor: RemovalGovernor | undefined
   /** Without a pick for so long, in milliseconds, discovery is no longer followed; `Infinity`: it always is. */
@@ -220,8 +220,7 @@ export class Cluster {
       endpoint.instance = instance
       endpoints.set(instance.key, endpoint)
     }
-    for (const instance of plan.added)
-      endpoints.set(instance.key, createEndpoint(instance, seedMs, this.policy))
+    for (const instance of plan.added) endpoints.set(instance.key, createEndpoint(instance, seedMs))
     let moved = false
     for (const [key, endpoint] of endpoints) {
       const witness = held.has(key) ? this.#reserve : undefined

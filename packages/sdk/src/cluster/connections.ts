@@ -18,7 +18,7 @@ export type TlsOptions = Omit<buildConnector.BuildOptions, 'timeout' | 'socketPa
 export interface ConnectionsOptions {
   /** Requests above this many wait for a connection, in their order. */
   readonly max: number
-  /** For establishing one, in milliseconds. */
+  /** For establishing one, in milliseconds; looked at each time. */
   readonly connectTimeoutMs: number
   /** Of each connection. */
   readonly client: Client.Options
@@ -37,21 +37,20 @@ export interface ConnectionsOptions {
 export class Connections {
   readonly #origin: string
   readonly #max: number
-  readonly #options: Client.Options
+  readonly #options: ConnectionsOptions
+  readonly #client: Client.Options
+  #connector: { readonly timeoutMs: number; readonly connect: buildConnector.connector } | undefined
   readonly #all = new Set<Client>()
   readonly #idle: Client[] = []
   readonly #waiting = new Map<Exchange, Dispatcher.DispatchOptions>()
   #closed = false
   #drained: (() => void) | undefined
 
-  constructor(
-    { origin }: Pick<Instance, 'origin'>,
-    { max, connectTimeoutMs, client, tls }: ConnectionsOptions,
-  ) {
+  constructor({ origin }: Pick<Instance, 'origin'>, options: ConnectionsOptions) {
     this.#origin = origin
-    this.#max = max
-    // One connector for all, as it keeps the TLS sessions.
-    this.#options = { ...client, connect: buildConnector({ ...tls, timeout: connectTimeoutMs }) }
+    this.#max = options.max
+    this.#options = options
+    this.#client = { ...options.client, connect: (target, callback) => this.#connect(target, callback) }
   }
 
   /** How many there are, busy and idle. */
@@ -101,8 +100,16 @@ export class Connections {
     return this.#idle.pop() ?? (this.#all.size < this.#max ? this.#open() : undefined)
   }
 
+  /** By one connector for all, as it keeps the TLS sessions. */
+  #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
+    const { tls, connectTimeoutMs: timeoutMs } = this.#options
+    if (this.#connector?.timeoutMs !== timeoutMs)
+      this.#connector = { timeoutMs, connect: buildConnector({ ...tls, timeout: timeoutMs }) }
+    this.#connector.connect(target, callback)
+  }
+
   #open(): Client {
-    const client = new Client(this.#origin, this.#options)
+    const client = new Client(this.#origin, this.#client)
     this.#all.add(client)
     client.on('disconnect', () => {
       // Busy, it connects again for the request that it has, or its exchange tells us the end.

@@ -42,7 +42,21 @@ function sharedOf(resolver: Resolver): Map<string, Resolver> {
 function make({ consul, resolver, snapshot }: ResolverChoice, clock: Clock, logger: Logger): Resolver {
   const random = systemRandom()
   const source = resolver ?? new ConsulResolver(consul, clock, random)
+  if (snapshot === undefined) return new SharedResolver(source, clock, random)
+  const asked = resolver === undefined ? questionOf(consul) : ''
   // Below the sharing, so that a set is written once for all clients.
-  const cached = snapshot === undefined ? source : new SnapshotCache(source, snapshot, clock, logger)
-  return new SharedResolver(cached, clock, random)
+  return new SharedResolver(
+    new SnapshotCache(source, `${source.name} ${asked}`, snapshot, clock, logger),
+    clock,
+    random,
+  )
+}
+
+/** What decides which instances a service has here, besides who is asked. No secrets: it stands in a file. */
+function questionOf({ agent, question, ...options }: ConsulResolverOptions): string {
+  const { namespace, partition } = agent
+  const { datacenter, peer, filter, tags } = question
+  const { failover, scheme, network, ipFamily, serverPolicy } = options
+  const asked = [namespace, partition, datacenter, peer, filter, tags]
+  return JSON.stringify([...asked, failover, scheme, network, ipFamily, serverPolicy])
 }

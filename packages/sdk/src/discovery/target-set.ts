@@ -95,9 +95,19 @@ export class TargetSet {
     }
   }
 
+  /** What speaks against believing that what is missing is gone: an answer of itself, or that there is none yet. */
+  #doubt(): string | undefined {
+    const doubted = this.#followed.find(({ doubt }) => doubt !== undefined)
+    if (doubted !== undefined) return doubted.doubt
+    const [first] = this.#followed
+    const missing = this.#followed.find(({ health, cause }) => health === undefined && cause === undefined)
+    if (missing !== undefined) return `${placeOf(missing.target)} has not answered yet`
+    return first?.health === undefined ? first?.cause?.message : undefined
+  }
+
   #snapshot(): Snapshot {
     const [only, ...others] = this.#followed
-    const doubt = this.#followed.find((followed) => followed.doubt !== undefined)?.doubt
+    const doubt = this.#doubt()
     const healths = this.#followed.map(({ health }) => health).filter((health) => health !== undefined)
     const notes = others.flatMap(noteOf)
     const alone = others.length === 0 ? only?.health : undefined
@@ -122,7 +132,10 @@ function hasInstances({ health }: Followed): boolean {
 /** A failover target that cannot be asked: no reason to distrust the others, and something to see. */
 function noteOf({ target, cause }: Followed): readonly ExcludedInstance[] {
   if (cause === undefined) return []
-  const { service, question, read } = target
-  const where = question.peer ?? question.datacenter ?? 'this datacenter'
-  return [{ key: `${service} in ${where}`, reason: cause.message, kind: 'unusable', priority: read.priority }]
+  const { priority } = target.read
+  return [{ key: placeOf(target), reason: cause.message, kind: 'unusable', priority }]
+}
+
+function placeOf({ service, question }: WatchTarget): string {
+  return `${service} in ${question.peer ?? question.datacenter ?? 'this datacenter'}`
 }
