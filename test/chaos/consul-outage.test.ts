@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient, type Client } from '@fairlead/sdk'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { startOwnConsul } from '../support/consul/own-consul.js'
 import { startConsul } from '../support/consul/start-consul.js'
 import type { TestConsul } from '../support/consul/test-consul.js'
 import { TestService } from '../support/consul/test-service.js'
@@ -102,6 +103,69 @@ describe('Consul dies under load and comes back with its data', () => {
       await load.stop()
       expect(load.failures).toEqual([])
       expect(watcher.freshness).toEqual(['fresh', 'stale', 'fresh'])
+    } finally {
+      await load.stop()
+    }
+  })
+})
+
+describe('Consul comes back with an empty catalogue under load', () => {
+  test('what it has forgotten serves from the reserve until it is registered again', async () => {
+    await using own = await startOwnConsul()
+    await using service = new TestService(own)
+    const registerAll = async (): Promise<void> => {
+      for (const [index, { port }] of servers.entries()) await service.add(String(index), { port })
+    }
+    await registerAll()
+    await using client = createClient(service.name, { consul: { address: own.address }, logger: quiet })
+    await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints' })
+    const load = loadOn(client)
+    try {
+      await own.wipe()
+      // "Knows no instance of that name" is the truth as far as Consul goes, and it is no reason to fail.
+      await eventually(() => client.inspect().reserve.length === 3, {
+        what: 'all in reserve',
+        deadlineMs: 30_000,
+      })
+      expect(client.inspect()).toMatchObject({ freshness: 'fresh', endpoints: [] })
+      const before = load.succeeded
+      await eventually(() => load.succeeded > before + 500, { what: 'load on the reserve' })
+      await eventually(() => client.inspect().reserve.every(({ confirmed }) => confirmed), {
+        what: 'that each has answered',
+      })
+      await registerAll()
+      await eventually(() => client.inspect().endpoints.length === 3, { what: 'all three again' })
+      expect(client.inspect().reserve).toEqual([])
+      await load.stop()
+      expect(load.failures).toEqual([])
+    } finally {
+      await load.stop()
+    }
+  })
+
+  test('one that is really gone is dropped by the first request that finds nobody there', async () => {
+    await using own = await startOwnConsul()
+    await using service = new TestService(own)
+    await using one = await startHttpServer(answerLater)
+    const other = await startHttpServer(answerLater)
+    await service.add('one', { port: one.port })
+    await service.add('other', { port: other.port })
+    await using client = createClient(service.name, { consul: { address: own.address }, logger: quiet })
+    await eventually(() => client.inspect().endpoints.length === 2, { what: 'two endpoints' })
+    const load = loadOn(client)
+    try {
+      await own.wipe()
+      await eventually(() => client.inspect().reserve.length === 2, {
+        what: 'both in reserve',
+        deadlineMs: 30_000,
+      })
+      await other[Symbol.asyncDispose]()
+      await eventually(() => client.inspect().reserve.length === 1, { what: 'one in reserve' })
+      expect(client.inspect().reserve[0]?.origin).toBe(one.origin)
+      const before = load.succeeded
+      await eventually(() => load.succeeded > before + 200, { what: 'load on the other' })
+      await load.stop()
+      expect(load.failures).toEqual([])
     } finally {
       await load.stop()
     }
