@@ -130,7 +130,7 @@ export class Cluster {
 
   /** Stops following. The set stays; the next who needs it waits for discovery's word on it. */
   pause(): void {
-    this.#following.stop()
+    void this.#following.stop()
     this.#reserve.lapse()
     this.#resolved = false
   }
@@ -168,14 +168,15 @@ export class Cluster {
 
   /** Lets requests in flight finish, then closes all connections. */
   async close(): Promise<void> {
-    this.#leave()
-    await Promise.all([...this.#retiring.values(), ...this.endpoints.map((endpoint) => endpoint.close())])
+    const ended = this.#leave()
+    const closed = this.endpoints.map((endpoint) => endpoint.close())
+    await Promise.all([ended, ...this.#retiring.values(), ...closed])
   }
 
   /** Breaks off all requests with `error`. */
   async destroy(error: Error): Promise<void> {
     const endpoints = [...this.endpoints, ...this.#retiring.keys()]
-    this.#leave()
+    void this.#leave()
     await Promise.all(endpoints.map((endpoint) => endpoint.destroy(error)))
   }
 
@@ -185,12 +186,14 @@ export class Cluster {
     this.pause()
   }
 
-  #leave(): void {
+  /** Resolves when discovery has ended its part. */
+  #leave(): Promise<void> {
     this.#closing.abort()
-    this.#following.stop()
+    const ended = this.#following.stop()
     this.#reserve.close()
     this.#picker = undefined
     this.#wake()
+    return ended
   }
 
   #adopt(snapshot: Snapshot): void {

@@ -25,6 +25,7 @@ export class Following {
   /** Ends the watch; undefined while there is none. */
   #watching: AbortController | undefined
   #idling: Timer | undefined
+  #ended: Promise<void> = Promise.resolve()
 
   constructor(options: FollowingOptions) {
     this.#options = options
@@ -37,15 +38,17 @@ export class Following {
   start(): void {
     if (this.#watching !== undefined) return
     this.#watching = new AbortController()
-    void this.#run(this.#watching.signal)
+    this.#ended = this.#run(this.#watching.signal)
     this.#awaitIdleness()
   }
 
-  stop(): void {
+  /** Resolves when the watch has ended. */
+  stop(): Promise<void> {
     this.#watching?.abort()
     this.#watching = undefined
     if (this.#idling !== undefined) this.#options.clock.clearTimer(this.#idling)
     this.#idling = undefined
+    return this.#ended
   }
 
   async #run(signal: AbortSignal): Promise<void> {
