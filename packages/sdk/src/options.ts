@@ -1,12 +1,12 @@
-import { inspect } from 'node:util'
 import * as v from 'valibot'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
 import type { Clock } from './clock.js'
 import type { Resolver } from './discovery/resolver.js'
-import { FairleadError } from './errors.js'
 import type { Logger } from './logger.js'
 import type { Random } from './random.js'
+import { invalid, refusal } from './refusal.js'
+import { wholeNumber as count } from './whole-number.js'
 
 /** Where Consul is and how to ask it. */
 export interface ConsulOptions {
@@ -112,14 +112,6 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const names = Object.keys(balancers) as BalancerName[]
 
-const count = (least: number, most: number): v.GenericSchema<number> =>
-  v.pipe(
-    v.number(`a whole number from ${least} to ${most}`),
-    v.integer(`a whole number from ${least} to ${most}`),
-    v.minValue(least, `a whole number from ${least} to ${most}`),
-    v.maxValue(most, `a whole number from ${least} to ${most}`),
-  )
-
 const amount = (least: number, most: number, what: string): v.GenericSchema<number> =>
   v.pipe(v.number(what), v.minValue(least, what), v.maxValue(most, what))
 
@@ -218,7 +210,7 @@ const schema = group({
  */
 export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0])
+  if (!given.success) throw refusal(given.issues[0], 'options')
   const { consul, balancer, retry, breaker, connections, ...rest } = given.output
   return Object.freeze({
     service: parseService(service),
@@ -277,31 +269,4 @@ function parseAddress(option: string | undefined, environment: Environment): str
   }
   const name = option === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address'
   throw invalid(name, given, 'http://host:port, https://host:port or host:port')
-}
-
-interface Issue {
-  readonly message: string
-  readonly input: unknown
-  readonly received: string
-  readonly expected: string | null
-  readonly path?: readonly { readonly key: unknown }[] | undefined
-  readonly issues?: readonly Issue[] | undefined
-}
-
-/** valibot's first issue as one sentence; of a union, what the branch for objects says. */
-function refusal(issue: Issue): FairleadError {
-  const nested = issue.issues?.find(({ path }) => path !== undefined)
-  const path = [...(issue.path ?? []), ...(nested?.path ?? [])].map(({ key }) => String(key)).join('.')
-  const found = nested ?? issue
-  if (found.expected === 'never')
-    return new FairleadError('INVALID_OPTION', `${path} is no option; take it out, or correct its spelling`)
-  return invalid(path || 'options', found.input, found.message)
-}
-
-function invalid(name: string, value: unknown, wanted: string): FairleadError {
-  return new FairleadError('INVALID_OPTION', `${name} is ${shown(value)}: it must be ${wanted}`)
-}
-
-function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
 }
