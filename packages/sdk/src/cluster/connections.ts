@@ -1,5 +1,6 @@
-import { buildConnector, Client, errors, type Dispatcher } from 'undici'
+import { Client, errors, type Dispatcher } from 'undici'
 import { toDispatchHandler } from '../handler.js'
+import { connectorTo } from './connector.js'
 import type { Exchange } from './exchange.js'
 
 /** What an exchange leaves its connection in. */
@@ -16,6 +17,8 @@ export interface ConnectionsOptions {
   readonly max: number
   /** For establishing one, in milliseconds. */
   readonly connectTimeoutMs: number
+  /** Where the origin's host name leads; undefined: the machine looks it up for each connection. */
+  readonly addresses?: readonly string[] | undefined
   /** Of each connection. */
   readonly client: Client.Options
 }
@@ -38,11 +41,11 @@ export class Connections {
   #closed = false
   #drained: (() => void) | undefined
 
-  constructor(origin: string, { max, connectTimeoutMs, client }: ConnectionsOptions) {
+  constructor(origin: string, { max, connectTimeoutMs, addresses, client }: ConnectionsOptions) {
     this.#origin = origin
     this.#max = max
     // One connector for all, as it keeps the TLS sessions.
-    this.#options = { ...client, connect: buildConnector({ timeout: connectTimeoutMs }) }
+    this.#options = { ...client, connect: connectorTo(addresses, connectTimeoutMs) }
   }
 
   /** How many there are, busy and idle. */

@@ -50,7 +50,8 @@ export class Endpoint extends PeakEwma implements Candidate, ExchangeSide {
     this.breaker = options.makeBreaker(report, options.clock.now())
     this.#service = options.service
     this.#clock = options.clock
-    this.#connections = new Connections(options.instance.origin, options.connections)
+    const { origin, addresses } = options.instance
+    this.#connections = new Connections(origin, { ...options.connections, addresses })
   }
 
   /** `host:port`, for people. */

@@ -1,6 +1,8 @@
 import { systemClock, type Clock } from '../clock.js'
-import { systemRandom } from '../random.js'
+import { systemRandom, type Random } from '../random.js'
 import { ConsulResolver, type ConsulResolverOptions } from './consul-resolver.js'
+import { systemLookup } from './host-lookup.js'
+import { resolveHosts } from './resolve-hosts.js'
 import type { Resolver } from './resolver.js'
 import { SharedResolver } from './shared-resolver.js'
 
@@ -25,7 +27,7 @@ export function consulResolver(options: ConsulResolverOptions, clock: Clock): Re
 export function shared(resolver: Resolver, clock: Clock): Resolver {
   let wrapped = ofOthers.get(resolver)
   if (wrapped === undefined) {
-    wrapped = new SharedResolver(resolver, clock, systemRandom())
+    wrapped = share(resolver, clock, systemRandom())
     ofOthers.set(resolver, wrapped)
   }
   return wrapped
@@ -33,5 +35,10 @@ export function shared(resolver: Resolver, clock: Clock): Resolver {
 
 function makeConsulResolver(options: ConsulResolverOptions, clock: Clock): SharedResolver {
   const random = systemRandom()
-  return new SharedResolver(new ConsulResolver(options, clock, random), clock, random)
+  return share(new ConsulResolver(options, clock, random), clock, random)
+}
+
+/** Sharing must be outermost, so that host names are looked up once for all clients. */
+function share(resolver: Resolver, clock: Clock, random: Random): SharedResolver {
+  return new SharedResolver(resolveHosts(resolver, systemLookup, clock, random), clock, random)
 }
