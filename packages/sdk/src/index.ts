@@ -14,7 +14,12 @@ export { toDispatchHandler } from './handler.js'
 export type { Abort, Handler } from './handler.js'
 export type { BreakerState } from './resilience/breaker.js'
 export type { ClientInspection, EndpointInspection } from './observe/inspect.js'
+export { dnsResolver } from './discovery/dns-resolver.js'
+export type { DnsResolverOptions } from './discovery/dns-options.js'
+export { fileResolver } from './discovery/file-resolver.js'
+export type { FileResolverOptions } from './discovery/file-resolver.js'
 export { fixedResolver } from './discovery/fixed-resolver.js'
+export type { InstanceEntry, InstanceFields } from './discovery/instance-entry.js'
 export type {
   ExcludedInstance,
   Instance,
