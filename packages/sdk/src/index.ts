@@ -22,7 +22,12 @@ export type { Abort, Handler } from './handler.js'
 export type { BreakerState } from './resilience/breaker.js'
 export type { DiscoveryEvent, DiscoveryListener } from './observe/discovery-listeners.js'
 export type { ClientInspection, EndpointInspection, ReserveInspection } from './observe/inspect.js'
+export { dnsResolver } from './discovery/dns-resolver.js'
+export type { DnsResolverOptions } from './discovery/dns-options.js'
+export { fileResolver } from './discovery/file-resolver.js'
+export type { FileResolverOptions } from './discovery/file-resolver.js'
 export { fixedResolver } from './discovery/fixed-resolver.js'
+export type { InstanceEntry, InstanceFields } from './discovery/instance-entry.js'
 export type {
   ExcludedInstance,
   Instance,

@@ -12,6 +12,7 @@ export function requireCount(name: string, value: number, least: number, most: n
   throw invalidOption(name, value, `a whole number from ${least} to ${most}`)
 }
 
-function shown(value: unknown): string {
+/** A value for a message to people. */
+export function shown(value: unknown): string {
   return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
 }

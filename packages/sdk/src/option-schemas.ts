@@ -1,6 +1,4 @@
 import * as v from 'valibot'
-import { FairleadError } from './errors.js'
-import { invalidOption } from './invalid-option.js'
 
 /** A whole number. */
 export const count = (least: number, most: number): v.GenericSchema<number> =>
@@ -41,22 +39,3 @@ export const flag: v.GenericSchema<boolean> = v.boolean('true or false')
 
 /** Text that is not empty. */
 export const word = (what: string): v.GenericSchema<string> => v.pipe(v.string(what), v.minLength(1, what))
-
-interface Issue {
-  readonly message: string
-  readonly input: unknown
-  readonly received: string
-  readonly expected: string | null
-  readonly path?: readonly { readonly key: unknown }[] | undefined
-  readonly issues?: readonly Issue[] | undefined
-}
-
-/** valibot's first issue as one sentence; of a union, what the branch for objects says. */
-export function refusal(issue: Issue): FairleadError {
-  const nested = issue.issues?.find(({ path }) => path !== undefined)
-  const path = [...(issue.path ?? []), ...(nested?.path ?? [])].map(({ key }) => String(key)).join('.')
-  const found = nested ?? issue
-  if (found.expected === 'never')
-    return new FairleadError('INVALID_OPTION', `${path} is no option; take it out, or correct its spelling`)
-  return invalidOption(path || 'options', found.input, found.message)
-}

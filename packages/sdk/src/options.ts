@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
 import type { Clock } from './clock.js'
-import type { TlsOptions } from './cluster/connections.js'
+import type { TlsOptions } from './cluster/connector.js'
 import type { GovernorOptions } from './cluster/removal-governor.js'
 import type { Environment } from './consul/connection-options.js'
 import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul-options.js'
@@ -13,8 +13,9 @@ import type { HashPolicy } from './discovery/server-policy.js'
 import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
 import { invalidOption } from './invalid-option.js'
 import type { Logger } from './logger.js'
-import { amount, count, group, having, LONGEST_MS, orFalse, refusal, word } from './option-schemas.js'
+import { amount, count, group, having, LONGEST_MS, orFalse, word } from './option-schemas.js'
 import type { Random } from './random.js'
+import { refusal } from './refusal.js'
 
 export interface RetryOptions {
   /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
@@ -243,7 +244,7 @@ const schema = group({
  */
 export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0])
+  if (!given.success) throw refusal(given.issues[0], 'options')
   const { consul, balancer, retry, breaker, connections, ...rest } = given.output
   // Of the right shape by now.
   const raw = options as ClientOptions

@@ -12,7 +12,8 @@ export interface Plan<E> {
 
 /**
  * Compares the live endpoints with a snapshot. Pure.
- * Same key and origin: same endpoint, so its connections, its load and its circuit survive.
+ * Same key, origin and addresses: same endpoint, so its connections, its load and its circuit survive. Where its name
+ * leads elsewhere it is another machine, and connections to the old one must end.
  * Of two instances with one key the first counts.
  */
 export function reconcile<E extends { readonly instance: Instance }>(
@@ -28,7 +29,7 @@ export function reconcile<E extends { readonly instance: Instance }>(
     if (seen.has(instance.key)) continue
     seen.add(instance.key)
     const endpoint = current.get(instance.key)
-    if (endpoint?.instance.origin === instance.origin) {
+    if (endpoint !== undefined && samePlace(endpoint.instance, instance)) {
       stays.add(endpoint)
       kept.push({ endpoint, instance })
       moved ||=
@@ -39,4 +40,13 @@ export function reconcile<E extends { readonly instance: Instance }>(
   }
   const removed = [...current.values()].filter((endpoint) => !stays.has(endpoint))
   return { kept, added, removed, changed: moved || added.length > 0 || removed.length > 0 }
+}
+
+/** The order of addresses is a preference, and no reason to give connections up. */
+function samePlace(a: Instance, b: Instance): boolean {
+  if (a.origin !== b.origin) return false
+  const [before, after] = [a.addresses, b.addresses]
+  if (before === after) return true
+  if (before === undefined || after === undefined) return false
+  return before.length === after.length && before.every((address) => after.includes(address))
 }
