@@ -10,9 +10,9 @@ test('ports are all different and can be bound at once', async () => {
 })
 
 test('a port is free on every host that is named', async () => {
-  const hosts = ['127.0.0.2', '127.0.0.3']
+  const hosts = ['127.9.9.2', '127.9.9.3']
   // So many are taken on the second host alone that some of what is free on the first would be among them.
-  const taken = await listen(Array<[number, string]>(500).fill([0, '127.0.0.3']))
+  const taken = await listen(Array<[number, string]>(500).fill([0, '127.9.9.3']))
   const ports = await freePorts(200, hosts)
   const servers = await listen(hosts.flatMap((host) => ports.map((port): [number, string] => [port, host])))
   await close([...taken, ...servers])
