@@ -24,7 +24,7 @@ afterAll(async () => {
 
 describe('writers that are killed', () => {
   const SERVICES = 4
-  const KILLS = 12
+  const KILLS = 8
 
   /** Who has written this set. Knows the form of a file by itself; throws where it is not whole. */
   function writerIn(text: string): string {
