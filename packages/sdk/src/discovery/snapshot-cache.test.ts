@@ -1,7 +1,7 @@
 import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { FakeResolver, instanceAt, ManualClock } from '../testing/index.js'
 import type { Instance, Resolver, ResolverEvent } from './resolver.js'
 import { SnapshotCache } from './snapshot-cache.js'
@@ -198,6 +198,35 @@ describe('saving', () => {
     const last = await stat(rig.file.path)
     await rig.stop()
     expect((await stat(rig.file.path)).mtimeMs).toBe(last.mtimeMs)
+  })
+
+  test('on a disk that is slower than the service changes one write waits, and takes the latest', async () => {
+    const rig = new Rig()
+    let release: (() => void) | undefined
+    const write = vi.spyOn(SnapshotFile.prototype, 'write')
+    const slow = new Promise<void>((resolve) => (release = resolve))
+    write.mockImplementationOnce(() => slow)
+    await rig.list([a])
+    for (const instances of [[b], [], [a], [a, b]]) {
+      await rig.clock.advance(SECOND)
+      await rig.list(instances)
+    }
+    expect(write).toHaveBeenCalledTimes(1)
+    release?.()
+    await rig.saved([a, b])
+    expect(write).toHaveBeenCalledTimes(2)
+    write.mockRestore()
+  })
+
+  test('what could not be written is tried once more when the watch ends', async () => {
+    const folder = join(directory, 'sets')
+    await writeFile(folder, 'a file')
+    const rig = new Rig({ folder })
+    await rig.list([a])
+    await expect.poll(() => rig.warned.length).toBe(1)
+    await rm(folder)
+    await rig.stop()
+    await rig.saved([a])
   })
 
   test('a folder that cannot be written to is told once, until it can', async () => {

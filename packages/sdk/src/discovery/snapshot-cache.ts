@@ -104,6 +104,8 @@ class Saving {
   #latest: Snapshot | undefined
   #written: Snapshot | undefined
   #wroteAt = -Infinity
+  #savedAt = 0
+  #waiting = false
   #timer: Timer | undefined
   #writing: Promise<void> = Promise.resolve()
   #failing = false
@@ -147,21 +149,29 @@ class Saving {
   }
 
   #write(): void {
-    const snapshot = this.#latest
-    if (snapshot === undefined) return
-    this.#written = snapshot
+    if (this.#latest === undefined) return
+    this.#written = this.#latest
     this.#wroteAt = this.#clock.now()
-    const savedAt = this.#clock.unixTime()
-    this.#writing = this.#writing.then(async () => {
-      try {
-        await this.#file.write(snapshot, savedAt)
-        this.#failing = false
-      } catch (error) {
-        // Once, not for each set: it costs nothing now, only the next start without Consul.
-        if (!this.#failing) this.#report(asError(error))
-        this.#failing = true
-      }
-    })
+    this.#savedAt = this.#clock.unixTime()
+    // A disk may be slower than a service changes: one write is under way, and one waits and takes the latest.
+    if (this.#waiting) return
+    this.#waiting = true
+    this.#writing = this.#writing.then(() => this.#put())
+  }
+
+  async #put(): Promise<void> {
+    this.#waiting = false
+    if (this.#written === undefined) return
+    try {
+      await this.#file.write(this.#written, this.#savedAt)
+      this.#failing = false
+    } catch (error) {
+      // Once, not for each set: it costs nothing now, only the next start without Consul.
+      if (!this.#failing) this.#report(asError(error))
+      this.#failing = true
+      // So that the end tries once more.
+      this.#written = undefined
+    }
   }
 
   #report(error: Error): void {
