@@ -32,25 +32,36 @@ export function tiers<E extends Tiered>(
   { leftOut }: TierContext,
   random: Random,
 ): TieredPicker<E> {
-  const listed = endpoints.filter(({ reserved }) => !reserved)
-  const weighted = listed.filter(({ instance }) => instance.weight > 0)
-  const priorities = [...new Set([...weighted.map(({ instance }) => instance.priority), ...leftOut.keys()])]
-  const levels = priorities
-    .sort((a, b) => a - b)
-    .map((priority) => {
-      const members = weighted.filter(({ instance }) => instance.priority === priority)
+  const byPriority = new Map<number, E[]>()
+  const weightless: E[] = []
+  const reserved: E[] = []
+  for (const priority of leftOut.keys()) byPriority.set(priority, [])
+  for (const endpoint of endpoints) {
+    const { weight, priority } = endpoint.instance
+    if (endpoint.reserved) reserved.push(endpoint)
+    else if (weight === 0) weightless.push(endpoint)
+    else listOf(byPriority, priority).push(endpoint)
+  }
+  const levels = [...byPriority]
+    .sort(([a], [b]) => a - b)
+    .map(([priority, members]) => {
       const picker = members.length === 0 ? undefined : balancer(members, random)
       return { members, picker, leftOut: leftOut.get(priority) ?? 0 }
     })
-  const lastResorts = [
-    listed.filter(({ instance }) => instance.weight === 0),
-    endpoints.filter(({ reserved }) => reserved),
-  ].filter((members) => members.length > 0)
+  const lastResorts = [weightless, reserved].filter((members) => members.length > 0)
   const used = levels.filter(({ picker }) => picker !== undefined)
   const reserves = lastResorts.map((members) => roundRobin(members, random))
   return used.length > 1
     ? new LevelsPicker(levels, reserves, random)
     : new OrderPicker([...used.flatMap(({ picker }) => picker ?? []), ...reserves])
+}
+
+function listOf<E>(lists: Map<number, E[]>, priority: number): E[] {
+  const known = lists.get(priority)
+  if (known !== undefined) return known
+  const made: E[] = []
+  lists.set(priority, made)
+  return made
 }
 
 /** The first that has an endpoint: what nearly every service needs. */

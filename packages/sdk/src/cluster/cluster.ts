@@ -64,7 +64,7 @@ export class Cluster implements ReserveWitness {
   readonly #retiring = new Map<Endpoint, Promise<void>>()
   /** Ends the watch; undefined while there is none. */
   #watching: AbortController | undefined
-  #endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>()
+  #endpoints = new Map<string, Endpoint>()
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
   #picker: TieredPicker<Endpoint> | undefined
@@ -283,10 +283,10 @@ export class Cluster implements ReserveWitness {
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
     const plan = reconcile(this.#endpoints, [...instances, ...held.values()])
     const seedMs = this.#typicalLatency()
-    const endpoints = new Map<string, Endpoint>()
+    const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     for (const { endpoint, instance } of plan.kept) {
       endpoint.instance = instance
-      endpoints.set(instance.key, endpoint)
+      if (!plan.inPlace) endpoints.set(instance.key, endpoint)
     }
     for (const instance of plan.added)
       endpoints.set(instance.key, createEndpoint(instance, seedMs, this.policy))

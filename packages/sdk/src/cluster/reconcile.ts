@@ -1,4 +1,5 @@
 import type { Instance } from '../discovery/resolver.js'
+import { sameKeys } from './same-keys.js'
 
 /** What has to happen for the endpoints to be those of a snapshot. */
 export interface Plan<E> {
@@ -8,6 +9,8 @@ export interface Plan<E> {
   readonly removed: readonly E[]
   /** Does a picker have to be made anew: is a member or a weight different? */
   readonly changed: boolean
+  /** Are they the same endpoints in the same order? */
+  readonly inPlace: boolean
 }
 
 /**
@@ -21,21 +24,34 @@ export function reconcile<E extends { readonly instance: Instance }>(
 ): Plan<E> {
   const kept: { endpoint: E; instance: Instance }[] = []
   const added: Instance[] = []
+  // With the same keys as before there is none twice.
+  const inOrder = sameKeys(current, instances)
   const seen = new Set<string>()
-  const stays = new Set<E>()
   let reweighted = false
   for (const instance of instances) {
-    if (seen.has(instance.key)) continue
-    seen.add(instance.key)
+    if (!inOrder) {
+      if (seen.has(instance.key)) continue
+      seen.add(instance.key)
+    }
     const endpoint = current.get(instance.key)
     if (endpoint?.instance.origin === instance.origin) {
-      stays.add(endpoint)
       kept.push({ endpoint, instance })
       reweighted ||= endpoint.instance.weight !== instance.weight
     } else {
       added.push(instance)
     }
   }
-  const removed = [...current.values()].filter((endpoint) => !stays.has(endpoint))
-  return { kept, added, removed, changed: reweighted || added.length > 0 || removed.length > 0 }
+  const allStay = kept.length === current.size
+  return {
+    kept,
+    added,
+    removed: allStay ? [] : without([...current.values()], kept),
+    changed: reweighted || added.length > 0 || !allStay,
+    inPlace: inOrder && allStay,
+  }
+}
+
+function without<E>(all: readonly E[], kept: readonly { readonly endpoint: E }[]): readonly E[] {
+  const stays = new Set(kept.map(({ endpoint }) => endpoint))
+  return all.filter((endpoint) => !stays.has(endpoint))
 }

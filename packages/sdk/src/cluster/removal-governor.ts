@@ -1,4 +1,5 @@
 import type { Instance, Snapshot } from '../discovery/resolver.js'
+import { sameKeys } from './same-keys.js'
 
 export interface GovernorOptions {
   /** Above this share of what was listed within `windowMs`, and more than one, a removal is hard to believe. */
@@ -43,7 +44,7 @@ interface Missing {
  */
 export class RemovalGovernor {
   readonly #options: GovernorOptions
-  #listed: ReadonlyMap<string, Instance> = new Map<string, Instance>()
+  #listed = new Map<string, Instance>()
   #listedFromDisk = false
   readonly #missing = new Map<string, Missing>()
 
@@ -64,8 +65,8 @@ export class RemovalGovernor {
 
   /** Takes in a whole set. Returns why it began to hold something, where it did. */
   govern({ instances, excluded, doubt, savedAt }: Snapshot, now: number): HoldReason | undefined {
-    const listed = new Map(instances.map((instance) => [instance.key, instance]))
-    this.#note(listed, now)
+    const listed = indexed(instances, this.#listed)
+    if (listed !== this.#listed) this.#note(listed, now)
     for (const { key, kind } of excluded) if (kind === 'deliberate') this.#missing.delete(key)
     // A set from disk is no news of the registry's: what has gone since it was saved may well have gone.
     if (this.#listedFromDisk && doubt === undefined) this.#missing.clear()
@@ -96,7 +97,7 @@ export class RemovalGovernor {
   }
 
   #note(listed: ReadonlyMap<string, Instance>, now: number): void {
-    for (const key of listed.keys()) this.#missing.delete(key)
+    for (const key of this.#missing.keys()) if (listed.has(key)) this.#missing.delete(key)
     for (const [key, instance] of this.#listed)
       if (!listed.has(key)) this.#missing.set(key, { instance, at: now, held: undefined })
   }
@@ -133,4 +134,12 @@ export class RemovalGovernor {
     if (held !== undefined) return { ...held, reason }
     return { instance, reason, since: now, until: now + this.#options.holdMs, confirmed: false }
   }
+}
+
+/** By key; in the map of before where the keys are the same ones. */
+function indexed(instances: readonly Instance[], before: Map<string, Instance>): Map<string, Instance> {
+  if (!sameKeys(before, instances)) return new Map(instances.map((instance) => [instance.key, instance]))
+  for (const instance of instances)
+    if (before.get(instance.key) !== instance) before.set(instance.key, instance)
+  return before
 }
