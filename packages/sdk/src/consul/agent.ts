@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { Clock, Timer } from '../clock.js'
+import { nextTurn, type Clock, type Timer } from '../clock.js'
 import { asError, reasonOf } from '../errors.js'
 import { answerHead, retryAfterMs, type AnswerHead } from './answer-head.js'
 import { ConsulError } from './consul-error.js'
@@ -42,6 +42,9 @@ const LARGEST_BODY_BYTES = 64 * 1024 * 1024
 
 // For a body in all, so that an agent which trickles cannot hold a watch for ever: 64 MiB at 20 Mbit/s.
 const BODY_TIMEOUT_MS = 30_000
+
+// Node reads up to 2 MB from a socket before it looks at anything else, which to parse takes 25 ms. So much takes 3.
+const TURN_BYTES = 256 * 1024
 
 /** What one agent is asked over: bounded in time and size, with credentials that are renewed when they must be. */
 export class ConsulAgent {
@@ -160,12 +163,18 @@ export class ConsulAgent {
 
   async #read({ body }: Dispatcher.ResponseData, onChunk: (chunk: Buffer) => void): Promise<void> {
     let size = 0
+    let unbroken = 0
     try {
       for await (const chunk of body as AsyncIterable<Buffer>) {
         size += chunk.length
         if (size > LARGEST_BODY_BYTES)
           throw new ConsulError(`${this.name} gave an answer longer than ${LARGEST_BODY_BYTES} bytes`)
         onChunk(chunk)
+        unbroken += chunk.length
+        if (unbroken >= TURN_BYTES) {
+          unbroken = 0
+          await nextTurn()
+        }
       }
     } catch (thrown) {
       if (!isOfTheStream(thrown)) throw thrown
