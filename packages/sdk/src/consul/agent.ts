@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import type { Client, Dispatcher } from 'undici'
 import { nextTurn, type Clock, type Timer } from '../clock.js'
 import { asError, reasonOf } from '../errors.js'
 import { answerHead, retryAfterMs, type AnswerHead } from './answer-head.js'
@@ -118,28 +118,45 @@ export class ConsulAgent {
   }
 
   async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+    const connection = await this.#take()
     const timed = new Deadline(this.#clock, signal)
+    let whole = false
     try {
       timed.set(request.timeoutMs, `has not answered ${request.path} within ${request.timeoutMs} ms`)
-      const response = await this.#send(request, timed.signal)
+      const response = await this.#send(connection, request, timed.signal)
       timed.set(BODY_TIMEOUT_MS, `has not ended its answer within ${BODY_TIMEOUT_MS} ms`)
       const head = answerHead(response.headers)
-      if (response.statusCode === 200) await this.#read(response, (chunk) => onChunk(chunk, head))
-      else throw await this.#refusal(response)
+      const answered = response.statusCode === 200
+      if (answered) await this.#read(response, (chunk) => onChunk(chunk, head))
+      const refusal = answered ? undefined : await this.#refusal(response)
+      whole = true
+      if (refusal !== undefined) throw refusal
       return head
     } catch (error) {
       throw timed.missed === undefined ? error : new ConsulError(`${this.name} ${timed.missed}`)
     } finally {
       timed.clear()
+      this.#transport.release(connection, whole)
     }
   }
 
-  async #send(request: AgentRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #take(): Promise<Client> {
+    try {
+      return await this.#transport.take()
+    } catch (thrown) {
+      throw this.#unreached(thrown)
+    }
+  }
+
+  async #send(
+    connection: Client,
+    request: AgentRequest,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
     const { method, path, body } = request
     try {
-      const dispatcher = await this.#transport.dispatcher()
       const headers = await this.#credentials.headers()
-      return await dispatcher.request({
+      return await connection.request({
         method,
         path: `${this.#options.pathPrefix}${path}${this.#query(request)}`,
         headers: { accept: 'application/json', ...headers },
@@ -147,10 +164,13 @@ export class ConsulAgent {
         signal,
       })
     } catch (thrown) {
-      throw new ConsulError(`${this.name} could not be reached: ${reasonOf(asError(thrown))}`, {
-        cause: thrown,
-      })
+      throw this.#unreached(thrown)
     }
+  }
+
+  #unreached(thrown: unknown): ConsulError {
+    const reason = reasonOf(asError(thrown))
+    return new ConsulError(`${this.name} could not be reached: ${reason}`, { cause: thrown })
   }
 
   #query({ query }: AgentRequest): string {
