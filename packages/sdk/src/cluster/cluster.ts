@@ -61,7 +61,7 @@ export class Cluster {
   readonly #waiters = new Set<() => void>()
   /** Endpoints that left the set with requests in flight, and the end of those. */
   readonly #retiring = new Map<Endpoint, Promise<void>>()
-  #endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>()
+  #endpoints = new Map<string, Endpoint>()
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
   #picker: TieredPicker<Endpoint> | undefined
@@ -218,10 +218,10 @@ export class Cluster {
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
     const plan = reconcile(this.#endpoints, [...this.#snapshot.instances, ...held.values()])
     const seedMs = this.#typicalLatency()
-    const endpoints = new Map<string, Endpoint>()
+    const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     for (const { endpoint, instance } of plan.kept) {
       endpoint.instance = instance
-      endpoints.set(instance.key, endpoint)
+      if (!plan.inPlace) endpoints.set(instance.key, endpoint)
     }
     for (const instance of plan.added) endpoints.set(instance.key, createEndpoint(instance, seedMs))
     let moved = false

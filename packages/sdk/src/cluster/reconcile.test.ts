@@ -86,3 +86,20 @@ test('of two instances with one key the first counts', () => {
   const instance = instanceAt('http://10.0.0.1:1')
   expect(reconcile(new Map(), [instance, { ...instance, weight: 9 }]).added).toEqual([instance])
 })
+
+test('they are in place when they are the same ones in the same order, and not otherwise', () => {
+  fc.assert(
+    fc.property(instances, instances, (before, after) => {
+      const current = apply(new Map(), before)
+      const next = apply(current, after)
+      const same = [...next.values()].every((endpoint, index) => endpoint === [...current.values()][index])
+      const expected = after.length === current.size && same && next.size === current.size
+      expect(reconcile(current, after).inPlace).toBe(expected)
+    }),
+  )
+  const [a, b] = [instanceAt('http://10.0.0.1:1'), instanceAt('http://10.0.0.1:2')]
+  const current = apply(new Map(), [a, b])
+  expect(reconcile(current, [b, a]).inPlace).toBe(false)
+  // The same key at another place is another endpoint.
+  expect(reconcile(current, [{ ...a, origin: 'http://10.0.0.9:1' }, b]).inPlace).toBe(false)
+})

@@ -1,4 +1,5 @@
 import type { Instance } from '../discovery/resolver.js'
+import { sameKeys } from './same-keys.js'
 
 /** What has to happen for the endpoints to be those of a snapshot. */
 export interface Plan<E> {
@@ -8,6 +9,8 @@ export interface Plan<E> {
   readonly removed: readonly E[]
   /** Does a picker have to be made anew: is a member, a weight or a level different? */
   readonly changed: boolean
+  /** Are they the same endpoints in the same order? */
+  readonly inPlace: boolean
 }
 
 /**
@@ -22,15 +25,17 @@ export function reconcile<E extends { readonly instance: Instance }>(
 ): Plan<E> {
   const kept: { endpoint: E; instance: Instance }[] = []
   const added: Instance[] = []
+  // With the same keys as before there is none twice.
+  const inOrder = sameKeys(current, instances)
   const seen = new Set<string>()
-  const stays = new Set<E>()
   let moved = false
   for (const instance of instances) {
-    if (seen.has(instance.key)) continue
-    seen.add(instance.key)
+    if (!inOrder) {
+      if (seen.has(instance.key)) continue
+      seen.add(instance.key)
+    }
     const endpoint = current.get(instance.key)
     if (endpoint !== undefined && samePlace(endpoint.instance, instance)) {
-      stays.add(endpoint)
       kept.push({ endpoint, instance })
       moved ||=
         endpoint.instance.weight !== instance.weight || endpoint.instance.priority !== instance.priority
@@ -38,8 +43,14 @@ export function reconcile<E extends { readonly instance: Instance }>(
       added.push(instance)
     }
   }
-  const removed = [...current.values()].filter((endpoint) => !stays.has(endpoint))
-  return { kept, added, removed, changed: moved || added.length > 0 || removed.length > 0 }
+  const allStay = kept.length === current.size
+  return {
+    kept,
+    added,
+    removed: allStay ? [] : without([...current.values()], kept),
+    changed: moved || added.length > 0 || !allStay,
+    inPlace: inOrder && allStay,
+  }
 }
 
 /** The order of addresses is a preference, and no reason to give connections up. */
@@ -49,4 +60,9 @@ function samePlace(a: Instance, b: Instance): boolean {
   if (before === after) return true
   if (before === undefined || after === undefined) return false
   return before.length === after.length && before.every((address) => after.includes(address))
+}
+
+function without<E>(all: readonly E[], kept: readonly { readonly endpoint: E }[]): readonly E[] {
+  const stays = new Set(kept.map(({ endpoint }) => endpoint))
+  return all.filter((endpoint) => !stays.has(endpoint))
 }

@@ -1,5 +1,5 @@
-import type { Dispatcher } from 'undici'
-import type { Clock, Timer } from '../clock.js'
+import type { Client, Dispatcher } from 'undici'
+import { nextTurn, type Clock, type Timer } from '../clock.js'
 import { asError, reasonOf } from '../errors.js'
 import { answerHead, retryAfterMs, type AnswerHead } from './answer-head.js'
 import { ConsulError } from './consul-error.js'
@@ -42,6 +42,9 @@ const LARGEST_BODY_BYTES = 64 * 1024 * 1024
 
 // For a body in all, so that an agent which trickles cannot hold a watch for ever: 64 MiB at 20 Mbit/s.
 const BODY_TIMEOUT_MS = 30_000
+
+// Node reads up to 2 MB from a socket before it looks at anything else, which to parse takes 25 ms. So much takes 3.
+const TURN_BYTES = 256 * 1024
 
 /** What one agent is asked over: bounded in time and size, with credentials that are renewed when they must be. */
 export class ConsulAgent {
@@ -115,28 +118,45 @@ export class ConsulAgent {
   }
 
   async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+    const connection = await this.#take()
     const timed = new Deadline(this.#clock, signal)
+    let whole = false
     try {
       timed.set(request.timeoutMs, `has not answered ${request.path} within ${request.timeoutMs} ms`)
-      const response = await this.#send(request, timed.signal)
+      const response = await this.#send(connection, request, timed.signal)
       timed.set(BODY_TIMEOUT_MS, `has not ended its answer within ${BODY_TIMEOUT_MS} ms`)
       const head = answerHead(response.headers)
-      if (response.statusCode === 200) await this.#read(response, (chunk) => onChunk(chunk, head))
-      else throw await this.#refusal(response)
+      const answered = response.statusCode === 200
+      if (answered) await this.#read(response, (chunk) => onChunk(chunk, head))
+      const refusal = answered ? undefined : await this.#refusal(response)
+      whole = true
+      if (refusal !== undefined) throw refusal
       return head
     } catch (error) {
       throw timed.missed === undefined ? error : new ConsulError(`${this.name} ${timed.missed}`)
     } finally {
       timed.clear()
+      this.#transport.release(connection, whole)
     }
   }
 
-  async #send(request: AgentRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #take(): Promise<Client> {
+    try {
+      return await this.#transport.take()
+    } catch (thrown) {
+      throw this.#unreached(thrown)
+    }
+  }
+
+  async #send(
+    connection: Client,
+    request: AgentRequest,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
     const { method, path, body } = request
     try {
-      const dispatcher = await this.#transport.dispatcher()
       const headers = await this.#credentials.headers()
-      return await dispatcher.request({
+      return await connection.request({
         method,
         path: `${this.#options.pathPrefix}${path}${this.#query(request)}`,
         headers: { accept: 'application/json', ...headers },
@@ -144,10 +164,13 @@ export class ConsulAgent {
         signal,
       })
     } catch (thrown) {
-      throw new ConsulError(`${this.name} could not be reached: ${reasonOf(asError(thrown))}`, {
-        cause: thrown,
-      })
+      throw this.#unreached(thrown)
     }
+  }
+
+  #unreached(thrown: unknown): ConsulError {
+    const reason = reasonOf(asError(thrown))
+    return new ConsulError(`${this.name} could not be reached: ${reason}`, { cause: thrown })
   }
 
   #query({ query }: AgentRequest): string {
@@ -160,12 +183,18 @@ export class ConsulAgent {
 
   async #read({ body }: Dispatcher.ResponseData, onChunk: (chunk: Buffer) => void): Promise<void> {
     let size = 0
+    let unbroken = 0
     try {
       for await (const chunk of body as AsyncIterable<Buffer>) {
         size += chunk.length
         if (size > LARGEST_BODY_BYTES)
           throw new ConsulError(`${this.name} gave an answer longer than ${LARGEST_BODY_BYTES} bytes`)
         onChunk(chunk)
+        unbroken += chunk.length
+        if (unbroken >= TURN_BYTES) {
+          unbroken = 0
+          await nextTurn()
+        }
       }
     } catch (thrown) {
       if (!isOfTheStream(thrown)) throw thrown
