@@ -50,6 +50,31 @@ export type { ServerBalancer } from './balance/server-balancer.js'
 export { leastRequest, peakEwma } from './balance/load.js'
 export type { Load } from './balance/load.js'
 export type { Balancer, Candidate, LoadObserver, PickContext, Picker } from './balance/picker.js'
+export { register } from './registration/register.js'
+export type {
+  Registration,
+  RegistrationInspection,
+  RegistrationWaitOptions,
+} from './registration/registration.js'
+export type { AddressTag, RegisterOptions, TaggedAddress } from './registration/options.js'
+export type {
+  CheckOptions,
+  CheckStatus,
+  GrpcCheckOptions,
+  HttpCheckOptions,
+  TcpCheckOptions,
+  TtlCheckOptions,
+} from './registration/check-options.js'
+export type { DrainOptions } from './registration/drain-options.js'
+export type { DrainReport } from './registration/drain.js'
+export type { LastError, RegistrationState } from './registration/upkeep.js'
+export { gracefulShutdown } from './registration/graceful-shutdown.js'
+export type {
+  GracefulShutdown,
+  GracefulShutdownOptions,
+  ShutdownReport,
+} from './registration/graceful-shutdown.js'
+export type { AnyHttpServer } from './registration/server-traffic.js'
 export { systemClock } from './clock.js'
 export type { Clock, Timer } from './clock.js'
 export type { Random } from './random.js'

@@ -289,10 +289,11 @@ export function validateOptions(options: ClientOptions): void {
 // What can stand in a host name, since a service is addressed as http://<service>/; Consul's DNS asks for no less.
 const SERVICE = /^[a-z\d](?:[a-z\d._-]{0,251}[a-z\d])?$/i
 
-function parseService(service: unknown): string {
+/** @param option What to call it in an error. */
+export function parseService(service: unknown, option = 'service'): string {
   if (typeof service === 'string' && SERVICE.test(service)) return service
   throw invalidOption(
-    'service',
+    option,
     service,
     'the name of a Consul service: letters, digits, "-", "_" and ".", not at an end, at most 253',
   )

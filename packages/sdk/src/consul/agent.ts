@@ -28,11 +28,14 @@ export interface AgentRequest {
   readonly query?: URLSearchParams
   /** Sent as JSON. */
   readonly body?: object
+  /** Statuses beside 200 that are answers as well. Default: none. */
+  readonly accept?: readonly number[]
   /** From asking to the head of the answer, in milliseconds; its body has {@link BODY_TIMEOUT_MS} more. */
   readonly timeoutMs: number
 }
 
 export interface Answer {
+  readonly statusCode: number
   readonly head: AnswerHead
   readonly text: string
 }
@@ -69,8 +72,8 @@ export class ConsulAgent {
    */
   async ask(request: AgentRequest, signal: AbortSignal): Promise<Answer> {
     const chunks: Buffer[] = []
-    const head = await this.#exchange(request, (chunk) => chunks.push(chunk), signal)
-    return { head, text: Buffer.concat(chunks).toString('utf8') }
+    const answered = await this.#exchange(request, (chunk) => chunks.push(chunk), signal)
+    return { ...answered, text: Buffer.concat(chunks).toString('utf8') }
   }
 
   /**
@@ -86,7 +89,7 @@ export class ConsulAgent {
   ): Promise<{ readonly head: AnswerHead; readonly entries: readonly ListEntry<T>[] }> {
     let list: JsonListReader<T> | undefined
     try {
-      const head = await this.#exchange(
+      const answered = await this.#exchange(
         request,
         (chunk, chunkHead) => {
           list ??= listOf(chunkHead)
@@ -94,9 +97,9 @@ export class ConsulAgent {
         },
         signal,
       )
-      list ??= listOf(head)
+      list ??= listOf(answered.head)
       list.end()
-      return { head, entries: list.entries }
+      return { head: answered.head, entries: list.entries }
     } catch (error) {
       if (error instanceof ConsulError) throw error
       throw new ConsulError(
@@ -107,7 +110,7 @@ export class ConsulAgent {
   }
 
   /** Once, and once more where the token has been replaced in its file meanwhile. */
-  async #exchange(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+  async #exchange(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<Answered> {
     try {
       return await this.#attempt(request, onChunk, signal)
     } catch (error) {
@@ -117,7 +120,7 @@ export class ConsulAgent {
     }
   }
 
-  async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+  async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<Answered> {
     const connection = await this.#take()
     const timed = new Deadline(this.#clock, signal)
     let whole = false
@@ -126,12 +129,13 @@ export class ConsulAgent {
       const response = await this.#send(connection, request, timed.signal)
       timed.set(BODY_TIMEOUT_MS, `has not ended its answer within ${BODY_TIMEOUT_MS} ms`)
       const head = answerHead(response.headers)
-      const answered = response.statusCode === 200
-      if (answered) await this.#read(response, (chunk) => onChunk(chunk, head))
-      const refusal = answered ? undefined : await this.#refusal(response)
+      const { statusCode } = response
+      const accepted = statusCode === 200 || request.accept?.includes(statusCode) === true
+      if (accepted) await this.#read(response, (chunk) => onChunk(chunk, head))
+      const refusal = accepted ? undefined : await this.#refusal(request, response)
       whole = true
       if (refusal !== undefined) throw refusal
-      return head
+      return { statusCode, head }
     } catch (error) {
       throw timed.missed === undefined ? error : new ConsulError(`${this.name} ${timed.missed}`)
     } finally {
@@ -205,14 +209,14 @@ export class ConsulAgent {
     }
   }
 
-  async #refusal(response: Dispatcher.ResponseData): Promise<ConsulError> {
+  async #refusal({ method }: AgentRequest, response: Dispatcher.ResponseData): Promise<ConsulError> {
     const { statusCode, headers } = response
     const chunks: Buffer[] = []
     await this.#read(response, (chunk) => chunks.push(chunk))
     const said = Buffer.concat(chunks).toString('utf8').trim().slice(0, 200)
     const retryAfter = headers['retry-after']
     return new ConsulError(
-      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceFor(statusCode, said)}`,
+      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceFor(statusCode, said, method)}`,
       {
         statusCode,
         retryAfterMs: retryAfterMs(
@@ -229,6 +233,7 @@ function isOfTheStream(thrown: unknown): thrown is Error {
   return thrown instanceof Error && 'code' in thrown
 }
 
+type Answered = Omit<Answer, 'text'>
 type ChunkListener = (chunk: Buffer, head: AnswerHead) => void
 
 /** A time by our own clock for each step of a question, as one signal. */
@@ -274,10 +279,13 @@ class Deadline {
   readonly #abort = (): void => this.#controller.abort()
 }
 
-function adviceFor(status: number, said: string): string {
+function adviceFor(status: number, said: string, method: AgentRequest['method']): string {
   switch (status) {
-    case 403:
-      return ': the token (option consul.token, or CONSUL_HTTP_TOKEN) needs service:read and node:read'
+    case 403: {
+      // What is written through us is services, and what is read are services and their nodes.
+      const rules = method === 'PUT' ? 'service:write' : 'service:read and node:read'
+      return `: the token (option consul.token, or CONSUL_HTTP_TOKEN) needs ${rules}`
+    }
     case 429:
       return ': too many connections from this address; see limits.http_max_conns_per_client of the agent'
     case 500:
