@@ -70,7 +70,7 @@ describe('the index', () => {
     const { next } = await follow(answer(7, one), answer(9, two))
     expect(await next()).toBe('snapshot of 1+0')
     expect(await next()).toBe('snapshot of 2+0')
-    expect(agent.queries).toEqual([
+    expect(agent.queries).toMatchObject([
       { path: '/v1/health/service/orders', index: undefined, wait: undefined, token: 'secret' },
       { path: '/v1/health/service/orders', index: '7', wait: '60000ms', token: 'secret' },
     ])
