@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isAborted } from '../clock.js'
 import type { Plan } from './consul-plan.js'
 import type { HealthSnapshot } from './consul-health.js'
 import type { TargetEvent, WatchTarget } from './consul-watch.js'
-import type { ExcludedInstance, ResolverEvent, Snapshot } from './resolver.js'
+import type { ExcludedInstance, Instance, ResolverEvent, Snapshot } from './resolver.js'
 
 /** One target that is watched, and what it said last. */
 interface Followed {
@@ -33,12 +34,16 @@ export class TargetSet {
 
   /** Goes on with the targets that stay, begins with new ones, and ends the others. */
   adopt(plan: Plan): void {
+    const known = this.#plan
+    if (isDeepStrictEqual(plan, known)) return
+    // The same object for the same wish: others tell by that whether it has changed.
+    const policy = isDeepStrictEqual(plan.policy, known?.policy) ? known?.policy : plan.policy
     const before = new Map(this.#followed.map((followed) => [nameOf(followed.target), followed]))
-    this.#plan = plan
+    this.#plan = { ...plan, policy }
     this.#followed = plan.targets.map((target) => {
-      const known = before.get(nameOf(target))
+      const followed = before.get(nameOf(target))
       before.delete(nameOf(target))
-      return known ?? this.#start(target)
+      return followed ?? this.#start(target)
     })
     for (const { stop } of before.values()) stop.abort()
     this.#changed = true
@@ -55,11 +60,13 @@ export class TargetSet {
     const [first] = this.#followed
     const events: ResolverEvent[] = []
     if (first === undefined) return events
-    if (this.#changed && this.#hasSet(first)) events.push(this.#snapshot())
+    if (this.#changed && this.#hasSet(first)) {
+      events.push(this.#snapshot())
+      this.#changed = false
+    }
     // Again after a set that another target has changed: the first one's part of it is still of old.
     if (first.cause !== undefined && (this.#failed || events.length > 0))
       events.push({ kind: 'stale', cause: first.cause })
-    this.#changed = false
     this.#failed = false
     return events
   }
@@ -87,9 +94,9 @@ export class TargetSet {
         this.#changed = true
       } else {
         // Of another than the first it is a note beside the set, which only its beginning changes.
-        if (followed !== this.#followed[0] && followed.cause === undefined) this.#changed = true
+        if (followed === this.#followed[0]) this.#failed = true
+        else if (followed.cause === undefined) this.#changed = true
         followed.cause = event.cause
-        this.#failed = true
       }
       this.#onChange()
     }
@@ -113,7 +120,7 @@ export class TargetSet {
     const alone = others.length === 0 ? only?.health : undefined
     return {
       kind: 'snapshot',
-      instances: alone?.instances ?? healths.flatMap(({ instances }) => instances),
+      instances: alone?.instances ?? inFirstLevel(healths.flatMap(({ instances }) => instances)),
       excluded: alone?.excluded ?? [...healths.flatMap(({ excluded }) => excluded), ...notes],
       ...(doubt === undefined ? {} : { doubt }),
       ...(this.#plan?.policy === undefined ? {} : { policy: this.#plan.policy }),
@@ -123,6 +130,13 @@ export class TargetSet {
 
 function nameOf(target: WatchTarget): string {
   return JSON.stringify(target)
+}
+
+/** An instance may be in several targets, such as a subset and all of its service: the best level counts. */
+function inFirstLevel(instances: readonly Instance[]): readonly Instance[] {
+  const byKey = new Map<string, Instance>()
+  for (const instance of instances) if (!byKey.has(instance.key)) byKey.set(instance.key, instance)
+  return [...byKey.values()]
 }
 
 function hasInstances({ health }: Followed): boolean {

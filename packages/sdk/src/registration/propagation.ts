@@ -1,7 +1,7 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
 import { asJson, field, list, text } from '../discovery/json.js'
-import { nextIndex } from '../discovery/consul-index.js'
+import { BlockingIndex, CONFIRM_MS, type Waiting } from '../discovery/consul-index.js'
 
 /** Whose maintenance is waited for. */
 export interface Drained {
@@ -30,7 +30,7 @@ export async function isSeenByClients(
   clock: Clock,
   signal: AbortSignal,
 ): Promise<boolean> {
-  let index = 0
+  const index = new BlockingIndex()
   let present = false
   while (!isAborted(signal)) {
     try {
@@ -38,7 +38,7 @@ export async function isSeenByClients(
         {
           method: 'GET',
           path: `/v1/health/service/${encodeURIComponent(drained.service)}`,
-          query: queryFor(drained, index, waitMs),
+          query: queryFor(drained, index.waiting(waitMs)),
           // The caller's signal is what ends it.
           timeoutMs: waitMs * 2,
         },
@@ -46,28 +46,31 @@ export async function isSeenByClients(
       )
       // Consul before 1.5 knows no filter and sends all.
       const entries = list(JSON.parse(body)).filter((entry) => idOf(entry) === drained.id)
+      if (!index.take(head.index)) {
+        await sleep(clock, CONFIRM_MS, signal)
+        continue
+      }
       if (entries.some((entry) => notes(entry).includes(drained.reason))) return true
       // By somebody else's hand, who gave another reason.
       if (entries.length > 0 && entries.every((entry) => notes(entry).length > 0)) return true
       // It may not have got there yet, or a token may not see it: that it is not listed says something only if it was.
       if (entries.length === 0 && (present || drained.gone)) return true
       present ||= entries.length > 0
-      index = nextIndex(index, head.index)
       await sleep(clock, PAUSE_MS, signal)
     } catch {
-      index = 0
+      index.reset()
       await sleep(clock, RETRY_MS, signal)
     }
   }
   return false
 }
 
-function queryFor({ id }: Drained, index: number, waitMs: number): URLSearchParams {
+function queryFor({ id }: Drained, waiting: Waiting | undefined): URLSearchParams {
   // Of a large service, the one instance is all that has to be sent.
   const query = new URLSearchParams({ filter: `Service.ID == ${JSON.stringify(id)}` })
-  if (index > 0) {
-    query.set('index', String(index))
-    query.set('wait', `${waitMs}ms`)
+  if (waiting !== undefined) {
+    query.set('index', String(waiting.index))
+    query.set('wait', `${waiting.waitMs}ms`)
   }
   return query
 }

@@ -9,9 +9,10 @@ import type { Resolver } from '../discovery/resolver.js'
 import { parseOptions } from '../options.js'
 import { seededRandom } from '../random.js'
 import { addressRecord, DnsServer, srvRecord } from './dns-server.test.support.js'
-import { answer, healthEntry, refuse, type FakeConsulStep } from './fake-consul-steps.js'
+import { answer, refuse, type FakeConsulStep } from './fake-consul-steps.js'
 import { FakeConsul } from './fake-consul.js'
 import { FakeResolver, instanceAt } from './fake-resolver.js'
+import { healthEntry } from './health-entry.js'
 import type { ManualClock } from './manual-clock.js'
 
 /** What a resolver asks, in the hands of a test. An instance is a number; where it is, is for `hostOf` to say. */
