@@ -31,6 +31,7 @@ export async function benchClient(children: Children, where: Placement, quick: b
   })
   await upstreams.worker.stop()
   return {
+    kind: 'race',
     part: 'client',
     units: { rate: 'requests/s', cost: 'CPU µs a request' },
     groups: [groupOf(`4 upstreams, ${CONCURRENCY} requests in flight`, match, COMPARISONS)],

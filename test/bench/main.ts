@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { Children } from './children.js'
 import { benchClient } from './client.js'
 import { parseFlags, usage, type Flags, type Part } from './flags.js'
+import { benchDiscovery } from './discovery/discovery.js'
 import { describeMachine, placement, type Placement } from './machine.js'
 import { benchPicks } from './picks.js'
 import { benchProxy } from './proxy.js'
@@ -11,7 +12,12 @@ import type { Results, Section } from './results.js'
 
 type Bench = (children: Children, where: Placement, quick: boolean) => Promise<Section>
 
-const BENCHES: Readonly<Record<Part, Bench>> = { picks: benchPicks, client: benchClient, proxy: benchProxy }
+const BENCHES: Readonly<Record<Part, Bench>> = {
+  picks: benchPicks,
+  client: benchClient,
+  proxy: benchProxy,
+  discovery: benchDiscovery,
+}
 
 async function bench({ parts, quick }: Flags, children: Children): Promise<Results> {
   const startedAt = new Date()

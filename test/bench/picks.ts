@@ -54,6 +54,7 @@ export async function benchPicks(children: Children, where: Placement, quick: bo
     }
   }
   return {
+    kind: 'race',
     part: 'picks',
     units: { rate: 'CPU ns a pick', cost: 'B a pick' },
     groups,

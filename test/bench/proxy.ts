@@ -31,6 +31,7 @@ async function compete(surroundings: Surroundings, load: LoadGenerator, quick: b
   const peers = Object.keys(proxies).filter((name) => name !== SIDECAR)
   const comparisons = peers.map((name) => ({ subject: name, of: SIDECAR, to: name }))
   return {
+    kind: 'race',
     part: 'proxy',
     units: { rate: 'requests/s', cost: 'CPU µs a request' },
     groups: [groupOf(`4 upstreams, ${CONNECTIONS} connections, by ${load.name}`, match, comparisons)],

@@ -1,5 +1,7 @@
 import Table from 'cli-table3'
-import type { Group, Results, Row, Section } from './results.js'
+import { PLAIN, shown } from './report-style.js'
+import { renderSurveys } from './report-survey.js'
+import type { Group, Race, Results, Row } from './results.js'
 import type { Spread } from './rounds.js'
 
 const HEAD = [
@@ -16,24 +18,18 @@ const HEAD = [
   'cost ratio',
 ]
 
-/** The one table, what was left out, and what to know when reading it. */
+/** The tables, what was left out, and what to know when reading it. */
 export function render({ sections, machine, seconds, quick }: Results): string {
-  const table = new Table({
-    head: HEAD,
-    // Colours would end up as codes in whatever this is pasted into.
-    style: { head: [], border: [], compact: true },
-    colAligns: HEAD.map((_, column) => (column === 0 || column === 7 ? 'left' : 'right')),
-  })
-  for (const section of sections) {
-    for (const group of section.groups) table.push(titleOf(section, group), ...group.rows.map(lineOf))
-  }
   const { placement } = machine
+  const races = sections.filter((section) => section.kind === 'race')
+  const surveys = sections.filter((section) => section.kind === 'survey')
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${machine.node}`,
     placement.unpinned === undefined
       ? `Subjects run on core ${placement.subject ?? ''}, load and upstreams on ${placement.load ?? ''}.`
       : `Nothing is pinned: ${placement.unpinned}.`,
-    table.toString(),
+    ...(races.length > 0 ? [tableOfRaces(races)] : []),
+    ...(surveys.length > 0 ? [renderSurveys(surveys)] : []),
     ...sections.flatMap(({ part, notes }) => notes.map((note) => `${part}: ${note}`)),
     ...sections.flatMap(({ part, skipped }) =>
       skipped.map(({ what, why }) => `${part}: skipped ${what}: ${why}`),
@@ -43,7 +39,18 @@ export function render({ sections, machine, seconds, quick }: Results): string {
   ].join('\n')
 }
 
-function titleOf({ units }: Section, { title, rounds }: Group): { colSpan: number; content: string }[] {
+function tableOfRaces(races: readonly Race[]): string {
+  const table = new Table({
+    head: HEAD,
+    style: PLAIN,
+    colAligns: HEAD.map((_, column) => (column === 0 || column === 7 ? 'left' : 'right')),
+  })
+  for (const race of races)
+    for (const group of race.groups) table.push(titleOf(race, group), ...group.rows.map(lineOf))
+  return table.toString()
+}
+
+function titleOf({ units }: Race, { title, rounds }: Group): { colSpan: number; content: string }[] {
   const content = `${title}: ${units.rate}; cost: ${units.cost}; ${rounds.length} rounds`
   return [{ colSpan: HEAD.length, content }]
 }
@@ -64,12 +71,6 @@ function lineOf({ subject, rate, cost, busy, p50Ms, p99Ms, ratio, costRatio }: R
     ratio === undefined ? '' : quartiles(ratio.rate),
     costRatio === undefined ? '' : times(costRatio.median),
   ]
-}
-
-/** Three digits or so: more are noise. */
-function shown(value: number): string {
-  if (value >= 1000) return Math.round(value).toLocaleString('en')
-  return value >= 100 ? value.toFixed(0) : value.toFixed(value >= 10 ? 1 : 2)
 }
 
 function times(ratio: number): string {

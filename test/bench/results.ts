@@ -45,7 +45,9 @@ export interface Skip {
   readonly why: string
 }
 
-export interface Section {
+/** Contestants side by side. */
+export interface Race {
+  readonly kind: 'race'
   readonly part: Part
   readonly units: { readonly rate: string; readonly cost: string }
   readonly groups: readonly Group[]
@@ -53,6 +55,26 @@ export interface Section {
   /** What a reader must know to read the figures. */
   readonly notes: readonly string[]
 }
+
+/** A number that stands for itself, each time it was measured. */
+export interface Figure {
+  readonly name: string
+  readonly unit: string
+  readonly values: readonly number[]
+  /** What none of them should be above. */
+  readonly atMost: number | undefined
+}
+
+/** Numbers that have nothing to compete with but what they should be. */
+export interface Survey {
+  readonly kind: 'survey'
+  readonly part: Part
+  readonly groups: readonly { readonly title: string; readonly figures: readonly Figure[] }[]
+  readonly skipped: readonly Skip[]
+  readonly notes: readonly string[]
+}
+
+export type Section = Race | Survey
 
 /** All of it, as `--json` writes it. */
 export interface Results {

@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { balancers } from './balance/balancers.js'
-import type { Balancer } from './balance/picker.js'
+import { Balancing } from './balancing.js'
 import type { CallOptions } from './call.js'
 import { ClientDispatcher } from './client-dispatcher.js'
 import { systemClock, type Clock } from './clock.js'
@@ -9,7 +8,6 @@ import { Endpoint, type EndpointKit } from './cluster/endpoint.js'
 import { RemovalGovernor } from './cluster/removal-governor.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Instance, Resolver } from './discovery/resolver.js'
-import type { ServerPolicy } from './discovery/server-policy.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
 import { FairleadError } from './errors.js'
 import { Execution } from './execute.js'
@@ -26,7 +24,7 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
   Dispatcher.RequestOptions<TOpaque>,
   'origin' | 'method'
 > &
-  Pick<CallOptions, 'timeoutMs'> & {
+  Pick<CallOptions, 'timeoutMs' | 'hashKey'> & {
     /** Default `GET`. */
     readonly method?: Dispatcher.HttpMethod
   }
@@ -117,12 +115,13 @@ class ConsulClient implements Client {
     this.service = service
     this.#settings = settings
     this.#clock = clock
+    const balancing = new Balancing(settings, logger)
     this.#resolver = processResolver(settings, clock, logger)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
       service,
       resolver: this.#resolver,
-      balancer: (policy) => chooseBalancer(settings, policy),
+      balancer: (policy) => balancing.balancer(policy),
       createEndpoint: this.#endpointFactory(clock, logger),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
@@ -140,7 +139,11 @@ class ConsulClient implements Client {
     this.dispatcher = new ClientDispatcher({
       service,
       cluster: this.#cluster,
-      execution: new Execution(this.#cluster, { attempts, budget: this.#budget }),
+      execution: new Execution(this.#cluster, {
+        attempts,
+        budget: this.#budget,
+        hasher: (policy) => balancing.hasher(policy),
+      }),
       timeoutMs: (policy) =>
         settings.given.timeoutMs ? settings.timeoutMs : (policy?.requestTimeoutMs ?? settings.timeoutMs),
       clock,
@@ -247,11 +250,6 @@ class ConsulClient implements Client {
     }
     return (instance, seedMs) => new Endpoint(instance, seedMs, kit)
   }
-}
-
-/** What the client was told, else what the registry asks for, else our default. */
-function chooseBalancer(settings: Settings, _policy: ServerPolicy | undefined): Balancer {
-  return settings.balancer ?? balancers.peak_ewma
 }
 
 function reportCircuit(logger: Logger, service: string, endpoint: Endpoint, state: BreakerState): void {

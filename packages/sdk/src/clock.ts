@@ -29,6 +29,11 @@ export function isAborted(signal: AbortSignal): boolean {
   return signal.aborted
 }
 
+/** Resolves when the event loop has turned, so that all else that is ready has had its turn: no time, and no clock's. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
+}
+
 /** Resolves after `delayMs` milliseconds, or at once when `signal` aborts: callers look at the signal. */
 export function sleep(clock: Clock, delayMs: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {

@@ -206,7 +206,7 @@ const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
   ...['0', '10001', 'many'].map(
     (value) => ['--max-services', value, 'It must be a whole number from 1 to 10000.'] as const,
   ),
-  ['--balancer', 'random', `Allowed choices are ${Object.keys(balancers).join(', ')}.`],
+  ['--balancer', 'fastest', `Allowed choices are ${Object.keys(balancers).join(', ')}.`],
   ['--log-level', 'loud', 'Allowed choices are debug, info, warn, error.'],
 ]
 

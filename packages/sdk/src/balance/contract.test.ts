@@ -5,7 +5,13 @@ import { tiers } from './tiers.js'
 import type { PickContext, Picker } from './picker.js'
 
 const names = Object.keys(balancers) as BalancerName[]
-const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
+/**
+ * How far a share may be off, as a part of it. A draw of 2,000 of 10,000: three standard deviations are 6%. On a ring of
+ * 1,024 points a fifth of them has its share within 1 / sqrt(205), 7%; three of these, and the draw.
+ */
+const tolerance = (name: BalancerName): number => (name === 'ring_hash' ? 0.25 : 0.06)
+
+const context: PickContext<FakeCandidate> = { now: 0, tried: [], hash: undefined }
 
 /** How often each candidate is picked, every request ending at once. */
 function countPicks(
@@ -26,13 +32,14 @@ function countPicks(
 const noneLeftOut = { leftOut: new Map<number, number>() }
 
 /** A balancer by itself, and as every client has it. */
-const variants = names.flatMap((name): [string, Maker][] => {
+const variants = names.flatMap((name): [string, Maker, BalancerName][] => {
   const balancer = balancers[name]
   return [
-    [name, (endpoints, seed = 1) => balancer(endpoints, seededRandom(seed))],
+    [name, (endpoints, seed = 1) => balancer(endpoints, seededRandom(seed)), name],
     [
       `${name}, in tiers`,
       (endpoints, seed = 1) => tiers(balancer, endpoints, noneLeftOut, seededRandom(seed)),
+      name,
     ],
   ]
 })
@@ -40,7 +47,7 @@ const variants = names.flatMap((name): [string, Maker][] => {
 type Maker = (endpoints: readonly FakeCandidate[], seed?: number) => Picker<FakeCandidate>
 
 // Every policy, by name, keeps these promises.
-describe.each(variants)('%s', (_, make) => {
+describe.each(variants)('%s', (_, make, name) => {
   test('picks nothing out of nothing', () => {
     expect(make([]).pick(context)).toBeUndefined()
   })
@@ -52,10 +59,8 @@ describe.each(variants)('%s', (_, make) => {
 
   test('reaches every endpoint of equal weight about equally', () => {
     const endpoints = candidates([1, 1, 1, 1, 1])
-    // 5 x 2,000: three standard deviations of a fair draw are 6%.
     for (const count of countPicks(make(endpoints), endpoints, 10_000)) {
-      expect(count).toBeGreaterThan(1880)
-      expect(count).toBeLessThan(2120)
+      expect(Math.abs(count / 2000 - 1)).toBeLessThan(tolerance(name))
     }
   })
 
@@ -76,10 +81,10 @@ describe.each(variants)('%s', (_, make) => {
     const [first, second, third] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]
     const picker = make(endpoints)
     for (let n = 0; n < 50; n++) {
-      expect(picker.pick({ now: 0, tried: [first] })).not.toBe(first)
-      expect(picker.pick({ now: 0, tried: [first, third] })).toBe(second)
+      expect(picker.pick({ ...context, tried: [first] })).not.toBe(first)
+      expect(picker.pick({ ...context, tried: [first, third] })).toBe(second)
     }
-    expect(picker.pick({ now: 0, tried: endpoints })).toBeUndefined()
+    expect(picker.pick({ ...context, tried: endpoints })).toBeUndefined()
   })
 
   test('takes two registrations of one address for two', () => {
@@ -162,7 +167,9 @@ describe.each(names.filter((name) => name !== 'round_robin'))('%s, weighted', (n
     const weights = [3, 2, 1]
     const endpoints = candidates(weights)
     const counts = countPicks(balancers[name](endpoints, seededRandom(1)), endpoints, 12_000)
-    counts.forEach((count, index) => expect(count / (2000 * (weights[index] ?? 0))).toBeCloseTo(1, 1))
+    counts.forEach((count, index) =>
+      expect(Math.abs(count / (2000 * (weights[index] ?? 0)) - 1)).toBeLessThan(tolerance(name)),
+    )
   })
 
   test('gives one huge weight its share, and the small ones theirs', () => {

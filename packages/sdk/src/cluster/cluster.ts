@@ -4,6 +4,7 @@ import type { Clock } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
 import { asError, reasonOf } from '../errors.js'
+import type { KeyHash } from '../hashing/key-hash.js'
 import { few, type Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
@@ -60,7 +61,7 @@ export class Cluster {
   readonly #waiters = new Set<() => void>()
   /** Endpoints that left the set with requests in flight, and the end of those. */
   readonly #retiring = new Map<Endpoint, Promise<void>>()
-  #endpoints: ReadonlyMap<string, Endpoint> = new Map<string, Endpoint>()
+  #endpoints = new Map<string, Endpoint>()
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
   #picker: TieredPicker<Endpoint> | undefined
@@ -139,7 +140,7 @@ export class Cluster {
     this.#following.used = true
     const endpoint = this.#picker?.pick(context)
     if (endpoint !== undefined || context.tried.length === 0) return endpoint
-    return this.#picker?.pick({ now: context.now, tried: [] })
+    return this.#picker?.pick(new Untried(context))
   }
 
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
@@ -217,10 +218,10 @@ export class Cluster {
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
     const plan = reconcile(this.#endpoints, [...this.#snapshot.instances, ...held.values()])
     const seedMs = this.#typicalLatency()
-    const endpoints = new Map<string, Endpoint>()
+    const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     for (const { endpoint, instance } of plan.kept) {
       endpoint.instance = instance
-      endpoints.set(instance.key, endpoint)
+      if (!plan.inPlace) endpoints.set(instance.key, endpoint)
     }
     for (const instance of plan.added) endpoints.set(instance.key, createEndpoint(instance, seedMs))
     let moved = false
@@ -337,6 +338,23 @@ export class Cluster {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const waiter of waiters) waiter()
+  }
+}
+
+/** A request as if it had been to no endpoint yet. */
+class Untried implements PickContext<Endpoint> {
+  readonly now: number
+  readonly tried: readonly Endpoint[] = []
+  readonly #context: PickContext<Endpoint>
+
+  constructor(context: PickContext<Endpoint>) {
+    this.now = context.now
+    this.#context = context
+  }
+
+  /** Left to whoever reads it: not every balancer does. */
+  get hash(): KeyHash | undefined {
+    return this.#context.hash
   }
 }
 

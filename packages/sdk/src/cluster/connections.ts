@@ -1,6 +1,7 @@
-import { buildConnector, Client, errors, type Dispatcher } from 'undici'
+import { Client, errors, type buildConnector, type Dispatcher } from 'undici'
 import type { Instance } from '../discovery/resolver.js'
 import { toDispatchHandler } from '../handler.js'
+import { connectorTo, type TlsOptions } from './connector.js'
 import type { Exchange } from './exchange.js'
 
 /** What an exchange leaves its connection in. */
@@ -11,9 +12,6 @@ export type Ending =
   | 'broken'
   /** We have given it up, with a request perhaps still on its way. */
   | 'abandoned'
-
-/** Node's own options for TLS, such as `ca`, `cert`, `key` and `servername`. */
-export type TlsOptions = Omit<buildConnector.BuildOptions, 'timeout' | 'socketPath' | 'port' | 'host'>
 
 export interface ConnectionsOptions {
   /** Requests above this many wait for a connection, in their order. */
@@ -36,6 +34,8 @@ export interface ConnectionsOptions {
  */
 export class Connections {
   readonly #origin: string
+  /** Where the origin's host name leads; undefined: the machine looks it up for each connection. */
+  readonly #addresses: readonly string[] | undefined
   readonly #max: number
   readonly #options: ConnectionsOptions
   readonly #client: Client.Options
@@ -46,8 +46,9 @@ export class Connections {
   #closed = false
   #drained: (() => void) | undefined
 
-  constructor({ origin }: Pick<Instance, 'origin'>, options: ConnectionsOptions) {
+  constructor({ origin, addresses }: Pick<Instance, 'origin' | 'addresses'>, options: ConnectionsOptions) {
     this.#origin = origin
+    this.#addresses = addresses
     this.#max = options.max
     this.#options = options
     this.#client = { ...options.client, connect: (target, callback) => this.#connect(target, callback) }
@@ -104,7 +105,7 @@ export class Connections {
   #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
     const { tls, connectTimeoutMs: timeoutMs } = this.#options
     if (this.#connector?.timeoutMs !== timeoutMs)
-      this.#connector = { timeoutMs, connect: buildConnector({ ...tls, timeout: timeoutMs }) }
+      this.#connector = { timeoutMs, connect: connectorTo(this.#addresses, timeoutMs, tls) }
     this.#connector.connect(target, callback)
   }
 

@@ -66,7 +66,40 @@ test('the same key at another origin is another endpoint', () => {
   expect(reconcile(current, [moved])).toMatchObject({ added: [moved], removed: [{ instance }] })
 })
 
+test('a name that leads elsewhere is another endpoint; the order of its addresses is not', () => {
+  const placed = (...addresses: string[]): Instance => instanceAt('http://orders.test:1', { addresses })
+  const instance = placed('10.0.0.1', 'fd00::1')
+  const current = new Map([[instance.key, { instance }]])
+  for (const moved of [
+    placed('10.0.0.1'),
+    placed('10.0.0.1', 'fd00::2'),
+    placed('10.0.0.1', 'fd00::1', '10.0.0.2'),
+    instanceAt('http://orders.test:1'),
+  ]) {
+    expect(reconcile(current, [moved])).toMatchObject({ kept: [], added: [moved], removed: [{ instance }] })
+  }
+  const turned = placed('fd00::1', '10.0.0.1')
+  expect(reconcile(current, [turned])).toMatchObject({ changed: false, kept: [{ instance: turned }] })
+})
+
 test('of two instances with one key the first counts', () => {
   const instance = instanceAt('http://10.0.0.1:1')
   expect(reconcile(new Map(), [instance, { ...instance, weight: 9 }]).added).toEqual([instance])
+})
+
+test('they are in place when they are the same ones in the same order, and not otherwise', () => {
+  fc.assert(
+    fc.property(instances, instances, (before, after) => {
+      const current = apply(new Map(), before)
+      const next = apply(current, after)
+      const same = [...next.values()].every((endpoint, index) => endpoint === [...current.values()][index])
+      const expected = after.length === current.size && same && next.size === current.size
+      expect(reconcile(current, after).inPlace).toBe(expected)
+    }),
+  )
+  const [a, b] = [instanceAt('http://10.0.0.1:1'), instanceAt('http://10.0.0.1:2')]
+  const current = apply(new Map(), [a, b])
+  expect(reconcile(current, [b, a]).inPlace).toBe(false)
+  // The same key at another place is another endpoint.
+  expect(reconcile(current, [{ ...a, origin: 'http://10.0.0.9:1' }, b]).inPlace).toBe(false)
 })

@@ -1,4 +1,5 @@
 import type { Instance, Snapshot } from '../discovery/resolver.js'
+import { sameKeys } from './same-keys.js'
 
 export interface GovernorOptions {
   /** Above this share of what was listed within `windowMs`, and more than one, a removal is hard to believe. */
@@ -62,7 +63,7 @@ const STEPS = 60
  */
 export class RemovalGovernor {
   readonly #options: GovernorOptions
-  #listed: ReadonlyMap<string, Instance> = new Map<string, Instance>()
+  #listed = new Map<string, Instance>()
   /** What was listed, is not now, and was taken out by nobody: held, or believed to be gone within the window. */
   readonly #missing = new Map<string, Missing>()
   /** Keys that no answer has listed since they became known. */
@@ -88,8 +89,8 @@ export class RemovalGovernor {
   /** Takes in a whole set. */
   govern({ instances, excluded, doubt, savedAt }: Snapshot, now: number): Verdict {
     const before = this.held
-    const listed = new Map(instances.map((instance) => [instance.key, instance]))
-    const removed = this.#note(listed, now)
+    const listed = indexed(instances, this.#listed)
+    const removed = listed === this.#listed ? [] : this.#note(listed, now)
     for (const { key, kind } of excluded) if (kind === 'deliberate') this.#missing.delete(key)
     if (savedAt !== undefined) for (const key of listed.keys()) this.#hearsay.add(key)
     else this.#check(listed, doubt !== undefined)
@@ -131,7 +132,7 @@ export class RemovalGovernor {
   }
 
   /** Returns the keys of what has been listed until now. */
-  #note(listed: ReadonlyMap<string, Instance>, now: number): readonly string[] {
+  #note(listed: Map<string, Instance>, now: number): readonly string[] {
     for (const key of this.#missing.keys()) if (listed.has(key)) this.#missing.delete(key)
     const removed: string[] = []
     for (const [key, instance] of this.#listed) {
@@ -215,4 +216,12 @@ export class RemovalGovernor {
 
 function isDoubted({ held }: Missing): boolean {
   return held?.reason.kind === 'doubt'
+}
+
+/** By key; in the map of before where the keys are the same ones. */
+function indexed(instances: readonly Instance[], before: Map<string, Instance>): Map<string, Instance> {
+  if (!sameKeys(before, instances)) return new Map(instances.map((instance) => [instance.key, instance]))
+  for (const instance of instances)
+    if (before.get(instance.key) !== instance) before.set(instance.key, instance)
+  return before
 }

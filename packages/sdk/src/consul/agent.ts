@@ -1,10 +1,10 @@
-import type { Dispatcher } from 'undici'
-import type { Clock, Timer } from '../clock.js'
+import type { Client, Dispatcher } from 'undici'
+import { nextTurn, type Clock, type Timer } from '../clock.js'
 import { asError, reasonOf } from '../errors.js'
 import { answerHead, retryAfterMs, type AnswerHead } from './answer-head.js'
 import { ConsulError } from './consul-error.js'
 import { Credentials, type CredentialOptions } from './credentials.js'
-import { JsonListReader } from './json-list.js'
+import type { JsonListReader, Keyed, ListEntry } from './json-list.js'
 import { TlsFiles, type TlsFileOptions } from './tls-files.js'
 import { Transport } from './transport.js'
 
@@ -28,11 +28,14 @@ export interface AgentRequest {
   readonly query?: URLSearchParams
   /** Sent as JSON. */
   readonly body?: object
+  /** Statuses beside 200 that are answers as well. Default: none. */
+  readonly accept?: readonly number[]
   /** From asking to the head of the answer, in milliseconds; its body has {@link BODY_TIMEOUT_MS} more. */
   readonly timeoutMs: number
 }
 
 export interface Answer {
+  readonly statusCode: number
   readonly head: AnswerHead
   readonly text: string
 }
@@ -42,6 +45,9 @@ const LARGEST_BODY_BYTES = 64 * 1024 * 1024
 
 // For a body in all, so that an agent which trickles cannot hold a watch for ever: 64 MiB at 20 Mbit/s.
 const BODY_TIMEOUT_MS = 30_000
+
+// Node reads up to 2 MB from a socket before it looks at anything else, which to parse takes 25 ms. So much takes 3.
+const TURN_BYTES = 256 * 1024
 
 /** What one agent is asked over: bounded in time and size, with credentials that are renewed when they must be. */
 export class ConsulAgent {
@@ -66,33 +72,34 @@ export class ConsulAgent {
    */
   async ask(request: AgentRequest, signal: AbortSignal): Promise<Answer> {
     const chunks: Buffer[] = []
-    const head = await this.#exchange(request, (chunk) => chunks.push(chunk), signal)
-    return { head, text: Buffer.concat(chunks).toString('utf8') }
+    const answered = await this.#exchange(request, (chunk) => chunks.push(chunk), signal)
+    return { ...answered, text: Buffer.concat(chunks).toString('utf8') }
   }
 
   /**
-   * Asks for a list, and hands over its entries while they arrive.
+   * Asks for a list, which is read while it arrives.
    *
+   * @param listOf Who reads it, when the head of the answer is known.
    * @throws ConsulError for every way in which this can fail, also after some entries.
    */
-  async askList(
+  async askList<T extends Keyed>(
     request: AgentRequest,
-    onEntry: (entry: unknown, head: AnswerHead) => void,
+    listOf: (head: AnswerHead) => JsonListReader<T>,
     signal: AbortSignal,
-  ): Promise<AnswerHead> {
-    let head: AnswerHead | undefined
-    const list = new JsonListReader((entry) => head !== undefined && onEntry(entry, head))
+  ): Promise<{ readonly head: AnswerHead; readonly entries: readonly ListEntry<T>[] }> {
+    let list: JsonListReader<T> | undefined
     try {
       const answered = await this.#exchange(
         request,
         (chunk, chunkHead) => {
-          head = chunkHead
+          list ??= listOf(chunkHead)
           list.push(chunk)
         },
         signal,
       )
+      list ??= listOf(answered.head)
       list.end()
-      return answered
+      return { head: answered.head, entries: list.entries }
     } catch (error) {
       if (error instanceof ConsulError) throw error
       throw new ConsulError(
@@ -103,7 +110,7 @@ export class ConsulAgent {
   }
 
   /** Once, and once more where the token has been replaced in its file meanwhile. */
-  async #exchange(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+  async #exchange(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<Answered> {
     try {
       return await this.#attempt(request, onChunk, signal)
     } catch (error) {
@@ -113,29 +120,47 @@ export class ConsulAgent {
     }
   }
 
-  async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+  async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<Answered> {
+    const connection = await this.#take()
     const timed = new Deadline(this.#clock, signal)
+    let whole = false
     try {
       timed.set(request.timeoutMs, `has not answered ${request.path} within ${request.timeoutMs} ms`)
-      const response = await this.#send(request, timed.signal)
+      const response = await this.#send(connection, request, timed.signal)
       timed.set(BODY_TIMEOUT_MS, `has not ended its answer within ${BODY_TIMEOUT_MS} ms`)
       const head = answerHead(response.headers)
-      if (response.statusCode === 200) await this.#read(response, (chunk) => onChunk(chunk, head))
-      else throw await this.#refusal(response)
-      return head
+      const { statusCode } = response
+      const accepted = statusCode === 200 || request.accept?.includes(statusCode) === true
+      if (accepted) await this.#read(response, (chunk) => onChunk(chunk, head))
+      const refusal = accepted ? undefined : await this.#refusal(request, response)
+      whole = true
+      if (refusal !== undefined) throw refusal
+      return { statusCode, head }
     } catch (error) {
       throw timed.missed === undefined ? error : new ConsulError(`${this.name} ${timed.missed}`)
     } finally {
       timed.clear()
+      this.#transport.release(connection, whole)
     }
   }
 
-  async #send(request: AgentRequest, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
+  async #take(): Promise<Client> {
+    try {
+      return await this.#transport.take()
+    } catch (thrown) {
+      throw this.#unreached(thrown)
+    }
+  }
+
+  async #send(
+    connection: Client,
+    request: AgentRequest,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
     const { method, path, body } = request
     try {
-      const dispatcher = await this.#transport.dispatcher()
       const headers = await this.#credentials.headers()
-      return await dispatcher.request({
+      return await connection.request({
         method,
         path: `${this.#options.pathPrefix}${path}${this.#query(request)}`,
         headers: { accept: 'application/json', ...headers },
@@ -143,10 +168,13 @@ export class ConsulAgent {
         signal,
       })
     } catch (thrown) {
-      throw new ConsulError(`${this.name} could not be reached: ${reasonOf(asError(thrown))}`, {
-        cause: thrown,
-      })
+      throw this.#unreached(thrown)
     }
+  }
+
+  #unreached(thrown: unknown): ConsulError {
+    const reason = reasonOf(asError(thrown))
+    return new ConsulError(`${this.name} could not be reached: ${reason}`, { cause: thrown })
   }
 
   #query({ query }: AgentRequest): string {
@@ -159,12 +187,18 @@ export class ConsulAgent {
 
   async #read({ body }: Dispatcher.ResponseData, onChunk: (chunk: Buffer) => void): Promise<void> {
     let size = 0
+    let unbroken = 0
     try {
       for await (const chunk of body as AsyncIterable<Buffer>) {
         size += chunk.length
         if (size > LARGEST_BODY_BYTES)
           throw new ConsulError(`${this.name} gave an answer longer than ${LARGEST_BODY_BYTES} bytes`)
         onChunk(chunk)
+        unbroken += chunk.length
+        if (unbroken >= TURN_BYTES) {
+          unbroken = 0
+          await nextTurn()
+        }
       }
     } catch (thrown) {
       if (!isOfTheStream(thrown)) throw thrown
@@ -175,14 +209,14 @@ export class ConsulAgent {
     }
   }
 
-  async #refusal(response: Dispatcher.ResponseData): Promise<ConsulError> {
+  async #refusal({ method }: AgentRequest, response: Dispatcher.ResponseData): Promise<ConsulError> {
     const { statusCode, headers } = response
     const chunks: Buffer[] = []
     await this.#read(response, (chunk) => chunks.push(chunk))
     const said = Buffer.concat(chunks).toString('utf8').trim().slice(0, 200)
     const retryAfter = headers['retry-after']
     return new ConsulError(
-      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceFor(statusCode, said)}`,
+      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceFor(statusCode, said, method)}`,
       {
         statusCode,
         retryAfterMs: retryAfterMs(
@@ -199,6 +233,7 @@ function isOfTheStream(thrown: unknown): thrown is Error {
   return thrown instanceof Error && 'code' in thrown
 }
 
+type Answered = Omit<Answer, 'text'>
 type ChunkListener = (chunk: Buffer, head: AnswerHead) => void
 
 /** A time by our own clock for each step of a question, as one signal. */
@@ -244,10 +279,13 @@ class Deadline {
   readonly #abort = (): void => this.#controller.abort()
 }
 
-function adviceFor(status: number, said: string): string {
+function adviceFor(status: number, said: string, method: AgentRequest['method']): string {
   switch (status) {
-    case 403:
-      return ': the token (option consul.token, or CONSUL_HTTP_TOKEN) needs service:read and node:read'
+    case 403: {
+      // What is written through us is services, and what is read are services and their nodes.
+      const rules = method === 'PUT' ? 'service:write' : 'service:read and node:read'
+      return `: the token (option consul.token, or CONSUL_HTTP_TOKEN) needs ${rules}`
+    }
     case 429:
       return ': too many connections from this address; see limits.http_max_conns_per_client of the agent'
     case 500:

@@ -1,22 +1,22 @@
 import { describe, expect, test } from 'vitest'
 import { healthEntry } from '../testing/index.js'
-import { HealthReader, sameHealth, type HealthSnapshot, type ReadOptions } from './consul-health.js'
+import { healthOf, healthReader, sameHealth, type HealthSnapshot, type ReadOptions } from './consul-health.js'
 
 function decodeHealth(
   entries: readonly unknown[],
   options: Partial<ReadOptions> = {},
   translated = false,
 ): HealthSnapshot {
-  const reader = new HealthReader({
+  const read: ReadOptions = {
     priority: 0,
     scheme: undefined,
     address: { network: 'lan', ipFamily: undefined },
     onlyPassing: false,
     keyPrefix: '',
     ...options,
-  })
-  for (const entry of entries) reader.add(entry, translated)
-  return reader.end()
+  }
+  const reader = healthReader(read, translated)
+  return healthOf(entries.map((entry) => reader.read(entry)))
 }
 
 const check = (CheckID: string, Status: string, ServiceID = ''): object => ({ CheckID, Status, ServiceID })

@@ -1,3 +1,4 @@
+import type { EntryReader } from '../consul/json-list.js'
 import { addressOf, originOf, type AddressChoice } from './consul-address.js'
 import { asJson, describe, field, list, text, type Json } from './json.js'
 import type { ExcludedInstance, Instance } from './resolver.js'
@@ -27,34 +28,31 @@ type Status = 'passing' | 'warning' | 'critical' | 'maintenance'
 const NO_TAGS: readonly string[] = Object.freeze([])
 const NO_META: Readonly<Record<string, string>> = Object.freeze({})
 
-/** Takes in an answer entry by entry. Both lists come out in the order of their keys, whatever the agent's was. */
-export class HealthReader {
-  readonly #options: ReadOptions
-  readonly #instances: Instance[] = []
-  readonly #excluded: ExcludedInstance[] = []
+/** What is made of an entry of the answer. */
+export type HealthEntry = Instance | ExcludedInstance
 
-  constructor(options: ReadOptions) {
-    this.#options = options
-  }
+/** Reads the entries of an answer. A single unusable one is left out with its reason. @param translated Are its addresses chosen already? */
+export function healthReader(options: ReadOptions, translated: boolean): EntryReader<HealthEntry> {
+  return { read: (entry) => decodeEntry(entry, options, translated), same: sameEntry }
+}
 
-  /** A single unusable instance is left out with its reason. @param translated Are its addresses chosen already? */
-  add(entry: unknown, translated: boolean): void {
-    const decoded = decodeEntry(entry, this.#options, translated)
-    if ('reason' in decoded) this.#excluded.push(decoded)
-    else this.#instances.push(decoded)
+/** Both lists come out in the order of their keys, whatever the agent's was. */
+export function healthOf(entries: readonly HealthEntry[]): HealthSnapshot {
+  const instances: Instance[] = []
+  const excluded: ExcludedInstance[] = []
+  for (const entry of entries) {
+    if (isExcluded(entry)) excluded.push(entry)
+    else instances.push(entry)
   }
-
-  end(): HealthSnapshot {
-    return { instances: this.#instances.sort(byKey), excluded: this.#excluded.sort(byKey) }
-  }
+  return { instances: instances.sort(byKey), excluded: excluded.sort(byKey) }
 }
 
 /** Do two answers mean the same to a client? Indexes, check outputs and order do not count. */
 export function sameHealth(a: HealthSnapshot, b: HealthSnapshot): boolean {
-  return sameList(a.instances, b.instances, sameInstance) && sameList(a.excluded, b.excluded, sameExclusion)
+  return sameList(a.instances, b.instances, sameEntry) && sameList(a.excluded, b.excluded, sameEntry)
 }
 
-function decodeEntry(entry: unknown, options: ReadOptions, translated: boolean): Instance | ExcludedInstance {
+function decodeEntry(entry: unknown, options: ReadOptions, translated: boolean): HealthEntry {
   const node = field(entry, 'Node')
   const service = field(entry, 'Service')
   const nodeName = text(node['Node'])
@@ -136,6 +134,16 @@ function byKey(a: { readonly key: string }, b: { readonly key: string }): number
 
 function sameList<T>(a: readonly T[], b: readonly T[], same: (a: T, b: T) => boolean): boolean {
   return a.length === b.length && a.every((item, index) => same(item, b[index] as T))
+}
+
+function isExcluded(entry: HealthEntry): entry is ExcludedInstance {
+  return 'reason' in entry
+}
+
+function sameEntry(a: HealthEntry, b: HealthEntry): boolean {
+  // What has not changed is the same object.
+  if (a === b) return true
+  return isExcluded(a) ? isExcluded(b) && sameExclusion(a, b) : !isExcluded(b) && sameInstance(a, b)
 }
 
 function sameInstance(a: Instance, b: Instance): boolean {

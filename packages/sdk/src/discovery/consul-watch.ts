@@ -2,10 +2,18 @@ import { isAborted, sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
 import type { AnswerHead } from '../consul/answer-head.js'
 import { ConsulError } from '../consul/consul-error.js'
+import { JsonListReader, type ListEntry } from '../consul/json-list.js'
 import { asError } from '../errors.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
-import { HealthReader, sameHealth, type HealthSnapshot, type ReadOptions } from './consul-health.js'
+import {
+  healthOf,
+  healthReader,
+  sameHealth,
+  type HealthEntry,
+  type HealthSnapshot,
+  type ReadOptions,
+} from './consul-health.js'
 import { healthQuery, type ConsulQuestion } from './consul-question.js'
 import { doubtOf, isTooOld } from './consul-trust.js'
 import { answerTimeoutMs, nextIndex } from './consul-index.js'
@@ -56,6 +64,7 @@ export async function* watchTarget(
   const bucket = new TokenBucket(QUERY_RATE, clock)
   let index = 0
   let failures = 0
+  let answer: Answer | undefined
   let last: HealthSnapshot | undefined
   let lastDoubt: string | undefined
   let newest = 0
@@ -65,7 +74,8 @@ export async function* watchTarget(
     await bucket.take(signal)
     if (isAborted(signal)) return
     try {
-      const { head, health } = await ask(agent, target, options, index, exact, signal)
+      answer = await ask(agent, target, options, index, exact, answer, signal)
+      const { head } = answer
       index = nextIndex(index, head.index)
       if (!exact && isTooOld(head, options.maxStaleMs)) {
         // Bounded staleness, as Consul's own DNS keeps it: what is too old is asked of the leader, once.
@@ -86,11 +96,13 @@ export async function* watchTarget(
       newest = head.index ?? 0
       const doubt = doubtOf(head, options.maxStaleMs)
       // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a doubt.
-      const news = failures > 0 || doubt !== lastDoubt || last === undefined || !sameHealth(last, health)
+      const health = healthOf(answer.entries.map(({ value }) => value))
+      const changed = last === undefined || !sameHealth(last, health)
+      const news = changed || failures > 0 || doubt !== lastDoubt
       failures = 0
-      last = health
+      if (changed) last = health
       lastDoubt = doubt
-      if (news) yield { kind: 'health', health, doubt }
+      if (news) yield { kind: 'health', health: last ?? health, doubt }
     } catch (thrown) {
       if (isAborted(signal)) return
       failures++
@@ -105,29 +117,38 @@ export async function* watchTarget(
   }
 }
 
+interface Answer {
+  readonly head: AnswerHead
+  readonly entries: readonly ListEntry<HealthEntry>[]
+}
+
+/** @param last What has been answered before, from which all is taken that is in both. */
 async function ask(
   agent: ConsulAgent,
   { service, question, read }: WatchTarget,
   { waitMs, slots }: WatchOptions,
   index: number,
   exact: boolean,
+  last: Answer | undefined,
   signal: AbortSignal,
-): Promise<{ head: AnswerHead; health: HealthSnapshot }> {
-  const reader = new HealthReader(read)
+): Promise<Answer> {
   const waiting = index > 0 ? { index, waitMs } : undefined
   const slot = slots.take(service)
   try {
-    const head = await agent.askList(
+    return await agent.askList(
       {
         method: 'GET',
         path: `/v1/health/service/${encodeURIComponent(service)}`,
         query: healthQuery(question, exact, waiting),
         timeoutMs: answerTimeoutMs(waiting),
       },
-      (entry, answerHead) => reader.add(entry, answerHead.addressesTranslated),
+      ({ addressesTranslated }) => {
+        // The same text says something else where addresses are those of another network.
+        const comparable = last?.head.addressesTranslated === addressesTranslated
+        return new JsonListReader(healthReader(read, addressesTranslated), comparable ? last.entries : [])
+      },
       signal,
     )
-    return { head, health: reader.end() }
   } finally {
     slot.release()
   }

@@ -1,6 +1,7 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
 import type { ConsulError } from '../consul/consul-error.js'
+import { JsonListReader, type EntryReader, type Keyed } from '../consul/json-list.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
 import { answerTimeoutMs, nextIndex } from './consul-index.js'
@@ -23,6 +24,11 @@ const QUERY_RATE = { capacity: 5, perSecond: 1 }
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 // An agent that does not know the question, or our token's right to it, learns that with an upgrade or a new policy.
 const REFUSED = { baseMs: 30_000, maxMs: 60_000 }
+
+const NAMES: EntryReader<Keyed> = {
+  read: (entry) => ({ key: text(asJson(entry)['Name']) }),
+  same: () => true,
+}
 
 /**
  * Knows which services of an agent have a `service-resolver`: one blocking query for all of them, so that the many
@@ -112,16 +118,15 @@ export class ServiceResolverWatch {
     const query = new URLSearchParams(
       waiting === undefined ? {} : { index: String(index), wait: `${waiting.waitMs}ms` },
     )
-    const names = new Set<string>()
     const slot = this.#slots.take('the watch of service-resolvers')
     try {
       const request = { path: '/v1/config/service-resolver', query, timeoutMs: answerTimeoutMs(waiting) }
-      const head = await this.#agent.askList(
+      const { head, entries } = await this.#agent.askList(
         { method: 'GET', ...request },
-        (entry) => names.add(text(asJson(entry)['Name'])),
+        () => new JsonListReader(NAMES),
         signal,
       )
-      return { index: head.index, names }
+      return { index: head.index, names: new Set(entries.map(({ value }) => value.key)) }
     } finally {
       slot.release()
     }

@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest'
+import { instanceAt } from '../testing/index.js'
+import { RemovalGovernor } from './removal-governor.js'
+import { sameKeys } from './same-keys.js'
+
+const [a, b, c] = ['http://10.0.0.1:1', 'http://10.0.0.1:2', 'http://10.0.0.1:3'].map((origin) =>
+  instanceAt(origin),
+) as [ReturnType<typeof instanceAt>, ReturnType<typeof instanceAt>, ReturnType<typeof instanceAt>]
+const known = new Map([a, b].map((instance) => [instance.key, instance]))
+
+test('the same keys in the same order, whatever else is said of them', () => {
+  expect(sameKeys(known, [{ ...a, weight: 7 }, b])).toBe(true)
+  expect(sameKeys(new Map(), [])).toBe(true)
+})
+
+test.each([
+  ['order', [b, a]],
+  ['length', [a]],
+  ['length, the other way', [a, b, c]],
+  ['member', [a, c]],
+  ['one twice', [a, a]],
+])('another %s', (_, instances) => {
+  expect(sameKeys(known, instances)).toBe(false)
+})
+
+test('what is held is what was said of it last, also by a set with the same keys', () => {
+  const governor = new RemovalGovernor({ share: 0.5, windowMs: 1000, holdMs: 1000, maxHoldMs: 1000 })
+  const said = (instances: readonly (typeof a)[], doubt?: string): unknown =>
+    governor.govern({ kind: 'snapshot', instances, excluded: [], doubt }, 0)
+  said([a, b])
+  said([a, { ...b, weight: 7 }])
+  said([a], 'no leader')
+  expect(governor.held.map(({ instance }) => instance)).toEqual([{ ...b, weight: 7 }])
+  said([a, b])
+  expect(governor.held).toEqual([])
+})

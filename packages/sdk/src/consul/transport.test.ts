@@ -1,0 +1,48 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { TlsFiles } from './tls-files.js'
+import { Transport } from './transport.js'
+
+let folder: string
+let caFile: string
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fairlead-transport-'))
+  caFile = join(folder, 'ca.pem')
+  await writeFile(caFile, 'the first authority')
+})
+
+afterEach(() => rm(folder, { recursive: true }))
+
+// Nothing connects before it is asked something, so that there need be nobody there.
+function transportTo(address: string): Transport {
+  const none = { caPath: undefined, certFile: undefined, keyFile: undefined, serverName: undefined }
+  return new Transport(address, new TlsFiles({ ...none, caFile, verify: true }))
+}
+
+test('what became free last is used first, and what was not read to its end never again', async () => {
+  const transport = transportTo('http://127.0.0.1:1')
+  const [a, b, c] = [await transport.take(), await transport.take(), await transport.take()]
+  transport.release(a, true)
+  transport.release(b, true)
+  transport.release(c, false)
+  expect(c.destroyed).toBe(true)
+  expect([await transport.take(), await transport.take()]).toEqual([b, a])
+  expect([a, b]).not.toContain(await transport.take())
+})
+
+test('new certificates: idle connections end at once, and busy ones with their answer', async () => {
+  const transport = transportTo('https://127.0.0.1:1')
+  const [idle, busy] = [await transport.take(), await transport.take()]
+  transport.release(idle, true)
+  await writeFile(caFile, 'the second authority')
+  const fresh = await transport.take()
+  expect(fresh).not.toBe(idle)
+  expect([idle.destroyed, busy.destroyed]).toEqual([true, false])
+  transport.release(busy, true)
+  transport.release(fresh, true)
+  expect([busy.destroyed, fresh.destroyed]).toEqual([true, false])
+  expect(await transport.take()).toBe(fresh)
+})
