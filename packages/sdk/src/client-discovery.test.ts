@@ -7,7 +7,15 @@ import { createClient, type Client } from './client.js'
 import type { FairleadError } from './errors.js'
 import type { DiscoveryEvent } from './observe/discovery-listeners.js'
 import type { ClientOptions } from './options.js'
-import { FakeConsul, FakeResolver, healthEntry, instanceAt, ManualClock, refuse } from './testing/index.js'
+import {
+  answer,
+  FakeConsul,
+  FakeResolver,
+  healthEntry,
+  instanceAt,
+  ManualClock,
+  refuse,
+} from './testing/index.js'
 import { until } from './testing/until.test.support.js'
 
 const DOUBT = 'the agent knows no leader'
@@ -71,6 +79,29 @@ describe('what discovery no longer lists, and nobody believes', () => {
     expect(orders.inspect().reserve.filter(({ confirmed }) => confirmed)).toHaveLength(2)
     expect(logged.filter((line) => line.includes('it stays in reserve'))).toHaveLength(2)
     expect(orders.inspect().reserve[0]?.heldForMs).toBeGreaterThan(0)
+  })
+
+  test('be it by what an agent says of its own answer', async () => {
+    const origin = await ok()
+    const entry = healthEntry(Number(new URL(origin).port), { service: { Address: '127.0.0.1' } })
+    let release: (() => void) | undefined
+    const agent = await FakeConsul.start(
+      answer(1, [entry]),
+      answer(2, [], { 'x-consul-knownleader': 'false' }),
+      (request, response) => (release = () => answer(3, [])(request, response)),
+    )
+    afterwards(() => agent.close())
+    const { orders, logged } = client({ resolver: undefined, consul: { address: agent.address } })
+    await until(() => orders.inspect().reserve.length === 1)
+    expect(orders.inspect()).toMatchObject({ doubt: DOUBT, endpoints: [], reserve: [{ heldFor: 'doubt' }] })
+    expect(await statusOf(orders)).toBe(200)
+    expect(logged.filter((line) => line.includes('hard to believe') && line.includes(DOUBT))).toHaveLength(1)
+    // Without a doubt it is a single one that has gone.
+    await until(() => release !== undefined)
+    release?.()
+    await until(() => orders.inspect().doubt === undefined)
+    expect(orders.inspect().reserve).toEqual([])
+    expect(await failureOf(orders.request({ path: '/' }))).toMatchObject({ code: 'NO_ENDPOINTS' })
   })
 
   test('is gone as soon as it refuses a connection, which costs no request', async () => {

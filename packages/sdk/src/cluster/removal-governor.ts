@@ -147,10 +147,10 @@ export class RemovalGovernor {
   /** An answer makes a fact of what it lists; one that can be believed ends the rest of what was only known of old. */
   #check(listed: ReadonlyMap<string, Instance>, doubtful: boolean): void {
     for (const key of this.#hearsay) {
-      if (listed.has(key)) this.#hearsay.delete(key)
-      else if (!doubtful) this.#missing.delete(key)
+      if (doubtful && !listed.has(key)) continue
+      this.#hearsay.delete(key)
+      this.#missing.delete(key)
     }
-    if (!doubtful) this.#hearsay.clear()
   }
 
   /** What went long ago, and was believed to. */

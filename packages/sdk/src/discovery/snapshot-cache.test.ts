@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { FakeResolver, instanceAt, ManualClock } from '../testing/index.js'
-import type { Instance, Resolver, ResolverEvent } from './resolver.js'
+import type { Instance, Resolver, ResolverEvent, Snapshot } from './resolver.js'
 import { SnapshotCache } from './snapshot-cache.js'
 import { SnapshotFile } from './snapshot-file.js'
 
@@ -246,6 +246,7 @@ describe('saving', () => {
     await rig.clock.advance(SECOND)
     await rig.list([a, b])
     await rig.saved([a, b])
+    expect(rig.warned).toHaveLength(1)
     await rm(folder, { recursive: true })
     await writeFile(folder, 'a file')
     await rig.clock.advance(SECOND)
@@ -349,10 +350,16 @@ describe('a start without discovery', () => {
   })
 
   test('says nothing once nobody listens', async () => {
-    await save([a])
+    let release: ((saved: Snapshot & { savedAt: number }) => void) | undefined
+    const reading = vi.spyOn(SnapshotFile.prototype, 'read')
+    reading.mockImplementationOnce(() => new Promise((resolve) => (release = resolve)))
     const rig = new Rig()
     rig.resolver.stale(new Error('refused'))
-    await rig.stop()
+    await expect.poll(() => release).toBeDefined()
+    const stopped = rig.stop()
+    release?.({ kind: 'snapshot', instances: [a], excluded: [], savedAt: rig.clock.unixTime() })
+    await stopped
     expect(rig.heard).toEqual([])
+    reading.mockRestore()
   })
 })
