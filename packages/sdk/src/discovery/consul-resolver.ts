@@ -12,9 +12,10 @@ import { Latch } from './latch.js'
 import type { Resolver, ResolverEvent } from './resolver.js'
 import { isPassing, ServiceResolverWatch } from './service-resolvers.js'
 import { TargetSet } from './target-set.js'
+import { Turnstile } from './turnstile.js'
 import { WatchSlots } from './watch-slots.js'
 
-export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots'> {
+export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots' | 'turnstile'> {
   readonly agent: AgentOptions
   /** Queries at once. */
   readonly maxWatches: number
@@ -44,7 +45,12 @@ export class ConsulResolver implements Resolver {
     this.name = this.#agent.name
     this.#options = options
     const slots = new WatchSlots(this.name, options.maxWatches)
-    this.#watching = { waitMs: options.waitMs, maxStaleMs: options.maxStaleMs, slots }
+    this.#watching = {
+      waitMs: options.waitMs,
+      maxStaleMs: options.maxStaleMs,
+      slots,
+      turnstile: new Turnstile(),
+    }
     this.#resolvers = new ServiceResolverWatch(this.#agent, options.waitMs, slots, clock, random)
     this.#clock = clock
     this.#random = random

@@ -18,6 +18,7 @@ import { healthQuery, type ConsulQuestion } from './consul-question.js'
 import { doubtOf, isTooOld } from './consul-trust.js'
 import { answerTimeoutMs, nextIndex } from './consul-index.js'
 import { TokenBucket } from './token-bucket.js'
+import type { Turnstile } from './turnstile.js'
 import type { WatchSlots } from './watch-slots.js'
 
 export interface WatchOptions {
@@ -26,6 +27,8 @@ export interface WatchOptions {
   /** How old an answer may be before the leader is asked instead, in milliseconds. */
   readonly maxStaleMs: number
   readonly slots: WatchSlots
+  /** For those that begin. */
+  readonly turnstile: Turnstile
 }
 
 /** What is watched: one question about one service, and how its answer is read. */
@@ -70,6 +73,7 @@ export async function* watchTarget(
   let newest = 0
   let regressed = false
   let exact = false
+  await options.turnstile.pass()
   for (;;) {
     await bucket.take(signal)
     if (isAborted(signal)) return
