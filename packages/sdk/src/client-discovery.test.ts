@@ -7,15 +7,7 @@ import { createClient, type Client } from './client.js'
 import type { FairleadError } from './errors.js'
 import type { DiscoveryEvent } from './observe/discovery-listeners.js'
 import type { ClientOptions } from './options.js'
-import {
-  answer,
-  FakeConsul,
-  FakeResolver,
-  healthEntry,
-  instanceAt,
-  ManualClock,
-  refuse,
-} from './testing/index.js'
+import { answer, FakeConsul, FakeResolver, healthEntry, instanceAt, ManualClock } from './testing/index.js'
 import { until } from './testing/until.test.support.js'
 
 const DOUBT = 'the agent knows no leader'

@@ -11,9 +11,13 @@ export interface Logger {
   error(fields: object, message: string): void
 }
 
+// One for all clients that bring none: each would be a stream of its own with hooks for the exit and a sync of the disk
+// then, half of what making a client takes.
+let shared: Logger | undefined
+
 /** A pino logger on standard output from level `warn`: a library is quiet until something is wrong. */
 export function defaultLogger(): Logger {
-  return pino({ name: 'fairlead', level: 'warn' })
+  return (shared ??= pino({ name: 'fairlead', level: 'warn' }))
 }
 
 // More than these make a message that nobody reads to its end.

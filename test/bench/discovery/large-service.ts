@@ -1,3 +1,4 @@
+import { balancers } from '@fairlead/sdk'
 import type { Change } from '../subjects/agent-service.js'
 import { Rig } from './rig.js'
 import type { Meaning, Surroundings, Topic } from './topic.js'
@@ -35,8 +36,8 @@ export const largeService: Topic = {
 
 async function measureCost(surroundings: Surroundings): Promise<Readonly<Record<string, number>>> {
   await using rig = await start(surroundings)
-  const { cpuMs } = await rig.subject.open([SERVICE])
-  const figures: Record<string, number> = { [cpu('first update')]: cpuMs }
+  const { cpuMs, makingCpuMs } = await rig.subject.open([SERVICE])
+  const figures: Record<string, number> = { [cpu('first update')]: makingCpuMs + cpuMs }
   const times = surroundings.quick ? 4 : 8
   for (const [name, change] of Object.entries(CHANGES)) {
     const usage = await rig.subject.during(() => rig.changeInTurn(SERVICE, change, times))
@@ -72,7 +73,7 @@ function each(name: (update: string) => string, meaning: Meaning): Readonly<Reco
 }
 
 const MIXED: Change = { kind: 'weights', count: INSTANCES / 2 }
-const BALANCERS = Object.keys((await import('@fairlead/sdk')).balancers)
+const BALANCERS = Object.keys(balancers)
 
 /** (b) What of it is the making of a picker. */
 export const pickersOfLargeService: Topic = {

@@ -1,7 +1,7 @@
 import type { Worker } from '../children.js'
 import type { AgentArgument, AgentOrder, Changed, Counts } from '../subjects/agent.js'
 import type { Change } from '../subjects/agent-service.js'
-import type { DiscoveryArgument, DiscoveryOrder, Memory } from '../subjects/discovery-subject.js'
+import type { DiscoveryArgument, DiscoveryOrder, Memory, Opened } from '../subjects/discovery-subject.js'
 import type { Usage } from '../subjects/event-loop.js'
 import type { Surroundings } from './topic.js'
 
@@ -79,7 +79,7 @@ export class Subject {
     await this.#ask({ kind: 'start', watched: false })
   }
 
-  open(services: readonly string[], watched = false): Promise<Usage> {
+  open(services: readonly string[], watched = false): Promise<Opened> {
     return this.#ask({ kind: 'open', services, watched })
   }
 

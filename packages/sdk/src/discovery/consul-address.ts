@@ -1,4 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
+import { flat } from './compact.js'
 import { asJson, describe, field, text, type Json } from './json.js'
 
 /** Which of an instance's addresses is taken. */
@@ -62,7 +63,7 @@ function tagged(service: Json, node: Json, tag: string): Address | undefined {
 
 /** `http://host:port`; `undefined` where that is none. Pure. */
 export function originOf(scheme: 'http' | 'https', host: string, port: number): string | undefined {
-  const origin = `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${port}`
+  const origin = flat(scheme, '://', isIPv6(host) ? `[${host}]` : host, ':', String(port))
   // Most are plain addresses, and the parser below takes 2 us.
   if (isIPv4(host)) return origin
   // White space is what the parser would leave out without a word.

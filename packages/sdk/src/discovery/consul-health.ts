@@ -1,5 +1,6 @@
 import type { EntryReader } from '../consul/json-list.js'
 import { addressOf, originOf, type AddressChoice } from './consul-address.js'
+import { flat, Sharing } from './compact.js'
 import { asJson, describe, field, list, text, type Json } from './json.js'
 import type { ExcludedInstance, Instance } from './resolver.js'
 
@@ -25,15 +26,13 @@ export interface ReadOptions {
 /** Worst check wins; Consul's agent DNS weighs the same way. */
 type Status = 'passing' | 'warning' | 'critical' | 'maintenance'
 
-const NO_TAGS: readonly string[] = Object.freeze([])
-const NO_META: Readonly<Record<string, string>> = Object.freeze({})
-
 /** What is made of an entry of the answer. */
 export type HealthEntry = Instance | ExcludedInstance
 
 /** Reads the entries of an answer. A single unusable one is left out with its reason. @param translated Are its addresses chosen already? */
 export function healthReader(options: ReadOptions, translated: boolean): EntryReader<HealthEntry> {
-  return { read: (entry) => decodeEntry(entry, options, translated), same: sameEntry }
+  const sharing = new Sharing()
+  return { read: (entry) => decodeEntry(entry, options, translated, sharing), same: sameEntry }
 }
 
 /** Both lists come out in the order of their keys, whatever the agent's was. */
@@ -52,7 +51,12 @@ export function sameHealth(a: HealthSnapshot, b: HealthSnapshot): boolean {
   return sameList(a.instances, b.instances, sameEntry) && sameList(a.excluded, b.excluded, sameEntry)
 }
 
-function decodeEntry(entry: unknown, options: ReadOptions, translated: boolean): HealthEntry {
+function decodeEntry(
+  entry: unknown,
+  options: ReadOptions,
+  translated: boolean,
+  sharing: Sharing,
+): HealthEntry {
   const node = field(entry, 'Node')
   const service = field(entry, 'Service')
   const nodeName = text(node['Node'])
@@ -60,7 +64,7 @@ function decodeEntry(entry: unknown, options: ReadOptions, translated: boolean):
   const { priority } = options
   const address = addressOf(service, node, options.address, translated)
   const [host, port] = typeof address === 'string' ? ['', service['Port']] : [address.host, address.port]
-  const key = `${options.keyPrefix}${nodeName}/${id}@${host}:${String(port)}`
+  const key = flat(options.keyPrefix, nodeName, '/', id, '@', host, ':', String(port))
   const leave = (kind: ExcludedInstance['kind'], reason: string): ExcludedInstance => ({
     key,
     reason,
@@ -77,7 +81,7 @@ function decodeEntry(entry: unknown, options: ReadOptions, translated: boolean):
         : `listens on socket ${describe(socket)}, where nothing can be sent from here`
     return leave('unusable', reason)
   }
-  const meta = stringMap(service['Meta'])
+  const meta = sharing.one(stringMap(service['Meta']))
   const origin = originOf(options.scheme ?? schemeOf(meta), host, port)
   if (origin === undefined)
     return leave('unusable', `has address ${describe(host)}, which is no host name or IP`)
@@ -90,9 +94,9 @@ function decodeEntry(entry: unknown, options: ReadOptions, translated: boolean):
     origin,
     weight: weightFor(status, service['Weights']),
     priority,
-    tags: tagsOf(service['Tags']),
+    tags: sharing.one(list(service['Tags']).map(text)),
     meta,
-    locality: localityOf(node, meta),
+    locality: sharing.one(localityOf(node, meta)),
   })
 }
 
@@ -174,14 +178,6 @@ function sameExclusion(a: ExcludedInstance, b: ExcludedInstance): boolean {
   return a.key === b.key && a.reason === b.reason && a.priority === b.priority
 }
 
-function tagsOf(value: unknown): readonly string[] {
-  const tags = list(value)
-  return tags.length === 0 ? NO_TAGS : tags.map(text)
-}
-
 function stringMap(value: unknown): Readonly<Record<string, string>> {
-  const entries = Object.entries(asJson(value))
-  return entries.length === 0
-    ? NO_META
-    : Object.fromEntries(entries.map(([name, entry]) => [name, text(entry)]))
+  return Object.fromEntries(Object.entries(asJson(value)).map(([name, entry]) => [name, text(entry)]))
 }

@@ -13,9 +13,10 @@ import { Latch } from './latch.js'
 import type { Resolver, ResolverEvent } from './resolver.js'
 import { ServiceResolverWatch } from './service-resolvers.js'
 import { TargetSet } from './target-set.js'
+import { Turnstile } from './turnstile.js'
 import { WatchSlots } from './watch-slots.js'
 
-export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots'> {
+export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots' | 'turnstile'> {
   readonly agent: AgentOptions
   /** Queries at once. */
   readonly maxWatches: number
@@ -48,7 +49,7 @@ export class ConsulResolver implements Resolver {
     this.#options = options
     const slots = new WatchSlots(this.name, options.maxWatches)
     const { waitMs, maxStaleMs, question } = options
-    this.#watching = { waitMs, maxStaleMs, slots }
+    this.#watching = { waitMs, maxStaleMs, slots, turnstile: new Turnstile() }
     const { consistency } = question
     this.#resolvers = new ServiceResolverWatch(this.#agent, { waitMs, consistency, slots }, clock, random)
     this.#clock = clock

@@ -18,6 +18,7 @@ import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './cons
 import { healthQuery, type ConsulQuestion } from './consul-question.js'
 import { doubtOf, isTooOld } from './consul-trust.js'
 import { TokenBucket } from './token-bucket.js'
+import type { Turnstile } from './turnstile.js'
 import type { Slot, WatchSlots } from './watch-slots.js'
 
 export interface WatchOptions {
@@ -26,6 +27,8 @@ export interface WatchOptions {
   /** How old an answer may be before the leader is asked instead, in milliseconds. */
   readonly maxStaleMs: number
   readonly slots: WatchSlots
+  /** For those that begin. */
+  readonly turnstile: Turnstile
 }
 
 /** What is watched: one question about one service, and how its answer is read. */
@@ -78,6 +81,7 @@ export async function* watchTarget(
   let doubt: string | undefined
   // An answer that is too old, while the leader is asked instead.
   let spare: Answer | undefined
+  await options.turnstile.pass()
   try {
     for (;;) {
       await bucket.take(signal)
