@@ -1,5 +1,5 @@
 import { createClient } from '@fairlead/sdk'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, inject, test } from 'vitest'
 import { built, Child } from '../support/child.js'
 import { uniqueService } from '../support/consul/registry.js'
 import { startConsul } from '../support/consul/start-consul.js'
@@ -81,9 +81,15 @@ describe('a server alone', () => {
   })
 
   test('without raising: the process ends when nothing keeps it, with its own status', async () => {
-    const { child } = await start({ servers: [{ shutdown: { raise: false } }] })
+    const registration = { name: uniqueService('orders'), consul: { address: inject('consul').address } }
+    const shutdown = { raise: false, settleMs: 0 }
+    const { child } = await start({ servers: [{ shutdown }, { registration, shutdown }] })
+    await child.line(/^registered$/)
     child.signal('SIGTERM')
     expect(await child.ended).toEqual({ code: 0, signal: null })
+    expect(drained(child, 1)).toMatchObject({
+      drain: { confirmed: true, finished: true, deregistered: true },
+    })
   })
 
   test('where others listen for the signal, the process ends by itself, with the status of a signal', async () => {

@@ -58,7 +58,10 @@ export interface RegisterOptions {
    * alive, it registers again.
    */
   readonly deregisterCriticalServiceAfterMs?: number | false | undefined
-  /** Which agent: the one of this machine, as the agent that a service is registered with has to watch over it. */
+  /**
+   * Which agent: the one of this machine, as the agent that a service is registered with has to watch over it. Its token
+   * needs `service:write`; and `node:read`, for a drain to see what clients see.
+   */
   readonly consul?: ConsulConnectionOptions | undefined
   /** Default: pino on standard output from level `warn`. */
   readonly logger?: Logger | undefined

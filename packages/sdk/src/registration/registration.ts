@@ -26,7 +26,19 @@ export interface RegistrationInspection {
   readonly lastError: LastError | undefined
 }
 
-/** One instance in Consul, for as long as this process keeps it there. */
+/**
+ * One instance in Consul, for as long as this process keeps it there.
+ *
+ * @example
+ * ```ts
+ * import { register } from '@fairlead/sdk'
+ *
+ * // Something else than an HTTP server: what is in flight is its own to finish.
+ * const mailer = register({ name: 'mailer', port: 2525, check: { kind: 'tcp' } })
+ * const finish = async (deadline: AbortSignal) => console.log('the last mail is out', deadline.aborted)
+ * process.once('SIGTERM', () => void mailer.drain({ finish, deadlineMs: 10_000 }))
+ * ```
+ */
 export interface Registration extends AsyncDisposable {
   readonly service: string
   readonly id: string

@@ -36,10 +36,12 @@ export class ServerTraffic {
   readonly #clock: Clock
   readonly #connections = new Map<Socket, Connection>()
   /** Requests that have not been answered to the end. */
-  readonly #responses = new Map<ServerResponse, IncomingMessage>()
+  readonly #responses = new Set<ServerResponse>()
   /** Became something else than HTTP, such as WebSockets: their end is for those who use them. */
   readonly #upgraded = new Set<Socket>()
   readonly #listeners: (readonly [event: string, listener: Listener])[] = []
+  /** One for all responses, as it is there for each request. */
+  readonly #answered: (this: ServerResponse) => void
   #leaving = false
   #sweeping: Timer | undefined
   #emptied: (() => void) | undefined
@@ -47,6 +49,10 @@ export class ServerTraffic {
   constructor(server: AnyHttpServer, clock: Clock) {
     this.#server = server
     this.#clock = clock
+    const responses = this.#responses
+    this.#answered = function () {
+      responses.delete(this)
+    }
     this.#on('connection', this.#connected)
     // Before whoever answers, who may do so at once.
     this.#on('request', this.#requested)
@@ -64,9 +70,17 @@ export class ServerTraffic {
    * so, or after `idleMs` milliseconds without a sign. When `signal` aborts, what is left is broken off.
    */
   async end(idleMs: number, signal: AbortSignal): Promise<void> {
+    // As little as possible must have come in since we last took in what there was.
+    await afterPolling()
+    const closed = this.#stopListening()
+    this.#leaving = true
+    for (const response of this.#responses) sayClose(response)
+    const now = this.#clock.now()
+    for (const connection of this.#connections.values()) connection.idleSince = now
+    this.#sweepLater(idleMs)
+    // Only now, when nothing new can come.
     const breakOff = (): void => this.#breakOff()
     signal.addEventListener('abort', breakOff)
-    const closed = this.#stopListening(idleMs)
     if (signal.aborted) breakOff()
     await closed
     // A server that did not listen has no word for when its connections are gone.
@@ -82,18 +96,13 @@ export class ServerTraffic {
     this.#listeners.length = 0
   }
 
-  /** Resolves when all connections that it has taken have ended. */
-  async #stopListening(idleMs: number): Promise<void> {
-    // As little as possible must have come in since we last took in what there was.
-    await afterPolling()
-    await new Promise<void>((resolve) => {
-      // The listener's part of `server.close()`, without http's own, which ends idle connections.
+  /**
+   * The listener's part of `server.close()`, without http's own, which ends idle connections. Resolves when all
+   * connections have ended.
+   */
+  #stopListening(): Promise<void> {
+    return new Promise((resolve) => {
       NetServer.prototype.close.call(this.#server, () => resolve())
-      this.#leaving = true
-      for (const [response, request] of this.#responses) sayClose(response, request)
-      const now = this.#clock.now()
-      for (const connection of this.#connections.values()) connection.idleSince = now
-      this.#sweepLater(idleMs)
     })
   }
 
@@ -105,10 +114,10 @@ export class ServerTraffic {
     })
   }
 
-  readonly #requested = (request: IncomingMessage, response: ServerResponse): void => {
-    this.#responses.set(response, request)
-    response.once('close', () => this.#responses.delete(response))
-    if (this.#leaving) sayClose(response, request)
+  readonly #requested = (_: IncomingMessage, response: ServerResponse): void => {
+    this.#responses.add(response)
+    response.on('close', this.#answered)
+    if (this.#leaving) sayClose(response)
   }
 
   readonly #changed = (_: IncomingMessage, socket: Socket): void => {
@@ -140,7 +149,7 @@ export class ServerTraffic {
 
   #busyPeers(): ReadonlySet<unknown> {
     const busy = new Set<unknown>()
-    for (const { socket } of this.#responses.keys()) if (socket !== null) busy.add(peerOf(socket))
+    for (const { socket } of this.#responses) if (socket !== null) busy.add(peerOf(socket))
     for (const socket of this.#upgraded) busy.add(peerOf(socket))
     return busy
   }
@@ -181,8 +190,9 @@ function afterPolling(): Promise<void> {
  * Lets the head of this response say that the connection ends with it; unless the request has not come to its end by
  * then, as an end with bytes unread is a reset, which may take the response along. Then the next one says so.
  */
-function sayClose(response: ServerResponse, request: IncomingMessage): void {
+function sayClose(response: ServerResponse): void {
   if (response.headersSent) return
+  const { req: request } = response
   const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse
   // The one place that every head goes through, written by hand or by itself.
   response.writeHead = (...args: unknown[]) => {
