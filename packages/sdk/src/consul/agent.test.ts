@@ -24,9 +24,9 @@ afterAll(() => rmSync(base, { recursive: true }))
 
 const authority = new Authority(base, 'authority')
 const stranger = new Authority(base, 'stranger')
-const serving = authority.issue('server', 'DNS:localhost,DNS:server.dc1.consul,IP:127.0.0.1')
-const [alice, bob] = [authority.issue('alice', 'DNS:alice'), authority.issue('bob', 'DNS:bob')]
-const mallory = stranger.issue('mallory', 'DNS:mallory')
+const serving = authority.issue('server', 'localhost', 'server.dc1.consul', '127.0.0.1')
+const [alice, bob] = [authority.issue('alice', 'alice'), authority.issue('bob', 'bob')]
+const mallory = stranger.issue('mallory', 'mallory')
 
 const health: AgentRequest = { method: 'GET', path: '/v1/health/service/orders', timeoutMs: 10_000 }
 const entries = [healthEntry(1)]

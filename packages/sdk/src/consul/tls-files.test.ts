@@ -20,8 +20,8 @@ afterAll(() => rmSync(base, { recursive: true }))
 
 const authority = new Authority(base, 'authority')
 const other = new Authority(base, 'other')
-const first = authority.issue('first', 'DNS:localhost')
-const second = authority.issue('second', 'DNS:localhost')
+const first = authority.issue('first', 'localhost')
+const second = authority.issue('second', 'localhost')
 
 let folder: string
 let caFile: string
