@@ -281,8 +281,8 @@ export class Cluster implements ReserveWitness {
     const { createEndpoint, logger, service } = this.#options
     const { instances, excluded } = this.#snapshot
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
-    const plan = reconcile(this.#endpoints, [...instances, ...held.values()])
-    const seedMs = this.#typicalLatency()
+    const plan = reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
+    const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
     const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     for (const { endpoint, instance } of plan.kept) {
       endpoint.instance = instance
@@ -291,8 +291,8 @@ export class Cluster implements ReserveWitness {
     for (const instance of plan.added)
       endpoints.set(instance.key, createEndpoint(instance, seedMs, this.policy))
     let moved = false
-    for (const [key, endpoint] of endpoints) {
-      const witness = held.has(key) ? this : undefined
+    for (const endpoint of endpoints.values()) {
+      const witness = held.has(endpoint.instance.key) ? this : undefined
       moved ||= endpoint.witness !== witness
       endpoint.witness = witness
     }
