@@ -49,7 +49,7 @@ export default defineConfig(
   },
   {
     files: ['packages/*/src/**/*.ts'],
-    ignores: ['**/clock.ts', '**/random.ts', '**/testing/**', '**/*.test.ts'],
+    ignores: ['**/clock.ts', '**/random.ts', '**/testing/**', '**/*.test.ts', '**/*.test.support.ts'],
     rules: {
       'no-restricted-globals': ['error', ...timers],
       'no-restricted-properties': ['error', ...ambient],

@@ -20,6 +20,8 @@ export default defineConfig({
           name: 'unit',
           include: ['packages/*/src/**/*.test.ts', 'test/{support,bench,docs}/**/*.test.ts'],
           exclude: ['**/dist/**', '**/node_modules/**'],
+          // A bound for what hangs, not a measure of speed: properties take their time where cores are few and busy.
+          testTimeout: 20_000,
         },
       },
       {

@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
 
-// What a reader copies has to compile: every TypeScript block of the README and of the TSDoc comments.
+// What a reader copies has to compile: every TypeScript block of the README, the guides and the TSDoc comments.
 const root = join(import.meta.dirname, '../..')
 
 interface Example {
@@ -28,7 +28,12 @@ function sources(folder: string): string[] {
     .map((name) => join(root, folder, name))
 }
 
-const files = [join(root, 'README.md'), ...sources('packages/sdk/src'), ...sources('packages/sidecar/src')]
+const files = [
+  join(root, 'README.md'),
+  join(root, 'docs/consul.md'),
+  ...sources('packages/sdk/src'),
+  ...sources('packages/sidecar/src'),
+]
 const examples = files.flatMap(examplesIn)
 
 test('there are examples', () => {

@@ -1,11 +1,12 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { folders, leftovers, processes, refuses } from '../support/consul/leftovers.js'
 import { deregister, health, maintenance, register, uniqueService } from '../support/consul/registry.js'
 import { startConsul } from '../support/consul/start-consul.js'
 import type { TestConsul } from '../support/consul/test-consul.js'
@@ -96,19 +97,21 @@ describe('an agent of our own', () => {
     const thief = createServer().listen(Number(new URL(consul.address).port), '127.0.0.1')
     await once(thief, 'listening')
     const starting = consul.start()
-    await eventually(async () => (await agents(consul.address)).length > 0, { what: 'a first attempt' })
-    await eventually(async () => (await agents(consul.address)).length === 0, { what: 'its end' })
+    await eventually(async () => (await processes(consul.address)).length > 0, { what: 'a first attempt' })
+    await eventually(async () => (await processes(consul.address)).length === 0, { what: 'its end' })
     thief.close()
     await starting
     expect(await refuses(consul.address)).toBe(false)
   })
 
   test('close leaves neither agent nor data, and can be called again', async () => {
-    expect(await leftovers(consul.address)).not.toEqual([])
+    expect(await leftovers(scratch, consul.address)).not.toEqual([])
     await consul.close()
     await consul.close()
     expect(await refuses(consul.address)).toBe(true)
-    await eventually(async () => (await leftovers(consul.address)).length === 0, { what: 'nothing left' })
+    await eventually(async () => (await leftovers(scratch, consul.address)).length === 0, {
+      what: 'nothing left',
+    })
     await expect(consul.start()).rejects.toThrow()
   })
 })
@@ -121,13 +124,13 @@ test('a configuration of the caller goes over ours', async () => {
 
 test('a configuration that Consul rejects is an error with the log, and leaves nothing', async () => {
   await expect(startConsul({ ...own, config: { no_such_key: true } })).rejects.toThrow(/no_such_key/)
-  expect(await folders()).toEqual([])
+  expect(await folders(scratch)).toEqual([])
 })
 
 test('an aborted start leaves nothing', async () => {
   const starting = startConsul({ ...own, signal: AbortSignal.timeout(300) })
   await expect(starting).rejects.toThrow(/timeout/)
-  expect(await folders()).toEqual([])
+  expect(await folders(scratch)).toEqual([])
 })
 
 test('an external agent is used as it is, and is not ours to stop', async () => {
@@ -157,45 +160,24 @@ describe('a host that does not close its agent', () => {
   })
   afterAll(() => rm(build, { recursive: true, force: true }))
 
-  test.for(['SIGKILL', 'SIGTERM', 'SIGINT'] as const)('dies of %s, and its agent with it', async (signal) => {
-    const host = spawn(process.execPath, [program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  test.for([
+    ['SIGKILL', 'agent'],
+    ['SIGTERM', 'agent'],
+    ['SIGINT', 'agent'],
+    ['SIGKILL', 'cluster'],
+  ] as const)('dies of %s, and its %s with it', async ([signal, what]) => {
+    const host = spawn(process.execPath, [program, what], { stdio: ['ignore', 'pipe', 'inherit'] })
     const ended = once(host, 'exit')
     const failed = ended.then(() => Promise.reject(new Error('the host ended before it had an agent')))
     const [output] = (await Promise.race([once(host.stdout, 'data'), failed])) as [Buffer]
-    const address = output.toString().trim()
-    expect(await refuses(address)).toBe(false)
+    const addresses = output.toString().trim().split(' ')
+    for (const address of addresses) expect(await refuses(address)).toBe(false)
 
     host.kill(signal)
     expect(await ended).toEqual([null, signal])
-    await eventually(() => refuses(address), { what: 'the end of the agent' })
-    await eventually(async () => (await leftovers(address)).length === 0, { what: 'nothing left' })
+    for (const address of addresses) {
+      await eventually(() => refuses(address), { what: 'the end of the agent' })
+      await eventually(async () => (await leftovers(scratch, address)).length === 0, { what: 'nothing left' })
+    }
   })
 })
-
-async function refuses(address: string): Promise<boolean> {
-  try {
-    await fetch(`${address}/v1/status/leader`)
-    return false
-  } catch {
-    return true
-  }
-}
-
-// Testcontainers keeps a lock file of its own beside them.
-async function folders(): Promise<string[]> {
-  return (await readdir(scratch)).filter((name) => name.startsWith('fairlead-consul-'))
-}
-
-/** Processes whose command line has the agent's port; those of a container are seen too. */
-async function agents(address: string): Promise<string[]> {
-  const port = `"http":${new URL(address).port},`
-  const processes = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  const lines = await Promise.all(
-    processes.map((id) => readFile(`/proc/${id}/cmdline`, 'utf8').catch(() => 'gone')),
-  )
-  return lines.filter((line) => line.includes(port))
-}
-
-async function leftovers(address: string): Promise<string[]> {
-  return [...(await folders()), ...(await agents(address))]
-}

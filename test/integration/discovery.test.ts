@@ -198,6 +198,8 @@ describe('what is left out', () => {
       {
         key: expect.stringMatching(/portless@127.0.0.1:0$/) as string,
         reason: 'has port 0; register it with a port from 1 to 65535',
+        kind: 'unusable',
+        priority: 0,
       },
     ])
     await ask(client)
@@ -316,6 +318,29 @@ describe('what it asks of the agent', () => {
     expect(during.every(({ path }) => /index=\d+&wait=1000ms$/.test(path))).toBe(true)
     expect(during.filter(({ answeredAt }) => answeredAt !== undefined).every(heldFor(1000))).toBe(true)
     expect(client.inspect().freshness).toBe('fresh')
+  })
+
+  test('a service that flaps is asked for five times, and then four times a second', async () => {
+    await using proxy = await startAgentProxy(agent)
+    await using service = new TestService(agent)
+    await service.add('a', { port: 1, weights: { passing: 1, warning: 1 } })
+    await using client = clientOf(service, { consul: { address: proxy.address } })
+    await client.ready()
+    const before = healthQueries(proxy).length
+    const from = performance.now()
+    let changes = 0
+    while (performance.now() - from < 4000) {
+      await service.add('a', { port: 1, weights: { passing: 2 + (changes++ % 100), warning: 1 } })
+    }
+    const seconds = (performance.now() - from) / 1000
+    const asked = healthQueries(proxy).length - before
+    // What it was asked for is more than it could bear.
+    expect(changes).toBeGreaterThan(50)
+    expect(asked).toBeLessThanOrEqual(5 + 4 * seconds + 1)
+    expect(asked).toBeGreaterThan(10)
+    // The last change is not lost for all that.
+    await service.add('a', { port: 1, weights: { passing: 1000, warning: 1 } })
+    await eventually(() => client.inspect().endpoints[0]?.weight === 1000, { what: 'the last change' })
   })
 
   test('a change reaches the picker within 100 ms of the answer', async () => {

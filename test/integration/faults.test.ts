@@ -98,9 +98,13 @@ describe('Consul unreachable at start', () => {
 
 describe('an address that is no Consul agent, or a broken one', () => {
   const answers: readonly [string, string, RegExp][] = [
-    ['a page', http('200 OK', '<!doctype html><p>Welcome'), /no JSON \(<!doctype html>.*Consul agent's\?/],
-    ['an empty body', http('200 OK', ''), /no JSON \(\)/],
-    ['JSON that is no list', http('200 OK', '{"message":"hello"}'), /no health list: expected a list/],
+    ['a page', http('200 OK', '<!doctype html><p>Welcome'), /got <!doctype html>.*Consul agent's\?/],
+    ['an empty body', http('200 OK', ''), /got nothing\): is this address a Consul agent's\?/],
+    [
+      'JSON that is no list',
+      http('200 OK', '{"message":"hello"}'),
+      /expected a JSON list, got {"message":"hello"}/,
+    ],
     ['a page that is not there', http('404 Not Found', 'nothing here'), /answered 404 \(nothing here\)/],
     [
       'no leader',

@@ -10,22 +10,26 @@ export interface HttpServer extends AsyncDisposable {
   readonly requests: number
 }
 
-/** @param listener Default: 200 with a body of two bytes. */
+/**
+ * @param listener Default: 200 with a body of two bytes.
+ * @param port Default: one that is free.
+ */
 export async function startHttpServer(
   listener: RequestListener = answerOk,
   host = '127.0.0.1',
+  port = 0,
 ): Promise<HttpServer> {
   let requests = 0
   const server = createServer((request, response) => {
     requests += 1
     listener(request, response)
   })
-  server.listen(0, host)
+  server.listen(port, host)
   await once(server, 'listening')
-  const { port, address, family } = server.address() as AddressInfo
+  const { port: bound, address, family } = server.address() as AddressInfo
   return {
-    port,
-    origin: `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`,
+    port: bound,
+    origin: `http://${family === 'IPv6' ? `[${address}]` : address}:${bound}`,
     get requests() {
       return requests
     },

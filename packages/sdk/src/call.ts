@@ -6,6 +6,9 @@ import type { Endpoint } from './cluster/endpoint.js'
 import type { Exchange } from './cluster/exchange.js'
 import { FairleadError } from './errors.js'
 import type { Handler } from './handler.js'
+import type { KeyHash } from './hashing/key-hash.js'
+import { withLastingHeaders } from './hashing/request-fields.js'
+import type { RequestHasher } from './hashing/request-hasher.js'
 import type { Deadlined, Deadlines } from './resilience/deadline.js'
 import { isReplayable, type FailedAttempt } from './resilience/retry.js'
 
@@ -13,10 +16,17 @@ import { isReplayable, type FailedAttempt } from './resilience/retry.js'
 export type CallOptions = Dispatcher.DispatchOptions & {
   /** Overrides the client's `timeoutMs` for this request, in milliseconds. */
   readonly timeoutMs?: number | undefined
+  /**
+   * What `ring_hash` and `maglev` go by for this request, before all that `hashOn` says: requests of one key go to one
+   * endpoint. An empty one counts as none.
+   */
+  readonly hashKey?: string | undefined
 }
 
 /** Who decides what becomes of a call. */
 export interface CallOwner {
+  /** What calls are hashed by, for balancers that ask. */
+  readonly hasher: RequestHasher
   /** An attempt has failed before the head of a response. */
   retry(call: Call, endpoint: Endpoint, failure: Error): void
   /** The call has ended, in whatever way. */
@@ -29,21 +39,26 @@ const NONE: readonly never[] = Object.freeze([])
  * One request of a caller, over all its attempts: the caller's handler, the deadline, and what was tried.
  * Until a response head is handed on, an attempt can be replaced by another; after it, never.
  */
-export class Call implements Handler, PickContext<Endpoint>, Deadlined {
+export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined {
   readonly service: string
-  readonly options: CallOptions
+  options: CallOptions
   /** When this attempt began, and for pickers the same in whole milliseconds. */
   attemptedAt = 0
   now = 0
   deadline = 0
   before: Deadlined | undefined
   after: Deadlined | undefined
+  /** The call is its own hash, so that none has to be made. */
+  high = 0
+  low = 0
   tried: readonly Endpoint[] = NONE
   errors: readonly Error[] = NONE
   readonly #handler: Handler
   readonly #clock: Clock
   readonly #owner: CallOwner
   readonly #deadlines: Deadlines
+  /** Does it have a key? Not known before a balancer has asked. */
+  #keyed: boolean | undefined
   #exchange: Exchange | undefined
   #endpoint: Endpoint | undefined
   /** Ends the wait for the first snapshot. */
@@ -73,6 +88,17 @@ export class Call implements Handler, PickContext<Endpoint>, Deadlined {
 
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** Once for all attempts, and only for balancers that look. */
+  get hash(): KeyHash | undefined {
+    this.#keyed ??= this.#computeHash()
+    return this.#keyed ? this : undefined
+  }
+
+  #computeHash(): boolean {
+    this.options = withLastingHeaders(this.options)
+    return this.#owner.hasher.hash(this.options, this)
   }
 
   /** The last attempt, for the question whether there may be another. */

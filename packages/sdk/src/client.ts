@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici'
-import { balancers } from './balance/balancers.js'
-import type { Balancer } from './balance/picker.js'
+import { Balancing } from './balancing.js'
 import type { CallOptions } from './call.js'
 import { ClientDispatcher } from './client-dispatcher.js'
 import { systemClock, type Clock } from './clock.js'
@@ -9,7 +8,6 @@ import { Endpoint, type EndpointKit } from './cluster/endpoint.js'
 import { RemovalGovernor } from './cluster/removal-governor.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Instance, Resolver } from './discovery/resolver.js'
-import type { ServerPolicy } from './discovery/server-policy.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
 import { FairleadError } from './errors.js'
 import { Execution } from './execute.js'
@@ -26,7 +24,7 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
   Dispatcher.RequestOptions<TOpaque>,
   'origin' | 'method'
 > &
-  Pick<CallOptions, 'timeoutMs'> & {
+  Pick<CallOptions, 'timeoutMs' | 'hashKey'> & {
     /** Default `GET`. */
     readonly method?: Dispatcher.HttpMethod
   }
@@ -117,12 +115,13 @@ class ConsulClient implements Client {
     this.service = service
     this.#settings = settings
     this.#clock = clock
+    const balancing = new Balancing(settings, logger)
     this.#resolver = processResolver(settings, clock, logger)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
       service,
       resolver: this.#resolver,
-      balancer: (policy) => chooseBalancer(settings, policy),
+      balancer: (policy) => balancing.balancer(policy),
       createEndpoint: this.#endpointFactory(clock, logger),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
@@ -140,7 +139,11 @@ class ConsulClient implements Client {
     this.dispatcher = new ClientDispatcher({
       service,
       cluster: this.#cluster,
-      execution: new Execution(this.#cluster, { attempts, budget: this.#budget }),
+      execution: new Execution(this.#cluster, {
+        attempts,
+        budget: this.#budget,
+        hasher: (policy) => balancing.hasher(policy),
+      }),
       timeoutMs: (policy) =>
         settings.given.timeoutMs ? settings.timeoutMs : (policy?.requestTimeoutMs ?? settings.timeoutMs),
       clock,
@@ -212,10 +215,7 @@ class ConsulClient implements Client {
   }
 
   /** Makes the live object of a new instance. */
-  #endpointFactory(
-    clock: Clock,
-    logger: Logger,
-  ): (instance: Instance, seedMs: number, policy: ServerPolicy | undefined) => Endpoint {
+  #endpointFactory(clock: Clock, logger: Logger): (instance: Instance, seedMs: number) => Endpoint {
     const { service, connections, breaker, timeoutMs, given } = this.#settings
     const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
     const client = {
@@ -230,27 +230,26 @@ class ConsulClient implements Client {
       reportCircuit(logger, service, endpoint, state)
       this.#cluster.circuitChanged(endpoint, state)
     }
-    const kitOf = (connectTimeoutMs: number): EndpointKit => ({
+    const wanted = (): number => {
+      const asked = given.connectTimeoutMs ? undefined : this.#cluster.policy?.connectTimeoutMs
+      return asked ?? connections.connectTimeoutMs
+    }
+    const kit: EndpointKit = {
       service,
-      connections: { max, connectTimeoutMs, client, tls },
+      connections: {
+        max,
+        get connectTimeoutMs() {
+          return wanted()
+        },
+        client,
+        tls,
+      },
       makeBreaker,
       onCircuit,
       clock,
-    })
-    let kit = kitOf(connections.connectTimeoutMs)
-    return (instance, seedMs, policy) => {
-      const wanted = given.connectTimeoutMs ? undefined : policy?.connectTimeoutMs
-      const connectTimeoutMs = wanted ?? connections.connectTimeoutMs
-      // One for all endpoints, as long as that does not change.
-      if (kit.connections.connectTimeoutMs !== connectTimeoutMs) kit = kitOf(connectTimeoutMs)
-      return new Endpoint(instance, seedMs, kit)
     }
+    return (instance, seedMs) => new Endpoint(instance, seedMs, kit)
   }
-}
-
-/** What the client was told, else what the registry asks for, else our default. */
-function chooseBalancer(settings: Settings, _policy: ServerPolicy | undefined): Balancer {
-  return settings.balancer ?? balancers.peak_ewma
 }
 
 function reportCircuit(logger: Logger, service: string, endpoint: Endpoint, state: BreakerState): void {

@@ -1,7 +1,9 @@
 import type { Call, CallOwner } from './call.js'
 import type { Cluster } from './cluster/cluster.js'
 import type { Endpoint } from './cluster/endpoint.js'
+import type { ServerPolicy } from './discovery/server-policy.js'
 import { asError, FairleadError, reasonOf } from './errors.js'
+import type { RequestHasher } from './hashing/request-hasher.js'
 import { isOfTheCaller, whyNotRetry } from './resilience/retry.js'
 import type { RetryBudget } from './resilience/retry-budget.js'
 
@@ -9,6 +11,8 @@ export interface ExecutePolicy {
   /** Attempts in all, the first included. */
   readonly attempts: number
   readonly budget: RetryBudget
+  /** What requests are hashed by, under what the registry asks for. */
+  readonly hasher: (policy: ServerPolicy | undefined) => RequestHasher
 }
 
 /**
@@ -25,6 +29,10 @@ export class Execution implements CallOwner {
   constructor(cluster: Cluster, policy: ExecutePolicy) {
     this.#cluster = cluster
     this.#policy = policy
+  }
+
+  get hasher(): RequestHasher {
+    return this.#policy.hasher(this.#cluster.policy)
   }
 
   /** Sends a call on its way, at once or when discovery has answered. Never throws: what is wrong ends the call. */

@@ -13,6 +13,8 @@ export type { ConsulOptions } from './discovery/consul-options.js'
 export type { FailoverTarget } from './discovery/consul-plan.js'
 export type { Consistency } from './discovery/consul-question.js'
 export { validateOptions } from './options.js'
+export type { HashPolicyOption } from './hashing/hash-policy-option.js'
+export type { KeyHash } from './hashing/key-hash.js'
 export { FairleadError } from './errors.js'
 export type { FairleadErrorCode, FairleadErrorDetails } from './errors.js'
 export { toDispatchHandler } from './handler.js'
@@ -20,7 +22,12 @@ export type { Abort, Handler } from './handler.js'
 export type { BreakerState } from './resilience/breaker.js'
 export type { DiscoveryEvent, DiscoveryListener } from './observe/discovery-listeners.js'
 export type { ClientInspection, EndpointInspection, ReserveInspection } from './observe/inspect.js'
+export { dnsResolver } from './discovery/dns-resolver.js'
+export type { DnsResolverOptions } from './discovery/dns-options.js'
+export { fileResolver } from './discovery/file-resolver.js'
+export type { FileResolverOptions } from './discovery/file-resolver.js'
 export { fixedResolver } from './discovery/fixed-resolver.js'
+export type { InstanceEntry, InstanceFields } from './discovery/instance-entry.js'
 export type {
   ExcludedInstance,
   Instance,
@@ -33,9 +40,41 @@ export type { HashPolicy, LoadBalancerPolicy, ServerPolicy } from './discovery/s
 export { balancers } from './balance/balancers.js'
 export type { BalancerName } from './balance/balancers.js'
 export { powerOfTwoChoices } from './balance/power-of-two-choices.js'
+export { powerOfChoices } from './balance/power-of-choices.js'
+export { ringHash } from './balance/ring-hash.js'
+export type { RingHashOptions } from './balance/ring-hash.js'
+export { maglev } from './balance/maglev.js'
+export type { MaglevOptions } from './balance/maglev.js'
+export { balancerOf } from './balance/server-balancer.js'
+export type { ServerBalancer } from './balance/server-balancer.js'
 export { leastRequest, peakEwma } from './balance/load.js'
 export type { Load } from './balance/load.js'
 export type { Balancer, Candidate, LoadObserver, PickContext, Picker } from './balance/picker.js'
+export { register } from './registration/register.js'
+export type {
+  Registration,
+  RegistrationInspection,
+  RegistrationWaitOptions,
+} from './registration/registration.js'
+export type { AddressTag, RegisterOptions, TaggedAddress } from './registration/options.js'
+export type {
+  CheckOptions,
+  CheckStatus,
+  GrpcCheckOptions,
+  HttpCheckOptions,
+  TcpCheckOptions,
+  TtlCheckOptions,
+} from './registration/check-options.js'
+export type { DrainOptions } from './registration/drain-options.js'
+export type { DrainReport } from './registration/drain.js'
+export type { LastError, RegistrationState } from './registration/upkeep.js'
+export { gracefulShutdown } from './registration/graceful-shutdown.js'
+export type {
+  GracefulShutdown,
+  GracefulShutdownOptions,
+  ShutdownReport,
+} from './registration/graceful-shutdown.js'
+export type { AnyHttpServer } from './registration/server-traffic.js'
 export { systemClock } from './clock.js'
 export type { Clock, Timer } from './clock.js'
 export type { Random } from './random.js'

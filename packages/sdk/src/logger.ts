@@ -19,3 +19,13 @@ let shared: Logger | undefined
 export function defaultLogger(): Logger {
   return (shared ??= pino({ name: 'fairlead', level: 'warn' }))
 }
+
+// More than these make a message that nobody reads to its end.
+const SHOWN = 5
+
+/** The first few of a list, for people, and how many more there are. */
+export function few<T>(items: readonly T[], show: (item: T) => string): readonly string[] {
+  const shown = items.slice(0, SHOWN).map(show)
+  const more = items.length - shown.length
+  return more > 0 ? [...shown, `and ${more} more`] : shown
+}

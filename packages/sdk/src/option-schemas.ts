@@ -1,6 +1,4 @@
-import { inspect } from 'node:util'
 import * as v from 'valibot'
-import { FairleadError } from './errors.js'
 
 /** A whole number. */
 export const count = (least: number, most: number): v.GenericSchema<number> =>
@@ -41,30 +39,3 @@ export const flag: v.GenericSchema<boolean> = v.boolean('true or false')
 
 /** Text that is not empty. */
 export const word = (what: string): v.GenericSchema<string> => v.pipe(v.string(what), v.minLength(1, what))
-
-interface Issue {
-  readonly message: string
-  readonly input: unknown
-  readonly received: string
-  readonly expected: string | null
-  readonly path?: readonly { readonly key: unknown }[] | undefined
-  readonly issues?: readonly Issue[] | undefined
-}
-
-/** valibot's first issue as one sentence; of a union, what the branch for objects says. */
-export function refusal(issue: Issue): FairleadError {
-  const nested = issue.issues?.find(({ path }) => path !== undefined)
-  const path = [...(issue.path ?? []), ...(nested?.path ?? [])].map(({ key }) => String(key)).join('.')
-  const found = nested ?? issue
-  if (found.expected === 'never')
-    return new FairleadError('INVALID_OPTION', `${path} is no option; take it out, or correct its spelling`)
-  return invalid(path || 'options', found.input, found.message)
-}
-
-export function invalid(name: string, value: unknown, wanted: string): FairleadError {
-  return new FairleadError('INVALID_OPTION', `${name} is ${shown(value)}: it must be ${wanted}`)
-}
-
-function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
-}

@@ -37,6 +37,23 @@ test('a balancer goes by name or by function', () => {
   expect(parse({ balancer: roundRobin }).balancer).toBe(roundRobin)
 })
 
+test('what to hash by is taken in the terms of Consul', () => {
+  const hashOn = [
+    { header: 'X-User', terminal: true },
+    { cookie: 'sid' },
+    { queryParameter: 'user id' },
+    { path: true },
+    { header: ':path' },
+  ]
+  expect(parse({ hashOn }).hashOn).toEqual([
+    { field: 'header', name: 'X-User', terminal: true },
+    { field: 'cookie', name: 'sid', terminal: false },
+    { field: 'query_parameter', name: 'user id', terminal: false },
+    { field: 'header', name: ':path', terminal: false },
+    { field: 'header', name: ':path', terminal: false },
+  ])
+})
+
 test('retries and circuits can be switched off', () => {
   expect(parse({ retry: false, breaker: false })).toMatchObject({ retry: { attempts: 1 }, breaker: false })
 })
@@ -132,7 +149,7 @@ describe('Consul', () => {
       {},
       "consul.consistency is 'strong': it must be default, stale or consistent",
     ],
-    [{ failover: [{ dc: 'dc2' }] }, {}, 'consul.failover.0.dc is no option'],
+    [{ failover: [{ dc: 'dc2' }] }, {}, 'consul.failover[0].dc is no option'],
     [{ ipFamily: 5 }, {}, 'consul.ipFamily is 5: it must be 4 or 6'],
   ])('%j with %j is refused', (consul, environment, message) => {
     expect(() => parse({ consul }, environment)).toThrow(message)
@@ -153,6 +170,22 @@ test.each<[unknown, string]>([
     { balancer: 'fastest' },
     "balancer is 'fastest': it must be one of peak_ewma, least_request, least_connections,",
   ],
+  [{ hashOn: 'x-user' }, "hashOn is 'x-user': it must be an array of what to hash by"],
+  [{ hashOn: ['x-user'] }, 'hashOn[0] is \'x-user\': it must be an object such as { header: "x-user" }'],
+  [{ hashOn: [{}] }, 'hashOn[0] is {}: it must be exactly one of { header }, { cookie }'],
+  [
+    { hashOn: [{ path: true }, { header: 'a', cookie: 'b' }] },
+    "hashOn[1] is { header: 'a', cookie: 'b' }: it must be exactly one of",
+  ],
+  [{ hashOn: [{ headers: 'x' }] }, 'hashOn[0].headers is no option; take it out, or correct its spelling'],
+  [{ hashOn: [{ header: 'x user' }] }, "hashOn[0].header is 'x user': it must be a name without spaces"],
+  [{ hashOn: [{ cookie: '' }] }, "hashOn[0].cookie is '': it must be a name without spaces"],
+  [
+    { hashOn: [{ queryParameter: '' }] },
+    "hashOn[0].queryParameter is '': it must be a name that is not empty",
+  ],
+  [{ hashOn: [{ path: false }] }, 'hashOn[0].path is false: it must be true, or left out'],
+  [{ hashOn: [{ path: true, terminal: 1 }] }, 'hashOn[0].terminal is 1: it must be true or false'],
   [{ retry: true }, 'retry is true: it must be false or an object of options'],
   [{ retry: { attempts: 0 } }, 'retry.attempts is 0: it must be a whole number from 1 to 10'],
   [{ retry: { budgetRatio: 2 } }, 'retry.budgetRatio is 2: it must be a number from 0 to 1'],
@@ -160,7 +193,7 @@ test.each<[unknown, string]>([
   [{ consul: { address: 'http://a/b?c' } }, "consul.address is 'http://a/b?c': it must be http://host:port"],
   [{ removal: { share: 2 } }, 'removal.share is 2: it must be a number from 0 to 1'],
   [{ snapshot: { directory: '' } }, "snapshot.directory is '': it must be the path of a folder"],
-  [{ snapshot: {} }, 'snapshot.directory is undefined: it must be an object of options'],
+  [{ snapshot: {} }, 'snapshot.directory is missing'],
   [{ idleMs: 5 }, 'idleMs is 5: it must be a whole number from 1000 to 86400000'],
   [{ consul: { address: 1 } }, 'consul.address is 1: it must be a string such as "http://127.0.0.1:8500"'],
   [{ consul: { waitMs: 10 } }, 'consul.waitMs is 10: it must be a whole number from 1000 to 600000'],

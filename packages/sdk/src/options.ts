@@ -2,26 +2,20 @@ import * as v from 'valibot'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
 import type { Clock } from './clock.js'
-import type { TlsOptions } from './cluster/connections.js'
+import type { TlsOptions } from './cluster/connector.js'
 import type { GovernorOptions } from './cluster/removal-governor.js'
 import type { Environment } from './consul/connection-options.js'
 import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul-options.js'
 import type { ConsulResolverOptions } from './discovery/consul-resolver.js'
 import type { Resolver } from './discovery/resolver.js'
 import type { SnapshotCacheOptions } from './discovery/snapshot-cache.js'
+import type { HashPolicy } from './discovery/server-policy.js'
+import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
+import { invalidOption } from './invalid-option.js'
 import type { Logger } from './logger.js'
-import {
-  amount,
-  count,
-  group,
-  having,
-  invalid,
-  LONGEST_MS,
-  orFalse,
-  refusal,
-  word,
-} from './option-schemas.js'
+import { amount, count, group, having, LONGEST_MS, orFalse, word } from './option-schemas.js'
 import type { Random } from './random.js'
+import { refusal } from './refusal.js'
 
 export interface RetryOptions {
   /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
@@ -93,6 +87,11 @@ export interface ClientOptions {
   /** A policy by name, or one of your own. Default: what Consul says of the service, else `peak_ewma`. */
   readonly balancer?: BalancerName | Balancer | undefined
   /**
+   * What requests are hashed by, for `ring_hash`, `maglev` and other balancers that ask; a request's own `hashKey` goes
+   * before it. All parts that a request has are combined; one that has none goes to any endpoint. Default: none.
+   */
+  readonly hashOn?: readonly HashPolicyOption[] | undefined
+  /**
    * From the call to the head of the response, in milliseconds: waiting for discovery and all attempts included.
    * Every chunk of a body that is a stream renews it. `Infinity`: no limit. Default 30,000.
    */
@@ -120,6 +119,7 @@ export interface Settings {
   readonly idleMs: number
   /** Undefined: not given, so that the registry may choose. */
   readonly balancer: Balancer | undefined
+  readonly hashOn: readonly HashPolicy[]
   readonly timeoutMs: number
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
@@ -183,6 +183,10 @@ const schema = group({
     ),
     600_000,
   ),
+  hashOn: v.optional(
+    v.array(hashPolicySchema, 'an array of what to hash by, such as { header: "x-user" }'),
+    [],
+  ),
   timeoutMs: v.optional(
     v.union(
       [count(1, LONGEST_MS), v.literal(Infinity)],
@@ -240,7 +244,7 @@ const schema = group({
  */
 export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0])
+  if (!given.success) throw refusal(given.issues[0], 'options')
   const { consul, balancer, retry, breaker, connections, ...rest } = given.output
   // Of the right shape by now.
   const raw = options as ClientOptions
@@ -255,6 +259,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
       timeoutMs: raw.timeoutMs !== undefined,
       connectTimeoutMs: raw.connections?.connectTimeoutMs !== undefined,
     },
+    hashOn: rest.hashOn,
     timeoutMs: rest.timeoutMs,
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
@@ -284,10 +289,11 @@ export function validateOptions(options: ClientOptions): void {
 // What can stand in a host name, since a service is addressed as http://<service>/; Consul's DNS asks for no less.
 const SERVICE = /^[a-z\d](?:[a-z\d._-]{0,251}[a-z\d])?$/i
 
-function parseService(service: unknown): string {
+/** @param option What to call it in an error. */
+export function parseService(service: unknown, option = 'service'): string {
   if (typeof service === 'string' && SERVICE.test(service)) return service
-  throw invalid(
-    'service',
+  throw invalidOption(
+    option,
     service,
     'the name of a Consul service: letters, digits, "-", "_" and ".", not at an end, at most 253',
   )

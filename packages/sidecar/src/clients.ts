@@ -19,10 +19,20 @@ export class Clients {
 
   /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
   constructor(config: Config, logger: Logger) {
-    const { consul, balancer, timeoutMs, maxServices, services } = config
+    const { consul: address, datacenter, balancer, timeoutMs, maxServices, services } = config
+    const failover = config.failover.map((elsewhere) => ({ datacenter: elsewhere }))
     this.#maxServices = maxServices
     this.#configured = new Set(services)
-    this.#options = { consul: { address: consul }, balancer, timeoutMs, logger }
+    // A watch for each service and each place it may fail over to, and the one for service-resolvers.
+    const maxWatches = Math.min(65_535, maxServices * (1 + failover.length) + 1)
+    this.#options = {
+      consul: { address, datacenter, failover, maxWatches },
+      balancer,
+      timeoutMs,
+      idleMs: config.idleTimeoutMs,
+      snapshot: config.snapshotDir === undefined ? undefined : { directory: config.snapshotDir },
+      logger,
+    }
     validateOptions(this.#options)
     try {
       for (const service of services) this.#await(this.get(service))
@@ -59,7 +69,7 @@ export class Clients {
 
   #create(service: string): Client {
     const maxServices = this.#maxServices
-    if (this.#clients.size >= maxServices) this.#forgetOneThatIsNone()
+    if (this.#clients.size >= maxServices) this.#forgetOne()
     if (this.#clients.size >= maxServices) {
       throw new FairleadError(
         'OVERLOADED',
@@ -67,21 +77,27 @@ export class Clients {
         { service },
       )
     }
-    const client = createClient(service, this.#options)
+    const client = createClient(
+      service,
+      this.#configured.has(service) ? { ...this.#options, idleMs: Infinity } : this.#options,
+    )
     this.#clients.set(service, client)
     return client
   }
 
-  /** Makes room: a service that Consul knows no instance of was most likely a misspelt name. */
-  #forgetOneThatIsNone(): void {
-    for (const client of this.#clients.values()) {
+  /** Makes room: a service that Consul knows no instance of was most likely a misspelt name; else one that is idle. */
+  #forgetOne(): void {
+    const spare = [...this.#clients.values()].filter(({ service }) => !this.#configured.has(service))
+    const none = spare.find((client) => {
       const { freshness, endpoints, excluded } = client.inspect()
-      if (freshness !== 'fresh' || endpoints.length > 0 || excluded.length > 0) continue
-      if (this.#configured.has(client.service)) continue
-      this.#clients.delete(client.service)
-      void client.close()
-      return
-    }
+      return (
+        (freshness === 'fresh' || freshness === 'idle') && endpoints.length === 0 && excluded.length === 0
+      )
+    })
+    const forgotten = none ?? spare.find((client) => client.inspect().freshness === 'idle')
+    if (forgotten === undefined) return
+    this.#clients.delete(forgotten.service)
+    void forgotten.close()
   }
 
   #await(client: Client): void {

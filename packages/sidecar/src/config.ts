@@ -17,11 +17,20 @@ export interface Config {
   readonly admin: Listen
   /** The agent's address; undefined: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. */
   readonly consul: string | undefined
+  /** Whose instances; undefined: the agent's own datacenter. */
+  readonly datacenter: string | undefined
+  /** Datacenters to go to, in this order, when there are too few healthy instances. */
+  readonly failover: readonly string[]
+  /** A folder for the last known sets; undefined: none is kept. */
+  readonly snapshotDir: string | undefined
+  /** Without a request for so long a service is no longer watched, in milliseconds; those of `services` always are. */
+  readonly idleTimeoutMs: number
   /** Services to watch from the start; the others are watched from their first request on. */
   readonly services: readonly string[]
-  readonly balancer: BalancerName
-  /** From a request to the head of its response, in milliseconds. */
-  readonly timeoutMs: number
+  /** Undefined: what Consul's service-resolver says, else the SDK's default. */
+  readonly balancer: BalancerName | undefined
+  /** From a request to the head of its response, in milliseconds; undefined: as for the balancer. */
+  readonly timeoutMs: number | undefined
   /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainTimeoutMs: number
   /** Services at most, as each costs one connection to the agent. */
@@ -31,8 +40,9 @@ export interface Config {
 
 interface Parsed extends Omit<Config, 'services'> {
   readonly service: readonly string[]
-  readonly timeout: number
+  readonly timeout: number | undefined
   readonly drainTimeout: number
+  readonly idleTimeout: number
 }
 
 const EXAMPLES = `
@@ -56,7 +66,10 @@ Asked on the admin address:
   /readyz     200 once every --service is known, 503 before and while draining
   /endpoints  every service, its instances, their load and state, as JSON
 
-The ACL token is read from the environment variable CONSUL_HTTP_TOKEN (service:read, node:read).
+Token, TLS and the rest of how to reach Consul are read from the variables of Consul's own client:
+CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN (service:read, node:read), CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_AUTH,
+CONSUL_HTTP_SSL, CONSUL_HTTP_SSL_VERIFY, CONSUL_CACERT, CONSUL_CAPATH, CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY,
+CONSUL_TLS_SERVER_NAME, CONSUL_NAMESPACE, CONSUL_PARTITION.
 SIGTERM and SIGINT drain: no new connections, requests in flight finish; a second signal ends at once.`
 
 /**
@@ -88,21 +101,45 @@ export function parseConfig(argv: readonly string[], version: string): Config {
       new Option('--consul <address>', 'the Consul agent (default: CONSUL_HTTP_ADDR, else 127.0.0.1:8500)'),
     )
     .addOption(
+      new Option('--datacenter <name>', "whose instances (default: the agent's own datacenter)").env(
+        'FAIRLEAD_DATACENTER',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--failover <datacenter>',
+        'where to go when there are too few; repeat it, or separate by commas',
+      )
+        .env('FAIRLEAD_FAILOVER')
+        .default([], "what Consul's service-resolver says")
+        .argParser(collect),
+    )
+    .addOption(
+      new Option(
+        '--snapshot-dir <folder>',
+        'keep the last known instances there, for a start without Consul',
+      ).env('FAIRLEAD_SNAPSHOT_DIR'),
+    )
+    .addOption(
       new Option('--service <name>', 'watch this service from the start; repeat it, or separate by commas')
         .env('FAIRLEAD_SERVICE')
         .default([], 'none')
         .argParser(collect),
     )
     .addOption(
-      new Option('--balancer <name>', 'how an instance is chosen')
+      new Option(
+        '--balancer <name>',
+        "how an instance is chosen (default: Consul's service-resolver, else peak_ewma)",
+      )
         .env('FAIRLEAD_BALANCER')
-        .choices(Object.keys(balancers))
-        .default('peak_ewma'),
+        .choices(Object.keys(balancers)),
     )
     .addOption(
-      new Option('--timeout <ms>', 'until the head of a response, all attempts included')
+      new Option(
+        '--timeout <ms>',
+        "until the head of a response, all attempts included (default: Consul's service-resolver, else 30000)",
+      )
         .env('FAIRLEAD_TIMEOUT')
-        .default(30_000)
         .argParser(wholeNumber(1, 86_400_000)),
     )
     .addOption(
@@ -110,6 +147,15 @@ export function parseConfig(argv: readonly string[], version: string): Config {
         .env('FAIRLEAD_DRAIN_TIMEOUT')
         .default(30_000)
         .argParser(wholeNumber(0, 86_400_000)),
+    )
+    .addOption(
+      new Option(
+        '--idle-timeout <ms>',
+        'a service without requests is not watched after it, unless by --service',
+      )
+        .env('FAIRLEAD_IDLE_TIMEOUT')
+        .default(600_000)
+        .argParser(wholeNumber(1000, 86_400_000)),
     )
     .addOption(
       new Option('--max-services <n>', 'services at most; each costs a connection to the agent')
@@ -131,6 +177,10 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     listen: parsed.listen,
     admin: parsed.admin,
     consul: parsed.consul,
+    datacenter: parsed.datacenter,
+    failover: parsed.failover,
+    snapshotDir: parsed.snapshotDir,
+    idleTimeoutMs: parsed.idleTimeout,
     services: parsed.service,
     balancer: parsed.balancer,
     timeoutMs: parsed.timeout,

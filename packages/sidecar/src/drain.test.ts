@@ -221,7 +221,7 @@ describe('a drain', () => {
   test('stops watching', async () => {
     const { rig } = await waiting(PATIENT)
     await rig.send({ path: '/quick' })
-    await until('a query is held', () => rig.agent.held === 1)
+    await until('a query is held', () => rig.agent.holds('orders'))
     expect(await rig.sidecar.stop()).toBe(true)
     await until('it is asked no more', () => rig.agent.held === 0)
   })

@@ -1,10 +1,10 @@
 import * as net from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { FairleadError } from '@fairlead/sdk'
+import type { FakeConsul } from '@fairlead/sdk/testing'
 import { describe, expect, test } from 'vitest'
 import { startSidecar, type Config } from './index.js'
 import {
-  Agent,
   CONFIG,
   quiet,
   NOBODY,
@@ -13,10 +13,11 @@ import {
   send,
   serve,
   serveRaw,
+  startAgent,
   until,
 } from './testing/rig.test.support.js'
 
-async function refused(config: Partial<Config>, agent?: Agent): Promise<FairleadError> {
+async function refused(config: Partial<Config>, agent?: FakeConsul): Promise<FairleadError> {
   const starting = startSidecar({ ...CONFIG, consul: agent?.address, ...config }, quiet)
   const error: unknown = await starting.then(
     async (sidecar) => {
@@ -30,7 +31,7 @@ async function refused(config: Partial<Config>, agent?: Agent): Promise<Fairlead
 }
 
 /** A watch begun by now holds its query before one that begins now does: so that is what is waited for. */
-async function nobodyWatches(agent: Agent, service: string): Promise<void> {
+async function nobodyWatches(agent: FakeConsul, service: string): Promise<void> {
   await Rig.start([], { services: ['probe'] }, agent)
   await until('the probe is watched', () => agent.holds('probe'))
   expect(agent.holds(service)).toBe(false)
@@ -38,7 +39,7 @@ async function nobodyWatches(agent: Agent, service: string): Promise<void> {
 
 describe('a sidecar that cannot start says why', () => {
   test.each(['listen', 'admin'])('the port of --%s is in use', async (option) => {
-    const agent = await Agent.start()
+    const agent = await startAgent()
     const taken = await serveRaw(() => undefined)
     const free = await refusing()
     const other = option === 'listen' ? 'admin' : 'listen'
@@ -67,7 +68,7 @@ describe('a sidecar that cannot start says why', () => {
   })
 
   test('a service name that is none: the watches begun before it end', async () => {
-    const agent = await Agent.start()
+    const agent = await startAgent()
     const error = await refused({ services: ['orders', 'not a name'] }, agent)
     expect(error.code).toBe('INVALID_OPTION')
     expect(error.message).toContain("service is 'not a name': it must be the name of a Consul service")
@@ -75,7 +76,7 @@ describe('a sidecar that cannot start says why', () => {
   })
 
   test('more services than --max-services', async () => {
-    const agent = await Agent.start()
+    const agent = await startAgent()
     const error = await refused({ services: ['a', 'b'], maxServices: 1 }, agent)
     expect(error.code).toBe('OVERLOADED')
     expect(error.message).toContain('--max-services is 1')
@@ -121,7 +122,7 @@ describe('admin', () => {
   })
 
   test('/readyz: ready once every service of the configuration is known, be it without instances', async () => {
-    const agent = await Agent.start()
+    const agent = await startAgent()
     agent.silence()
     const rig = await Rig.start([], { services: ['orders', 'payments'] }, agent)
     const before = await rig.admin('/readyz?verbose')
@@ -167,7 +168,7 @@ describe('admin', () => {
         freshness: 'fresh',
         endpoints: [
           {
-            key: `node/orders-${upstream.port}@127.0.0.1:${upstream.port}`,
+            key: `node-1/orders-${upstream.port}@127.0.0.1:${upstream.port}`,
             origin: `http://127.0.0.1:${upstream.port}`,
             weight: 1,
             priority: 0,

@@ -7,6 +7,7 @@ import {
   fixedResolver,
   type BalancerName,
   type Candidate,
+  type PickContext,
   type Picker,
 } from '@fairlead/sdk'
 import { instanceAt, seededRandom } from '@fairlead/sdk/testing'
@@ -44,9 +45,10 @@ class PickLoop {
   picked: LiveEndpoint
   readonly #picker: Picker<LiveEndpoint>
   readonly #inflight: LiveEndpoint[]
-  readonly #context: { now: number; tried: readonly LiveEndpoint[] } = {
+  readonly #context: PickContext<LiveEndpoint> & { now: number } = {
     now: Math.floor(performance.now()),
     tried: [],
+    hash: undefined,
   }
   #oldest = 0
 

@@ -1,17 +1,24 @@
-/** The ports of one agent; all others are off. */
-export interface AgentPorts {
-  readonly http: number
-  readonly server: number
-  readonly serf: number
-}
+import { randomUUID } from 'node:crypto'
+import type { AgentPorts } from './agent-ports.js'
+
+/** Consul's configuration in its own form. */
+export type ConsulConfig = Readonly<Record<string, unknown>>
 
 /** A place for the agent's data, and what else is particular to one agent. */
 export interface AgentSettings {
+  readonly name: string
+  /** The address that it binds, and that it serves its clients at. */
+  readonly host: string
   readonly ports: AgentPorts
   readonly dataDir: string
-  /** Configuration in Consul's own form, which goes over ours. */
-  readonly config?: Readonly<Record<string, unknown>> | undefined
+  /** Configurations in turn, each over the one before, and all of them over ours. */
+  readonly configs: readonly ConsulConfig[]
+  /** Folders of this machine that the agent reads or writes. */
+  readonly folders: readonly string[]
 }
+
+/** The role of an agent that needs no other. */
+export const soleServer: ConsulConfig = { server: true, bootstrap_expect: 1 }
 
 // From 1.14 on a server also opens gRPC over TLS, on a fixed port that two agents would fight over. Older ones
 // reject the option, so the binary itself is asked; in the shell, because a container's can be asked only there.
@@ -21,17 +28,28 @@ if "$0" agent -help 2>&1 | grep -q -- -grpc-tls-port; then set -- "$@" -grpc-tls
 exec "$0" agent "$@"
 `
 
-/** The arguments of `sh` that run an agent: one server of 127.0.0.1, whose data survives a restart. */
-export function agentCommand(binary: string, { ports, dataDir, config }: AgentSettings): string[] {
-  const base = {
-    server: true,
-    bootstrap_expect: 1,
+/** The arguments of `sh` that run an agent, whose data survives a restart. */
+export function agentCommand(
+  binary: string,
+  { name, host, ports, dataDir, configs }: AgentSettings,
+): string[] {
+  const base: ConsulConfig = {
     // Not -dev: its agent keeps everything in memory.
     data_dir: dataDir,
-    node_name: 'fairlead',
-    bind_addr: '127.0.0.1',
-    client_addr: '127.0.0.1',
-    ports: { http: ports.http, server: ports.server, serf_lan: ports.serf, serf_wan: -1, dns: -1, grpc: -1 },
+    node_name: name,
+    // Consul keeps its id with its data, and for a while refuses a node that comes back under another: an agent
+    // whose data was wiped must be the same node.
+    node_id: randomUUID(),
+    bind_addr: host,
+    client_addr: host,
+    ports: {
+      http: ports.http,
+      server: ports.server,
+      serf_lan: ports.serf,
+      serf_wan: -1,
+      dns: ports.dns,
+      grpc: -1,
+    },
     // The default of 5 suits small cloud machines; 1 brings the first leader in about a second.
     performance: { raft_multiplier: 1 },
     // A stopped agent must come back as the same member with the same services.
@@ -39,7 +57,6 @@ export function agentCommand(binary: string, { ports, dataDir, config }: AgentSe
     log_level: 'warn',
     disable_update_check: true,
   }
-  const fragments = [base, ...(config === undefined ? [] : [config])]
   // HCL takes JSON too. Given in turn, Consul merges them itself.
-  return ['-c', launch, binary, ...fragments.flatMap((fragment) => ['-hcl', JSON.stringify(fragment)])]
+  return ['-c', launch, binary, ...[base, ...configs].flatMap((config) => ['-hcl', JSON.stringify(config)])]
 }

@@ -7,6 +7,8 @@ export interface AgentRunner {
   running(): Promise<boolean>
   /** The last lines of its log. */
   logTail(): Promise<string>
+  /** Removes its data, so that the next start is like the first. It must not run. */
+  clear(): Promise<void>
   /** Ends it and removes its data. */
   remove(): Promise<void>
 }

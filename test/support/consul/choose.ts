@@ -28,15 +28,15 @@ export const allKinds: readonly ConsulKind[] = ['external', 'container', 'proces
  * The first of `kinds` that this machine has. `FAIRLEAD_CONSUL` narrows them to one.
  * Rejects with one line that says what was tried and what to install: a test without Consul fails, it never skips.
  */
-export async function chooseConsul(
-  kinds: readonly ConsulKind[],
+export async function chooseConsul<K extends ConsulKind>(
+  kinds: readonly K[],
   env: ConsulEnvironment,
   probes: Probes,
-): Promise<ConsulSource> {
+): Promise<Extract<ConsulSource, { kind: K }>> {
   const reasons: string[] = []
   for (const kind of narrow(kinds, env.FAIRLEAD_CONSUL)) {
     try {
-      return await find(kind, env, probes)
+      return (await find(kind, env, probes)) as Extract<ConsulSource, { kind: K }>
     } catch (error) {
       reasons.push(`${kind}: ${oneLine(error)}`)
     }
@@ -47,13 +47,13 @@ export async function chooseConsul(
   )
 }
 
-function narrow(kinds: readonly ConsulKind[], forced: string | undefined): readonly ConsulKind[] {
+function narrow<K extends ConsulKind>(kinds: readonly K[], forced: string | undefined): readonly K[] {
   if (forced === undefined || forced === '') return kinds
-  const kind = allKinds.find((known) => known === forced)
-  if (kind === undefined) {
+  if (!allKinds.some((known) => known === forced)) {
     throw new Error(`FAIRLEAD_CONSUL is '${forced}', and must be one of ${allKinds.join(', ')}`)
   }
-  if (!kinds.includes(kind)) {
+  const kind = kinds.find((wanted) => wanted === forced)
+  if (kind === undefined) {
     throw new Error(`FAIRLEAD_CONSUL is '${forced}', but what runs here takes only ${kinds.join(', ')}`)
   }
   return [kind]

@@ -31,22 +31,24 @@ export async function probeImage(image: string): Promise<void> {
 export class ContainerRunner implements AgentRunner {
   readonly #image: string
   readonly #command: string[]
+  readonly #folders: readonly string[]
   readonly #client: RuntimeClient
   // A name of our own choice is known before the container is there, so it can be cleaned up at any moment.
   readonly #name = `fairlead-consul-${randomUUID()}`
   readonly #watchdog = new Watchdog()
   #created = false
 
-  private constructor(image: string, command: string[], client: RuntimeClient) {
+  private constructor(image: string, command: string[], folders: readonly string[], client: RuntimeClient) {
     this.#image = image
     this.#command = command
+    this.#folders = folders
     this.#client = client
     this.#watchdog.arm(`docker rm --force --volumes ${this.#name}`)
   }
 
   static async create(image: string, settings: Omit<AgentSettings, 'dataDir'>): Promise<ContainerRunner> {
     const command = agentCommand('consul', { ...settings, dataDir })
-    return new ContainerRunner(image, command, await getContainerRuntimeClient())
+    return new ContainerRunner(image, command, settings.folders, await getContainerRuntimeClient())
   }
 
   async start(): Promise<void> {
@@ -60,6 +62,8 @@ export class ContainerRunner implements AgentRunner {
       .withNetworkMode('host')
       .withEntrypoint(['sh'])
       .withCommand(this.#command)
+      // Under the same paths, so that the configuration is the same wherever the agent runs.
+      .withBindMounts(this.#folders.map((folder) => ({ source: folder, target: folder })))
       .withAutoCleanup(await reaperAnswers(this.#client))
       .start()
   }
@@ -79,6 +83,11 @@ export class ContainerRunner implements AgentRunner {
   async logTail(): Promise<string> {
     const log = await this.#container.logs({ stdout: true, stderr: true, tail: 10 })
     return unframe(log)
+  }
+
+  async clear(): Promise<void> {
+    await this.#container.remove({ v: true })
+    this.#created = false
   }
 
   async remove(): Promise<void> {

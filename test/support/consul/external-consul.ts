@@ -1,4 +1,5 @@
-import { agentVersion, untilLeads } from './agent-api.js'
+import { eventually } from '../poll.js'
+import { agentVersion, leads } from './agent-api.js'
 import type { TestConsul } from './test-consul.js'
 
 // The agent runs already, so this is time for an election that may be under way, not for a start.
@@ -6,9 +7,8 @@ const deadlineMs = 15_000
 
 /** The agent at `address`, which belongs to someone else. */
 export async function connectConsul(address: string, signal?: AbortSignal): Promise<TestConsul> {
-  const alive = (): Promise<boolean> => Promise.resolve(false)
   try {
-    await untilLeads(address, deadlineMs, alive, signal)
+    await eventually(() => leads(address), { what: `a leader at ${address}`, deadlineMs, signal })
   } catch (error) {
     throw new Error(`CONSUL_HTTP_ADDR names ${address}, but: ${String(error)}`, { cause: error })
   }

@@ -1,95 +1,78 @@
-import { freePorts } from '../free-ports.js'
-import type { AgentPorts } from './agent-command.js'
-import { agentVersion, untilLeads } from './agent-api.js'
-import type { AgentRunner } from './agent-runner.js'
-import type { ConsulKind, TestConsul } from './test-consul.js'
+import { dirname } from 'node:path'
+import { aclConfig } from './acl.js'
+import { serves } from './agent-api.js'
+import { soleServer, type ConsulConfig } from './agent-command.js'
+import { onFreePorts } from './agent-ports.js'
+import { findLauncher, type Launcher, type Log } from './launcher.js'
+import { OwnAgent } from './own-agent.js'
+import type { OwnKind } from './test-consul.js'
+import { tlsConfig, type TlsSettings } from './tls.js'
 
-// The first leader takes two seconds here; a loaded CI machine gets thirty times that.
-const startDeadlineMs = 60_000
-const portAttempts = 5
+const host = '127.0.0.1'
 
-/** Makes a runner for an agent on these ports. */
-export type MakeRunner = (ports: AgentPorts) => Promise<AgentRunner>
-
-/** Starts an agent of our own, on ports that were free a moment before. */
-export async function startOwnConsul(
-  kind: ConsulKind,
-  makeRunner: MakeRunner,
-  signal?: AbortSignal,
-): Promise<TestConsul> {
-  for (let attempt = 1; ; attempt++) {
-    const [http, server, serf] = (await freePorts(3)) as [number, number, number]
-    const runner = await makeRunner({ http, server, serf })
-    const address = `http://127.0.0.1:${http}`
-    try {
-      await startAgent(runner, address, signal)
-      return new OwnConsul(kind, address, await agentVersion(address), runner)
-    } catch (error) {
-      await runner.remove()
-      if (!(error instanceof PortTaken) || attempt === portAttempts) throw error
-    }
-  }
+/** What the caller wants of an agent of our own beyond a leader. */
+export interface OwnConsulSettings {
+  /** Consul's own configuration, over ours: `node_meta`, `connect`, … */
+  readonly config?: ConsulConfig | undefined
+  /** Turns ACLs on: all is denied but what a token grants, and this one grants everything. A UUID. */
+  readonly managementToken?: string | undefined
+  /** Turns HTTPS on and HTTP off; whoever asks through the {@link OwnAgent} has a certificate of the authority. */
+  readonly tls?: TlsSettings | undefined
+  /** Opens the HTTP API on a unix socket too; the path of a file in a folder that is there. */
+  readonly socketPath?: string | undefined
+  /** Ends the start; the promise rejects with its reason and nothing stays behind. */
+  readonly signal?: AbortSignal | undefined
 }
 
-class OwnConsul implements TestConsul {
-  readonly kind: ConsulKind
-  readonly address: string
-  readonly version: string
-  readonly #runner: AgentRunner
-  #closed: Promise<void> | undefined
-
-  constructor(kind: ConsulKind, address: string, version: string, runner: AgentRunner) {
-    this.kind = kind
-    this.address = address
-    this.version = version
-    this.#runner = runner
-  }
-
-  stop(): Promise<void> {
-    return this.#runner.stop('SIGTERM')
-  }
-
-  kill(): Promise<void> {
-    return this.#runner.stop('SIGKILL')
-  }
-
-  async start(): Promise<void> {
-    const deadline = AbortSignal.timeout(startDeadlineMs)
-    for (;;) {
-      try {
-        await startAgent(this.#runner, this.address)
-        return
-      } catch (error) {
-        // Its ports lie where the kernel takes outgoing connections from: a client that hammers the dead agent
-        // can get the agent's own port, and connect to itself. That lasts for moments, so come again.
-        if (!(error instanceof PortTaken) || deadline.aborted) throw error
-      }
-    }
-  }
-
-  close(): Promise<void> {
-    return (this.#closed ??= this.#runner.remove())
-  }
-
-  [Symbol.asyncDispose](): Promise<void> {
-    return this.close()
-  }
+export interface OwnConsulOptions extends OwnConsulSettings {
+  /** What the caller can work with, best first. @defaultValue container, process */
+  readonly kinds?: readonly OwnKind[]
+  /** Hears of steps that take a while. */
+  readonly log?: Log
 }
 
-class PortTaken extends Error {}
+/**
+ * A real Consul of the caller's own, to stop, start and wipe: one server, ready to serve. Never the agent of
+ * `CONSUL_HTTP_ADDR`, as what is asked for here is not to be had of that. Rejects in one line if there is none.
+ */
+export async function startOwnConsul({ kinds, log, ...settings }: OwnConsulOptions = {}): Promise<OwnAgent> {
+  return startSoleServer(await findLauncher(kinds, log), settings)
+}
 
-async function startAgent(runner: AgentRunner, address: string, signal?: AbortSignal): Promise<void> {
-  signal?.throwIfAborted()
-  if (!(await runner.running())) await runner.start()
-  const ended = async (): Promise<boolean> => !(await runner.running())
-  const log = async (): Promise<string> => `\n${await runner.logTail()}`
-  try {
-    if ((await untilLeads(address, startDeadlineMs, ended, signal)) === 'leads') return
-  } catch (error) {
-    signal?.throwIfAborted()
-    throw new Error(`Consul does not come up: ${String(error)}${await log()}`, { cause: error })
+export async function startSoleServer(launcher: Launcher, settings: OwnConsulSettings): Promise<OwnAgent> {
+  const { config, managementToken, tls, socketPath, signal } = settings
+  const clientTls = await tls?.authority.issue('management')
+  return onFreePorts([host], async (ports) => {
+    const configs = [soleServer]
+    const folders: string[] = []
+    if (managementToken !== undefined) configs.push(aclConfig(managementToken))
+    if (tls !== undefined) {
+      configs.push(await tlsConfig(tls, host, ports.http))
+      folders.push(tls.authority.folder)
+    }
+    if (socketPath !== undefined) {
+      configs.push(socketConfig(socketPath))
+      folders.push(dirname(socketPath))
+    }
+    if (config !== undefined) configs.push(config)
+    return OwnAgent.start(launcher, {
+      name: 'fairlead',
+      host,
+      ports,
+      configs,
+      folders,
+      token: managementToken,
+      tls: clientTls,
+      ready: serves,
+      signal,
+    })
+  })
+}
+
+function socketConfig(path: string): ConsulConfig {
+  return {
+    addresses: { http: `${host} unix://${path}` },
+    // The agent of a container is root, and who runs the test may be someone else.
+    unix_sockets: { mode: '0777' },
   }
-  const tail = await log()
-  if (tail.includes('address already in use')) throw new PortTaken(`a port of Consul was taken:${tail}`)
-  throw new Error(`Consul ended at its start:${tail}`)
 }

@@ -25,7 +25,7 @@ export class ProcessRunner implements AgentRunner {
 
   static async create(binary: string, settings: Omit<AgentSettings, 'dataDir'>): Promise<ProcessRunner> {
     const folder = await mkdtemp(join(tmpdir(), 'fairlead-consul-'))
-    return new ProcessRunner(folder, agentCommand(binary, { ...settings, dataDir: join(folder, 'data') }))
+    return new ProcessRunner(folder, agentCommand(binary, { ...settings, dataDir: dataOf(folder) }))
   }
 
   async start(): Promise<void> {
@@ -65,6 +65,10 @@ export class ProcessRunner implements AgentRunner {
     return lines.slice(-10).join('\n')
   }
 
+  async clear(): Promise<void> {
+    await rm(dataOf(this.#folder), { recursive: true })
+  }
+
   async remove(): Promise<void> {
     await this.stop('SIGKILL')
     await rm(this.#folder, { recursive: true, force: true })
@@ -80,6 +84,10 @@ export class ProcessRunner implements AgentRunner {
     const remove = `rm -rf -- ${shellWord(this.#folder)}`
     return `${remove} || { sleep 1; ${remove}; }`
   }
+}
+
+function dataOf(folder: string): string {
+  return join(folder, 'data')
 }
 
 function ended(child: ChildProcess): boolean {

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
+import { Agent as HttpsAgent } from 'node:https'
 import Consul from 'consul'
+import { accessOf, ask, readTls, type AnAgent } from './agent-access.js'
 
 // Short of any test's own deadline. npm `consul` has no default: without one, a call to an agent that dies
 // mid-answer never settles.
@@ -49,10 +51,10 @@ export function uniqueService(prefix: string): string {
 }
 
 /** Registers with the agent, in place of what had the id before. By plain HTTP: npm `consul` drops `Weights`. */
-export async function register(address: string, service: Registration): Promise<void> {
-  const response = await fetch(`${address}/v1/agent/service/register?replace-existing-checks=true`, {
+export async function register(agent: AnAgent, service: Registration): Promise<void> {
+  await ask(agent, 'agent/service/register?replace-existing-checks=true', {
     method: 'PUT',
-    body: JSON.stringify({
+    body: {
       ID: service.id,
       Name: service.name,
       Port: service.port,
@@ -61,34 +63,39 @@ export async function register(address: string, service: Registration): Promise<
       Check: service.check,
       Meta: service.meta,
       Tags: service.tags,
-    }),
-    signal: AbortSignal.timeout(timeoutMs),
+    },
+    timeoutMs,
   })
-  const answer = await response.text()
-  if (!response.ok) throw new Error(`register ${service.id}: ${String(response.status)} ${answer}`)
 }
 
-export async function deregister(address: string, id: string): Promise<void> {
+export async function deregister(agent: AnAgent, id: string): Promise<void> {
   const options = { id, timeout: timeoutMs }
-  await asking(address, (consul) => consul.agent.service.deregister(options))
+  await asking(agent, (consul) => consul.agent.service.deregister(options))
 }
 
 /** Puts one service into maintenance, or takes it out. */
-export async function maintenance(address: string, id: string, on: boolean, reason = 'test'): Promise<void> {
+export async function maintenance(agent: AnAgent, id: string, on: boolean, reason = 'test'): Promise<void> {
   const options = { id, enable: on, reason, timeout: timeoutMs }
-  await asking(address, (consul) => consul.agent.service.maintenance(options))
+  await asking(agent, (consul) => consul.agent.service.maintenance(options))
 }
 
 /** Every instance of the service, healthy or not. */
-export async function health(address: string, service: string): Promise<readonly HealthEntry[]> {
+export async function health(agent: AnAgent, service: string): Promise<readonly HealthEntry[]> {
   const options = { service, timeout: timeoutMs }
-  return asking(address, (consul) => consul.health.service(options))
+  return asking(agent, (consul) => consul.health.service(options))
 }
 
-async function asking<T>(address: string, call: (consul: Consul) => Promise<T>): Promise<T> {
+async function asking<T>(agent: AnAgent, call: (consul: Consul) => Promise<T>): Promise<T> {
+  const { address, token, tls } = accessOf(agent)
   const { protocol, hostname, port } = new URL(address)
   const secure = protocol === 'https:'
-  const consul = new Consul({ host: hostname, port: Number(port || (secure ? 443 : 80)), secure })
+  const consul = new Consul({
+    host: hostname,
+    port: Number(port || (secure ? 443 : 80)),
+    secure,
+    ...(token === undefined ? {} : { defaults: { token } }),
+    ...(tls === undefined ? {} : { agent: new HttpsAgent(await readTls(tls)) }),
+  })
   try {
     return await call(consul)
   } finally {

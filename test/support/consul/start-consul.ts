@@ -1,8 +1,8 @@
-import { consulOfDebian, consulOnPath } from './binaries.js'
-import { allKinds, chooseConsul } from './choose.js'
+import { allKinds } from './choose.js'
+import type { ConsulConfig } from './agent-command.js'
 import { connectConsul } from './external-consul.js'
-import { startOwnConsul } from './own-consul.js'
-import { ProcessRunner } from './process-runner.js'
+import { findConsul, launcherOf, type Log } from './launcher.js'
+import { startSoleServer } from './own-consul.js'
 import type { ConsulKind, TestConsul } from './test-consul.js'
 
 export interface StartConsulOptions {
@@ -12,11 +12,11 @@ export interface StartConsulOptions {
    */
   readonly kinds?: readonly ConsulKind[]
   /** Consul's own configuration, over ours. An external agent has its own. */
-  readonly config?: Readonly<Record<string, unknown>>
+  readonly config?: ConsulConfig
   /** Ends the start; the promise rejects with its reason and nothing stays behind. */
   readonly signal?: AbortSignal
   /** Hears of steps that take a while. */
-  readonly log?: (line: string) => void
+  readonly log?: Log
 }
 
 /**
@@ -28,25 +28,10 @@ export async function startConsul({
   kinds = allKinds,
   config,
   signal,
-  log = () => undefined,
+  log,
 }: StartConsulOptions = {}): Promise<TestConsul> {
-  const source = await chooseConsul(kinds, process.env, {
-    // Loaded late: it is big, and most callers get by without it.
-    image: async (name) => (await import('./container-runner.js')).probeImage(name),
-    path: consulOnPath,
-    debian: () => consulOfDebian(log),
-  })
-  switch (source.kind) {
-    case 'external':
-      return connectConsul(source.address, signal)
-    case 'container': {
-      const { ContainerRunner } = await import('./container-runner.js')
-      const { image } = source
-      return startOwnConsul('container', (ports) => ContainerRunner.create(image, { ports, config }), signal)
-    }
-    case 'process': {
-      const { binary } = source
-      return startOwnConsul('process', (ports) => ProcessRunner.create(binary, { ports, config }), signal)
-    }
-  }
+  const source = await findConsul(kinds, log)
+  return source.kind === 'external'
+    ? connectConsul(source.address, signal)
+    : startSoleServer(await launcherOf(source), { config, signal })
 }

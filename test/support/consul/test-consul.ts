@@ -1,8 +1,13 @@
+import type { AgentAccess } from './agent-access.js'
+
 /** Where an agent comes from: one that runs already, a container, or a process of this machine. */
-export type ConsulKind = 'external' | 'container' | 'process'
+export type ConsulKind = 'external' | OwnKind
+
+/** Where an agent of our own comes from. */
+export type OwnKind = 'container' | 'process'
 
 /** A real Consul agent: a server that leads a cluster of its own. */
-export interface TestConsul extends AsyncDisposable {
+export interface TestConsul extends AgentAccess, AsyncDisposable {
   readonly kind: ConsulKind
   readonly version: string
   /** `http://127.0.0.1:<port>`, the same after every {@link TestConsul.start}. */

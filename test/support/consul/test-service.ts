@@ -1,13 +1,13 @@
+import { ask, type AnAgent } from './agent-access.js'
 import { deregister, maintenance, register, uniqueService, type Registration } from './registry.js'
 
 /** A service of one test: a name of its own in an agent that may be shared, gone when the test ends. */
 export class TestService implements AsyncDisposable {
   readonly name: string = uniqueService('orders')
-  readonly #agent: string
+  readonly #agent: AnAgent
   readonly #ids = new Set<string>()
 
-  /** @param agent The agent's address. */
-  constructor(agent: string) {
+  constructor(agent: AnAgent) {
     this.#agent = agent
   }
 
@@ -29,11 +29,7 @@ export class TestService implements AsyncDisposable {
 
   /** Sets the status of a TTL check whose `CheckID` is {@link checkId}. */
   async report(key: string, status: 'pass' | 'warn' | 'fail'): Promise<void> {
-    const path = `/v1/agent/check/${status}/${this.checkId(key)}`
-    const signal = AbortSignal.timeout(5_000)
-    const response = await fetch(this.#agent + path, { method: 'PUT', signal })
-    const answer = await response.text()
-    if (!response.ok) throw new Error(`${path}: ${response.status} ${answer}`)
+    await ask(this.#agent, `agent/check/${status}/${this.checkId(key)}`, { method: 'PUT' })
   }
 
   checkId(key: string): string {

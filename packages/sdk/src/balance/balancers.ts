@@ -1,13 +1,23 @@
 import { leastConnections } from './least-connections.js'
 import { leastRequest, peakEwma } from './load.js'
+import { maglev } from './maglev.js'
 import type { Balancer } from './picker.js'
 import { powerOfTwoChoices } from './power-of-two-choices.js'
+import { ringHash } from './ring-hash.js'
 import { roundRobin } from './round-robin.js'
+import { weightedRandom } from './weighted-random.js'
 import { weightedRoundRobin } from './weighted-round-robin.js'
 
 /** The balancers that a configuration file can name. */
 export type BalancerName =
-  'peak_ewma' | 'least_request' | 'least_connections' | 'round_robin' | 'weighted_round_robin'
+  | 'peak_ewma'
+  | 'least_request'
+  | 'least_connections'
+  | 'round_robin'
+  | 'weighted_round_robin'
+  | 'random'
+  | 'ring_hash'
+  | 'maglev'
 
 /** Each balancer under the name the field knows it by. */
 export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze({
@@ -16,4 +26,7 @@ export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze
   least_connections: leastConnections,
   round_robin: roundRobin,
   weighted_round_robin: weightedRoundRobin,
+  random: weightedRandom,
+  ring_hash: ringHash(),
+  maglev: maglev(),
 })

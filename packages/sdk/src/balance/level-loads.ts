@@ -7,33 +7,45 @@ export interface LevelHealth {
 }
 
 /**
- * A level carries all of its load as long as this many times its healthy share is 100% or more, that is down to 72%.
- * Envoy's default.
+ * A level carries all of its load as long as this share of it, in percent of what is healthy, is 100 or more: down to
+ * 72%. Envoy's default.
  */
-const OVERPROVISIONING = 1.4
+const OVERPROVISIONING_PERCENT = 140
 
 /**
- * How much of the load goes to each level, in percent; pure. A level's health is `min(100, 1.4 x healthy)`; the
+ * How much of the load goes to each level, in whole percent; pure. A level's health is `min(100, 1.4 x healthy)`; the
  * first takes as much as its health is, the next of the rest, and so on. Where they are less than 100 in sum, they
- * carry it all in proportion.
- * Source: Envoy, `overprovisioning.rst` and `priority.rst`, which have the tables that the tests repeat.
+ * carry it all in proportion, and what rounding leaves goes to those that it took most from, of equals to the first.
+ * All are 0 where nothing is healthy, else their sum is 100.
+ * Source: Envoy, `priority.rst` and `panic_threshold.rst`, whose tables the tests repeat. Envoy itself gives all that
+ * rounding leaves to the first level: 37, 35, 28 where its table has 36, 36, 28. We keep to the table.
  */
 export function levelLoads(levels: readonly LevelHealth[]): readonly number[] {
   const healths = levels.map(({ usable, known }) =>
-    known === 0 ? 0 : Math.min(100, Math.trunc((OVERPROVISIONING * 100 * usable) / known)),
+    known === 0 ? 0 : Math.min(100, Math.trunc((OVERPROVISIONING_PERCENT * usable) / known)),
   )
-  const total = Math.min(
-    100,
-    healths.reduce((sum, health) => sum + health, 0),
-  )
-  if (total === 0) return healths
+  const total = healths.reduce((sum, health) => sum + health, 0)
+  return total < 100 ? inProportion(healths, total) : inOrder(healths)
+}
+
+/** Each takes what it can of what those before it leave. */
+function inOrder(healths: readonly number[]): readonly number[] {
   let left = 100
-  const loads = healths.map((health) => {
-    const load = Math.min(left, Math.trunc((health * 100) / total))
+  return healths.map((health) => {
+    const load = Math.min(left, health)
     left -= load
     return load
   })
-  // What rounding leaves goes to the first that has any health.
-  const first = healths.findIndex((health) => health > 0)
-  return loads.map((load, level) => (level === first ? load + left : load))
+}
+
+/** 100 in the proportion of `parts`, by largest remainders. */
+function inProportion(parts: readonly number[], total: number): readonly number[] {
+  if (total === 0) return parts
+  const loads = parts.map((part) => Math.trunc((part * 100) / total))
+  const left = 100 - loads.reduce((sum, load) => sum + load, 0)
+  const remainders = parts.map((part, level) => ({ level, remainder: (part * 100) % total }))
+  // A sort is stable: of equal remainders the first level comes first.
+  remainders.sort((a, b) => b.remainder - a.remainder)
+  const raised = new Set(remainders.slice(0, left).map(({ level }) => level))
+  return loads.map((load, level) => (raised.has(level) ? load + 1 : load))
 }

@@ -1,4 +1,5 @@
 import type { Instance } from '../discovery/resolver.js'
+import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
 
 /** Told at once when the number of requests in flight on an endpoint changes. */
@@ -25,6 +26,11 @@ export interface PickContext<E extends Candidate = Candidate> {
   readonly now: number
   /** Endpoints that have failed this request already. */
   readonly tried: readonly E[]
+  /**
+   * What the request is to be told apart by, such as its user: equal keys should meet the same endpoint.
+   * Computed when it is first read. `undefined`: the request has no key, and any endpoint will do.
+   */
+  readonly hash?: KeyHash | undefined
 }
 
 /**

@@ -9,7 +9,7 @@ import { roundRobin } from './round-robin.js'
 import { WeightedIndex } from './weighted-index.js'
 import { weightedRoundRobin } from './weighted-round-robin.js'
 
-const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
+const context: PickContext<FakeCandidate> = { now: 0, tried: [], hash: undefined }
 const someWeights = fc.array(fc.integer({ min: 1, max: 100 }), { minLength: 2, maxLength: 20 })
 
 test('round robin takes turns from wherever it starts', () => {

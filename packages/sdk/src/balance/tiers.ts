@@ -23,7 +23,8 @@ export interface TieredPicker<E extends Candidate> extends Picker<E> {
 
 /**
  * Puts a balancer behind each level and, in this order, what is sent requests only where the tiers before it have no
- * eligible endpoint: other levels, endpoints of weight 0 (Consul's weight for a warning may be 0), and those in reserve.
+ * eligible endpoint: other levels, endpoints of weight 0 (Consul's weight for a warning may be 0), and those in
+ * reserve; of the last two the first level first.
  * Must stand around every balancer, so that no policy has to divide by a weight of zero or to know of levels.
  */
 export function tiers<E extends Tiered>(
@@ -32,36 +33,22 @@ export function tiers<E extends Tiered>(
   { leftOut }: TierContext,
   random: Random,
 ): TieredPicker<E> {
-  const byPriority = new Map<number, E[]>()
-  const weightless: E[] = []
-  const reserved: E[] = []
-  for (const priority of leftOut.keys()) byPriority.set(priority, [])
-  for (const endpoint of endpoints) {
-    const { weight, priority } = endpoint.instance
-    if (endpoint.reserved) reserved.push(endpoint)
-    else if (weight === 0) weightless.push(endpoint)
-    else listOf(byPriority, priority).push(endpoint)
-  }
-  const levels = [...byPriority]
-    .sort(([a], [b]) => a - b)
-    .map(([priority, members]) => {
-      const picker = members.length === 0 ? undefined : balancer(members, random)
-      return { members, picker, leftOut: leftOut.get(priority) ?? 0 }
-    })
-  const lastResorts = [weightless, reserved].filter((members) => members.length > 0)
-  const used = levels.filter(({ picker }) => picker !== undefined)
-  const reserves = lastResorts.map((members) => roundRobin(members, random))
-  return used.length > 1
-    ? new LevelsPicker(levels, reserves, random)
-    : new OrderPicker([...used.flatMap(({ picker }) => picker ?? []), ...reserves])
-}
-
-function listOf<E>(lists: Map<number, E[]>, priority: number): E[] {
-  const known = lists.get(priority)
-  if (known !== undefined) return known
-  const made: E[] = []
-  lists.set(priority, made)
-  return made
+  const listed = endpoints.filter(({ reserved }) => !reserved)
+  const isUsed = ({ instance }: E): boolean => instance.weight > 0
+  const levels = byLevel(listed.filter(isUsed)).map(([priority, members]) => ({
+    members,
+    picker: balancer(members, random),
+    known: countOf(listed, priority) + (leftOut.get(priority) ?? 0),
+  }))
+  const lastResorts = [
+    listed.filter((endpoint) => !isUsed(endpoint)),
+    endpoints.filter(({ reserved }) => reserved),
+  ]
+  const order = [
+    ...levels.map(({ picker }) => picker),
+    ...lastResorts.flatMap(byLevel).map(([, members]) => roundRobin(members, random)),
+  ]
+  return levels.length > 1 ? new LevelsPicker(levels, order, random) : new OrderPicker(order)
 }
 
 /** The first that has an endpoint: what nearly every service needs. */
@@ -85,8 +72,9 @@ class OrderPicker<E extends Candidate> implements TieredPicker<E> {
 
 interface Level<E extends Candidate> {
   readonly members: readonly E[]
-  readonly picker: Picker<E> | undefined
-  readonly leftOut: number
+  readonly picker: Picker<E>
+  /** All that are registered at this level, whatever their state. */
+  readonly known: number
 }
 
 /** Shares the load out among levels by how healthy they are. */
@@ -97,9 +85,9 @@ class LevelsPicker<E extends Candidate> implements TieredPicker<E> {
   /** Each percent of the load, and the picker it goes to. */
   #percents: readonly Picker<E>[] = []
 
-  constructor(levels: readonly Level<E>[], reserves: readonly Picker<E>[], random: Random) {
+  constructor(levels: readonly Level<E>[], order: readonly Picker<E>[], random: Random) {
     this.#levels = levels
-    this.#order = [...levels.flatMap(({ picker }) => picker ?? []), ...reserves]
+    this.#order = order
     this.#random = random
     this.refresh()
   }
@@ -110,16 +98,33 @@ class LevelsPicker<E extends Candidate> implements TieredPicker<E> {
   }
 
   refresh(): void {
+    // What is half open counts as usable: a level without a share would never get the request that probes it.
     const loads = levelLoads(
-      this.#levels.map(({ members, leftOut }) => ({
+      this.#levels.map(({ members, known }) => ({
         usable: members.filter(({ available }) => available).length,
-        known: members.length + leftOut,
+        known,
       })),
     )
     this.#percents = this.#levels.flatMap(({ picker }, level) =>
-      picker === undefined ? [] : Array.from({ length: loads[level] ?? 0 }, () => picker),
+      Array.from({ length: loads[level] ?? 0 }, () => picker),
     )
   }
+}
+
+/** Groups of one level each, the first level first. */
+function byLevel<E extends Candidate>(endpoints: readonly E[]): readonly (readonly [number, readonly E[]])[] {
+  const groups = new Map<number, E[]>()
+  for (const endpoint of endpoints) {
+    const { priority } = endpoint.instance
+    const peers = groups.get(priority)
+    if (peers === undefined) groups.set(priority, [endpoint])
+    else peers.push(endpoint)
+  }
+  return [...groups].sort(([a], [b]) => a - b)
+}
+
+function countOf(endpoints: readonly Candidate[], priority: number): number {
+  return endpoints.filter(({ instance }) => instance.priority === priority).length
 }
 
 function pickInOrder<E extends Candidate>(

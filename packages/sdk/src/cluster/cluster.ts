@@ -1,25 +1,19 @@
 import type { Balancer, PickContext } from '../balance/picker.js'
 import { tiers, type TieredPicker } from '../balance/tiers.js'
-import type { Clock, Timer } from '../clock.js'
+import type { Clock } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
-import { reasonOf } from '../errors.js'
-import type { Logger } from '../logger.js'
+import { asError, reasonOf } from '../errors.js'
+import type { KeyHash } from '../hashing/key-hash.js'
+import { few, type Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
-import type { Endpoint, ReserveWitness } from './endpoint.js'
+import type { Endpoint } from './endpoint.js'
+import { Following } from './following.js'
+import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
 import { reconcile } from './reconcile.js'
-import type { Held, HoldReason, RemovalGovernor } from './removal-governor.js'
-
-/** How far the set can be trusted. */
-export type Freshness =
-  /** No answer yet; `cause` says why, once asking has failed. */
-  | { readonly kind: 'waiting'; readonly cause: Error | undefined }
-  | { readonly kind: 'fresh' }
-  /** The last known set serves on. `since`: milliseconds of the clock. */
-  | { readonly kind: 'stale'; readonly since: number; readonly cause: Error | undefined }
-  /** A set that was saved serves, as discovery has not answered. `savedAt`: Unix milliseconds. */
-  | { readonly kind: 'disk'; readonly savedAt: number; readonly cause: Error | undefined }
+import type { Held, RemovalGovernor } from './removal-governor.js'
+import { Reserve } from './reserve.js'
 
 /** What has changed, for whoever follows a client. */
 export interface ClusterChange {
@@ -27,6 +21,9 @@ export interface ClusterChange {
   /** What speaks against the last answer. */
   readonly doubt: string | undefined
   readonly instances: readonly Instance[]
+  /** What is kept although it is not listed. */
+  readonly reserve: readonly Instance[]
+  /** To and from `instances` and `reserve` together. */
   readonly added: readonly Instance[]
   readonly removed: readonly Instance[]
 }
@@ -37,7 +34,7 @@ export interface ClusterOptions {
   /** Which balancer to use, by what the registry asks for; the same one for the same wish. */
   readonly balancer: (policy: ServerPolicy | undefined) => Balancer
   /** Makes the endpoint of a new instance. `seedMs`: what its peers' latency is. */
-  readonly createEndpoint: (instance: Instance, seedMs: number, policy: ServerPolicy | undefined) => Endpoint
+  readonly createEndpoint: (instance: Instance, seedMs: number) => Endpoint
   /** Undefined: what is no longer listed is gone. */
   readonly governor: RemovalGovernor | undefined
   /** Without a pick for so long, in milliseconds, discovery is no longer followed; `Infinity`: it always is. */
@@ -56,27 +53,32 @@ const SEED_MS = 30
  * The endpoints of one service, and the one picker that chooses among them.
  * `update` is the only writer; a pick reads one reference.
  */
-export class Cluster implements ReserveWitness {
+export class Cluster {
   readonly #options: ClusterOptions
+  readonly #following: Following
+  readonly #reserve: Reserve
   readonly #closing = new AbortController()
   readonly #waiters = new Set<() => void>()
   /** Endpoints that left the set with requests in flight, and the end of those. */
   readonly #retiring = new Map<Endpoint, Promise<void>>()
-  /** Ends the watch; undefined while there is none. */
-  #watching: AbortController | undefined
   #endpoints = new Map<string, Endpoint>()
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
   #picker: TieredPicker<Endpoint> | undefined
+  /** How many instances of each level the picker knows to be registered and left out. */
+  #leftOut: ReadonlyMap<number, number> = new Map<number, number>()
   /** There is nothing to wait for. */
   #resolved = false
-  /** Of what is in reserve, and of the watch while nobody asks. */
-  #expiry: Timer | undefined
-  #idling: Timer | undefined
-  #used = false
 
   constructor(options: ClusterOptions) {
     this.#options = options
+    this.#following = new Following({
+      ...options,
+      onEvent: (event) => this.update(event),
+      onIdle: () => this.#rest(),
+      isAwaited: () => this.#waiters.size > 0,
+    })
+    this.#reserve = new Reserve({ ...options, onEnd: () => this.#rebuild() })
   }
 
   /** Those that discovery lists, and those in reserve. */
@@ -99,7 +101,7 @@ export class Cluster implements ReserveWitness {
 
   /** What is kept although discovery no longer lists it. */
   get held(): readonly Held[] {
-    return this.#options.governor?.held ?? []
+    return this.#reserve.held
   }
 
   /** What the registry asks of its clients. */
@@ -107,9 +109,9 @@ export class Cluster implements ReserveWitness {
     return this.#snapshot.policy
   }
 
-  /** Is discovery being followed? */
-  get watching(): boolean {
-    return this.#watching !== undefined
+  /** Is discovery not followed, until somebody asks? */
+  get idle(): boolean {
+    return !this.#following.active && !this.closed
   }
 
   /** Is there nothing to wait for: has discovery said its first word, or is the cluster closed? */
@@ -123,27 +125,22 @@ export class Cluster implements ReserveWitness {
 
   /** Follows discovery, if it is not followed already, until it is paused or the cluster is closed. */
   follow(): void {
-    if (this.#watching !== undefined || this.closed) return
-    this.#watching = new AbortController()
-    void this.#run(this.#watching.signal)
-    this.#awaitIdleness()
+    if (!this.closed) this.#following.start()
   }
 
   /** Stops following. The set stays; the next who needs it waits for discovery's word on it. */
   pause(): void {
-    this.#watching?.abort()
-    this.#watching = undefined
+    void this.#following.stop()
+    this.#reserve.lapse()
     this.#resolved = false
-    if (this.#idling !== undefined) this.#options.clock.clearTimer(this.#idling)
-    this.#idling = undefined
   }
 
   /** An endpoint that has not failed this request already, or else one that has. */
   pick(context: PickContext<Endpoint>): Endpoint | undefined {
-    this.#used = true
+    this.#following.used = true
     const endpoint = this.#picker?.pick(context)
     if (endpoint !== undefined || context.tried.length === 0) return endpoint
-    return this.#picker?.pick({ now: context.now, tried: [] })
+    return this.#picker?.pick(new Untried(context))
   }
 
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
@@ -152,19 +149,9 @@ export class Cluster implements ReserveWitness {
     return () => this.#waiters.delete(callback)
   }
 
-  /** Why there is no endpoint, for an error message: cannot be asked, knows none, or has none that is healthy. */
+  /** Why there is no endpoint, for an error message. */
   whyEmpty(): string {
-    const { name } = this.#options.resolver
-    const freshness = this.#freshness
-    if (freshness.kind === 'waiting') return freshness.cause?.message ?? `${name} has not answered yet`
-    const { excluded } = this
-    const known =
-      excluded.length === 0
-        ? `${name} knows no instance of that name`
-        : `${name} knows ${excluded.length}, none of them usable: ${listed(excluded)}`
-    return freshness.kind !== 'fresh' && freshness.cause !== undefined
-      ? `${known}; that is stale, as ${freshness.cause.message}`
-      : known
+    return whyEmpty(this.#options.resolver.name, this.#freshness, this.excluded)
   }
 
   update(event: ResolverEvent): void {
@@ -173,114 +160,63 @@ export class Cluster implements ReserveWitness {
     this.#resolve()
   }
 
-  /** From an endpoint in reserve: it has answered. */
-  answered(endpoint: Endpoint): void {
-    const { governor, logger, service, clock } = this.#options
-    const { key } = endpoint.instance
-    const known = governor?.held.find(({ instance }) => instance.key === key)
-    governor?.confirm(key, clock.now())
-    this.#armExpiry()
-    if (known?.confirmed === false) {
-      logger.warn(
-        { service, endpoint: endpoint.address },
-        'an instance that discovery no longer lists answers: it stays in reserve',
-      )
-    }
-  }
-
   /** The circuit of an endpoint has changed its state. */
   circuitChanged(endpoint: Endpoint, state: BreakerState): void {
-    if (state === 'open') endpoint.unreachable()
+    if (state === 'open') endpoint.witness?.unreachable(endpoint, 'its circuit has opened')
     this.#picker?.refresh()
-  }
-
-  /** From an endpoint in reserve: nobody is there, or it fails too often. */
-  unreachable(endpoint: Endpoint): void {
-    const { governor, logger, service } = this.#options
-    // Its exchange is in the middle of ending; what follows is for the next turn.
-    queueMicrotask(() => {
-      if (!endpoint.reserved || this.#endpoints.get(endpoint.instance.key) !== endpoint) return
-      governor?.drop(endpoint.instance.key)
-      logger.warn(
-        { service, endpoint: endpoint.address },
-        'an instance that discovery no longer lists cannot be reached: it is gone',
-      )
-      this.#rebuild()
-    })
   }
 
   /** Lets requests in flight finish, then closes all connections. */
   async close(): Promise<void> {
-    this.#leave()
-    await Promise.all([...this.#retiring.values(), ...this.endpoints.map((endpoint) => endpoint.close())])
+    const ended = this.#leave()
+    const closed = this.endpoints.map((endpoint) => endpoint.close())
+    await Promise.all([ended, ...this.#retiring.values(), ...closed])
   }
 
   /** Breaks off all requests with `error`. */
   async destroy(error: Error): Promise<void> {
     const endpoints = [...this.endpoints, ...this.#retiring.keys()]
-    this.#leave()
+    void this.#leave()
     await Promise.all(endpoints.map((endpoint) => endpoint.destroy(error)))
   }
 
-  async #run(signal: AbortSignal): Promise<void> {
-    const { resolver, service } = this.#options
-    for await (const event of resolver.watch(service, signal)) if (!signal.aborted) this.update(event)
-  }
-
-  /** Looks once in each `idleMs`, so that a pick pays for nothing: the end comes after one to two of them. */
-  #awaitIdleness(): void {
-    const { clock, idleMs, logger, service } = this.#options
-    this.#used = false
-    if (idleMs === Infinity) return
-    this.#idling = clock.setTimer(() => {
-      if (this.#used) {
-        this.#awaitIdleness()
-        return
-      }
-      logger.info(
-        { service, idleMs },
-        'no request for a while: discovery is followed again with the next one',
-      )
-      this.pause()
-    }, idleMs)
-  }
-
-  #leave(): void {
-    this.#closing.abort()
+  #rest(): void {
+    const { logger, service, idleMs } = this.#options
+    logger.info({ service, idleMs }, 'no request for a while: discovery is followed again with the next one')
     this.pause()
+  }
+
+  /** Resolves when discovery has ended its part. */
+  #leave(): Promise<void> {
+    this.#closing.abort()
+    const ended = this.#following.stop()
+    this.#reserve.close()
     this.#picker = undefined
-    this.#armExpiry()
     this.#wake()
+    return ended
   }
 
   #adopt(snapshot: Snapshot): void {
-    const { clock, logger, service, resolver, governor } = this.#options
     const before = this.#freshness
+    // It comes where discovery fails at once after a pause, and is no newer than what we have had from it since.
+    if (snapshot.savedAt !== undefined && (before.kind === 'fresh' || before.kind === 'stale')) return
     const policyChanged = this.#snapshot.policy !== snapshot.policy
     this.#snapshot = snapshot
-    const reason = governor?.govern(snapshot, clock.now())
-    this.#freshness =
-      snapshot.savedAt === undefined
-        ? { kind: 'fresh' }
-        : { kind: 'disk', savedAt: snapshot.savedAt, cause: causeOf(before) }
-    if (reason !== undefined) this.#reportHold(reason)
-    if (snapshot.savedAt !== undefined) {
-      const savedAt = new Date(snapshot.savedAt).toISOString()
-      logger.warn(
-        { service, instances: snapshot.instances.length, savedAt },
-        'discovery has not answered: the instances that were last saved serve, and it is asked again',
-      )
-    } else if (before.kind === 'stale' || before.kind === 'disk') {
-      logger.info({ service, instances: snapshot.instances.length }, `${resolver.name} answers again`)
-    }
-    this.#rebuild(policyChanged)
+    this.#freshness = afterSet(before, snapshot.savedAt)
+    this.#reserve.take(snapshot)
+    this.#reportFreshness(before)
+    this.#rebuild(policyChanged, true)
   }
 
-  /** Makes endpoints and picker those of the last snapshot and of what is held beside it. */
-  #rebuild(policyChanged = false): void {
-    const { createEndpoint, logger, service } = this.#options
-    const { instances, excluded } = this.#snapshot
+  /**
+   * Makes endpoints and picker those of the last snapshot and of what is held beside it.
+   *
+   * @param isNews There is something to announce in any case.
+   */
+  #rebuild(policyChanged = false, isNews = false): void {
+    const { createEndpoint } = this.#options
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
+    const { instances } = this.#snapshot
     const plan = reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
     const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
     const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
@@ -288,101 +224,92 @@ export class Cluster implements ReserveWitness {
       endpoint.instance = instance
       if (!plan.inPlace) endpoints.set(instance.key, endpoint)
     }
-    for (const instance of plan.added)
-      endpoints.set(instance.key, createEndpoint(instance, seedMs, this.policy))
+    for (const instance of plan.added) endpoints.set(instance.key, createEndpoint(instance, seedMs))
     let moved = false
     for (const endpoint of endpoints.values()) {
-      const witness = held.has(endpoint.instance.key) ? this : undefined
+      const witness = held.has(endpoint.instance.key) ? this.#reserve : undefined
       moved ||= endpoint.witness !== witness
       endpoint.witness = witness
     }
     this.#endpoints = endpoints
+    const leftOut = countLeftOut(this.excluded)
+    const counted = !isEqual(leftOut, this.#leftOut)
+    this.#leftOut = leftOut
     // The swap must come before the removed ones close, so that no pick can meet a closed pool.
-    if (plan.changed || moved || policyChanged || this.#picker === undefined) this.#swap(excluded)
-    else this.#picker.refresh()
+    if (plan.changed || moved || policyChanged || counted || this.#picker === undefined) this.#swap()
     for (const endpoint of plan.removed) this.#retire(endpoint)
-    this.#armExpiry()
-    if (plan.changed) {
-      logger.info(
-        {
-          service,
-          instances: endpoints.size,
-          added: some(plan.added, ({ origin }) => origin),
-          removed: some(plan.removed, ({ address }) => address),
-          excluded: some(excluded, ({ key, reason }) => `${key}: ${reason}`),
-        },
-        'instances changed',
+    if (plan.changed) this.#reportChange(plan.added, plan.removed)
+    if (isNews || plan.changed) {
+      this.#announce(
+        plan.added,
+        plan.removed.map(({ instance }) => instance),
       )
     }
-    this.#announce(
-      plan.added,
-      plan.removed.map(({ instance }) => instance),
-    )
   }
 
-  #swap(excluded: readonly ExcludedInstance[]): void {
-    const { balancer, random } = this.#options
-    const leftOut = new Map<number, number>()
-    for (const { kind, priority } of excluded)
-      if (kind !== 'unusable') leftOut.set(priority, (leftOut.get(priority) ?? 0) + 1)
-    this.#picker = tiers(balancer(this.policy), this.endpoints, { leftOut }, random)
+  #swap(): void {
+    const { balancer, random, logger, service } = this.#options
+    try {
+      this.#picker = tiers(balancer(this.policy), this.endpoints, { leftOut: this.#leftOut }, random)
+    } catch (thrown) {
+      // A balancer may be anybody's: what it throws costs requests, not the process.
+      const error = asError(thrown)
+      logger.error(
+        { service, reason: reasonOf(error) },
+        'the balancer threw: requests fail until the set changes',
+      )
+      this.#picker = broken(error)
+    }
   }
 
   #distrust(cause: Error): void {
     const { clock, logger, service } = this.#options
     const before = this.#freshness
+    this.#freshness = afterFailure(before, cause, clock.now())
     // Once an outage, not once a retry.
-    if (before.kind === 'fresh' || (before.kind === 'waiting' && before.cause === undefined)) {
+    if (!isFirstFailure(before)) return
+    if (before.kind !== 'disk') {
       logger.warn(
         { service, instances: this.#endpoints.size, reason: reasonOf(cause) },
-        before.kind === 'fresh'
-          ? 'discovery failed: the last known instances serve on, and it is asked again'
-          : 'discovery failed before its first answer: requests wait, and it is asked again',
+        before.kind === 'waiting'
+          ? 'discovery failed before its first answer: requests wait, and it is asked again'
+          : 'discovery failed: the last known instances serve on, and it is asked again',
       )
     }
-    this.#freshness =
-      before.kind === 'fresh' ? { kind: 'stale', since: clock.now(), cause } : { ...before, cause }
-    if (before.kind === 'fresh') this.#announce([], [])
+    this.#announce([], [])
   }
 
-  #reportHold(reason: HoldReason): void {
+  #reportFreshness(before: Freshness): void {
+    const { logger, service, resolver } = this.#options
+    const { savedAt, instances } = this.#snapshot
+    if (savedAt !== undefined) {
+      logger.warn(
+        { service, instances: instances.length, savedAt: new Date(savedAt).toISOString() },
+        'discovery has not answered: the instances that were last saved serve, and it is asked again',
+      )
+    } else if (before.kind === 'stale' || before.kind === 'disk') {
+      logger.info({ service, instances: instances.length }, `${resolver.name} answers again`)
+    }
+  }
+
+  #reportChange(added: readonly Instance[], removed: readonly Endpoint[]): void {
     const { logger, service } = this.#options
-    const { held } = this
-    logger.warn(
+    logger.info(
       {
         service,
-        instances: this.#snapshot.instances.length,
-        reserve: some(held, ({ instance }) => instance.origin),
-        reason: reason.kind === 'doubt' ? reason.doubt : 'too many are gone at once',
+        instances: this.#endpoints.size,
+        added: few(added, ({ origin }) => origin),
+        removed: few(removed, ({ address }) => address),
+        excluded: few(this.excluded, ({ key, reason }) => `${key}: ${reason}`),
       },
-      'discovery no longer lists instances, and that is hard to believe: they stay in reserve for a while',
+      'instances changed',
     )
-  }
-
-  /** One timer for whatever in reserve is over first. */
-  #armExpiry(): void {
-    const { clock, governor, logger, service } = this.#options
-    if (this.#expiry !== undefined) clock.clearTimer(this.#expiry)
-    this.#expiry = undefined
-    const next = this.closed ? undefined : governor?.nextExpiry
-    if (governor === undefined || next === undefined) return
-    this.#expiry = clock.setTimer(() => {
-      const over = governor.expire(clock.now())
-      if (over.length > 0) {
-        logger.warn(
-          { service, removed: some(over, ({ instance }) => instance.origin) },
-          'instances in reserve are still not listed: they are gone',
-        )
-        this.#rebuild()
-      } else {
-        this.#armExpiry()
-      }
-    }, next - clock.now())
   }
 
   #announce(added: readonly Instance[], removed: readonly Instance[]): void {
     const { instances, doubt } = this.#snapshot
-    this.#options.onChange({ freshness: this.#freshness, doubt, instances, added, removed })
+    const reserve = this.held.map(({ instance }) => instance)
+    this.#options.onChange({ freshness: this.#freshness, doubt, instances, reserve, added, removed })
   }
 
   /** The first word of discovery, or the first after a pause: a set, or that the one we have has to do. */
@@ -393,6 +320,7 @@ export class Cluster implements ReserveWitness {
   }
 
   #retire(endpoint: Endpoint): void {
+    endpoint.witness = undefined
     this.#retiring.set(
       endpoint,
       endpoint.close().finally(() => this.#retiring.delete(endpoint)),
@@ -414,20 +342,40 @@ export class Cluster implements ReserveWitness {
   }
 }
 
-// More than these make a message that nobody reads to its end.
-const LISTED = 5
+/** A request as if it had been to no endpoint yet. */
+class Untried implements PickContext<Endpoint> {
+  readonly now: number
+  readonly tried: readonly Endpoint[] = []
+  readonly #context: PickContext<Endpoint>
 
-function listed(excluded: readonly ExcludedInstance[]): string {
-  return some(excluded, ({ key, reason }) => `${key} (${reason})`).join(', ')
+  constructor(context: PickContext<Endpoint>) {
+    this.now = context.now
+    this.#context = context
+  }
+
+  /** Left to whoever reads it: not every balancer does. */
+  get hash(): KeyHash | undefined {
+    return this.#context.hash
+  }
 }
 
-/** The first few of a list, for people, and how many more there are. */
-function some<T>(items: readonly T[], show: (item: T) => string): readonly string[] {
-  const shown = items.slice(0, LISTED).map(show)
-  const more = items.length - shown.length
-  return more > 0 ? [...shown, `and ${more} more`] : shown
+/** How many of each level could be used, and are not. */
+function countLeftOut(excluded: readonly ExcludedInstance[]): ReadonlyMap<number, number> {
+  const counts = new Map<number, number>()
+  for (const { kind, priority } of excluded)
+    if (kind !== 'unusable') counts.set(priority, (counts.get(priority) ?? 0) + 1)
+  return counts
 }
 
-function causeOf(freshness: Freshness): Error | undefined {
-  return freshness.kind === 'fresh' ? undefined : freshness.cause
+function isEqual(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): boolean {
+  return a.size === b.size && [...a].every(([level, count]) => b.get(level) === count)
+}
+
+function broken(error: Error): TieredPicker<Endpoint> {
+  return {
+    pick() {
+      throw error
+    },
+    refresh: () => undefined,
+  }
 }

@@ -1,6 +1,7 @@
-import { buildConnector, Client, errors, type Dispatcher } from 'undici'
+import { Client, errors, type buildConnector, type Dispatcher } from 'undici'
 import type { Instance } from '../discovery/resolver.js'
 import { toDispatchHandler } from '../handler.js'
+import { connectorTo, type TlsOptions } from './connector.js'
 import type { Exchange } from './exchange.js'
 
 /** What an exchange leaves its connection in. */
@@ -12,13 +13,10 @@ export type Ending =
   /** We have given it up, with a request perhaps still on its way. */
   | 'abandoned'
 
-/** Node's own options for TLS, such as `ca`, `cert`, `key` and `servername`. */
-export type TlsOptions = Omit<buildConnector.BuildOptions, 'timeout' | 'socketPath' | 'port' | 'host'>
-
 export interface ConnectionsOptions {
   /** Requests above this many wait for a connection, in their order. */
   readonly max: number
-  /** For establishing one, in milliseconds. */
+  /** For establishing one, in milliseconds; looked at each time. */
   readonly connectTimeoutMs: number
   /** Of each connection. */
   readonly client: Client.Options
@@ -36,22 +34,24 @@ export interface ConnectionsOptions {
  */
 export class Connections {
   readonly #origin: string
+  /** Where the origin's host name leads; undefined: the machine looks it up for each connection. */
+  readonly #addresses: readonly string[] | undefined
   readonly #max: number
-  readonly #options: Client.Options
+  readonly #options: ConnectionsOptions
+  readonly #client: Client.Options
+  #connector: { readonly timeoutMs: number; readonly connect: buildConnector.connector } | undefined
   readonly #all = new Set<Client>()
   readonly #idle: Client[] = []
   readonly #waiting = new Map<Exchange, Dispatcher.DispatchOptions>()
   #closed = false
   #drained: (() => void) | undefined
 
-  constructor(
-    { origin }: Pick<Instance, 'origin'>,
-    { max, connectTimeoutMs, client, tls }: ConnectionsOptions,
-  ) {
+  constructor({ origin, addresses }: Pick<Instance, 'origin' | 'addresses'>, options: ConnectionsOptions) {
     this.#origin = origin
-    this.#max = max
-    // One connector for all, as it keeps the TLS sessions.
-    this.#options = { ...client, connect: buildConnector({ ...tls, timeout: connectTimeoutMs }) }
+    this.#addresses = addresses
+    this.#max = options.max
+    this.#options = options
+    this.#client = { ...options.client, connect: (target, callback) => this.#connect(target, callback) }
   }
 
   /** How many there are, busy and idle. */
@@ -101,8 +101,16 @@ export class Connections {
     return this.#idle.pop() ?? (this.#all.size < this.#max ? this.#open() : undefined)
   }
 
+  /** By one connector for all, as it keeps the TLS sessions. */
+  #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
+    const { tls, connectTimeoutMs: timeoutMs } = this.#options
+    if (this.#connector?.timeoutMs !== timeoutMs)
+      this.#connector = { timeoutMs, connect: connectorTo(this.#addresses, timeoutMs, tls) }
+    this.#connector.connect(target, callback)
+  }
+
   #open(): Client {
-    const client = new Client(this.#origin, this.#options)
+    const client = new Client(this.#origin, this.#client)
     this.#all.add(client)
     client.on('disconnect', () => {
       // Busy, it connects again for the request that it has, or its exchange tells us the end.

@@ -3,7 +3,7 @@ import type { LoadObserver } from '../balance/picker.js'
 import type { Tiered } from '../balance/tiers.js'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
-import { FairleadError } from '../errors.js'
+import { FairleadError, reasonOf } from '../errors.js'
 import type { Handler } from '../handler.js'
 import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from '../resilience/breaker.js'
 import { Connections, type ConnectionsOptions, type Ending } from './connections.js'
@@ -24,8 +24,8 @@ export interface EndpointKit {
 export interface ReserveWitness {
   /** It has answered. */
   answered(endpoint: Endpoint): void
-  /** No connection could be made, or its circuit has opened. */
-  unreachable(endpoint: Endpoint): void
+  /** No connection could be made, or its circuit has opened; `reason` is for people. */
+  unreachable(endpoint: Endpoint, reason: string): void
 }
 
 /**
@@ -142,8 +142,8 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     this.#breaker?.record(permit, outcome, now)
   }
 
-  unreachable(): void {
-    this.witness?.unreachable(this)
+  unreachable(error: Error): void {
+    this.witness?.unreachable(this, reasonOf(error))
   }
 
   /** Lets requests in flight finish, then closes its connections. */

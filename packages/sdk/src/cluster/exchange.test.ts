@@ -10,7 +10,7 @@ import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 
 class Side extends PeakEwma implements ExchangeSide {
-  unreached = 0
+  readonly unreached: Error[] = []
   readonly verdicts: [Permit, Outcome][] = []
   readonly released: Ending[] = []
   inflight = 0
@@ -31,8 +31,8 @@ class Side extends PeakEwma implements ExchangeSide {
     this.released.push(ending)
   }
 
-  unreachable(): void {
-    this.unreached++
+  unreachable(error: Error): void {
+    this.unreached.push(error)
   }
 
   judge(permit: Permit, outcome: Outcome): void {
@@ -189,6 +189,39 @@ describe('the verdict', () => {
     exchange.onError(new Error('reset'))
     expect(side.estimateUs(0) / 1000).toBeGreaterThan(0.1)
     expect(next.heard).toEqual(['head 200', 'error reset'])
+  })
+})
+
+describe('the endpoint is unreachable', () => {
+  test('where no connection could be made', () => {
+    const { side, exchange } = start()
+    const refused = new Error('connect ECONNREFUSED')
+    exchange.onError(refused)
+    expect(side.unreached).toEqual([refused])
+  })
+
+  test.each<[string, (exchange: Exchange) => void]>([
+    [
+      'a connection broke',
+      (exchange) => {
+        exchange.onConnect(() => undefined)
+        exchange.onError(new Error('reset'))
+      },
+    ],
+    ['undici refused the request', (exchange) => exchange.onError(new errors.InvalidArgumentError('path'))],
+    ['our pool is closed', (exchange) => exchange.onError(new errors.ClientDestroyedError())],
+    ['it was given up', (exchange) => exchange.abandon(new Error('too late'), 'failure')],
+    [
+      'it was given up, and then refused',
+      (exchange) => {
+        exchange.abandon(new Error('too late'), 'failure')
+        exchange.onError(new Error('connect ECONNREFUSED'))
+      },
+    ],
+  ])('not where %s', (_, happen) => {
+    const { side, exchange } = start()
+    happen(exchange)
+    expect(side.unreached).toEqual([])
   })
 })
 

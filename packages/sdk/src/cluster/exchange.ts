@@ -19,7 +19,7 @@ export interface ExchangeSide {
   /** It has no more use for its connection. */
   release(exchange: Exchange, ending: Ending): void
   /** No connection to it could be made. */
-  unreachable(): void
+  unreachable(error: Error): void
   /** How it went, once. */
   judge(permit: Permit, outcome: Outcome, now: number): void
 }
@@ -123,7 +123,7 @@ export class Exchange implements Handler {
     } else {
       const ours = isOurs(error, this.#body)
       this.#judge(ours ? 'ignored' : 'failure')
-      if (!ours && !this.#written) this.#side.unreachable()
+      if (!ours && !this.#written) this.#side.unreachable(error)
     }
     this.#end('broken')
     this.#next.onError(error)

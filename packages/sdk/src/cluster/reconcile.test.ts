@@ -50,10 +50,11 @@ test('the same snapshot again changes nothing', () => {
   )
 })
 
-test('a new weight is a change, new metadata is none', () => {
+test('a new weight or level is a change, new metadata is none', () => {
   const instance = instanceAt('http://10.0.0.1:1')
   const current = new Map([[instance.key, { instance }]])
   expect(reconcile(current, [{ ...instance, weight: 5 }]).changed).toBe(true)
+  expect(reconcile(current, [{ ...instance, priority: 1 }]).changed).toBe(true)
   const relabelled = { ...instance, meta: { version: '2' } }
   expect(reconcile(current, [relabelled])).toMatchObject({ changed: false, kept: [{ instance: relabelled }] })
 })
@@ -63,6 +64,22 @@ test('the same key at another origin is another endpoint', () => {
   const current = new Map([[instance.key, { instance }]])
   const moved = { ...instance, origin: 'https://10.0.0.1:1' }
   expect(reconcile(current, [moved])).toMatchObject({ added: [moved], removed: [{ instance }] })
+})
+
+test('a name that leads elsewhere is another endpoint; the order of its addresses is not', () => {
+  const placed = (...addresses: string[]): Instance => instanceAt('http://orders.test:1', { addresses })
+  const instance = placed('10.0.0.1', 'fd00::1')
+  const current = new Map([[instance.key, { instance }]])
+  for (const moved of [
+    placed('10.0.0.1'),
+    placed('10.0.0.1', 'fd00::2'),
+    placed('10.0.0.1', 'fd00::1', '10.0.0.2'),
+    instanceAt('http://orders.test:1'),
+  ]) {
+    expect(reconcile(current, [moved])).toMatchObject({ kept: [], added: [moved], removed: [{ instance }] })
+  }
+  const turned = placed('fd00::1', '10.0.0.1')
+  expect(reconcile(current, [turned])).toMatchObject({ changed: false, kept: [{ instance: turned }] })
 })
 
 test('of two instances with one key the first counts', () => {

@@ -7,7 +7,7 @@ export interface Plan<E> {
   readonly kept: readonly { readonly endpoint: E; readonly instance: Instance }[]
   readonly added: readonly Instance[]
   readonly removed: readonly E[]
-  /** Does a picker have to be made anew: is a member or a weight different? */
+  /** Does a picker have to be made anew: is a member, a weight or a level different? */
   readonly changed: boolean
   /** Are they the same endpoints in the same order? */
   readonly inPlace: boolean
@@ -15,7 +15,8 @@ export interface Plan<E> {
 
 /**
  * Compares the live endpoints with a snapshot. Pure.
- * Same key and origin: same endpoint, so its connections, its load and its circuit survive.
+ * Same key, origin and addresses: same endpoint, so its connections, its load and its circuit survive. Where its name
+ * leads elsewhere it is another machine, and connections to the old one must end.
  * Of two instances with one key the first counts.
  */
 export function reconcile<E extends { readonly instance: Instance }>(
@@ -27,16 +28,17 @@ export function reconcile<E extends { readonly instance: Instance }>(
   // With the same keys as before there is none twice.
   const inOrder = sameKeys(current, instances)
   const seen = new Set<string>()
-  let reweighted = false
+  let moved = false
   for (const instance of instances) {
     if (!inOrder) {
       if (seen.has(instance.key)) continue
       seen.add(instance.key)
     }
     const endpoint = current.get(instance.key)
-    if (endpoint?.instance.origin === instance.origin) {
+    if (endpoint !== undefined && samePlace(endpoint.instance, instance)) {
       kept.push({ endpoint, instance })
-      reweighted ||= endpoint.instance.weight !== instance.weight
+      moved ||=
+        endpoint.instance.weight !== instance.weight || endpoint.instance.priority !== instance.priority
     } else {
       added.push(instance)
     }
@@ -46,9 +48,18 @@ export function reconcile<E extends { readonly instance: Instance }>(
     kept,
     added,
     removed: allStay ? [] : without([...current.values()], kept),
-    changed: reweighted || added.length > 0 || !allStay,
+    changed: moved || added.length > 0 || !allStay,
     inPlace: inOrder && allStay,
   }
+}
+
+/** The order of addresses is a preference, and no reason to give connections up. */
+function samePlace(a: Instance, b: Instance): boolean {
+  if (a.origin !== b.origin) return false
+  const [before, after] = [a.addresses, b.addresses]
+  if (before === after) return true
+  if (before === undefined || after === undefined) return false
+  return before.length === after.length && before.every((address) => after.includes(address))
 }
 
 function without<E>(all: readonly E[], kept: readonly { readonly endpoint: E }[]): readonly E[] {

@@ -1,6 +1,7 @@
 import type { Client, Dispatcher } from 'undici'
 import { nextTurn, type Clock, type Timer } from '../clock.js'
 import { asError, reasonOf } from '../errors.js'
+import { adviceForFailure, adviceForStatus, type Method } from './advice.js'
 import { answerHead, retryAfterMs, type AnswerHead } from './answer-head.js'
 import { ConsulError } from './consul-error.js'
 import { Credentials, type CredentialOptions } from './credentials.js'
@@ -22,23 +23,29 @@ export interface AgentOptions extends CredentialOptions {
 
 /** One question. */
 export interface AgentRequest {
-  readonly method: 'GET' | 'PUT' | 'POST'
+  readonly method: Method
   /** Such as `/v1/health/service/orders`. */
   readonly path: string
   readonly query?: URLSearchParams
   /** Sent as JSON. */
   readonly body?: object
+  /** Statuses beside 200 that are answers as well. Default: none. */
+  readonly accept?: readonly number[]
   /** From asking to the head of the answer, in milliseconds; its body has {@link BODY_TIMEOUT_MS} more. */
   readonly timeoutMs: number
 }
 
 export interface Answer {
+  readonly statusCode: number
   readonly head: AnswerHead
   readonly text: string
 }
 
 // 10,000 instances with long check outputs come to about 20 MB; more than this is no catalogue.
 const LARGEST_BODY_BYTES = 64 * 1024 * 1024
+
+// Consul explains itself in a line.
+const LARGEST_REFUSAL = 4096
 
 // For a body in all, so that an agent which trickles cannot hold a watch for ever: 64 MiB at 20 Mbit/s.
 const BODY_TIMEOUT_MS = 30_000
@@ -69,8 +76,8 @@ export class ConsulAgent {
    */
   async ask(request: AgentRequest, signal: AbortSignal): Promise<Answer> {
     const chunks: Buffer[] = []
-    const head = await this.#exchange(request, (chunk) => chunks.push(chunk), signal)
-    return { head, text: Buffer.concat(chunks).toString('utf8') }
+    const answered = await this.#exchange(request, (chunk) => chunks.push(chunk), signal)
+    return { ...answered, text: Buffer.concat(chunks).toString('utf8') }
   }
 
   /**
@@ -86,7 +93,7 @@ export class ConsulAgent {
   ): Promise<{ readonly head: AnswerHead; readonly entries: readonly ListEntry<T>[] }> {
     let list: JsonListReader<T> | undefined
     try {
-      const head = await this.#exchange(
+      const answered = await this.#exchange(
         request,
         (chunk, chunkHead) => {
           list ??= listOf(chunkHead)
@@ -94,9 +101,9 @@ export class ConsulAgent {
         },
         signal,
       )
-      list ??= listOf(head)
+      list ??= listOf(answered.head)
       list.end()
-      return { head, entries: list.entries }
+      return { head: answered.head, entries: list.entries }
     } catch (error) {
       if (error instanceof ConsulError) throw error
       throw new ConsulError(
@@ -107,70 +114,72 @@ export class ConsulAgent {
   }
 
   /** Once, and once more where the token has been replaced in its file meanwhile. */
-  async #exchange(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
+  async #exchange(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<Answered> {
+    const token = await this.#credentials.token().catch((error: unknown) => this.#unreached(error))
     try {
-      return await this.#attempt(request, onChunk, signal)
+      return await this.#attempt(request, token, onChunk, signal)
     } catch (error) {
       const refused = error instanceof ConsulError && error.statusCode === 403
-      if (!refused || !(await this.#credentials.renewed())) throw error
-      return await this.#attempt(request, onChunk, signal)
+      const renewed = refused ? await this.#credentials.renewed(token) : undefined
+      if (renewed === undefined) throw error
+      return await this.#attempt(request, renewed, onChunk, signal)
     }
   }
 
-  async #attempt(request: AgentRequest, onChunk: ChunkListener, signal: AbortSignal): Promise<AnswerHead> {
-    const connection = await this.#take()
+  async #attempt(
+    request: AgentRequest,
+    token: string | undefined,
+    onChunk: ChunkListener,
+    signal: AbortSignal,
+  ): Promise<Answered> {
+    const connection = await this.#transport.take().catch((error: unknown) => this.#unreached(error))
     const timed = new Deadline(this.#clock, signal)
     let whole = false
     try {
       timed.set(request.timeoutMs, `has not answered ${request.path} within ${request.timeoutMs} ms`)
-      const response = await this.#send(connection, request, timed.signal)
+      const response = await this.#send(connection, request, token, timed.signal)
       timed.set(BODY_TIMEOUT_MS, `has not ended its answer within ${BODY_TIMEOUT_MS} ms`)
-      const head = answerHead(response.headers)
-      const answered = response.statusCode === 200
-      if (answered) await this.#read(response, (chunk) => onChunk(chunk, head))
-      const refusal = answered ? undefined : await this.#refusal(response)
-      whole = true
-      if (refusal !== undefined) throw refusal
-      return head
+      const { statusCode } = response
+      if (statusCode === 200 || request.accept?.includes(statusCode) === true) {
+        const head = answerHead(response.headers)
+        await this.#read(response, (chunk) => onChunk(chunk, head))
+        whole = true
+        return { statusCode, head }
+      }
+      const refusal = await beginningOf(response.body)
+      whole = refusal.whole
+      throw this.#refusal(request, response, refusal.text)
     } catch (error) {
-      throw timed.missed === undefined ? error : new ConsulError(`${this.name} ${timed.missed}`)
+      const isRefused = error instanceof ConsulError && error.statusCode !== undefined
+      throw timed.missed === undefined || isRefused ? error : new ConsulError(`${this.name} ${timed.missed}`)
     } finally {
       timed.clear()
       this.#transport.release(connection, whole)
     }
   }
 
-  async #take(): Promise<Client> {
-    try {
-      return await this.#transport.take()
-    } catch (thrown) {
-      throw this.#unreached(thrown)
-    }
-  }
-
   async #send(
     connection: Client,
     request: AgentRequest,
+    token: string | undefined,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
     const { method, path, body } = request
-    try {
-      const headers = await this.#credentials.headers()
-      return await connection.request({
+    return connection
+      .request({
         method,
         path: `${this.#options.pathPrefix}${path}${this.#query(request)}`,
-        headers: { accept: 'application/json', ...headers },
+        headers: { accept: 'application/json', ...this.#credentials.headers(token) },
         body: body === undefined ? null : JSON.stringify(body),
         signal,
       })
-    } catch (thrown) {
-      throw this.#unreached(thrown)
-    }
+      .catch((error: unknown) => this.#unreached(error))
   }
 
-  #unreached(thrown: unknown): ConsulError {
-    const reason = reasonOf(asError(thrown))
-    return new ConsulError(`${this.name} could not be reached: ${reason}`, { cause: thrown })
+  #unreached(thrown: unknown): never {
+    const error = asError(thrown)
+    const advice = adviceForFailure(error, this.#options.address.startsWith('https:'))
+    throw new ConsulError(`${this.name} could not be reached: ${reasonOf(error)}${advice}`, { cause: thrown })
   }
 
   #query({ query }: AgentRequest): string {
@@ -205,16 +214,18 @@ export class ConsulAgent {
     }
   }
 
-  async #refusal(response: Dispatcher.ResponseData): Promise<ConsulError> {
-    const { statusCode, headers } = response
-    const chunks: Buffer[] = []
-    await this.#read(response, (chunk) => chunks.push(chunk))
-    const said = Buffer.concat(chunks).toString('utf8').trim().slice(0, 200)
+  #refusal(
+    { method }: AgentRequest,
+    { statusCode, headers }: Dispatcher.ResponseData,
+    text: string,
+  ): ConsulError {
+    const said = text.trim().slice(0, 200)
     const retryAfter = headers['retry-after']
     return new ConsulError(
-      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceFor(statusCode, said)}`,
+      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceForStatus(statusCode, said, method)}`,
       {
         statusCode,
+        said,
         retryAfterMs: retryAfterMs(
           typeof retryAfter === 'string' ? retryAfter : undefined,
           this.#clock.unixTime(),
@@ -224,11 +235,30 @@ export class ConsulAgent {
   }
 }
 
+/** As much of a body as a message can show; what cannot be read is left out, as the status counts without it. */
+async function beginningOf(
+  body: Dispatcher.ResponseData['body'],
+): Promise<{ readonly text: string; readonly whole: boolean }> {
+  let text = ''
+  try {
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      text += chunk.toString('utf8')
+      if (text.length > LARGEST_REFUSAL) return { text, whole: false }
+    }
+    return { text, whole: true }
+  } catch {
+    return { text, whole: false }
+  } finally {
+    body.destroy()
+  }
+}
+
 /** From undici or the socket, which give each failure a code: what the reader of the body throws has none. */
 function isOfTheStream(thrown: unknown): thrown is Error {
   return thrown instanceof Error && 'code' in thrown
 }
 
+type Answered = Omit<Answer, 'text'>
 type ChunkListener = (chunk: Buffer, head: AnswerHead) => void
 
 /** A time by our own clock for each step of a question, as one signal. */
@@ -255,6 +285,7 @@ class Deadline {
   /** In place of the time that was set before. */
   set(timeoutMs: number, what: string): void {
     this.#disarm()
+    if (this.#caller.aborted) return
     this.#timer = this.#clock.setTimer(() => {
       this.missed = what
       this.#controller.abort()
@@ -271,18 +302,8 @@ class Deadline {
     this.#timer = undefined
   }
 
-  readonly #abort = (): void => this.#controller.abort()
-}
-
-function adviceFor(status: number, said: string): string {
-  switch (status) {
-    case 403:
-      return ': the token (option consul.token, or CONSUL_HTTP_TOKEN) needs service:read and node:read'
-    case 429:
-      return ': too many connections from this address; see limits.http_max_conns_per_client of the agent'
-    case 500:
-      return /leader/i.test(said) ? ': the agent is up, but has no leader to ask' : ''
-    default:
-      return ''
+  readonly #abort = (): void => {
+    this.#disarm()
+    this.#controller.abort()
   }
 }

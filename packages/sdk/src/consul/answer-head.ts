@@ -35,19 +35,24 @@ export function answerHead(headers: IncomingHttpHeaders): AnswerHead {
   }
 }
 
-/** `Retry-After` in milliseconds, as seconds or as a date. @param unixTime Now, in Unix milliseconds. */
+// A proxy in front of the agent must not be able to blind us: as long as Linkerd believes the header, at most.
+const LONGEST_RETRY_AFTER_MS = 300_000
+
+/**
+ * `Retry-After` in milliseconds, as seconds or as a date (RFC 9110, 10.2.3); five minutes at most, 0 where it is none.
+ *
+ * @param unixTime Now, in Unix milliseconds.
+ */
 export function retryAfterMs(value: string | undefined, unixTime: number): number {
   if (value === undefined) return 0
-  const seconds = Number(value)
-  const delayMs = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(value) - unixTime
-  return delayMs > 0 ? delayMs : 0
+  const delayMs = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - unixTime
+  return delayMs > 0 ? Math.min(delayMs, LONGEST_RETRY_AFTER_MS) : 0
 }
 
 function wholeNumber(value: string | string[] | undefined): number | undefined {
+  if (typeof value !== 'string' || !/^\d+$/.test(value)) return undefined
   const number = Number(value)
-  return value !== undefined && value !== '' && Number.isSafeInteger(number) && number >= 0
-    ? number
-    : undefined
+  return Number.isSafeInteger(number) ? number : undefined
 }
 
 function milliseconds(seconds: string | undefined): number | undefined {

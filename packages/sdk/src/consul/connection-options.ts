@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { flag, group, invalid, word } from '../option-schemas.js'
+import { invalidOption } from '../invalid-option.js'
+import { flag, group, word } from '../option-schemas.js'
 import type { AgentOptions } from './agent.js'
 
 /** How to speak TLS with the agent. Files are read again when they change. */
@@ -102,14 +103,14 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
   }
   const { certFile, keyFile } = parsed.tls
   if ((certFile === undefined) !== (keyFile === undefined)) {
-    throw invalid(
+    throw invalidOption(
       certFile === undefined ? 'consul.tls.certFile' : 'consul.tls.keyFile',
       undefined,
       'given as well: a certificate and its key come together (CONSUL_CLIENT_CERT, CONSUL_CLIENT_KEY)',
     )
   }
   if (parsed.bearer && parsed.basicAuth !== undefined)
-    throw invalid('consul.bearer', true, 'false with basicAuth, as both are the header Authorization')
+    throw invalidOption('consul.bearer', true, 'false with basicAuth, as both are the header Authorization')
   return parsed
 }
 
@@ -127,10 +128,10 @@ function parseAddress(
   const text = given.includes('://') ? given : `${scheme}://${given}`
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
-    throw invalid(name, given, ADDRESS)
-  if (url.username !== '') throw invalid(name, given, `${ADDRESS}; a user goes into consul.basicAuth`)
+    throw invalidOption(name, given, ADDRESS)
+  if (url.username !== '') throw invalidOption(name, given, `${ADDRESS}; a user goes into consul.basicAuth`)
   if (url.protocol === 'http:' && tls !== undefined)
-    throw invalid(name, given, 'https:// where consul.tls is given')
+    throw invalidOption(name, given, 'https:// where consul.tls is given')
   return { address: url.origin, pathPrefix: url.pathname.replace(/\/+$/, '') }
 }
 
@@ -143,5 +144,5 @@ function truthOf(environment: Environment, name: string): boolean | undefined {
   if (value === undefined) return undefined
   if (TRUE.has(value)) return true
   if (FALSE.has(value)) return false
-  throw invalid(`environment variable ${name}`, value, 'true or false')
+  throw invalidOption(`environment variable ${name}`, value, 'true or false')
 }

@@ -3,15 +3,47 @@ export class ConsulError extends Error {
   override readonly name: string = 'ConsulError'
   /** The status it answered with; undefined: it did not answer. */
   readonly statusCode: number | undefined
+  /** What it said with that status, shortened. */
+  readonly said: string
   /** How long the agent asks to be left alone, in milliseconds. */
   readonly retryAfterMs: number
 
   constructor(
     message: string,
-    details: { readonly cause?: unknown; readonly statusCode?: number; readonly retryAfterMs?: number } = {},
+    details: {
+      readonly cause?: unknown
+      readonly statusCode?: number
+      readonly said?: string
+      readonly retryAfterMs?: number
+    } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.statusCode = details.statusCode
+    this.said = details.said ?? ''
     this.retryAfterMs = details.retryAfterMs ?? 0
+  }
+}
+
+// Consul says these with a 500, of which most pass by themselves: no leader, servers that cannot be reached, an RPC
+// that broke off. An agent that is no server puts "rpc error making call: " before what its server says.
+const REFUSALS = /Connect must be enabled|can't find (?:method|service)/
+const PASSING = /leader|rpc error|No known Consul servers/
+
+/** Will it go on saying so: an agent that is too old for the question, or a token that may not ask it? */
+export function isRefusal({ statusCode, said }: ConsulError): boolean {
+  switch (statusCode) {
+    case undefined:
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+      return false
+    case 403:
+      // A token that has just been made is not known everywhere yet.
+      return !said.includes('ACL not found')
+    case 500:
+      return REFUSALS.test(said) || !PASSING.test(said)
+    default:
+      return true
   }
 }

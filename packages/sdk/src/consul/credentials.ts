@@ -22,36 +22,39 @@ export class Credentials {
     this.#options = options
   }
 
-  /** @throws Error when the token file cannot be read. */
-  async headers(): Promise<Record<string, string>> {
-    const { token, tokenFile, bearer, basicAuth } = this.#options
-    if (tokenFile !== undefined) this.#ofFile ??= await readToken(tokenFile)
+  /** The token that counts now. @throws Error when its file cannot be read, and never could. */
+  async token(): Promise<string | undefined> {
+    const { token, tokenFile } = this.#options
     // As in Consul's own client, where a file goes before a token.
-    const secret = this.#ofFile ?? token
+    if (tokenFile !== undefined) this.#ofFile ??= await readToken(tokenFile)
+    return this.#ofFile ?? token
+  }
+
+  headers(token: string | undefined): Record<string, string> {
+    const { bearer, basicAuth } = this.#options
     return {
       ...(basicAuth === undefined
         ? {}
         : { authorization: `Basic ${Buffer.from(basicAuth).toString('base64')}` }),
-      ...(secret === undefined
+      ...(token === undefined
         ? {}
         : bearer
-          ? { authorization: `Bearer ${secret}` }
-          : { 'x-consul-token': secret }),
+          ? { authorization: `Bearer ${token}` }
+          : { 'x-consul-token': token }),
     }
   }
 
-  /** After a refusal: has the file another token by now? */
-  async renewed(): Promise<boolean> {
+  /** After the agent has refused a token: another one that its file holds by now, where there is one. */
+  async renewed(refused: string | undefined): Promise<string | undefined> {
     const { tokenFile } = this.#options
-    if (tokenFile === undefined) return false
-    const before = this.#ofFile
+    if (tokenFile === undefined) return undefined
     try {
-      this.#ofFile = await readToken(tokenFile)
+      // Of several queries that were refused at once, the first has read it already.
+      if (this.#ofFile === refused) this.#ofFile = await readToken(tokenFile)
     } catch {
       // It is just being replaced, or gone: what we have is refused, and so it stays.
-      return false
     }
-    return this.#ofFile !== before
+    return this.#ofFile === refused ? undefined : this.#ofFile
   }
 }
 

@@ -1,6 +1,7 @@
+import { X509Certificate } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { SecureContextOptions } from 'node:tls'
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls'
 import { asError, reasonOf } from '../errors.js'
 
 /** Where keys and certificates are; PEM. */
@@ -17,7 +18,8 @@ export interface TlsFileOptions {
 }
 
 /** What files said at one moment, as Node's TLS takes it. */
-export interface TlsMaterial extends SecureContextOptions {
+export interface TlsMaterial {
+  readonly secureContext: SecureContext
   readonly servername?: string
   readonly rejectUnauthorized: boolean
 }
@@ -27,18 +29,25 @@ export class TlsFiles {
   readonly #options: TlsFileOptions
   #version: string | undefined
   #material: TlsMaterial | undefined
+  #looking: Promise<TlsMaterial> | undefined
 
   constructor(options: TlsFileOptions) {
     this.#options = options
   }
 
   /**
-   * What counts now: the same object as long as no file has changed. Files that cannot be read, as they are just
-   * being replaced, leave what was read before in force.
+   * What counts now: the same object as long as no file has changed. Files that cannot be read or do not belong
+   * together, as they are just being replaced, leave what was read before in force.
    *
    * @throws Error naming the file, when nothing has been read before.
    */
-  async current(): Promise<TlsMaterial> {
+  current(): Promise<TlsMaterial> {
+    // Together with those who ask meanwhile, so that all of them get the same object.
+    this.#looking ??= this.#look().finally(() => (this.#looking = undefined))
+    return this.#looking
+  }
+
+  async #look(): Promise<TlsMaterial> {
     try {
       const version = await this.#stamp()
       if (this.#material === undefined || version !== this.#version) {
@@ -63,37 +72,64 @@ export class TlsFiles {
   }
 
   async #paths(): Promise<readonly string[]> {
-    const { caFile, certFile, keyFile } = this.#options
-    return [
-      ...(await this.#authorities()),
-      ...[caFile, certFile, keyFile].filter((path) => path !== undefined),
-    ]
+    const { certFile, keyFile } = this.#options
+    return [...(await this.#authorities()), ...[certFile, keyFile].filter((path) => path !== undefined)]
   }
 
   async #authorities(): Promise<readonly string[]> {
-    const { caPath } = this.#options
-    if (caPath === undefined) return []
+    const { caFile, caPath } = this.#options
+    const file = caFile === undefined ? [] : [caFile]
+    if (caPath === undefined) return file
     const names = await readdir(caPath).catch((error: unknown) => unreadable(caPath, error))
-    return names
-      .filter((name) => /\.(?:pem|crt|cer)$/.test(name))
-      .sort()
-      .map((name) => join(caPath, name))
+    const found = names.filter((name) => /\.(?:pem|crt|cer)$/.test(name)).sort()
+    // None would mean all that Node trusts by itself, which is not what was asked for.
+    if (found.length === 0) throw new Error(`the TLS folder ${caPath} holds no .pem, .crt or .cer`)
+    return [...file, ...found.map((name) => join(caPath, name))]
   }
 
   async #read(): Promise<TlsMaterial> {
-    const { caFile, certFile, keyFile, serverName, verify } = this.#options
-    const ca = await Promise.all(
-      [...(caFile === undefined ? [] : [caFile]), ...(await this.#authorities())].map(read),
-    )
+    const { certFile, keyFile, serverName, verify } = this.#options
+    const ca = await Promise.all((await this.#authorities()).map(readAuthority))
+    const cert = certFile === undefined ? undefined : await read(certFile)
+    const key = keyFile === undefined ? undefined : await read(keyFile)
     return {
-      // None at all: those that Node trusts by itself.
-      ...(ca.length === 0 ? {} : { ca }),
-      ...(certFile === undefined ? {} : { cert: await read(certFile) }),
-      ...(keyFile === undefined ? {} : { key: await read(keyFile) }),
+      secureContext: contextOf(
+        // No authority at all: those that Node trusts by itself.
+        { ...(ca.length === 0 ? {} : { ca }), ...(cert === undefined ? {} : { cert, key }) },
+        `${String(certFile)} and ${String(keyFile)}`,
+      ),
       ...(serverName === undefined ? {} : { servername: serverName }),
       rejectUnauthorized: verify,
     }
   }
+}
+
+/** OpenSSL refuses a certificate that is not whole, and a key that is not its own. */
+function contextOf(options: SecureContextOptions, names: string): SecureContext {
+  try {
+    return createSecureContext(options)
+  } catch (error) {
+    throw new Error(`the TLS files ${names} are no certificate and its key: ${reasonOf(asError(error))}`, {
+      cause: error,
+    })
+  }
+}
+
+/** OpenSSL takes what it can read of authorities without a word, so they are looked at here. */
+async function readAuthority(path: string): Promise<Buffer> {
+  const pem = await read(path)
+  try {
+    const text = pem.toString('latin1')
+    const begun = text.match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/g) ?? []
+    const whole = text.match(/-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----[^-]*-----END \1-----/g) ?? []
+    if (begun.length === 0 || begun.length !== whole.length) throw new Error('a certificate is not whole')
+    for (const certificate of whole) new X509Certificate(certificate)
+  } catch (error) {
+    throw new Error(`the TLS file ${path} holds no certificates in PEM: ${reasonOf(asError(error))}`, {
+      cause: error,
+    })
+  }
+  return pem
 }
 
 async function read(path: string): Promise<Buffer> {

@@ -1,7 +1,8 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Authority } from './authority.test.support.js'
 import { TlsFiles } from './tls-files.js'
 import { Transport } from './transport.js'
 
@@ -11,7 +12,7 @@ let caFile: string
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'fairlead-transport-'))
   caFile = join(folder, 'ca.pem')
-  await writeFile(caFile, 'the first authority')
+  await copyFile(new Authority(folder, 'first').certFile, caFile)
 })
 
 afterEach(() => rm(folder, { recursive: true }))
@@ -37,7 +38,7 @@ test('new certificates: idle connections end at once, and busy ones with their a
   const transport = transportTo('https://127.0.0.1:1')
   const [idle, busy] = [await transport.take(), await transport.take()]
   transport.release(idle, true)
-  await writeFile(caFile, 'the second authority')
+  await copyFile(new Authority(folder, 'second').certFile, caFile)
   const fresh = await transport.take()
   expect(fresh).not.toBe(idle)
   expect([idle.destroyed, busy.destroyed]).toEqual([true, false])
@@ -45,4 +46,11 @@ test('new certificates: idle connections end at once, and busy ones with their a
   transport.release(fresh, true)
   expect([busy.destroyed, fresh.destroyed]).toEqual([true, false])
   expect(await transport.take()).toBe(fresh)
+})
+
+test('those who ask at once for the first time share what was read', async () => {
+  const transport = transportTo('https://127.0.0.1:1')
+  const taken = await Promise.all([transport.take(), transport.take(), transport.take()])
+  for (const client of taken) transport.release(client, true)
+  expect(taken.map(({ destroyed }) => destroyed)).toEqual([false, false, false])
 })

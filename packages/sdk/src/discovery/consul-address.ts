@@ -31,15 +31,21 @@ export function addressOf(
   translated: boolean,
 ): Address | string {
   const own = { host: text(service['Address']) || text(node['Address']), port: service['Port'] }
-  const wide = network === 'wan' && !translated
-  const plain = (wide ? tagged(service, node, 'wan') : undefined) ?? own
+  const wan = network === 'wan'
+  const wide = wan && !translated ? tagged(service, node, 'wan') : undefined
+  const plain = wide ?? own
   if (plain.host === '') return 'has no address'
   if (ipFamily === undefined) return plain
-  const ofFamily = tagged(service, node, `${network}_ipv${ipFamily}`)
-  if (ofFamily !== undefined && !(network === 'wan' && translated)) return ofFamily
+  const [isOfFamily, isOfOther] = ipFamily === 4 ? [isIPv4, isIPv6] : [isIPv6, isIPv4]
+  // Consul fills in the tags of families from the service's own address, for `wan` as well: a WAN address that is
+  // given goes before them.
+  if (wan && (wide !== undefined || translated) && isOfFamily(plain.host)) return plain
+  const ofFamily =
+    tagged(service, node, `${network}_ipv${ipFamily}`) ??
+    (wan ? tagged(service, node, `lan_ipv${ipFamily}`) : undefined)
+  if (ofFamily !== undefined) return ofFamily
   // A host name may stand for either.
-  const other = ipFamily === 4 ? isIPv6 : isIPv4
-  return other(plain.host) ? `has address ${describe(plain.host)} and none of IPv${ipFamily}` : plain
+  return isOfOther(plain.host) ? `has address ${describe(plain.host)} and none of IPv${ipFamily}` : plain
 }
 
 /** The service's are objects, in lower case in some of Consul's answers; the node's are strings. */
@@ -60,7 +66,8 @@ export function originOf(scheme: 'http' | 'https', host: string, port: number): 
   const origin = flat(scheme, '://', isIPv6(host) ? `[${host}]` : host, ':', String(port))
   // Most are plain addresses, and the parser below takes 2 us.
   if (isIPv4(host)) return origin
-  const url = URL.canParse(origin) ? new URL(origin) : undefined
+  // White space is what the parser would leave out without a word.
+  const url = URL.canParse(origin) && !/\s/.test(host) ? new URL(origin) : undefined
   // A host with a path, a query or a user in it would parse as well, as something else.
   return url?.pathname === '/' && url.username === '' && url.search === '' && url.hash === ''
     ? origin

@@ -73,8 +73,14 @@ function decodeEntry(
   })
   if (nodeName === '' || id === '') return leave('unusable', 'has no node name or no service id')
   if (typeof address === 'string') return leave('unusable', address)
-  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535)
-    return leave('unusable', `has port ${describe(port)}; register it with a port from 1 to 65535`)
+  if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
+    const socket = text(service['SocketPath'])
+    const reason =
+      socket === ''
+        ? `has port ${describe(port)}; register it with a port from 1 to 65535`
+        : `listens on socket ${describe(socket)}, where nothing can be sent from here`
+    return leave('unusable', reason)
+  }
   const meta = sharing.one(stringMap(service['Meta']))
   const origin = originOf(options.scheme ?? schemeOf(meta), host, port)
   if (origin === undefined)

@@ -5,7 +5,8 @@ import {
   type ConsulConnectionOptions,
   type Environment,
 } from '../consul/connection-options.js'
-import { count, flag, group, invalid, LONGEST_MS, word } from '../option-schemas.js'
+import { invalidOption } from '../invalid-option.js'
+import { count, flag, group, LONGEST_MS, word } from '../option-schemas.js'
 import type { FailoverTarget } from './consul-plan.js'
 import type { Consistency } from './consul-question.js'
 import type { ConsulResolverOptions } from './consul-resolver.js'
@@ -110,7 +111,11 @@ export const consulSchema: v.GenericSchema<ConsulOptions, ParsedConsulOptions> =
  */
 export function parseConsul(given: ParsedConsulOptions, environment: Environment): ConsulResolverOptions {
   if (given.cached && given.consistency === 'consistent')
-    throw invalid('consul.cached', true, 'false with consistency "consistent": Consul refuses both together')
+    throw invalidOption(
+      'consul.cached',
+      true,
+      'false with consistency "consistent": Consul refuses both together',
+    )
   const agent = parseConnection(given, environment)
   const { datacenter, near, filter, tags, consistency, cached, ...rest } = given
   return {

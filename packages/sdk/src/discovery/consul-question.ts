@@ -41,6 +41,15 @@ export function healthQuery(question: ConsulQuestion, exact: boolean, waiting?: 
   if (consistency === 'consistent') query.set('consistent', '')
   if (consistency === 'stale' && !exact) query.set('stale', '')
   if (cached && !exact) query.set('cached', '')
+  return blocking(query, waiting)
+}
+
+/** The query string of a question about configuration, which knows no more than this. Pure. */
+export function configQuery(consistency: Consistency, waiting?: Waiting): URLSearchParams {
+  return blocking(new URLSearchParams(consistency === 'default' ? {} : { [consistency]: '' }), waiting)
+}
+
+function blocking(query: URLSearchParams, waiting: Waiting | undefined): URLSearchParams {
   if (waiting !== undefined) {
     query.set('index', String(waiting.index))
     query.set('wait', `${waiting.waitMs}ms`)

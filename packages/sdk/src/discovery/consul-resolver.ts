@@ -1,16 +1,17 @@
-import { isAborted, sleep, type Clock } from '../clock.js'
-import { ConsulAgent, type AgentOptions } from '../consul/agent.js'
-import { ConsulError } from '../consul/consul-error.js'
-import { asError } from '../errors.js'
+import { isAborted, sleep, type Clock, type Timer } from '../clock.js'
+import { ConsulAgent, type AgentOptions, type AgentRequest } from '../consul/agent.js'
+import { isRefusal, type ConsulError } from '../consul/consul-error.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
+import { answerTimeoutMs } from './consul-index.js'
 import { planOf, type PlanOptions } from './consul-plan.js'
+import { configQuery } from './consul-question.js'
 import { watchTarget, type WatchOptions } from './consul-watch.js'
 import { decodeChain, type DiscoveryChain } from './discovery-chain.js'
 import { field, text } from './json.js'
 import { Latch } from './latch.js'
 import type { Resolver, ResolverEvent } from './resolver.js'
-import { isPassing, ServiceResolverWatch } from './service-resolvers.js'
+import { ServiceResolverWatch } from './service-resolvers.js'
 import { TargetSet } from './target-set.js'
 import { Turnstile } from './turnstile.js'
 import { WatchSlots } from './watch-slots.js'
@@ -23,8 +24,10 @@ export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, '
   readonly serverPolicy: boolean
 }
 
-const ANSWER_TIMEOUT_MS = 10_000
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
+
+// A chain that was refused may be had once someone gives the token its rights, or the servers Connect.
+const REFUSED_PAUSE_MS = 60_000
 
 /**
  * Follows services in Consul. What is to be watched comes first, from the options and the service's
@@ -38,43 +41,47 @@ export class ConsulResolver implements Resolver {
   readonly #resolvers: ServiceResolverWatch
   readonly #clock: Clock
   readonly #random: Random
-  #localDatacenter: Promise<string | undefined> | undefined
+  #localDatacenter: string | undefined
 
   constructor(options: ConsulResolverOptions, clock: Clock, random: Random) {
     this.#agent = new ConsulAgent(options.agent, clock)
     this.name = this.#agent.name
     this.#options = options
     const slots = new WatchSlots(this.name, options.maxWatches)
-    this.#watching = {
-      waitMs: options.waitMs,
-      maxStaleMs: options.maxStaleMs,
-      slots,
-      turnstile: new Turnstile(),
-    }
-    this.#resolvers = new ServiceResolverWatch(this.#agent, options.waitMs, slots, clock, random)
+    const { waitMs, maxStaleMs, question } = options
+    this.#watching = { waitMs, maxStaleMs, slots, turnstile: new Turnstile() }
+    const { consistency } = question
+    this.#resolvers = new ServiceResolverWatch(this.#agent, { waitMs, consistency, slots }, clock, random)
     this.#clock = clock
     this.#random = random
   }
 
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
+    if (signal.aborted) return
     const news = new Latch()
     const targets = new TargetSet(
-      (target, stop) => watchTarget(this.#agent, target, this.#watching, this.#clock, this.#random, stop),
+      (target, end) => watchTarget(this.#agent, target, this.#watching, this.#clock, this.#random, end),
       () => news.open(),
     )
     const planning = new Planning(() => news.open())
-    const wake = (): void => news.open()
-    signal.addEventListener('abort', wake)
+    const stop = new AbortController()
+    // At once, and not when the caller asks for the next event; or when it no longer listens.
+    const leave = (): void => {
+      signal.removeEventListener('abort', leave)
+      stop.abort()
+      targets.close()
+      news.open()
+    }
+    signal.addEventListener('abort', leave)
     try {
-      void this.#plan(service, targets, planning, signal)
+      void this.#plan(service, targets, planning, stop.signal)
       while (!isAborted(signal)) {
         yield* planning.news()
         yield* targets.news()
         await news.passed()
       }
     } finally {
-      signal.removeEventListener('abort', wake)
-      targets.close()
+      leave()
     }
   }
 
@@ -84,21 +91,29 @@ export class ConsulResolver implements Resolver {
     // Only where a datacenter is named does it matter which is the agent's own.
     const named =
       question.datacenter !== undefined || failover.some(({ datacenter }) => datacenter !== undefined)
-    const local = named ? await this.#askLocalDatacenter(signal) : undefined
+    const local = named ? await this.#askLocalDatacenter(planning, signal) : undefined
     const adopt = (chain: DiscoveryChain | undefined): void => {
       if (!isAborted(signal)) targets.adopt(planOf(service, this.#options, chain, local))
     }
-    if (!serverPolicy) {
-      adopt(undefined)
-      return
-    }
+    if (serverPolicy) await this.#followChain(service, adopt, planning, signal)
+    else adopt(undefined)
+  }
+
+  /** Calls back with each new chain of a service, and with none when it has none. */
+  async #followChain(
+    service: string,
+    adopt: (chain: DiscoveryChain | undefined) => void,
+    planning: Planning,
+    signal: AbortSignal,
+  ): Promise<void> {
     const changed = new Latch()
-    const unfollow = this.#resolvers.follow(() => changed.open())
-    const leave = (): void => changed.open()
-    signal.addEventListener('abort', leave)
+    const wake = (): void => changed.open()
+    const unfollow = this.#resolvers.follow(wake)
+    signal.addEventListener('abort', wake)
+    let again: Timer | undefined
     let version = 0
     let chained: boolean | undefined
-    changed.open()
+    wake()
     for (;;) {
       await changed.passed()
       if (isAborted(signal)) break
@@ -107,69 +122,93 @@ export class ConsulResolver implements Resolver {
         if (cause !== undefined) planning.fail(cause)
         continue
       }
-      if (known.version === version) continue
+      if (known.version === version && again === undefined) continue
       version = known.version
+      if (again !== undefined) this.#clock.clearTimer(again)
+      again = undefined
       if (known.names.has(service)) {
-        const chain = await this.#askChain(service, planning, chained === undefined, signal)
+        const chain = await this.#askChain(service, chained === undefined ? planning : undefined, signal)
         // One that is not to be had leaves the plan as it is.
         if (chain !== undefined || chained === undefined) adopt(chain)
         chained = true
+        if (chain === undefined) again = this.#clock.setTimer(wake, REFUSED_PAUSE_MS)
       } else if (chained !== false) {
         adopt(undefined)
         chained = false
       }
     }
-    signal.removeEventListener('abort', leave)
+    if (again !== undefined) this.#clock.clearTimer(again)
+    signal.removeEventListener('abort', wake)
     unfollow()
   }
 
-  /** Asks until there is an answer. @param first Nothing is known yet, so that whoever waits is told what fails. */
+  /** Undefined: there is none for us, as it cannot be asked for here, or is not what we know. */
   async #askChain(
     service: string,
-    planning: Planning,
-    first: boolean,
+    planning: Planning | undefined,
     signal: AbortSignal,
   ): Promise<DiscoveryChain | undefined> {
-    const { datacenter } = this.#options.question
-    const query = new URLSearchParams(datacenter === undefined ? {} : { 'compile-dc': datacenter })
+    const { datacenter, consistency } = this.#options.question
+    const query = configQuery(consistency)
+    if (datacenter !== undefined) query.set('compile-dc', datacenter)
+    const body = await this.#persist(
+      {
+        method: 'POST',
+        path: `/v1/discovery-chain/${encodeURIComponent(service)}`,
+        query,
+        // A chain for TCP begins with the resolver: routes and splits by request are for proxies.
+        body: { OverrideProtocol: 'tcp' },
+        timeoutMs: answerTimeoutMs(undefined),
+      },
+      planning,
+      signal,
+    )
+    return parsed(body, decodeChain)
+  }
+
+  /** Undefined where our token may not know: a datacenter that is named is then taken for another one. */
+  async #askLocalDatacenter(planning: Planning, signal: AbortSignal): Promise<string | undefined> {
+    const request = { method: 'GET', path: '/v1/agent/self', timeoutMs: answerTimeoutMs(undefined) } as const
+    this.#localDatacenter ??= parsed(
+      await this.#persist(request, planning, signal),
+      (self) => text(field(self, 'Config')['Datacenter']) || undefined,
+    )
+    return this.#localDatacenter
+  }
+
+  /**
+   * Asks until there is an answer; undefined: it was refused.
+   *
+   * @param planning Where it is told what fails, as long as there is no plan without the answer.
+   */
+  async #persist(
+    request: AgentRequest,
+    planning: Planning | undefined,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     for (let failures = 1; !isAborted(signal); failures++) {
       try {
-        const { text: body } = await this.#agent.ask(
-          {
-            method: 'POST',
-            path: `/v1/discovery-chain/${encodeURIComponent(service)}`,
-            query,
-            // A chain for TCP begins with the resolver: routes and splits by request are for proxies.
-            body: { OverrideProtocol: 'tcp' },
-            timeoutMs: ANSWER_TIMEOUT_MS,
-          },
-          signal,
-        )
-        return decodeChain(JSON.parse(body))
-      } catch (error) {
-        // It cannot be asked for here (no Connect, no permission), or is not what we know: there is none for us.
-        if (!(error instanceof ConsulError)) return undefined
-        if (error.statusCode !== undefined && !isPassing(error)) return undefined
-        if (first) planning.fail(error)
+        return (await this.#agent.ask(request, signal)).text
+      } catch (thrown) {
+        // The agent throws nothing else.
+        const error = thrown as ConsulError
+        if (isRefusal(error)) return undefined
+        planning?.fail(error)
         const delayMs = Math.max(error.retryAfterMs, backoffDelay(failures, BACKOFF, this.#random))
         await sleep(this.#clock, delayMs, signal)
       }
     }
     return undefined
   }
+}
 
-  /** Undefined where our token may not know: a datacenter that is named is then taken for another one. */
-  #askLocalDatacenter(signal: AbortSignal): Promise<string | undefined> {
-    this.#localDatacenter ??= this.#agent
-      .ask({ method: 'GET', path: '/v1/agent/self', timeoutMs: ANSWER_TIMEOUT_MS }, signal)
-      .then(({ text: body }) => text(field(JSON.parse(body), 'Config')['Datacenter']) || undefined)
-      .catch((error: unknown) => {
-        const { statusCode } = error as Partial<ConsulError>
-        // Not reached: it is worth asking the next time.
-        if (statusCode === undefined) this.#localDatacenter = undefined
-        return undefined
-      })
-    return this.#localDatacenter
+/** Undefined where it is not what we know. */
+function parsed<T>(body: string | undefined, decode: (json: unknown) => T): T | undefined {
+  if (body === undefined) return undefined
+  try {
+    return decode(JSON.parse(body))
+  } catch {
+    return undefined
   }
 }
 
@@ -183,7 +222,7 @@ class Planning {
   }
 
   fail(cause: Error): void {
-    this.#cause = asError(cause)
+    this.#cause = cause
     this.#onNews()
   }
 

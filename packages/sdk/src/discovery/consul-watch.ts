@@ -14,12 +14,12 @@ import {
   type HealthSnapshot,
   type ReadOptions,
 } from './consul-health.js'
+import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './consul-index.js'
 import { healthQuery, type ConsulQuestion } from './consul-question.js'
 import { doubtOf, isTooOld } from './consul-trust.js'
-import { answerTimeoutMs, nextIndex } from './consul-index.js'
 import { TokenBucket } from './token-bucket.js'
 import type { Turnstile } from './turnstile.js'
-import type { WatchSlots } from './watch-slots.js'
+import type { Slot, WatchSlots } from './watch-slots.js'
 
 export interface WatchOptions {
   /** How long the agent may hold a query open, in milliseconds. */
@@ -49,8 +49,15 @@ const QUERY_RATE = { capacity: 5, perSecond: 4 }
 // A restarted agent is back in seconds, so the first retries are quick; 10 s bounds how late its return is seen.
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 
-// A server that has just been elected reads the rest of its log within milliseconds; this is far beyond.
-const CONFIRM_MS = 1000
+// Nothing wakes a query when an agent finds its leader again, or a token gets its rights: what is doubtful is asked
+// for again after this time at the latest.
+const DOUBTFUL_WAIT_MS = 10_000
+
+/** One answer about a service. */
+interface Answer {
+  readonly head: AnswerHead
+  readonly entries: readonly ListEntry<HealthEntry>[]
+}
 
 /**
  * Follows one target by blocking queries on `/v1/health/service/<name>`. Infinite, until `signal` aborts.
@@ -64,96 +71,96 @@ export async function* watchTarget(
   random: Random,
   signal: AbortSignal,
 ): AsyncGenerator<TargetEvent, void, undefined> {
+  const { maxStaleMs, slots } = options
   const bucket = new TokenBucket(QUERY_RATE, clock)
-  let index = 0
+  const index = new BlockingIndex()
+  let slot: Slot | undefined
   let failures = 0
   let answer: Answer | undefined
   let last: HealthSnapshot | undefined
-  let lastDoubt: string | undefined
-  let newest = 0
-  let regressed = false
-  let exact = false
+  let doubt: string | undefined
+  // An answer that is too old, while the leader is asked instead.
+  let spare: Answer | undefined
   await options.turnstile.pass()
-  for (;;) {
-    await bucket.take(signal)
-    if (isAborted(signal)) return
-    try {
-      answer = await ask(agent, target, options, index, exact, answer, signal)
-      const { head } = answer
-      index = nextIndex(index, head.index)
-      if (!exact && isTooOld(head, options.maxStaleMs)) {
-        // Bounded staleness, as Consul's own DNS keeps it: what is too old is asked of the leader, once.
-        exact = true
-        index = 0
-        if (target.question.cached || target.question.consistency === 'stale') continue
+  try {
+    for (;;) {
+      await bucket.take(signal)
+      if (isAborted(signal)) return
+      try {
+        // Kept from one query to the next: a watch that runs must not lose its place to one that begins.
+        slot ??= slots.take(target.service)
+        const waitMs = doubt === undefined ? options.waitMs : Math.min(options.waitMs, DOUBTFUL_WAIT_MS)
+        const waiting = spare === undefined ? index.waiting(waitMs) : undefined
+        answer = await ask(agent, target, spare !== undefined, waiting, answer, signal)
+      } catch (thrown) {
+        if (isAborted(signal)) return
+        if (spare === undefined) {
+          failures++
+          // After an error the next query must not block: the agent may have restarted, with another index.
+          index.reset()
+          const cause = asError(thrown)
+          yield { kind: 'stale', cause }
+          const asked = cause instanceof ConsulError ? cause.retryAfterMs : 0
+          await sleep(clock, Math.max(asked, backoffDelay(failures, BACKOFF, random)), signal)
+          continue
+        }
+        // The leader cannot be asked: what is too old is all there is.
+        answer = spare
       }
-      exact = false
-      regressed = !regressed && last !== undefined && (head.index ?? 0) < newest
-      if (regressed) {
-        // A server that has just come back may lead before it has read its log to the end: for moments it gives
-        // the state of long ago, an empty list among them, as the truth. What is older than what we know has to
-        // be said twice; where data is really lost, that comes through a second later.
-        index = 0
+      if (spare === undefined && isRelaxed(target.question) && isTooOld(answer.head, maxStaleMs)) {
+        // Bounded staleness, as Consul's own DNS keeps it: what is too old is asked of the leader, once.
+        spare = answer
+        // Who has nothing yet gets it meanwhile.
+        if (last !== undefined) continue
+      } else {
+        spare = undefined
+      }
+      const { head, entries } = answer
+      if (!index.take(head.index)) {
         await sleep(clock, CONFIRM_MS, signal)
         continue
       }
-      newest = head.index ?? 0
-      const doubt = doubtOf(head, options.maxStaleMs)
+      const before = doubt
+      doubt = doubtOf(head, maxStaleMs)
       // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a doubt.
-      const health = healthOf(answer.entries.map(({ value }) => value))
+      const health = healthOf(entries.map(({ value }) => value))
       const changed = last === undefined || !sameHealth(last, health)
-      const news = changed || failures > 0 || doubt !== lastDoubt
+      const news = changed || failures > 0 || doubt !== before
       failures = 0
       if (changed) last = health
-      lastDoubt = doubt
       if (news) yield { kind: 'health', health: last ?? health, doubt }
-    } catch (thrown) {
-      if (isAborted(signal)) return
-      failures++
-      // After an error the next query must not block: the agent may have restarted, with another index.
-      index = 0
-      exact = false
-      const cause = asError(thrown)
-      yield { kind: 'stale', cause }
-      const asked = cause instanceof ConsulError ? cause.retryAfterMs : 0
-      await sleep(clock, Math.max(asked, backoffDelay(failures, BACKOFF, random)), signal)
     }
+  } finally {
+    slot?.release()
   }
-}
-
-interface Answer {
-  readonly head: AnswerHead
-  readonly entries: readonly ListEntry<HealthEntry>[]
 }
 
 /** @param last What has been answered before, from which all is taken that is in both. */
 async function ask(
   agent: ConsulAgent,
   { service, question, read }: WatchTarget,
-  { waitMs, slots }: WatchOptions,
-  index: number,
   exact: boolean,
+  waiting: Waiting | undefined,
   last: Answer | undefined,
   signal: AbortSignal,
 ): Promise<Answer> {
-  const waiting = index > 0 ? { index, waitMs } : undefined
-  const slot = slots.take(service)
-  try {
-    return await agent.askList(
-      {
-        method: 'GET',
-        path: `/v1/health/service/${encodeURIComponent(service)}`,
-        query: healthQuery(question, exact, waiting),
-        timeoutMs: answerTimeoutMs(waiting),
-      },
-      ({ addressesTranslated }) => {
-        // The same text says something else where addresses are those of another network.
-        const comparable = last?.head.addressesTranslated === addressesTranslated
-        return new JsonListReader(healthReader(read, addressesTranslated), comparable ? last.entries : [])
-      },
-      signal,
-    )
-  } finally {
-    slot.release()
-  }
+  return agent.askList(
+    {
+      method: 'GET',
+      path: `/v1/health/service/${encodeURIComponent(service)}`,
+      query: healthQuery(question, exact, waiting),
+      timeoutMs: answerTimeoutMs(waiting),
+    },
+    ({ addressesTranslated }) => {
+      // The same text says something else where addresses are those of another network.
+      const comparable = last?.head.addressesTranslated === addressesTranslated
+      return new JsonListReader(healthReader(read, addressesTranslated), comparable ? last.entries : [])
+    },
+    signal,
+  )
+}
+
+/** May someone else than the leader answer it? */
+function isRelaxed({ cached, consistency }: ConsulQuestion): boolean {
+  return cached || consistency === 'stale'
 }

@@ -2,6 +2,8 @@ import { systemClock, type Clock } from '../clock.js'
 import type { Logger } from '../logger.js'
 import { systemRandom } from '../random.js'
 import { ConsulResolver, type ConsulResolverOptions } from './consul-resolver.js'
+import { systemLookup } from './host-lookup.js'
+import { resolveHosts } from './resolve-hosts.js'
 import type { Resolver } from './resolver.js'
 import { SharedResolver } from './shared-resolver.js'
 import { SnapshotCache, type SnapshotCacheOptions } from './snapshot-cache.js'
@@ -42,7 +44,22 @@ function sharedOf(resolver: Resolver): Map<string, Resolver> {
 function make({ consul, resolver, snapshot }: ResolverChoice, clock: Clock, logger: Logger): Resolver {
   const random = systemRandom()
   const source = resolver ?? new ConsulResolver(consul, clock, random)
-  // Below the sharing, so that a set is written once for all clients.
-  const cached = snapshot === undefined ? source : new SnapshotCache(source, snapshot, clock, logger)
-  return new SharedResolver(cached, clock, random)
+  const resolved = resolveHosts(source, systemLookup, clock, random)
+  const asked = resolver === undefined ? questionOf(consul) : ''
+  // Saving must be above the names, so that a saved set has the addresses that they led to: where Consul is away, its
+  // DNS is too. Sharing must be outermost, so that both are done once for all clients.
+  const saved =
+    snapshot === undefined
+      ? resolved
+      : new SnapshotCache(resolved, `${resolved.name} ${asked}`, snapshot, clock, logger)
+  return new SharedResolver(saved, clock, random)
+}
+
+/** What decides which instances a service has here, besides who is asked. No secrets: it stands in a file. */
+function questionOf({ agent, question, ...options }: ConsulResolverOptions): string {
+  const { namespace, partition } = agent
+  const { datacenter, peer, filter, tags } = question
+  const { failover, scheme, network, ipFamily, serverPolicy } = options
+  const asked = [namespace, partition, datacenter, peer, filter, tags]
+  return JSON.stringify([...asked, failover, scheme, network, ipFamily, serverPolicy])
 }

@@ -13,6 +13,7 @@ export interface LoadBalancerPolicy {
 
 /** One part of a request's hash key; names as in Consul's `HashPolicies`. */
 export interface HashPolicy {
+  /** `source_ip` is never found: a client does not know for whom it asks. Requests can have a `hashKey` instead. */
   readonly field: 'header' | 'cookie' | 'query_parameter' | 'source_ip'
   /** Empty for `source_ip`. */
   readonly name: string

@@ -1,13 +1,15 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
-import type { ConsulError } from '../consul/consul-error.js'
-import { JsonListReader, type EntryReader, type Keyed } from '../consul/json-list.js'
+import type { AnswerHead } from '../consul/answer-head.js'
+import { isRefusal, type ConsulError } from '../consul/consul-error.js'
+import { JsonListReader, type EntryReader, type Keyed, type ListEntry } from '../consul/json-list.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
-import { answerTimeoutMs, nextIndex } from './consul-index.js'
+import { answerTimeoutMs, BlockingIndex, CONFIRM_MS } from './consul-index.js'
+import { configQuery, type Consistency } from './consul-question.js'
 import { asJson, text } from './json.js'
 import { TokenBucket } from './token-bucket.js'
-import type { WatchSlots } from './watch-slots.js'
+import type { Slot, WatchSlots } from './watch-slots.js'
 
 /** Which services have a `service-resolver`. */
 export interface ServiceResolvers {
@@ -16,11 +18,19 @@ export interface ServiceResolvers {
   readonly version: number
 }
 
-const NONE: ServiceResolvers = { names: new Set<string>(), version: 0 }
+export interface ServiceResolverOptions {
+  /** How long the agent may hold a query open, in milliseconds. */
+  readonly waitMs: number
+  readonly consistency: Consistency
+  readonly slots: WatchSlots
+}
 
 // They change when people change them; an operator who tries things out makes a few changes a minute.
 const QUERY_RATE = { capacity: 5, perSecond: 1 }
-const BACKOFF = { baseMs: 1000, maxMs: 60_000 }
+// As for instances: without a first answer of this, no instance is asked for.
+const BACKOFF = { baseMs: 250, maxMs: 10_000 }
+// An agent that does not know the question, or our token's right to it, learns that with an upgrade or a new policy.
+const REFUSED = { baseMs: 30_000, maxMs: 60_000 }
 
 const NAMES: EntryReader<Keyed> = {
   read: (entry) => ({ key: text(asJson(entry)['Name']) }),
@@ -33,19 +43,18 @@ const NAMES: EntryReader<Keyed> = {
  */
 export class ServiceResolverWatch {
   readonly #agent: ConsulAgent
-  readonly #waitMs: number
-  readonly #slots: WatchSlots
+  readonly #options: ServiceResolverOptions
   readonly #clock: Clock
   readonly #random: Random
   readonly #followers = new Set<() => void>()
   #running: AbortController | undefined
   #known: ServiceResolvers | undefined
+  #versions = 0
   #cause: Error | undefined
 
-  constructor(agent: ConsulAgent, waitMs: number, slots: WatchSlots, clock: Clock, random: Random) {
+  constructor(agent: ConsulAgent, options: ServiceResolverOptions, clock: Clock, random: Random) {
     this.#agent = agent
-    this.#waitMs = waitMs
-    this.#slots = slots
+    this.#options = options
     this.#clock = clock
     this.#random = random
   }
@@ -55,7 +64,7 @@ export class ServiceResolverWatch {
     return this.#known
   }
 
-  /** Why asking has failed, while it does. */
+  /** Why nothing is known yet, once asking has failed. */
   get cause(): Error | undefined {
     return this.#cause
   }
@@ -72,68 +81,87 @@ export class ServiceResolverWatch {
       if (this.#followers.size > 0) return
       this.#running?.abort()
       this.#running = undefined
+      // Whoever follows next must not go by what was so long ago.
+      this.#known = undefined
+      this.#cause = undefined
     }
   }
 
   async #run(signal: AbortSignal): Promise<void> {
     const bucket = new TokenBucket(QUERY_RATE, this.#clock)
-    let index = 0
+    const index = new BlockingIndex()
+    let slot: Slot | undefined
     let failures = 0
+    let published: number | undefined
     for (;;) {
       await bucket.take(signal)
-      if (isAborted(signal)) return
+      if (isAborted(signal)) break
       try {
-        const answered = await this.#ask(index, signal)
-        // What a changed index brings may be equal; asking a chain once too often does no harm.
-        if (answered.index !== index || failures > 0) this.#publish(answered.names, undefined)
-        index = nextIndex(index, answered.index)
-        failures = 0
+        slot ??= this.#options.slots.take('the watch of service-resolvers')
+        const { head, entries } = await this.#ask(index, signal)
+        if (isAborted(signal)) break
+        const answered = head.index
+        if (index.take(answered)) {
+          // What a new index brings may be equal; asking a chain once too often does no harm.
+          if (this.#known === undefined || answered !== published || failures > 0)
+            this.#publish(new Set(entries.map(({ value }) => value.key)))
+          published = answered
+          failures = 0
+        } else {
+          await sleep(this.#clock, CONFIRM_MS, signal)
+        }
       } catch (thrown) {
-        if (isAborted(signal)) return
+        if (isAborted(signal)) break
         failures++
-        index = 0
+        index.reset()
         // #ask throws nothing else.
         const error = thrown as ConsulError
-        // An agent that answers, but not this (too old, or our token may not see it), has none for us.
-        const refused = error.statusCode !== undefined && !isPassing(error)
-        this.#publish(refused ? NONE.names : this.#known?.names, refused ? undefined : error)
-        await sleep(
-          this.#clock,
-          Math.max(error.retryAfterMs, backoffDelay(failures, BACKOFF, this.#random)),
-          signal,
-        )
+        this.#fail(error)
+        const pace = isRefusal(error) ? REFUSED : BACKOFF
+        const delayMs = Math.max(error.retryAfterMs, backoffDelay(failures, pace, this.#random))
+        await sleep(this.#clock, delayMs, signal)
       }
     }
+    slot?.release()
   }
 
-  async #ask(index: number, signal: AbortSignal): Promise<{ index: number | undefined; names: Set<string> }> {
-    const waiting = index > 0 ? { index, waitMs: this.#waitMs } : undefined
-    const query = new URLSearchParams(
-      waiting === undefined ? {} : { index: String(index), wait: `${waiting.waitMs}ms` },
+  #ask(
+    index: BlockingIndex,
+    signal: AbortSignal,
+  ): Promise<{ readonly head: AnswerHead; readonly entries: readonly ListEntry<Keyed>[] }> {
+    const { waitMs, consistency } = this.#options
+    const waiting = index.waiting(waitMs)
+    return this.#agent.askList(
+      {
+        method: 'GET',
+        path: '/v1/config/service-resolver',
+        query: configQuery(consistency, waiting),
+        timeoutMs: answerTimeoutMs(waiting),
+      },
+      () => new JsonListReader(NAMES),
+      signal,
     )
-    const slot = this.#slots.take('the watch of service-resolvers')
-    try {
-      const request = { path: '/v1/config/service-resolver', query, timeoutMs: answerTimeoutMs(waiting) }
-      const { head, entries } = await this.#agent.askList(
-        { method: 'GET', ...request },
-        () => new JsonListReader(NAMES),
-        signal,
-      )
-      return { index: head.index, names: new Set(entries.map(({ value }) => value.key)) }
-    } finally {
-      slot.release()
+  }
+
+  #publish(names: ReadonlySet<string>): void {
+    this.#cause = undefined
+    this.#known = { names, version: (this.#versions += 1) }
+    this.#tell()
+  }
+
+  /** What is known stays: a list that cannot be had for a while has not become empty. */
+  #fail(error: ConsulError): void {
+    if (this.#known !== undefined) return
+    // An agent that answers, but not this (too old, or our token may not see it), has none for us.
+    if (isRefusal(error)) {
+      this.#publish(new Set<string>())
+    } else {
+      this.#cause = error
+      this.#tell()
     }
   }
 
-  #publish(names: ReadonlySet<string> | undefined, cause: Error | undefined): void {
-    this.#cause = cause
-    if (names !== undefined && cause === undefined)
-      this.#known = { names, version: (this.#known?.version ?? 0) + 1 }
+  #tell(): void {
     for (const onChange of [...this.#followers]) onChange()
   }
-}
-
-/** Will this pass by itself: an agent without a leader, or one that is asked for too much? */
-export function isPassing({ statusCode, message }: ConsulError): boolean {
-  return statusCode === 429 || statusCode === 503 || (statusCode === 500 && /leader/i.test(message))
 }

@@ -102,3 +102,50 @@ test('a resolver that throws, or ends, is started again after a pause, and said 
   stop.abort()
   expect(await next(events)).toBe('end')
 })
+
+test('whoever leaves last sees the watch end', async () => {
+  let finish: (() => void) | undefined
+  const slow: Resolver = {
+    name: 'a slow resolver',
+    async *watch(_service, signal) {
+      try {
+        yield { kind: 'snapshot', instances: [a], excluded: [] }
+        await new Promise((resolve) => signal.addEventListener('abort', resolve))
+      } finally {
+        await new Promise<void>((resolve) => (finish = resolve))
+      }
+    },
+  }
+  const { shared, clock } = share(slow)
+  const [first, last] = [new AbortController(), new AbortController()]
+  const [one, other] = [shared.watch('orders', first.signal), shared.watch('orders', last.signal)]
+  expect([await next(one), await next(other)]).toEqual([[a.origin], [a.origin]])
+  first.abort()
+  expect(await next(one)).toBe('end')
+  let ended = false
+  last.abort()
+  const end = next(other).then(() => (ended = true))
+  await clock.advance(999)
+  expect(ended).toBe(false)
+  finish?.()
+  await end
+  expect(clock.pending).toBe(0)
+})
+
+test('a resolver that does not end when it is told to is not waited for', async () => {
+  const deaf: Resolver = {
+    name: 'a deaf resolver',
+    async *watch() {
+      yield { kind: 'snapshot', instances: [a], excluded: [] }
+      await new Promise(() => undefined)
+    },
+  }
+  const { shared, clock } = share(deaf)
+  const stop = new AbortController()
+  const events = shared.watch('orders', stop.signal)
+  expect(await next(events)).toEqual([a.origin])
+  stop.abort()
+  const end = next(events)
+  await clock.advance(1000)
+  expect(await end).toBe('end')
+})

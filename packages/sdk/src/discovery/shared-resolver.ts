@@ -7,6 +7,8 @@ import type { Resolver, ResolverEvent } from './resolver.js'
 // A resolver that throws breaks its contract; it is started again, but not in a tight loop.
 const RESTART = { baseMs: 1000, maxMs: 30_000 }
 
+const PATIENCE_MS = 1000
+
 /**
  * One watch per service for any number of clients. A subscriber gets the present state at once, and then
  * the latest: as events are whole sets, a slow one may skip what is superseded.
@@ -38,16 +40,25 @@ export class SharedResolver implements Resolver {
       }
     } finally {
       signal.removeEventListener('abort', wake)
-      // The last one to leave stops the watch.
-      if (watch.unsubscribe(mailbox) && this.#watches.get(service) === watch) this.#watches.delete(service)
+      // The last one to leave stops the watch, and sees it end: there may be a set to save.
+      if (watch.unsubscribe(mailbox)) {
+        if (this.#watches.get(service) === watch) this.#watches.delete(service)
+        await this.#ended(watch)
+      }
     }
   }
 
   #start(service: string): SharedWatch {
     const watch = new SharedWatch()
     this.#watches.set(service, watch)
-    void this.#run(service, watch)
+    watch.ended = this.#run(service, watch)
     return watch
+  }
+
+  /** Its end, or a second: a resolver that does not end when it is told to must not hold up whoever closes. */
+  async #ended({ ended }: SharedWatch): Promise<void> {
+    const seen = new AbortController()
+    await Promise.race([ended.then(() => seen.abort()), sleep(this.#clock, PATIENCE_MS, seen.signal)])
   }
 
   async #run(service: string, watch: SharedWatch): Promise<void> {
@@ -65,6 +76,7 @@ export class SharedResolver implements Resolver {
 }
 
 class SharedWatch {
+  ended: Promise<void> = Promise.resolve()
   readonly #stop = new AbortController()
   readonly #mailboxes = new Set<Mailbox>()
   /** What a newcomer has to know. */

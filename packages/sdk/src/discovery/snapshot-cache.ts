@@ -16,65 +16,83 @@ const LEAST_PAUSE_MS = 1000
 // A set that has not changed is still being confirmed: without a new date it would grow too old while it is right.
 const DATES_PER_AGE = 20
 
-/**
- * Keeps the last set of each service on disk, and gives it where discovery fails before its first answer.
- * Must be below whatever tells sets apart by their time, as a saved one comes late and is older.
- */
+/** Keeps the last set of each service on disk, and gives it where discovery fails before its first answer. */
 export class SnapshotCache implements Resolver {
   readonly name: string
   readonly #resolver: Resolver
+  readonly #source: string
   readonly #options: SnapshotCacheOptions
   readonly #clock: Clock
   readonly #logger: Logger
 
-  constructor(resolver: Resolver, options: SnapshotCacheOptions, clock: Clock, logger: Logger) {
+  /** @param source What else tells the sets of a service apart besides its name: who is asked, and what for. */
+  constructor(
+    resolver: Resolver,
+    source: string,
+    options: SnapshotCacheOptions,
+    clock: Clock,
+    logger: Logger,
+  ) {
     this.name = resolver.name
     this.#resolver = resolver
+    this.#source = source
     this.#options = options
     this.#clock = clock
     this.#logger = logger
   }
 
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
-    const file = new SnapshotFile(this.#options.directory, this.name, service)
+    const file = new SnapshotFile(this.#options.directory, this.#source, service)
     const saving = new Saving(file, this.#options.maxAgeMs / DATES_PER_AGE, this.#clock, this.#logger)
-    let answered = false
+    let looked = false
+    /** Why there is no saved set, as long as there is no other one either. */
+    let unusable: string | undefined
     try {
       for await (const event of this.#resolver.watch(service, signal)) {
         if (event.kind === 'snapshot') {
-          answered = true
-          // What is doubtful now must not be what a start without Consul has to go by.
+          looked = true
+          unusable = undefined
+          // What is doubtful now must not be what a start without Consul has to go by, nor does it confirm that.
           if (event.doubt === undefined) saving.take(event)
+          else saving.pause()
           yield event
-        } else {
-          saving.pause()
-          const saved = answered ? undefined : await this.#load(file)
-          answered = true
-          if (isAborted(signal)) return
-          if (saved !== undefined && 'kind' in saved) yield saved
-          yield saved !== undefined && 'unusable' in saved ? explained(event.cause, saved.unusable) : event
+          continue
         }
+        saving.pause()
+        if (!looked) {
+          looked = true
+          const saved = await this.#load(file)
+          if (isAborted(signal)) return
+          if (typeof saved === 'string') unusable = saved
+          else yield saved
+        }
+        yield unusable === undefined ? event : explained(event.cause, unusable)
       }
     } finally {
       await saving.end()
     }
   }
 
-  async #load(file: SnapshotFile): Promise<Snapshot | { readonly unusable: string }> {
+  /** The saved set, or why there is none, as the end of a sentence. */
+  async #load(file: SnapshotFile): Promise<Snapshot | string> {
     try {
       const saved = await file.read()
-      const ageMs = this.#clock.unixTime() - saved.savedAt
+      // A date far ahead is no better than one long past: the clock was wrong, then or now.
+      const ageMs = Math.abs(this.#clock.unixTime() - saved.savedAt)
       if (ageMs <= this.#options.maxAgeMs) return saved
-      return { unusable: `${file.path} is ${Math.round(ageMs / 1000)} s old (option snapshot.maxAgeMs)` }
-    } catch (error) {
-      return { unusable: `${file.path} is of no use: ${reasonOf(asError(error))}` }
+      return `the saved set ${file.path} is of ${new Date(saved.savedAt).toISOString()}, which is too long ago (option snapshot.maxAgeMs)`
+    } catch (thrown) {
+      const error = asError(thrown) as NodeJS.ErrnoException
+      return error.code === 'ENOENT'
+        ? `no set was saved as ${file.path}`
+        : `the saved set ${file.path} is of no use: ${reasonOf(error)}`
     }
   }
 }
 
 /** Why there is no set at all: discovery has failed, and the disk has none. */
 function explained(cause: Error, unusable: string): ResolverEvent {
-  return { kind: 'stale', cause: new Error(`${cause.message}; and the saved set ${unusable}`, { cause }) }
+  return { kind: 'stale', cause: new Error(`${cause.message}; and ${unusable}`, { cause }) }
 }
 
 /** Writes one service's set, the latest only and one at a time, and dates it anew while discovery confirms it. */
@@ -86,6 +104,8 @@ class Saving {
   #latest: Snapshot | undefined
   #written: Snapshot | undefined
   #wroteAt = -Infinity
+  #savedAt = 0
+  #waiting = false
   #timer: Timer | undefined
   #writing: Promise<void> = Promise.resolve()
   #failing = false
@@ -103,7 +123,7 @@ class Saving {
     this.#arm(Math.max(0, this.#wroteAt + LEAST_PAUSE_MS - this.#clock.now()))
   }
 
-  /** Discovery fails: nothing confirms the set any longer. */
+  /** Nothing confirms the set any longer. */
   pause(): void {
     this.#disarm()
     if (this.#latest !== this.#written) this.#write()
@@ -129,21 +149,29 @@ class Saving {
   }
 
   #write(): void {
-    const snapshot = this.#latest
-    if (snapshot === undefined) return
-    this.#written = snapshot
+    if (this.#latest === undefined) return
+    this.#written = this.#latest
     this.#wroteAt = this.#clock.now()
-    const savedAt = this.#clock.unixTime()
-    this.#writing = this.#writing.then(async () => {
-      try {
-        await this.#file.write(snapshot.instances, savedAt)
-        this.#failing = false
-      } catch (error) {
-        // Once, not for each set: it costs nothing now, only the next start without Consul.
-        if (!this.#failing) this.#report(asError(error))
-        this.#failing = true
-      }
-    })
+    this.#savedAt = this.#clock.unixTime()
+    // A disk may be slower than a service changes: one write is under way, and one waits and takes the latest.
+    if (this.#waiting) return
+    this.#waiting = true
+    this.#writing = this.#writing.then(() => this.#put())
+  }
+
+  async #put(): Promise<void> {
+    this.#waiting = false
+    if (this.#written === undefined) return
+    try {
+      await this.#file.write(this.#written, this.#savedAt)
+      this.#failing = false
+    } catch (error) {
+      // Once, not for each set: it costs nothing now, only the next start without Consul.
+      if (!this.#failing) this.#report(asError(error))
+      this.#failing = true
+      // So that the end tries once more.
+      this.#written = undefined
+    }
   }
 
   #report(error: Error): void {

@@ -1,37 +1,11 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import * as v from 'valibot'
-import type { Instance, Snapshot } from './resolver.js'
+import type { Snapshot } from './resolver.js'
+import { decodeSaved, encodeSaved } from './snapshot-format.js'
 
-// Another form gets another number, and the one before is then as good as none.
-const VERSION = 1
-
-const instanceSchema = v.object({
-  key: v.string(),
-  origin: v.pipe(v.string(), v.url()),
-  addresses: v.optional(v.array(v.string())),
-  weight: v.number(),
-  priority: v.number(),
-  tags: v.array(v.string()),
-  meta: v.record(v.string(), v.string()),
-  locality: v.object({ datacenter: v.optional(v.string()), zone: v.optional(v.string()) }),
-})
-
-const envelopeSchema = v.object({
-  version: v.literal(VERSION),
-  /** SHA-256 of `content`, in hex. */
-  checksum: v.string(),
-  /** JSON within JSON: a checksum is of bytes, and an object has many spellings. */
-  content: v.string(),
-})
-
-const contentSchema = v.object({
-  source: v.string(),
-  service: v.string(),
-  savedAt: v.number(),
-  instances: v.array(instanceSchema),
-})
+// Writing takes milliseconds; what is older has been left behind by a process that was killed.
+const PART_AGE_MS = 60_000
 
 /** One saved set of one service from one source. */
 export class SnapshotFile {
@@ -39,8 +13,9 @@ export class SnapshotFile {
   readonly #directory: string
   readonly #source: string
   readonly #service: string
+  #swept = false
 
-  /** @param source What else tells sets apart: who was asked, and what for. */
+  /** @param source Who was asked, and what for: whatever else tells sets of a service apart. */
   constructor(directory: string, source: string, service: string) {
     // A service's name is none for a file, and two sources may know the same service.
     const name = createHash('sha256').update(`${source}\n${service}`).digest('hex').slice(0, 16)
@@ -50,16 +25,22 @@ export class SnapshotFile {
     this.path = join(directory, `${service.replace(/[^\w.-]/g, '_').slice(0, 64)}-${name}.json`)
   }
 
-  /** Writes it whole or not at all: a reader sees the one before or this one. Mode 0600, as it shows the network. */
-  async write(instances: readonly Instance[], savedAt: number): Promise<void> {
-    const content = JSON.stringify({ source: this.#source, service: this.#service, savedAt, instances })
-    const text = JSON.stringify({ version: VERSION, checksum: checksumOf(content), content })
+  /**
+   * Writes it whole or not at all: a reader sees the one before or this one. Mode 0600, as it shows the network.
+   *
+   * @param savedAt Unix milliseconds.
+   */
+  async write(snapshot: Snapshot, savedAt: number): Promise<void> {
+    const [source, service] = [this.#source, this.#service]
+    const bytes = encodeSaved({ source, service, snapshot: { ...snapshot, savedAt } })
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
+    if (!this.#swept) await this.#sweep(savedAt)
+    this.#swept = true
     const part = `${this.path}.${randomUUID()}.part`
     try {
       const file = await open(part, 'wx', 0o600)
       try {
-        await file.writeFile(text)
+        await file.writeFile(bytes)
         // Before the rename: a crash of the machine must not leave the new name with nothing in it.
         await file.sync()
       } finally {
@@ -72,23 +53,21 @@ export class SnapshotFile {
     }
   }
 
-  /**
-   * @throws Error with the reason why it is of no use: not there, of another version or source, damaged.
-   */
+  /** @throws Error with the reason why it is of no use: not there, of another version or source, damaged. */
   async read(): Promise<Snapshot & { readonly savedAt: number }> {
-    const envelope = v.parse(envelopeSchema, JSON.parse(await readFile(this.path, 'utf8')))
-    if (checksumOf(envelope.content) !== envelope.checksum) throw new Error('its checksum is wrong')
-    const { source, service, savedAt, instances } = v.parse(contentSchema, JSON.parse(envelope.content))
+    const { source, service, snapshot } = decodeSaved(await readFile(this.path))
     if (source !== this.#source || service !== this.#service) throw new Error('it is of another source')
-    return {
-      kind: 'snapshot',
-      instances: instances.map((instance) => Object.freeze(instance)),
-      excluded: [],
-      savedAt,
+    return snapshot
+  }
+
+  /** Takes away what killed writers have left in the folder. @param now Unix milliseconds. */
+  async #sweep(now: number): Promise<void> {
+    for (const name of await readdir(this.#directory)) {
+      if (!/-[\da-f]{16}\.json\.[\da-f-]{36}\.part$/.test(name)) continue
+      const path = join(this.#directory, name)
+      // Gone by now, as its writer was alive or another one sweeps as well: that is as good.
+      const found = await stat(path).catch(() => undefined)
+      if (found !== undefined && now - found.mtimeMs > PART_AGE_MS) await rm(path, { force: true })
     }
   }
-}
-
-function checksumOf(content: string): string {
-  return createHash('sha256').update(content).digest('hex')
 }

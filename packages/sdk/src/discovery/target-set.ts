@@ -1,8 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isAborted } from '../clock.js'
 import type { Plan } from './consul-plan.js'
 import type { HealthSnapshot } from './consul-health.js'
 import type { TargetEvent, WatchTarget } from './consul-watch.js'
-import type { ExcludedInstance, ResolverEvent, Snapshot } from './resolver.js'
+import type { ExcludedInstance, Instance, ResolverEvent, Snapshot } from './resolver.js'
 
 /** One target that is watched, and what it said last. */
 interface Followed {
@@ -33,12 +34,16 @@ export class TargetSet {
 
   /** Goes on with the targets that stay, begins with new ones, and ends the others. */
   adopt(plan: Plan): void {
+    const known = this.#plan
+    if (isDeepStrictEqual(plan, known)) return
+    // The same object for the same wish: others tell by that whether it has changed.
+    const policy = isDeepStrictEqual(plan.policy, known?.policy) ? known?.policy : plan.policy
     const before = new Map(this.#followed.map((followed) => [nameOf(followed.target), followed]))
-    this.#plan = plan
+    this.#plan = { ...plan, policy }
     this.#followed = plan.targets.map((target) => {
-      const known = before.get(nameOf(target))
+      const followed = before.get(nameOf(target))
       before.delete(nameOf(target))
-      return known ?? this.#start(target)
+      return followed ?? this.#start(target)
     })
     for (const { stop } of before.values()) stop.abort()
     this.#changed = true
@@ -55,11 +60,13 @@ export class TargetSet {
     const [first] = this.#followed
     const events: ResolverEvent[] = []
     if (first === undefined) return events
-    if (this.#changed && this.#hasSet(first)) events.push(this.#snapshot())
+    if (this.#changed && this.#hasSet(first)) {
+      events.push(this.#snapshot())
+      this.#changed = false
+    }
     // Again after a set that another target has changed: the first one's part of it is still of old.
     if (first.cause !== undefined && (this.#failed || events.length > 0))
       events.push({ kind: 'stale', cause: first.cause })
-    this.#changed = false
     this.#failed = false
     return events
   }
@@ -87,23 +94,33 @@ export class TargetSet {
         this.#changed = true
       } else {
         // Of another than the first it is a note beside the set, which only its beginning changes.
-        if (followed !== this.#followed[0] && followed.cause === undefined) this.#changed = true
+        if (followed === this.#followed[0]) this.#failed = true
+        else if (followed.cause === undefined) this.#changed = true
         followed.cause = event.cause
-        this.#failed = true
       }
       this.#onChange()
     }
   }
 
+  /** What speaks against believing that what is missing is gone: an answer of itself, or that there is none yet. */
+  #doubt(): string | undefined {
+    const doubted = this.#followed.find(({ doubt }) => doubt !== undefined)
+    if (doubted !== undefined) return doubted.doubt
+    const [first] = this.#followed
+    const missing = this.#followed.find(({ health, cause }) => health === undefined && cause === undefined)
+    if (missing !== undefined) return `${placeOf(missing.target)} has not answered yet`
+    return first?.health === undefined ? first?.cause?.message : undefined
+  }
+
   #snapshot(): Snapshot {
     const [only, ...others] = this.#followed
-    const doubt = this.#followed.find((followed) => followed.doubt !== undefined)?.doubt
+    const doubt = this.#doubt()
     const healths = this.#followed.map(({ health }) => health).filter((health) => health !== undefined)
     const notes = others.flatMap(noteOf)
     const alone = others.length === 0 ? only?.health : undefined
     return {
       kind: 'snapshot',
-      instances: alone?.instances ?? healths.flatMap(({ instances }) => instances),
+      instances: alone?.instances ?? inFirstLevel(healths.flatMap(({ instances }) => instances)),
       excluded: alone?.excluded ?? [...healths.flatMap(({ excluded }) => excluded), ...notes],
       ...(doubt === undefined ? {} : { doubt }),
       ...(this.#plan?.policy === undefined ? {} : { policy: this.#plan.policy }),
@@ -115,6 +132,13 @@ function nameOf(target: WatchTarget): string {
   return JSON.stringify(target)
 }
 
+/** An instance may be in several targets, such as a subset and all of its service: the best level counts. */
+function inFirstLevel(instances: readonly Instance[]): readonly Instance[] {
+  const byKey = new Map<string, Instance>()
+  for (const instance of instances) if (!byKey.has(instance.key)) byKey.set(instance.key, instance)
+  return [...byKey.values()]
+}
+
 function hasInstances({ health }: Followed): boolean {
   return health !== undefined && health.instances.length > 0
 }
@@ -122,7 +146,10 @@ function hasInstances({ health }: Followed): boolean {
 /** A failover target that cannot be asked: no reason to distrust the others, and something to see. */
 function noteOf({ target, cause }: Followed): readonly ExcludedInstance[] {
   if (cause === undefined) return []
-  const { service, question, read } = target
-  const where = question.peer ?? question.datacenter ?? 'this datacenter'
-  return [{ key: `${service} in ${where}`, reason: cause.message, kind: 'unusable', priority: read.priority }]
+  const { priority } = target.read
+  return [{ key: placeOf(target), reason: cause.message, kind: 'unusable', priority }]
+}
+
+function placeOf({ service, question }: WatchTarget): string {
+  return `${service} in ${question.peer ?? question.datacenter ?? 'this datacenter'}`
 }

@@ -15,8 +15,11 @@ export interface DiscoveryEvent {
   readonly reason: string | undefined
   /** What speaks against believing that what is no longer listed is gone. */
   readonly doubt: string | undefined
-  /** The whole set. */
+  /** All that discovery lists. */
   readonly instances: readonly Instance[]
+  /** What is kept although discovery no longer lists it, until traffic or time decides. */
+  readonly reserve: readonly Instance[]
+  /** What has come to, and gone from, `instances` and `reserve` taken together. */
   readonly added: readonly Instance[]
   readonly removed: readonly Instance[]
 }
@@ -27,7 +30,7 @@ export type DiscoveryListener = (event: DiscoveryEvent) => void
 export class DiscoveryListeners {
   readonly #service: string
   readonly #logger: Logger
-  readonly #listeners = new Set<DiscoveryListener>()
+  readonly #listeners = new Set<(event: DiscoveryEvent) => unknown>()
 
   constructor(service: string, logger: Logger) {
     this.#service = service
@@ -36,7 +39,7 @@ export class DiscoveryListeners {
 
   add(listener: DiscoveryListener): () => void {
     // Another function each time: added twice, it is called twice, and taken back once at a time.
-    const own: DiscoveryListener = (event) => listener(event)
+    const own = (event: DiscoveryEvent): unknown => listener(event)
     this.#listeners.add(own)
     return () => this.#listeners.delete(own)
   }
@@ -45,18 +48,29 @@ export class DiscoveryListeners {
     if (this.#listeners.size === 0) return
     const event = eventOf(this.#service, change, clock)
     for (const listener of [...this.#listeners]) {
-      try {
-        listener(event)
-      } catch (thrown) {
-        const reason = reasonOf(asError(thrown))
-        this.#logger.error({ service: this.#service, reason }, 'a listener of onDiscovery threw')
-      }
+      // One before it may have taken it back.
+      if (this.#listeners.has(listener)) this.#tell(listener, event)
     }
+  }
+
+  #tell(listener: (event: DiscoveryEvent) => unknown, event: DiscoveryEvent): void {
+    try {
+      // Asynchronous functions are taken for listeners as well, and their rejections have to end somewhere.
+      const ended = listener(event)
+      if (ended instanceof Promise) ended.catch(this.#report)
+    } catch (thrown) {
+      this.#report(thrown)
+    }
+  }
+
+  readonly #report = (thrown: unknown): void => {
+    const reason = reasonOf(asError(thrown))
+    this.#logger.error({ service: this.#service, reason }, 'a listener of onDiscovery threw')
   }
 }
 
 function eventOf(service: string, change: ClusterChange, clock: Clock): DiscoveryEvent {
-  const { freshness, doubt, instances, added, removed } = change
+  const { freshness, doubt, instances, reserve, added, removed } = change
   return {
     service,
     freshness: freshness.kind,
@@ -64,6 +78,7 @@ function eventOf(service: string, change: ClusterChange, clock: Clock): Discover
     reason: freshness.kind === 'fresh' ? undefined : freshness.cause?.message,
     doubt,
     instances,
+    reserve,
     added,
     removed,
   }

@@ -79,7 +79,7 @@ export function inspect(
   return {
     service,
     resolver,
-    freshness: cluster.watching || freshness.kind === 'waiting' ? freshness.kind : 'idle',
+    freshness: cluster.idle ? 'idle' : freshness.kind,
     staleForMs: freshness.kind === 'stale' ? now - freshness.since : 0,
     savedAt: freshness.kind === 'disk' ? freshness.savedAt : undefined,
     reason: freshness.kind === 'fresh' ? undefined : freshness.cause?.message,

@@ -1,43 +1,118 @@
-import type { ServerResponse } from 'node:http'
-import { respond } from './fake-consul-steps.js'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Clock } from '../clock.js'
+import { asJson, field, list } from '../discovery/json.js'
+import { BlockedQueries } from './blocked-queries.js'
+import { noPathToDatacenter, refuse, respond, type FakeConsulStep } from './fake-consul-steps.js'
 
-interface Held {
-  readonly service: string
-  readonly response: ServerResponse
-  readonly timer: NodeJS.Timeout
+/** Where a service is, other than with the agent itself. */
+export interface FakePlace {
+  readonly datacenter?: string
+  readonly peer?: string
 }
 
-/** The health of services under one index, with blocking queries. Not known to it: held for ever. */
+/** The instances of a service, or what becomes of every query for them. */
+export type FakeHealth = readonly object[] | FakeConsulStep
+
+interface Listed {
+  readonly health: FakeHealth
+  readonly index: number
+}
+
+/** The agent's own datacenter. */
+export const LOCAL_DATACENTER = 'dc1'
+
+/** The health of services, each under an index of its own, as Consul keeps it. */
 export class FakeCatalog {
-  readonly #services = new Map<string, readonly object[]>()
-  readonly #held = new Set<Held>()
+  readonly #services = new Map<string, Listed>()
+  readonly #datacenters = new Set([LOCAL_DATACENTER])
+  readonly #cached = new Set<string>()
+  readonly #queries: BlockedQueries
+  #headers: Readonly<Record<string, string>> = {}
   #index = 1
 
-  set(service: string, entries: readonly object[]): void {
-    this.#services.set(service, entries)
-    this.#index++
-    for (const held of [...this.#held]) if (held.service === service) this.#release(held)
+  constructor(clock: Clock) {
+    this.#queries = new BlockedQueries(clock)
   }
 
-  answer(service: string, query: URLSearchParams, response: ServerResponse): void {
-    if (!this.#services.has(service)) return
-    const index = Number(query.get('index') ?? 0)
-    if (index < this.#index) {
-      respond(response, this.#index, this.#services.get(service) ?? [])
+  /** That of the last change. */
+  get index(): number {
+    return this.#index
+  }
+
+  set(service: string, health: FakeHealth, { datacenter, peer }: FakePlace): void {
+    if (datacenter !== undefined) this.#datacenters.add(datacenter)
+    this.#index++
+    this.#services.set(keyOf(service, datacenter, peer), { health, index: this.#index })
+    this.#queries.wake()
+  }
+
+  /** What every answer says of itself besides. */
+  say(headers: Readonly<Record<string, string>>): void {
+    this.#headers = headers
+  }
+
+  wipe(): void {
+    this.#services.clear()
+    this.#cached.clear()
+    this.#index = 1
+  }
+
+  answer(service: string, query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
+    const refusal = this.#refusalOf(query)
+    if (refusal !== undefined) {
+      refusal(request, response)
       return
     }
-    const waitMs = Number.parseInt(query.get('wait') ?? '300000', 10)
-    const held: Held = { service, response, timer: setTimeout(() => this.#release(held), waitMs) }
-    this.#held.add(held)
-    response.once('close', () => {
-      clearTimeout(held.timer)
-      this.#held.delete(held)
-    })
+    const key = keyOf(service, query.get('dc') ?? undefined, query.get('peer') ?? undefined)
+    // A service that is not there stands under the index of the whole catalogue, and never under 0.
+    const listed = (): Listed => this.#services.get(key) ?? { health: [], index: this.#index }
+    this.#queries.add(
+      query,
+      response,
+      () => listed().index,
+      () => {
+        const { health, index } = listed()
+        const headers = { ...this.#headersFor(key, query), ...this.#headers }
+        if (typeof health === 'function') health(request, response)
+        else respond(response, index, health.filter(matching(query)), headers)
+      },
+    )
   }
 
-  #release(held: Held): void {
-    this.#held.delete(held)
-    clearTimeout(held.timer)
-    respond(held.response, this.#index, this.#services.get(held.service) ?? [])
+  /** What Consul does not read. */
+  #refusalOf(query: URLSearchParams): FakeConsulStep | undefined {
+    if (!/^\d*$/.test(query.get('index') ?? '')) return refuse(400, 'Invalid index')
+    if (!/^(?:[\d.]+[a-zµ]+)*$/.test(query.get('wait') ?? '')) return refuse(400, 'Invalid wait time')
+    for (const other of ['cached', 'stale'])
+      if (query.has('consistent') && query.has(other))
+        return refuse(400, `Cannot specify ?${other} with ?consistent, conflicting semantics.`)
+    return this.#datacenters.has(query.get('dc') ?? LOCAL_DATACENTER) ? undefined : noPathToDatacenter()
+  }
+
+  #headersFor(key: string, query: URLSearchParams): Readonly<Record<string, string>> {
+    const consistency = ['stale', 'consistent'].find((mode) => query.has(mode)) ?? 'leader'
+    const isHit = query.has('cached') && this.#cached.has(key)
+    if (query.has('cached')) this.#cached.add(key)
+    return {
+      'x-consul-knownleader': 'true',
+      'x-consul-lastcontact': '0',
+      'x-consul-effective-consistency': consistency,
+      ...(query.has('cached') ? { 'x-cache': isHit ? 'HIT' : 'MISS' } : {}),
+      ...(isHit ? { age: '0' } : {}),
+    }
+  }
+}
+
+function keyOf(service: string, datacenter: string | undefined, peer: string | undefined): string {
+  return JSON.stringify([service, datacenter ?? LOCAL_DATACENTER, peer])
+}
+
+/** `tag`, all of which must be there, and `passing`; expressions of `filter` are not understood. */
+function matching(query: URLSearchParams): (entry: object) => boolean {
+  const wanted = query.getAll('tag')
+  return (entry) => {
+    const tags = list(field(entry, 'Service')['Tags'])
+    const isPassing = list(asJson(entry)['Checks']).every((check) => asJson(check)['Status'] === 'passing')
+    return wanted.every((tag) => tags.includes(tag)) && (isPassing || !query.has('passing'))
   }
 }

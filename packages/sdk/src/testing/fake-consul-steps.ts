@@ -1,26 +1,73 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
-/** What to do with one query. */
+/** What to do with one request. */
 export type FakeConsulStep = (request: IncomingMessage, response: ServerResponse) => void
 
-/** Answers with a health list under an index; with headers such as `{ 'x-consul-knownleader': 'false' }`. */
+type Headers = Readonly<Record<string, string>>
+
+// What Consul sends with every error of its own: no index and no leader are to be read from it.
+const OF_ERRORS = { 'x-consul-index': '1', 'x-consul-knownleader': 'false', 'x-consul-lastcontact': '0' }
+
+/**
+ * Answers with a health list under an index, and with no other header of Consul's than those given, such as
+ * {@link noLeader}.
+ *
+ * @param index Undefined: without one.
+ */
 export function answer(
-  index: number,
+  index: number | undefined,
   entries: readonly object[],
-  headers: Readonly<Record<string, string>> = {},
+  headers: Headers = {},
 ): FakeConsulStep {
   return (_, response) => respond(response, index, entries, headers)
 }
 
 /** Answers with a status and a text. */
-export function refuse(
-  status: number,
-  text: string,
-  headers: Readonly<Record<string, string>> = {},
-): FakeConsulStep {
+export function refuse(status: number, text: string, headers: Headers = {}): FakeConsulStep {
   return (_, response) => {
     response.writeHead(status, headers)
     response.end(text)
+  }
+}
+
+/** The agent is up, and its servers have lost their leader. */
+export function noClusterLeader(): FakeConsulStep {
+  return refuse(500, 'No cluster leader', OF_ERRORS)
+}
+
+/** The token has been deleted, or is so new that not every server knows it. */
+export function aclNotFound(): FakeConsulStep {
+  return refuse(403, 'ACL not found', OF_ERRORS)
+}
+
+/** A datacenter that this one has never heard of. */
+export function noPathToDatacenter(): FakeConsulStep {
+  return refuse(500, 'No path to datacenter', OF_ERRORS)
+}
+
+/** Servers that do not keep discovery chains: `connect { enabled = true }` is missing. */
+export function connectDisabled(): FakeConsulStep {
+  return refuse(500, 'Connect must be enabled in order to use this endpoint', OF_ERRORS)
+}
+
+/** More connections than the agent allows one client. @param retryAfterS The header `Retry-After`, in seconds. */
+export function tooManyRequests(retryAfterS?: number): FakeConsulStep {
+  return refuse(429, 'Your IP is issuing too many concurrent connections', {
+    connection: 'close',
+    ...(retryAfterS === undefined ? {} : { 'retry-after': String(retryAfterS) }),
+  })
+}
+
+/** Answers with a page of some other server's. */
+export function answerNonsense(): FakeConsulStep {
+  return refuse(200, '<html>hello</html>', { 'content-type': 'text/html' })
+}
+
+/** Ends an answer before its list has ended, as a proxy does that lost the agent. */
+export function cutShort(index: number, entries: readonly object[]): FakeConsulStep {
+  return (_, response) => {
+    response.writeHead(200, { 'x-consul-index': String(index) })
+    response.end(JSON.stringify(entries).slice(0, -1))
   }
 }
 
@@ -40,6 +87,14 @@ export function hangUp(): FakeConsulStep {
 /** Never answers. */
 export function hold(): FakeConsulStep {
   return () => undefined
+}
+
+/** Takes another step after a while, in milliseconds of the machine's clock. */
+export function delayed(delayMs: number, step: FakeConsulStep): FakeConsulStep {
+  return (request, response) => {
+    const timer = setTimeout(() => step(request, response), delayMs)
+    response.once('close', () => clearTimeout(timer))
+  }
 }
 
 /** Begins an answer, and goes on a byte at a time for ever. */
@@ -66,33 +121,36 @@ export function pourForEver(): FakeConsulStep {
   }
 }
 
-/** An instance as `/v1/health/service/<name>` lists it. */
-export function healthEntry(
-  port: number,
-  overrides: { readonly node?: object; readonly service?: object; readonly checks?: readonly object[] } = {},
-): object {
-  return {
-    Node: { Node: 'node-1', Address: '10.0.0.1', Datacenter: 'dc1', ...overrides.node },
-    Service: {
-      ID: `orders-${port}`,
-      Service: 'orders',
-      Address: '',
-      Port: port,
-      Tags: [],
-      Meta: {},
-      Weights: { Passing: 1, Warning: 1 },
-      ...overrides.service,
-    },
-    Checks: overrides.checks ?? [],
-  }
+/** Headers of an answer of an agent that knows no leader. */
+export const noLeader: Headers = { 'x-consul-knownleader': 'false' }
+
+/** Headers of an answer that leaves out what the token may not see. */
+export const filteredByAcls: Headers = { 'x-consul-results-filtered-by-acls': 'true' }
+
+/** Headers of an agent whose `translate_wan_addrs` has put WAN addresses in place. */
+export const addressesTranslated: Headers = { 'x-consul-translate-addresses': 'true' }
+
+/** Headers of a server that has heard nothing of its leader for so long, in milliseconds. */
+export function withoutContact(lastContactMs: number): Headers {
+  return { 'x-consul-knownleader': 'true', 'x-consul-lastcontact': String(lastContactMs) }
 }
 
+/** Headers of an agent that answers from its cache, cut off from the servers for so long, in milliseconds. */
+export function cutOff(ageMs: number): Headers {
+  return { 'x-cache': 'HIT', age: String(Math.round(ageMs / 1000)) }
+}
+
+/** An answer of 200 with JSON. */
 export function respond(
   response: ServerResponse,
-  index: number,
+  index: number | undefined,
   body: unknown,
-  headers: Readonly<Record<string, string>> = {},
+  headers: Headers = {},
 ): void {
-  response.writeHead(200, { 'content-type': 'application/json', 'x-consul-index': String(index), ...headers })
+  response.writeHead(200, {
+    'content-type': 'application/json',
+    ...(index === undefined ? {} : { 'x-consul-index': String(index) }),
+    ...headers,
+  })
   response.end(JSON.stringify(body))
 }

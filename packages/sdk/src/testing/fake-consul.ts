@@ -1,8 +1,18 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { AddressInfo, Socket } from 'node:net'
-import { FakeCatalog } from './fake-catalog.js'
-import { answer, type FakeConsulStep } from './fake-consul-steps.js'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
+import { systemClock, type Clock } from '../clock.js'
+import { FakeCatalog, LOCAL_DATACENTER, type FakeHealth, type FakePlace } from './fake-catalog.js'
+import { FakeConfig } from './fake-config.js'
+import { hold, refuse, respond, type FakeConsulStep } from './fake-consul-steps.js'
+import { RestartableServer, type RestartableServerOptions } from './restartable-server.js'
+
+export interface FakeConsulOptions extends RestartableServerOptions {
+  /** What becomes of the first queries of health. */
+  readonly script?: readonly FakeConsulStep[]
+  /** For how long queries wait. Default: the machine's; a `ManualClock` lets a test move hours on. */
+  readonly clock?: Clock
+}
 
 /** One request as the agent got it. */
 export interface FakeConsulRequest {
@@ -10,11 +20,13 @@ export interface FakeConsulRequest {
   readonly path: string
   readonly query: URLSearchParams
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
+  /** The common name in the client's certificate. */
+  readonly clientName: string | undefined
 }
 
 /** One query of a service's health. */
-export interface FakeConsulQuery {
-  readonly path: string
+export interface FakeConsulQuery extends FakeConsulRequest {
+  readonly service: string
   /** `index` of the query; undefined: it does not block. */
   readonly index: string | undefined
   readonly wait: string | undefined
@@ -22,23 +34,29 @@ export interface FakeConsulQuery {
 }
 
 const HEALTH = '/v1/health/service/'
+const CHAIN = '/v1/discovery-chain/'
 
 /**
- * An agent in your test's own process. A script says what becomes of each query of a service's health, step by step:
- * answers, and every fault that a real agent will not produce on demand. After the script, or without one, it answers
- * from a catalogue that the test fills, with blocking queries as a real agent keeps them. A query that neither knows
- * is held.
+ * An agent in your test's own process. It keeps a catalogue that the test fills ({@link serve}, {@link configure})
+ * and answers from it as a real agent does, with blocking queries. A script says what becomes of the next queries of
+ * health instead, step by step: every fault that a real agent will not produce on demand.
+ *
+ * While nothing has been served, what comes after a script is held: nothing more happens.
  *
  * @example
  * ```ts
  * import { createClient } from '@fairlead/sdk'
- * import { FakeConsul, healthEntry } from '@fairlead/sdk/testing'
+ * import { FakeConsul, healthEntry, noClusterLeader } from '@fairlead/sdk/testing'
  *
  * const agent = await FakeConsul.start()
- * agent.serve('orders', [healthEntry(8080, { service: { Address: '127.0.0.1' } })])
+ * const local = { service: { Address: '127.0.0.1' } }
+ * agent.serve('orders', [healthEntry(8080, local)])
  * await using orders = createClient('orders', { consul: { address: agent.address } })
  * await orders.ready()
- * agent.serve('orders', []) // a change that the client hears of at once
+ *
+ * agent.serve('orders', [healthEntry(8080, local), healthEntry(8081, local)]) // the client hears of it at once
+ * agent.script(noClusterLeader(), noClusterLeader()) // the next two queries fail, then it goes on
+ * await agent.restart({ wiped: true }) // an agent that has lost all it knew, its index with it
  * await agent.close()
  * ```
  */
@@ -47,46 +65,81 @@ export class FakeConsul {
   readonly requests: FakeConsulRequest[] = []
   /** Of these, the queries of a service's health. */
   readonly queries: FakeConsulQuery[] = []
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  readonly #server: RestartableServer
+  /** What has no whole answer yet, and of which service it is. */
+  readonly #open = new Map<ServerResponse, string | undefined>()
   readonly #script: FakeConsulStep[]
   readonly #routes = new Map<string, FakeConsulStep[]>()
-  readonly #catalog = new FakeCatalog()
-  #open = 0
+  readonly #catalog: FakeCatalog
+  readonly #config: FakeConfig
+  #scripted: boolean
+  #served = false
+  #unheard: (() => void)[] | undefined
 
-  private constructor(script: readonly FakeConsulStep[]) {
+  private constructor(options: FakeConsulOptions) {
+    const { script = [], clock = systemClock } = options
     this.#script = [...script]
-    this.#server = createServer((request, response) => this.#answer(request, response))
-    this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket)
-      socket.on('close', () => this.#sockets.delete(socket))
-    })
+    this.#scripted = script.length > 0
+    this.#catalog = new FakeCatalog(clock)
+    this.#config = new FakeConfig(clock)
+    this.#server = new RestartableServer(options, (request, response) => this.#receive(request, response))
   }
 
   /** Starts an agent on a free port of 127.0.0.1. @param script What becomes of the first queries of health. */
-  static async start(...script: readonly FakeConsulStep[]): Promise<FakeConsul> {
-    const agent = new FakeConsul(script)
-    agent.#server.listen(0, '127.0.0.1')
-    await once(agent.#server, 'listening')
+  static start(...script: readonly FakeConsulStep[]): Promise<FakeConsul> {
+    return FakeConsul.open({ script })
+  }
+
+  /**
+   * Starts an agent as the options say.
+   *
+   * @example
+   * ```ts
+   * import { FakeConsul, ManualClock } from '@fairlead/sdk/testing'
+   *
+   * const clock = new ManualClock()
+   * const agent = await FakeConsul.open({ clock, socketPath: '/tmp/agent.sock' })
+   * ```
+   */
+  static async open(options: FakeConsulOptions): Promise<FakeConsul> {
+    const agent = new FakeConsul(options)
+    await agent.resume()
     return agent
   }
 
+  /** For the option `consul.address`. */
   get address(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return this.#server.address
   }
 
   /** Connections that are open. */
   get connections(): number {
-    return this.#sockets.size
+    return this.#server.connections
   }
 
   /** Requests that have not been answered, or not to the end. */
   get pending(): number {
-    return this.#open
+    return this.#unanswered().length
+  }
+
+  /** Requests of which not even the head of an answer has been sent, such as blocking queries. */
+  get held(): number {
+    return this.#unanswered().filter(([response]) => !response.headersSent).length
+  }
+
+  /** The index of the catalogue. */
+  get index(): number {
+    return this.#catalog.index
+  }
+
+  /** Is a query of this service's health held? */
+  holds(service: string): boolean {
+    return this.#unanswered().some(([, name]) => name === service)
   }
 
   /** The next queries of health take these steps, after those that are left of the script. */
   script(...steps: readonly FakeConsulStep[]): void {
+    this.#scripted = true
     this.#script.push(...steps)
   }
 
@@ -95,41 +148,119 @@ export class FakeConsul {
     this.#routes.set(route, [...steps])
   }
 
-  /** The instances of a service are these from now on; blocking queries hear of it at once. */
-  serve(service: string, entries: readonly object[]): void {
-    this.#catalog.set(service, entries)
+  /** Forgets what {@link on} said of a route. */
+  off(route: string): void {
+    this.#routes.delete(route)
   }
 
-  async close(): Promise<void> {
-    this.#server.close()
-    for (const socket of this.#sockets) socket.destroy()
-    await once(this.#server, 'close')
+  /**
+   * The instances of a service are these from now on, see {@link healthEntry}; blocking queries hear of it at once.
+   * Or a fault: what becomes of every query for them, such as {@link noClusterLeader}. Of the parameters of a query the catalogue understands `dc`, `peer`, `tag`, `passing`, `index` and `wait`.
+   *
+   * @param place Default: the agent's own datacenter, dc1.
+   */
+  serve(service: string, health: FakeHealth, place: FakePlace = {}): void {
+    this.#served = true
+    this.#catalog.set(service, health, place)
   }
 
-  #answer(request: IncomingMessage, response: ServerResponse): void {
-    const { pathname: path, searchParams: query } = new URL(request.url ?? '/', 'http://agent')
-    const method = request.method ?? 'GET'
-    this.requests.push({ method, path, query, headers: request.headers })
-    this.#open++
-    response.once('close', () => this.#open--)
-    const service = path.startsWith(HEALTH) ? decodeURIComponent(path.slice(HEALTH.length)) : undefined
-    if (service === undefined) {
-      const route = `${method} ${path}`
-      const step = this.#routes.get(route)?.shift()
-      if (step !== undefined) step(request, response)
-      // As with most agents nobody has written a service-resolver, and nobody will.
-      else if (route === 'GET /v1/config/service-resolver' && !query.has('index'))
-        answer(1, [])(request, response)
-      return
+  /** The service has a `service-resolver`, which compiles to this chain; undefined: it has none any more. */
+  configure(service: string, chain: object | undefined): void {
+    this.#config.set(service, chain)
+  }
+
+  /** What each answer of the catalogue says of itself from now on, such as {@link noLeader}; `{}`: nothing unusual. */
+  say(headers: Readonly<Record<string, string>>): void {
+    this.#catalog.say(headers)
+  }
+
+  /** Takes requests and says nothing, as an agent that hangs. */
+  silence(): void {
+    this.#unheard ??= []
+  }
+
+  /** Answers again, what has come meanwhile as well. */
+  speak(): void {
+    const unheard = this.#unheard ?? []
+    this.#unheard = undefined
+    for (const answer of unheard) answer()
+  }
+
+  /** Dies without a word: connections break, and new ones are refused. */
+  stop(): Promise<void> {
+    return this.#server.stop()
+  }
+
+  /** Comes back under the same address. */
+  resume(): Promise<void> {
+    return this.#server.start()
+  }
+
+  /** Dies and comes back. `wiped`: without its data, so that its index begins anew and below. */
+  async restart({ wiped = false }: { readonly wiped?: boolean } = {}): Promise<void> {
+    await this.stop()
+    if (wiped) {
+      this.#catalog.wipe()
+      this.#config.wipe()
     }
-    this.queries.push({
-      path,
-      index: query.get('index') ?? undefined,
-      wait: query.get('wait') ?? undefined,
-      token: request.headers['x-consul-token'] as string | undefined,
-    })
-    const step = this.#script.shift()
-    if (step === undefined) this.#catalog.answer(service, query, response)
-    else step(request, response)
+    await this.resume()
   }
+
+  /** Ends for good. */
+  async close(): Promise<void> {
+    if (this.#server.listening) await this.stop()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #unanswered(): [ServerResponse, string | undefined][] {
+    return [...this.#open].filter(([response]) => !response.writableEnded && !response.destroyed)
+  }
+
+  #receive(incoming: IncomingMessage, response: ServerResponse): void {
+    const { pathname: path, searchParams: query } = new URL(incoming.url ?? '/', 'http://agent')
+    const { method = 'GET', headers } = incoming
+    const request = { method, path, query, headers, clientName: clientNameOf(incoming.socket) }
+    const service = path.startsWith(HEALTH) ? decodeURIComponent(path.slice(HEALTH.length)) : undefined
+    this.requests.push(request)
+    if (service !== undefined) {
+      const token = headers['x-consul-token'] as string | undefined
+      const [index, wait] = [query.get('index') ?? undefined, query.get('wait') ?? undefined]
+      this.queries.push({ ...request, service, index, wait, token })
+    }
+    this.#open.set(response, service)
+    response.once('close', () => this.#open.delete(response))
+    const answer = (): void => this.#stepFor(request, service)(incoming, response)
+    if (this.#unheard === undefined) answer()
+    else this.#unheard.push(answer)
+  }
+
+  #stepFor({ method, path, query }: FakeConsulRequest, service: string | undefined): FakeConsulStep {
+    const route = `${method} ${path}`
+    if (service !== undefined) {
+      const known: FakeConsulStep = (request, response) =>
+        this.#catalog.answer(service, query, request, response)
+      return this.#script.shift() ?? (this.#scripted && !this.#served ? hold() : known)
+    }
+    const steps = this.#routes.get(route)
+    // What a test has said something of ends with that.
+    if (steps !== undefined) return steps.shift() ?? hold()
+    if (route === 'GET /v1/config/service-resolver')
+      return (_, response) => this.#config.answerList(query, response)
+    if (path.startsWith(CHAIN)) {
+      const name = decodeURIComponent(path.slice(CHAIN.length))
+      return (_, response) => this.#config.answerChain(name, response)
+    }
+    if (route === 'GET /v1/agent/self')
+      return (_, response) => respond(response, undefined, { Config: { Datacenter: LOCAL_DATACENTER } })
+    return refuse(404, '')
+  }
+}
+
+function clientNameOf(socket: Socket): string | undefined {
+  if (!('getPeerCertificate' in socket)) return undefined
+  const { subject } = (socket as TLSSocket).getPeerCertificate() as { subject?: { CN?: string } }
+  return subject?.CN
 }

@@ -47,7 +47,7 @@ export class FakeResolver implements Resolver {
 /** An instance of weight 1 at `origin`, with whatever `overrides` say. */
 export function instanceAt(origin: string, overrides: Partial<Instance> = {}): Instance {
   const { host } = new URL(origin)
-  return {
+  return Object.freeze({
     key: `node/${host}@${host}`,
     origin,
     weight: 1,
@@ -56,5 +56,5 @@ export function instanceAt(origin: string, overrides: Partial<Instance> = {}): I
     meta: {},
     locality: {},
     ...overrides,
-  }
+  })
 }

@@ -1,17 +1,35 @@
 export { ManualClock } from './manual-clock.js'
 export { FakeResolver, instanceAt } from './fake-resolver.js'
 export { FakeCandidate, candidates } from './candidate.js'
+export { keyHash } from './key-hash.js'
 export { seededRandom } from '../random.js'
 export { FakeConsul } from './fake-consul.js'
-export type { FakeConsulQuery, FakeConsulRequest } from './fake-consul.js'
+export type { FakeConsulOptions, FakeConsulQuery, FakeConsulRequest } from './fake-consul.js'
+export type { FakeHealth, FakePlace } from './fake-catalog.js'
+export { discoveryChain } from './discovery-chain.js'
+export type { FakeChainOptions, FakeChainTarget } from './discovery-chain.js'
+export { healthCheck, healthEntry } from './health-entry.js'
+export type { HealthEntryOverrides } from './health-entry.js'
 export {
+  aclNotFound,
+  addressesTranslated,
   answer,
+  answerNonsense,
   breakOff,
+  connectDisabled,
+  cutOff,
+  cutShort,
+  delayed,
+  filteredByAcls,
   hangUp,
-  healthEntry,
   hold,
+  noClusterLeader,
+  noLeader,
+  noPathToDatacenter,
   pourForEver,
   refuse,
+  tooManyRequests,
   trickle,
+  withoutContact,
 } from './fake-consul-steps.js'
 export type { FakeConsulStep } from './fake-consul-steps.js'

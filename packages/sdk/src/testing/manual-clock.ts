@@ -37,6 +37,12 @@ export class ManualClock implements Clock {
     return this.#timers.size
   }
 
+  /** Milliseconds until the next timer fires; undefined: none is set. */
+  get nextDelayMs(): number | undefined {
+    const next = this.#earliest()
+    return next === undefined ? undefined : next.at - this.#now
+  }
+
   /** Moves time on by `ms` milliseconds; fires what falls due, in order, letting promises settle in between. */
   async advance(ms: number): Promise<void> {
     const end = this.#now + ms

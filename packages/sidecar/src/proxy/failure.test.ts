@@ -8,6 +8,7 @@ import {
   refusal,
   NOBODY,
   refusing,
+  register,
   Rig,
   serve,
   serveRaw,
@@ -268,7 +269,7 @@ describe('what Fairlead answers itself', () => {
     expect(answer.status).toBe(400)
     expect(answer.headers['x-fairlead-error']).toBe('BAD_REQUEST')
     expect(refusal(answer).message).toContain(message)
-    expect(rig.agent.queries).toEqual([])
+    expect(rig.agent.requests).toEqual([])
   })
 
   test('400 BAD_REQUEST: a name that can be no service', async () => {
@@ -278,7 +279,7 @@ describe('what Fairlead answers itself', () => {
     expect(answer.headers['x-fairlead-error']).toBe('BAD_REQUEST')
     expect(refusal(answer)).toMatchObject({ service: '-orders' })
     expect(refusal(answer).message).toContain("service is '-orders': it must be the name of a Consul service")
-    expect(rig.agent.queries).toEqual([])
+    expect(rig.agent.requests).toEqual([])
   })
 
   test('503 NO_ENDPOINTS: Consul knows no such service', async () => {
@@ -391,8 +392,8 @@ test('an instance that is registered later is used, one that is gone is not', as
   const [first, second] = [await serve((_, to) => to.end('1')), await serve((_, to) => to.end('2'))]
   const rig = await Rig.start([first])
   expect((await rig.send()).text).toBe('1')
-  await until('the agent holds a query', () => rig.agent.held === 1)
-  rig.agent.register('orders', second)
+  await until('the agent holds a query', () => rig.agent.holds('orders'))
+  register(rig.agent, 'orders', second)
   await until('the second answers', async () => (await rig.send()).text === '2')
 })
 

@@ -3,6 +3,7 @@ import * as http from 'node:http'
 import * as net from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { ClientInspection, Logger } from '@fairlead/sdk'
+import { FakeConsul, healthEntry } from '@fairlead/sdk/testing'
 import { onTestFinished } from 'vitest'
 import { startSidecar, type Config, type Sidecar } from '../index.js'
 
@@ -110,83 +111,19 @@ export async function refusing(): Promise<Instance> {
   return gone
 }
 
-/** As much of a Consul agent as the SDK asks for: `/v1/health/service/<name>`, held open while nothing changes. */
-export class Agent {
-  readonly address: string
-  /** Queries held open at this moment. */
-  get held(): number {
-    return this.#held.size
-  }
+/** A Consul agent that ends with the test. */
+export async function startAgent(): Promise<FakeConsul> {
+  const agent = await FakeConsul.start()
+  onTestFinished(() => agent.close())
+  return agent
+}
 
-  /** Is a query for this service held open? */
-  holds(service: string): boolean {
-    return [...this.#held.values()].includes(service)
-  }
-
-  readonly queries: string[] = []
-  readonly #services = new Map<string, readonly Instance[]>()
-  readonly #held = new Map<() => void, string>()
-  #index = 1
-  #silent = false
-
-  static async start(): Promise<Agent> {
-    const server = http.createServer((request, response) => agent.#answer(request, response))
-    const port = await listening(server)
-    onTestFinished(() => {
-      server.close()
-      server.closeAllConnections()
-    })
-    const agent: Agent = new Agent(`http://127.0.0.1:${port}`)
-    return agent
-  }
-
-  private constructor(address: string) {
-    this.address = address
-  }
-
-  register(service: string, ...instances: readonly Instance[]): void {
-    this.#services.set(service, instances)
-    this.#index++
-    for (const answer of [...this.#held.keys()]) answer()
-  }
-
-  /** Does not answer any more, as an agent that hangs. */
-  silence(): void {
-    this.#silent = true
-  }
-
-  speak(): void {
-    this.#silent = false
-    for (const answer of [...this.#held.keys()]) answer()
-  }
-
-  #answer(request: http.IncomingMessage, response: http.ServerResponse): void {
-    this.queries.push(request.url ?? '')
-    const url = new URL(request.url ?? '/', this.address)
-    const service = /^\/v1\/health\/service\/(.+)$/.exec(url.pathname)?.[1]
-    // Nobody has written a service-resolver, and nobody will.
-    if (service === undefined && url.searchParams.has('index')) return
-    const send = (): void => {
-      this.#held.delete(send)
-      const entries = (this.#services.get(service ?? '') ?? []).map(({ port }) => ({
-        Node: { Node: 'node', Address: '127.0.0.1', Datacenter: 'dc1' },
-        Service: {
-          ID: `${String(service)}-${port}`,
-          Service: service,
-          Address: '127.0.0.1',
-          Port: port,
-          Weights: { Passing: 1, Warning: 1 },
-        },
-        Checks: [{ CheckID: 'up', Status: 'passing', ServiceID: `${String(service)}-${port}` }],
-      }))
-      response.writeHead(200, { 'content-type': 'application/json', 'x-consul-index': String(this.#index) })
-      response.end(JSON.stringify(entries))
-    }
-    response.on('close', () => this.#held.delete(send))
-    if (this.#silent || url.searchParams.get('index') === String(this.#index))
-      this.#held.set(send, service ?? '')
-    else send()
-  }
+/** The agent lists these instances for the service from now on. */
+export function register(agent: FakeConsul, service: string, ...instances: readonly Instance[]): void {
+  const entries = instances.map(({ port }) =>
+    healthEntry(port, { service: { ID: `${service}-${port}`, Service: service, Address: '127.0.0.1' } }),
+  )
+  agent.serve(service, entries)
 }
 
 /** A configuration for tests: free ports, short waits. */
@@ -194,6 +131,10 @@ export const CONFIG: Config = {
   listen: { host: '127.0.0.1', port: 0 },
   admin: { host: '127.0.0.1', port: 0 },
   consul: undefined,
+  datacenter: undefined,
+  failover: [],
+  snapshotDir: undefined,
+  idleTimeoutMs: 600_000,
   services: [],
   // Takes turns, so that a test knows who is asked.
   balancer: 'round_robin',
@@ -213,11 +154,11 @@ interface LogLine {
 
 /** A sidecar with everything it needs around it. */
 export class Rig {
-  readonly agent: Agent
+  readonly agent: FakeConsul
   readonly sidecar: Sidecar
   readonly log: readonly LogLine[]
 
-  private constructor(agent: Agent, sidecar: Sidecar, log: readonly LogLine[]) {
+  private constructor(agent: FakeConsul, sidecar: Sidecar, log: readonly LogLine[]) {
     this.agent = agent
     this.sidecar = sidecar
     this.log = log
@@ -227,10 +168,10 @@ export class Rig {
   static async start(
     instances: readonly Instance[],
     config: Partial<Config> = {},
-    agent?: Agent,
+    agent?: FakeConsul,
   ): Promise<Rig> {
-    agent ??= await Agent.start()
-    if (instances.length > 0) agent.register('orders', ...instances)
+    agent ??= await startAgent()
+    if (instances.length > 0) register(agent, 'orders', ...instances)
     const log: LogLine[] = []
     const line =
       (level: LogLine['level']) =>

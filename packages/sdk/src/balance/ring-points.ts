@@ -1,0 +1,71 @@
+import { hash as digestOf } from 'node:crypto'
+import { Xxh64 } from '../hashing/xxh64.js'
+import type { HashMember } from './hash-member.js'
+import { RingPoints } from './hash-ring.js'
+
+/**
+ * Envoy's points: XXH64 of `<name>_<i>`, as many for each member as its weight asks for, in sum between the sizes.
+ * Source: Envoy `ring_hash_lb.cc`, with its arithmetic in doubles, and so point by point the same ring.
+ */
+export function xxHashPoints(
+  members: readonly HashMember[],
+  minimumRingSize: number,
+  maximumRingSize: number,
+): RingPoints {
+  const total = members.reduce((sum, { weight }) => sum + weight, 0)
+  const least = members.reduce((least, { weight }) => Math.min(least, weight / total), 1)
+  // The lightest gets a whole number of points, unless that makes the ring too large.
+  const scale = Math.min(Math.ceil(least * minimumRingSize) / least, maximumRingSize)
+  const points = new RingPoints(Math.ceil(scale) + members.length)
+  const hash = new Xxh64()
+  const numbers = new Numbers()
+  // Running sums, so that fractions of a point are not lost: some of equal members get one more than others.
+  let current = 0
+  let target = 0
+  members.forEach(({ name, weight }, owner) => {
+    target += scale * (weight / total)
+    for (; current < target; current++) {
+      hash.hash(`${name}_${numbers.next(name)}`)
+      points.add(hash.high, hash.low, owner)
+    }
+  })
+  return points
+}
+
+// 40 hashes of 16 bytes for each member of average weight, each four points: 160.
+const KETAMA_HASHES = 40
+const KETAMA_POINTS = 4
+
+/**
+ * libketama's points: MD5 of `<name>-<i>`, four little-endian numbers each.
+ * Source: https://github.com/RJ/ketama `libketama/ketama.c`, with its arithmetic in floats and doubles.
+ */
+export function ketamaPoints(members: readonly HashMember[]): RingPoints {
+  const total = members.reduce((sum, { weight }) => sum + weight, 0)
+  const points = new RingPoints((KETAMA_HASHES + 1) * KETAMA_POINTS * members.length)
+  const numbers = new Numbers()
+  members.forEach(({ name, weight }, owner) => {
+    const share = Math.fround(Math.fround(weight) / Math.fround(total))
+    // At least one, where libketama has none for a very small weight: it would never be taken.
+    const hashes = Math.max(1, Math.floor(Math.fround(share * KETAMA_HASHES * members.length)))
+    for (let hash = 0; hash < hashes; hash++) {
+      const digest = digestOf('md5', `${name}-${numbers.next(name)}`, 'buffer')
+      for (let at = 0; at < digest.length; at += 4) points.add(digest.readInt32LE(at), 0, owner)
+    }
+  })
+  return points
+}
+
+/** Counts the points of a name: two registrations of one address go on counting, or their points would be the same. */
+class Numbers {
+  #name = ''
+  #next = 0
+
+  next(name: string): number {
+    if (name !== this.#name) {
+      this.#name = name
+      this.#next = 0
+    }
+    return this.#next++
+  }
+}

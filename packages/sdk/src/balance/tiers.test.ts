@@ -1,0 +1,156 @@
+import { describe, expect, test } from 'vitest'
+import { FakeCandidate, seededRandom } from '../testing/index.js'
+import type { Balancer, PickContext } from './picker.js'
+import { roundRobin } from './round-robin.js'
+import { tiers, type TieredPicker } from './tiers.js'
+
+const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
+
+/** So many endpoints of one level. */
+function level(priority: number, count: number, weight = 1): FakeCandidate[] {
+  return Array.from(
+    { length: count },
+    (_, index) => new FakeCandidate(1 + priority * 100 + index, weight, priority),
+  )
+}
+
+function make(
+  endpoints: readonly FakeCandidate[],
+  leftOut: Record<number, number> = {},
+): TieredPicker<FakeCandidate> {
+  const counts = new Map(Object.entries(leftOut).map(([priority, count]) => [Number(priority), count]))
+  return tiers(roundRobin, endpoints, { leftOut: counts }, seededRandom(1))
+}
+
+const PICKS = 10_000
+
+/** The percentage of picks that go to each level. */
+function shares(picker: TieredPicker<FakeCandidate>, levels: readonly number[]): number[] {
+  const counts = new Map<number, number>()
+  for (let n = 0; n < PICKS; n++) {
+    const { priority } = (picker.pick(context) as FakeCandidate).instance
+    counts.set(priority, (counts.get(priority) ?? 0) + 1)
+  }
+  return levels.map((priority) => ((counts.get(priority) ?? 0) * 100) / PICKS)
+}
+
+// Three standard deviations of 10,000 draws with a chance of a half are 1.5 percent.
+function expectShares(actual: readonly number[], wanted: readonly number[]): void {
+  expect(actual.length).toBe(wanted.length)
+  actual.forEach((share, index) => {
+    const want = wanted[index] ?? NaN
+    // None is none, and all is all.
+    if (want === 0 || want === 100) expect(share).toBe(want)
+    else expect(Math.abs(share - want)).toBeLessThan(1.5)
+  })
+}
+
+describe('levels', () => {
+  test('the first carries all while it is healthy', () => {
+    expectShares(shares(make([...level(0, 10), ...level(1, 10)]), [0, 1]), [100, 0])
+  })
+
+  test('an open circuit moves load to the next level at once, and back when it closes', () => {
+    const [first, second] = [level(0, 4), level(1, 4)]
+    const picker = make([...first, ...second])
+    for (const endpoint of first.slice(0, 2)) endpoint.available = false
+    picker.refresh()
+    expectShares(shares(picker, [0, 1]), [70, 30])
+    for (const endpoint of first) endpoint.available = false
+    picker.refresh()
+    expectShares(shares(picker, [0, 1]), [0, 100])
+    for (const endpoint of first) endpoint.available = true
+    picker.refresh()
+    expectShares(shares(picker, [0, 1]), [100, 0])
+  })
+
+  test('before it is told, a level that is down is passed over all the same', () => {
+    const first = level(0, 3)
+    const picker = make([...first, ...level(1, 3)])
+    for (const endpoint of first) endpoint.available = false
+    expectShares(shares(picker, [0, 1]), [0, 100])
+  })
+
+  test('what is registered and left out counts as unhealthy', () => {
+    expectShares(shares(make([...level(0, 5), ...level(1, 10)], { 0: 5 }), [0, 1]), [70, 30])
+    // A level of which nobody is left in does not stand in the way.
+    expectShares(shares(make(level(1, 10), { 0: 5 }), [1]), [100])
+    expectShares(shares(make([...level(1, 5), ...level(2, 10)], { 0: 5, 1: 5 }), [1, 2]), [70, 30])
+  })
+
+  test('endpoints of weight 0 count as registered, so that the few others of their level are not overrun', () => {
+    expectShares(shares(make([...level(0, 5), ...level(0, 5, 0), ...level(1, 10)]), [0, 1]), [70, 30])
+  })
+
+  test('endpoints in reserve do not count: discovery says that they are gone', () => {
+    const reserve = level(0, 5)
+    for (const endpoint of reserve) endpoint.reserved = true
+    expectShares(shares(make([...level(0, 5), ...reserve, ...level(1, 10)]), [0, 1]), [100, 0])
+  })
+
+  test('three levels, all of them weak', () => {
+    const endpoints = [...level(0, 4), ...level(1, 4), ...level(2, 5)]
+    const picker = make(endpoints)
+    // One usable of each: 25%, 25% and 20%.
+    for (const priority of [0, 1, 2])
+      for (const endpoint of endpoints.filter(({ instance }) => instance.priority === priority).slice(1))
+        endpoint.available = false
+    picker.refresh()
+    expectShares(shares(picker, [0, 1, 2]), [36, 36, 28])
+  })
+
+  test('levels need not be numbered without gaps, nor come in order', () => {
+    const endpoints = [...level(7, 2), ...level(3, 2)]
+    expectShares(shares(make(endpoints), [3, 7]), [100, 0])
+  })
+
+  test('nobody is left at all', () => {
+    const endpoints = [...level(0, 2), ...level(1, 2), ...level(0, 1, 0)]
+    const picker = make(endpoints)
+    for (const endpoint of endpoints) endpoint.available = false
+    picker.refresh()
+    expect(picker.pick(context)).toBeUndefined()
+    expect(make([]).pick(context)).toBeUndefined()
+  })
+})
+
+describe('a retry', () => {
+  test('stays off what it has tried while any tier has another one', () => {
+    const [first, second] = [level(0, 1), level(1, 1)] as [[FakeCandidate], [FakeCandidate]]
+    const resort = level(0, 1, 0) as [FakeCandidate]
+    const reserve = level(1, 1) as [FakeCandidate]
+    reserve[0].reserved = true
+    const picker = make([...reserve, ...resort, ...second, ...first])
+    for (let n = 0; n < 200; n++) {
+      expect(picker.pick({ now: 0, tried: first })).toBe(second[0])
+      expect(picker.pick({ now: 0, tried: second })).toBe(first[0])
+      expect(picker.pick({ now: 0, tried: [...first, ...second] })).toBe(resort[0])
+      expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort] })).toBe(reserve[0])
+    }
+    expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort, ...reserve] })).toBeUndefined()
+  })
+})
+
+test('a balancer sees one level at a time, and only weights above 0', () => {
+  const seen: (readonly number[])[] = []
+  const spy: Balancer = (endpoints, random) => {
+    seen.push(endpoints.map(({ instance }) => instance.priority))
+    for (const { instance } of endpoints) expect(instance.weight).toBeGreaterThan(0)
+    return roundRobin(endpoints, random)
+  }
+  const reserve = level(0, 1)
+  for (const endpoint of reserve) endpoint.reserved = true
+  const endpoints = [...level(1, 2), ...level(0, 3), ...level(0, 1, 0), ...reserve]
+  tiers(spy, endpoints, { leftOut: new Map() }, seededRandom(1))
+  expect(seen).toEqual([
+    [0, 0, 0],
+    [1, 1],
+  ])
+})
+
+test('the last resorts take turns', () => {
+  const resorts = level(0, 3, 0)
+  const picker = make(resorts)
+  const lap = [picker.pick(context), picker.pick(context), picker.pick(context)]
+  expect(new Set(lap)).toEqual(new Set(resorts))
+})

@@ -1,0 +1,167 @@
+import { once } from 'node:events'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, describe, expect, test } from 'vitest'
+import { balancers } from './balance/balancers.js'
+import type { Balancer } from './balance/picker.js'
+import { createClient, type Client, type ClientRequestOptions } from './client.js'
+import { fixedResolver } from './discovery/fixed-resolver.js'
+import type { KeyHash } from './hashing/key-hash.js'
+import type { ClientOptions } from './options.js'
+import { keyHash } from './testing/index.js'
+
+const cleanups: (() => Promise<unknown>)[] = []
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
+})
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+
+/** A server that answers with its own name and the headers it got. */
+async function serve(): Promise<string> {
+  const server = createServer((request, response) => {
+    response.end(JSON.stringify({ server: port, headers: request.headers }))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  cleanups.push(async () => {
+    server.closeAllConnections()
+    server.close()
+    await once(server, 'close')
+  })
+  return `http://127.0.0.1:${port}`
+}
+
+function client(origins: readonly string[], options: ClientOptions): Client {
+  const orders = createClient('orders', { resolver: fixedResolver(origins), logger: silent, ...options })
+  cleanups.push(() => orders.dispatcher.destroy())
+  return orders
+}
+
+interface Answer {
+  readonly server: number
+  readonly headers: IncomingHttpHeaders
+}
+
+async function ask(
+  orders: Client,
+  options: Omit<ClientRequestOptions, 'path'> & { path?: string },
+): Promise<Answer> {
+  const { body } = await orders.request({ path: '/', ...options })
+  return (await body.json()) as Answer
+}
+
+const five = (): Promise<string[]> => Promise.all([serve(), serve(), serve(), serve(), serve()])
+const users = Array.from({ length: 40 }, (_, index) => `user-${index}`)
+
+describe.each(['ring_hash', 'maglev'] as const)('%s', (balancer) => {
+  test('sends requests of one user to one instance, and users to all of them', async () => {
+    const orders = client(await five(), { balancer, hashOn: [{ header: 'X-User' }] })
+    const servers = new Map<string, number>()
+    for (const user of users) servers.set(user, (await ask(orders, { headers: { 'x-user': user } })).server)
+    expect(new Set(servers.values()).size).toBe(5)
+    for (const user of users) {
+      expect((await ask(orders, { headers: ['X-USER', user] })).server).toBe(servers.get(user))
+      const response = await orders.fetch('/', { headers: { 'X-User': user } })
+      expect(((await response.json()) as Answer).server).toBe(servers.get(user))
+    }
+  })
+
+  test('goes by the key of a request before all, in every client', async () => {
+    const origins = await five()
+    const orders = client(origins, { balancer, hashOn: [{ header: 'x-user' }] })
+    const others = client([...origins].reverse(), { balancer })
+    for (const [index, hashKey] of users.entries()) {
+      const { server } = await ask(others, { hashKey })
+      expect((await ask(orders, { hashKey, headers: { 'x-user': `${index % 3}` } })).server).toBe(server)
+    }
+  })
+
+  test('spreads requests without a key over all instances', async () => {
+    const orders = client(await five(), { balancer, hashOn: [{ cookie: 'sid' }] })
+    for (let n = 0; n < 100; n++) await ask(orders, { headers: { cookie: 'other=1' } })
+    expect(Math.min(...orders.inspect().endpoints.map(({ requests }) => requests))).toBeGreaterThan(0)
+  })
+
+  test('sends the users of an instance that died to others, each always to the same', async () => {
+    const origins = await five()
+    const dead = 'http://127.0.0.1:1'
+    const options: ClientOptions = { balancer, breaker: false, retry: { budgetMinPerSecond: 1000 } }
+    const orders = client([...origins, dead], options)
+    const servers = new Map<string, number>()
+    for (const hashKey of users) servers.set(hashKey, (await ask(orders, { hashKey })).server)
+    const { endpoints } = orders.inspect()
+    expect(endpoints.find(({ origin }) => origin === dead)?.failures).toBeGreaterThan(0)
+    const again = client([dead, ...origins], options)
+    for (const hashKey of users) expect((await ask(again, { hashKey })).server).toBe(servers.get(hashKey))
+  })
+})
+
+test('headers that can be read once are hashed and sent, on every attempt', async () => {
+  const orders = client([await serve(), 'http://127.0.0.1:1'], {
+    balancer: 'maglev',
+    hashOn: [{ header: 'x-user' }],
+    breaker: false,
+  })
+  function* headers(user: string): Generator<[string, string | string[]]> {
+    yield ['x-user', user]
+    yield ['x-several', ['1', '2']]
+  }
+  for (const user of users) {
+    const answer = await ask(orders, { headers: headers(user) as Iterable<[string, string]> })
+    expect(answer.headers).toMatchObject({ 'x-user': user, 'x-several': '1, 2' })
+  }
+  // Some of them are known to have been to the dead one first.
+  expect(orders.inspect().endpoints.find(({ origin }) => origin.endsWith(':1'))?.failures).toBeGreaterThan(0)
+})
+
+/** Headers that count how often they are read. */
+class CountedHeaders {
+  reads = 0;
+
+  *[Symbol.iterator](): Generator<[string, string]> {
+    this.reads++
+    yield ['x-user', 'ann']
+  }
+}
+
+describe('the hash is computed', () => {
+  // Reads the hash, and hands a request to each endpoint in turn.
+  const seen: (KeyHash | undefined)[] = []
+  const reading: Balancer = (endpoints) => ({
+    pick: (context) => {
+      const { hash, tried } = context
+      seen.push(hash && { high: hash.high, low: hash.low })
+      return endpoints[tried.length]
+    },
+  })
+
+  test('not at all for a balancer that does not ask', async () => {
+    const headers = new CountedHeaders()
+    for (const balancer of Object.keys(balancers) as (keyof typeof balancers)[]) {
+      if (balancer === 'ring_hash' || balancer === 'maglev') continue
+      const orders = client([await serve()], { balancer, hashOn: [{ header: 'x-user' }] })
+      headers.reads = 0
+      await ask(orders, { headers })
+      // Once to send them.
+      expect([balancer, headers.reads]).toEqual([balancer, 1])
+    }
+  })
+
+  test('once for all attempts, also when every endpoint has been tried', async () => {
+    const headers = new CountedHeaders()
+    const orders = client(['http://127.0.0.1:1', 'http://127.0.0.1:2'], {
+      // The third attempt finds none that is not tried, and starts anew.
+      balancer: reading,
+      hashOn: [{ header: 'x-user' }],
+      breaker: false,
+      retry: { attempts: 3 },
+    })
+    await expect(ask(orders, { headers })).rejects.toMatchObject({ code: 'ATTEMPTS_EXHAUSTED' })
+    // Three attempts, and one pick that found nothing before the last of them.
+    expect(seen).toEqual([keyHash('ann'), keyHash('ann'), keyHash('ann'), keyHash('ann')])
+    expect(headers.reads).toBeLessThanOrEqual(1 + 3)
+  })
+})

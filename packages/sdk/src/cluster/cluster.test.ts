@@ -1,0 +1,606 @@
+import fc from 'fast-check'
+import { describe, expect, test, vi } from 'vitest'
+import type { Instance } from '../discovery/resolver.js'
+import { instanceAt } from '../testing/index.js'
+import { DOUBT, fleet, IDLE_MS, Rig, SECOND, type Watched } from './cluster.test.support.js'
+
+const [a, b, c, d] = fleet as [Instance, Instance, Instance, Instance]
+
+describe('freshness', () => {
+  test('waits for the first set, and is fresh with it', async () => {
+    const rig = new Rig()
+    rig.cluster.follow()
+    await rig.settle()
+    expect(rig.cluster.freshness).toEqual({ kind: 'waiting', cause: undefined })
+    expect(rig.cluster.resolved).toBe(false)
+    expect(rig.cluster.pick({ now: 0, tried: [] })).toBeUndefined()
+    await rig.list([a, b])
+    expect(rig.cluster.freshness).toEqual({ kind: 'fresh' })
+    expect(rig.cluster.resolved).toBe(true)
+    expect(rig.changes).toEqual([
+      {
+        freshness: { kind: 'fresh' },
+        doubt: undefined,
+        instances: [a, b],
+        reserve: [],
+        added: [a, b],
+        removed: [],
+      },
+    ])
+  })
+
+  test('says why it waits, once, and goes on waiting', async () => {
+    const rig = new Rig()
+    rig.cluster.follow()
+    await rig.fail('refused')
+    await rig.fail('refused again')
+    expect(rig.cluster.freshness).toEqual({ kind: 'waiting', cause: new Error('refused again') })
+    expect(rig.cluster.resolved).toBe(false)
+    expect(rig.cluster.whyEmpty()).toBe('refused again')
+    expect(rig.logged).toHaveLength(1)
+    expect(rig.lines('discovery failed before its first answer')).toHaveLength(1)
+    expect(rig.changes).toMatchObject([{ freshness: { kind: 'waiting', cause: new Error('refused') } }])
+  })
+
+  test('is stale from the first failure on, with the latest reason, and fresh again with the next set', async () => {
+    const rig = new Rig()
+    await rig.start([a])
+    await rig.clock.advance(5 * SECOND)
+    await rig.fail('cut off')
+    await rig.clock.advance(5 * SECOND)
+    await rig.fail('still cut off')
+    expect(rig.cluster.freshness).toEqual({
+      kind: 'stale',
+      since: 5 * SECOND,
+      cause: new Error('still cut off'),
+    })
+    expect(rig.picks).toEqual([a])
+    expect(rig.lines('warn')).toHaveLength(1)
+    await rig.list([a])
+    expect(rig.cluster.freshness).toEqual({ kind: 'fresh' })
+    expect(rig.lines('a fake resolver answers again')).toHaveLength(1)
+    expect(rig.changes.map(({ freshness }) => freshness.kind)).toEqual(['fresh', 'stale', 'fresh'])
+  })
+
+  test('a saved set serves, says since when and why, until the first true one', async () => {
+    const rig = new Rig()
+    rig.cluster.follow()
+    await rig.list([a, b], { savedAt: 7 })
+    expect(rig.cluster.freshness).toEqual({ kind: 'disk', savedAt: 7, cause: undefined })
+    expect(rig.cluster.resolved).toBe(true)
+    await rig.fail('refused')
+    await rig.fail('refused again')
+    expect(rig.cluster.freshness).toEqual({ kind: 'disk', savedAt: 7, cause: new Error('refused again') })
+    expect(rig.picks).toHaveLength(2)
+    expect(rig.changes.map(({ freshness }) => freshness)).toEqual([
+      { kind: 'disk', savedAt: 7, cause: undefined },
+      { kind: 'disk', savedAt: 7, cause: new Error('refused') },
+    ])
+    expect(rig.lines('the instances that were last saved serve')).toHaveLength(1)
+    expect(rig.lines('warn')).toHaveLength(1)
+    await rig.list([c])
+    expect(rig.cluster.freshness).toEqual({ kind: 'fresh' })
+    expect(rig.lines('answers again')).toHaveLength(1)
+    // What was known from disk only is gone without a doubt.
+    expect(rig.picks).toEqual([c])
+  })
+
+  test('keeps the reason where a saved set comes after the failure', async () => {
+    const rig = new Rig()
+    rig.cluster.follow()
+    await rig.fail('refused')
+    await rig.list([a], { savedAt: 7 })
+    expect(rig.cluster.freshness).toEqual({ kind: 'disk', savedAt: 7, cause: new Error('refused') })
+  })
+
+  test.each(['fresh', 'stale'])('%s, a saved set is not taken in', async (kind) => {
+    const rig = new Rig()
+    await rig.start([a])
+    if (kind === 'stale') await rig.fail('cut off')
+    await rig.list([b], { savedAt: 7 })
+    expect(rig.cluster.freshness.kind).toBe(kind)
+    expect(rig.picks).toEqual([a])
+  })
+
+  test('says why there is nobody', async () => {
+    const rig = new Rig()
+    expect(rig.cluster.whyEmpty()).toBe('a fake resolver has not answered yet')
+    await rig.start([])
+    expect(rig.cluster.whyEmpty()).toBe('a fake resolver knows no instance of that name')
+    const excluded = fleet.map(({ key }) => ({
+      key,
+      reason: 'critical',
+      kind: 'unhealthy' as const,
+      priority: 0,
+    }))
+    await rig.list([], { excluded })
+    await rig.fail('cut off')
+    expect(rig.cluster.whyEmpty()).toMatch(
+      /^a fake resolver knows 6, none of them usable: node\S+ \(critical\), (.*\), ){4}and 1 more; that is stale, as cut off$/,
+    )
+  })
+})
+
+describe('what is no longer listed', () => {
+  test('stays in reserve where it is hard to believe, behind all that is listed', async () => {
+    const rig = new Rig()
+    await rig.start([a, b, { ...c, weight: 0 }, d])
+    const [kept, other] = [rig.endpoint(b), rig.endpoint(d)]
+    await rig.list([a, { ...c, weight: 0 }], { doubt: DOUBT })
+    expect(rig.cluster.doubt).toBe(DOUBT)
+    expect(rig.picks.slice(0, 2)).toEqual([a, { ...c, weight: 0 }])
+    expect(new Set(rig.picks.slice(2))).toEqual(new Set([b, d]))
+    expect(rig.endpoint(b)).toBe(kept)
+    expect([kept, other].map(({ reserved, retired }) => [reserved, retired])).toEqual([
+      [true, false],
+      [true, false],
+    ])
+    expect(rig.cluster.held.map(({ instance }) => instance)).toEqual([b, d])
+    expect(rig.changes.at(-1)).toMatchObject({ doubt: DOUBT, reserve: [b, d], added: [], removed: [] })
+    expect(rig.lines('hard to believe')).toEqual([
+      expect.stringContaining(`"instances":2,"reserve":["${b.origin}","${d.origin}"],"reason":"${DOUBT}"`),
+    ])
+    await rig.cluster.close()
+  })
+
+  test('is the same endpoint when it is listed again, with all that it has become', async () => {
+    const rig = new Rig()
+    await rig.start(fleet)
+    const kept = rig.endpoint(a)
+    await rig.list([])
+    expect(rig.lines('too many are gone at once')).toHaveLength(1)
+    await rig.list([{ ...a, weight: 3 }, ...fleet.slice(1)])
+    expect(rig.endpoint(a)).toBe(kept)
+    expect(kept).toMatchObject({ instance: { weight: 3 }, reserved: false, retired: false })
+    expect(rig.lines('instances in reserve are listed again')).toHaveLength(1)
+    expect(rig.cluster.held).toEqual([])
+    // No timer but the idle one.
+    expect(rig.clock.pending).toBe(1)
+  })
+
+  test('goes by the word of an answer that can be believed', async () => {
+    const rig = new Rig()
+    await rig.start(fleet)
+    const endpoint = rig.endpoint(a)
+    await rig.list(fleet.slice(1), { doubt: DOUBT })
+    await rig.list(fleet.slice(1))
+    expect(rig.picks).not.toContain(a)
+    expect(endpoint.retired).toBe(true)
+    expect(endpoint.reserved).toBe(false)
+    expect(rig.lines('by an answer that can be believed')).toHaveLength(1)
+    expect(rig.changes.at(-1)).toMatchObject({ reserve: [], removed: [a] })
+  })
+
+  test('goes when its time is over, which each of its answers renews', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    await rig.list([])
+    await rig.clock.advance(30 * SECOND)
+    rig.endpoint(a).judge(1, 'success', rig.clock.now())
+    rig.endpoint(a).judge(1, 'success', rig.clock.now())
+    expect(rig.lines('answers: it stays in reserve')).toEqual([expect.stringContaining('10.0.0.1:1"')])
+    await rig.clock.advance(30 * SECOND - 1)
+    expect(rig.picks).toHaveLength(2)
+    await rig.clock.advance(1)
+    expect(rig.picks).toEqual([a])
+    expect(rig.changes.at(-1)).toMatchObject({ instances: [], reserve: [a], removed: [b] })
+    await rig.clock.advance(30 * SECOND - 1)
+    expect(rig.picks).toEqual([a])
+    await rig.clock.advance(1)
+    expect(rig.picks).toEqual([])
+    expect(rig.lines('still not listed: they are gone')).toHaveLength(2)
+    await rig.cluster.close()
+    expect(rig.clock.pending).toBe(0)
+  })
+
+  test('goes for ever so many answers in the end', async () => {
+    const rig = new Rig({ idleMs: Infinity })
+    await rig.start([a, b])
+    await rig.list([])
+    for (let second = 30; second < 600; second += 30) {
+      await rig.clock.advance(30 * SECOND)
+      rig.endpoint(a).judge(1, 'success', rig.clock.now())
+    }
+    expect(rig.picks).toEqual([a])
+    await rig.clock.advance(30 * SECOND)
+    expect(rig.picks).toEqual([])
+    expect(rig.clock.pending).toBe(0)
+  })
+
+  test('a response that is a failure renews nothing', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    await rig.list([])
+    await rig.clock.advance(30 * SECOND)
+    rig.endpoint(a).judge(1, 'failure', rig.clock.now())
+    rig.endpoint(a).judge(1, 'ignored', rig.clock.now())
+    await rig.clock.advance(30 * SECOND)
+    expect(rig.picks).toEqual([])
+  })
+
+  test('goes when it cannot be reached, and says why', async () => {
+    const rig = new Rig()
+    await rig.start([a, b, c])
+    await rig.list([])
+    const gone = rig.endpoint(b)
+    gone.unreachable(new Error('connect ECONNREFUSED 10.0.0.1:2'))
+    gone.unreachable(new Error('and once more'))
+    // Its exchange is in the middle of its end.
+    expect(gone.retired).toBe(false)
+    await rig.settle()
+    expect(gone).toMatchObject({ retired: true, reserved: false })
+    expect(rig.picks).toEqual(expect.not.arrayContaining([b]))
+    expect(rig.picks).toHaveLength(2)
+    expect(rig.lines('does not serve either')).toEqual([
+      expect.stringContaining('"endpoint":"10.0.0.1:2","reason":"connect ECONNREFUSED 10.0.0.1:2"'),
+    ])
+    expect(rig.changes.at(-1)).toMatchObject({ reserve: [a, c], removed: [b] })
+  })
+
+  test('several that fail in one turn make the set anew once', async () => {
+    const rig = new Rig()
+    await rig.start(fleet)
+    await rig.list([])
+    const changes = rig.changes.length
+    for (const instance of [a, b, c]) rig.endpoint(instance).unreachable(new Error('refused'))
+    await rig.settle()
+    expect(rig.changes.length).toBe(changes + 1)
+    expect(rig.changes.at(-1)).toMatchObject({ removed: [a, b, c] })
+  })
+
+  test('goes when its circuit opens', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    await rig.list([])
+    rig.cluster.circuitChanged(rig.endpoint(a), 'half_open')
+    await rig.settle()
+    expect(rig.picks).toHaveLength(2)
+    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
+    await rig.settle()
+    expect(rig.picks).toEqual([b])
+    expect(rig.lines('its circuit has opened')).toHaveLength(1)
+  })
+
+  test('dropped and listed again before the set is made anew, it stays as it is', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    await rig.list([])
+    const kept = rig.endpoint(a)
+    kept.unreachable(new Error('refused'))
+    rig.cluster.update({ kind: 'snapshot', instances: [a, b], excluded: [] })
+    await rig.settle()
+    expect(rig.endpoint(a)).toBe(kept)
+    expect(kept).toMatchObject({ retired: false, reserved: false })
+  })
+
+  test('a word of an endpoint that is gone is not taken for one of its successor', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    await rig.list([])
+    const gone = rig.endpoint(a)
+    gone.unreachable(new Error('refused'))
+    await rig.settle()
+    await rig.list([a, b])
+    await rig.list([])
+    expect(rig.endpoint(a)).not.toBe(gone)
+    gone.unreachable(new Error('refused'))
+    gone.judge(1, 'success', 0)
+    await rig.settle()
+    expect(rig.cluster.held.map(({ instance, confirmed }) => [instance, confirmed])).toEqual([
+      [a, false],
+      [b, false],
+    ])
+  })
+
+  test('words about what is listed change nothing', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    rig.endpoint(a).unreachable(new Error('refused'))
+    rig.endpoint(a).judge(1, 'success', 0)
+    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
+    await rig.settle()
+    expect(rig.changes).toHaveLength(1)
+    expect(rig.picks).toHaveLength(2)
+    expect(rig.lines('warn')).toEqual([])
+  })
+
+  test('in maintenance is gone at once', async () => {
+    const rig = new Rig()
+    await rig.start([a, b, c])
+    const excluded = [a, b].map(({ key }) => ({
+      key,
+      reason: 'maintenance',
+      kind: 'deliberate' as const,
+      priority: 0,
+    }))
+    await rig.list([c], { excluded, doubt: DOUBT })
+    expect(rig.picks).toEqual([c])
+  })
+
+  test('is gone at once without a governor', async () => {
+    const rig = new Rig({ governor: undefined })
+    await rig.start(fleet)
+    await rig.list([], { doubt: DOUBT })
+    expect(rig.picks).toEqual([])
+    expect(rig.cluster.held).toEqual([])
+    rig.cluster.pause()
+    await rig.cluster.close()
+    expect(rig.clock.pending).toBe(0)
+  })
+
+  test('a closed cluster looks at no time any more', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    await rig.list([])
+    const endpoint = rig.endpoint(a)
+    expect(rig.clock.pending).toBe(2)
+    endpoint.unreachable(new Error('refused'))
+    const changes = rig.changes.length
+    await rig.cluster.close()
+    await rig.settle()
+    expect(rig.clock.pending).toBe(0)
+    expect(rig.changes.length).toBe(changes)
+  })
+})
+
+describe('the picker', () => {
+  test('is made anew only for what concerns it', async () => {
+    const rig = new Rig()
+    const policy = { requestTimeoutMs: 5 }
+    await rig.start([a, b])
+    await rig.list([a, b], { policy })
+    expect(rig.built.map((built) => built.policy)).toEqual([undefined, policy])
+    await rig.list([{ ...a, meta: { version: '2' } }, b], { policy })
+    expect(rig.built).toHaveLength(2)
+    expect(rig.picks).toContainEqual({ ...a, meta: { version: '2' } })
+    await rig.list([a, { ...b, weight: 2 }], { policy })
+    expect(rig.built).toHaveLength(3)
+    const another = { requestTimeoutMs: 5 }
+    await rig.list([a, { ...b, weight: 2 }], { policy: another })
+    expect(rig.built).toHaveLength(4)
+    expect(rig.cluster.policy).toBe(another)
+  })
+
+  test('follows levels: those of instances, what is left out of them, and circuits', async () => {
+    const rig = new Rig()
+    const second = instanceAt('http://10.0.0.2:1', { priority: 1 })
+    const shareOfSecond = (): number => {
+      let count = 0
+      for (let n = 0; n < 2000; n++)
+        if (rig.cluster.pick({ now: 0, tried: [] })?.instance.key === second.key) count++
+      return count / 2000
+    }
+    await rig.start([a, b, second])
+    expect(shareOfSecond()).toBe(0)
+    const out = (kind: 'unhealthy' | 'unusable') =>
+      [c, d].map(({ key }) => ({ key, reason: 'critical', kind, priority: 0 }))
+    await rig.list([a, b, second], { excluded: out('unhealthy') })
+    expect(shareOfSecond()).toBeCloseTo(0.3, 1)
+    await rig.list([a, b, second], { excluded: out('unusable') })
+    expect(shareOfSecond()).toBe(0)
+    const broken = vi.spyOn(rig.endpoint(a), 'available', 'get').mockReturnValue(false)
+    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
+    expect(shareOfSecond()).toBeCloseTo(0.3, 1)
+    broken.mockReturnValue(true)
+    rig.cluster.circuitChanged(rig.endpoint(a), 'closed')
+    expect(shareOfSecond()).toBe(0)
+    await rig.list([a, b, { ...second, priority: 0 }])
+    expect(shareOfSecond()).toBeCloseTo(1 / 3, 1)
+  })
+
+  test('gives one that has failed the request, where there is nobody else', async () => {
+    const rig = new Rig()
+    await rig.start([a])
+    const endpoint = rig.endpoint(a)
+    expect(rig.cluster.pick({ now: 0, tried: [endpoint] })).toBe(endpoint)
+  })
+
+  test('a balancer that throws on a set costs requests until there is another set', async () => {
+    let broken = true
+    const rig = new Rig({
+      balancer: () => (endpoints) => {
+        if (broken) throw new Error('weights must be primes')
+        return { pick: () => endpoints[0] }
+      },
+    })
+    await rig.start([a])
+    expect(() => rig.cluster.pick({ now: 0, tried: [] })).toThrow('weights must be primes')
+    expect(rig.lines('the balancer threw')).toHaveLength(1)
+    rig.cluster.circuitChanged(rig.endpoint(a), 'half_open')
+    broken = false
+    await rig.list([a, b])
+    expect(rig.cluster.pick({ now: 0, tried: [] })?.instance).toBe(a)
+  })
+
+  test('an event that is none costs nothing but itself', async () => {
+    const rig = new Rig()
+    await rig.start([a])
+    await rig.list(undefined as unknown as readonly Instance[])
+    expect(rig.lines('error: a fake resolver gave a set that cannot be used')).toHaveLength(1)
+    await rig.list([b])
+    expect(rig.picks).toEqual([b])
+  })
+})
+
+describe('while nobody asks', () => {
+  test('the watch ends after one to two times of idleness, and begins again with the next who asks', async () => {
+    const rig = new Rig()
+    await rig.start([a])
+    rig.cluster.pick({ now: 0, tried: [] })
+    await rig.clock.advance(IDLE_MS)
+    expect(rig.resolver.watching).toBe(1)
+    await rig.clock.advance(IDLE_MS - 1)
+    expect(rig.resolver.watching).toBe(1)
+    expect(rig.cluster.idle).toBe(false)
+    await rig.clock.advance(1)
+    expect(rig.resolver.watching).toBe(0)
+    expect(rig.cluster).toMatchObject({ idle: true, resolved: false })
+    expect(rig.clock.pending).toBe(0)
+    expect(rig.lines('no request for a while')).toHaveLength(1)
+    // Whoever asks waits for the first word.
+    let woken = 0
+    rig.cluster.onResolved(() => woken++)
+    rig.cluster.follow()
+    rig.cluster.follow()
+    await rig.settle()
+    expect(rig.resolver.watching).toBe(1)
+    expect(rig.cluster).toMatchObject({ idle: false, resolved: false })
+    expect(woken).toBe(0)
+    await rig.list([b])
+    expect(woken).toBe(1)
+    expect(rig.picks).toEqual([b])
+    await rig.cluster.close()
+    expect(rig.clock.pending).toBe(0)
+  })
+
+  test('the first word may be that the set we have has to do', async () => {
+    const rig = new Rig()
+    await rig.start([a])
+    await rig.clock.advance(IDLE_MS)
+    rig.cluster.follow()
+    await rig.fail('cut off')
+    expect(rig.cluster.resolved).toBe(true)
+    expect(rig.cluster.freshness.kind).toBe('stale')
+    expect(rig.picks).toEqual([a])
+  })
+
+  test('or a saved set, which is older than the one we have', async () => {
+    const rig = new Rig()
+    await rig.start([a])
+    await rig.clock.advance(IDLE_MS)
+    rig.cluster.follow()
+    await rig.list([b], { savedAt: 7 })
+    expect(rig.cluster.resolved).toBe(true)
+    expect(rig.picks).toEqual([a])
+  })
+
+  test('what is gone meanwhile is gone, however much it is', async () => {
+    const rig = new Rig()
+    await rig.start(fleet)
+    await rig.clock.advance(IDLE_MS)
+    rig.cluster.follow()
+    await rig.list([a])
+    expect(rig.picks).toEqual([a])
+    expect(rig.cluster.held).toEqual([])
+  })
+
+  test('what is in reserve goes in its time', async () => {
+    const rig = new Rig({ idleMs: 20 * SECOND })
+    await rig.start([a, b])
+    await rig.list([])
+    await rig.clock.advance(20 * SECOND)
+    expect(rig.cluster.idle).toBe(true)
+    expect(rig.cluster.endpoints).toHaveLength(2)
+    await rig.clock.advance(40 * SECOND)
+    expect(rig.cluster.endpoints).toEqual([])
+    expect(rig.clock.pending).toBe(0)
+  })
+
+  test('whoever waits for an answer keeps the watch', async () => {
+    const rig = new Rig()
+    rig.cluster.follow()
+    const stop = rig.cluster.onResolved(() => undefined)
+    await rig.clock.advance(3 * IDLE_MS)
+    expect(rig.resolver.watching).toBe(1)
+    stop()
+    await rig.clock.advance(IDLE_MS)
+    expect(rig.resolver.watching).toBe(0)
+    expect(rig.cluster.freshness.kind).toBe('waiting')
+  })
+
+  test('it never ends without a limit', async () => {
+    const rig = new Rig({ idleMs: Infinity })
+    await rig.start([a])
+    expect(rig.clock.pending).toBe(0)
+    await rig.clock.advance(100 * IDLE_MS)
+    expect(rig.cluster).toMatchObject({ idle: false, resolved: true })
+  })
+
+  test('closing', async () => {
+    const rig = new Rig()
+    await rig.start([a])
+    const endpoint = rig.endpoint(a)
+    await rig.clock.advance(IDLE_MS)
+    let woken = 0
+    rig.cluster.onResolved(() => woken++)
+    await rig.cluster.close()
+    expect(woken).toBe(1)
+    expect(endpoint.retired).toBe(true)
+    expect(rig.cluster).toMatchObject({ closed: true, idle: false, resolved: true })
+    expect(rig.cluster.pick({ now: 0, tried: [] })).toBeUndefined()
+    rig.cluster.follow()
+    await rig.settle()
+    expect(rig.resolver.watching).toBe(0)
+    expect(rig.clock.pending).toBe(0)
+  })
+})
+
+test('each who waits is woken once, unless it has stopped to wait', async () => {
+  const rig = new Rig()
+  rig.cluster.follow()
+  const woken: string[] = []
+  rig.cluster.onResolved(() => woken.push('first'))
+  const stop = rig.cluster.onResolved(() => woken.push('second'))
+  rig.cluster.onResolved(() => woken.push('third'))
+  stop()
+  await rig.list([a])
+  await rig.list([b])
+  await rig.fail('cut off')
+  await rig.cluster.close()
+  expect(woken).toEqual(['first', 'third'])
+})
+
+describe('after any sequence of sets, failures and time', () => {
+  const numbers = fc.subarray([0, 1, 2, 3, 4, 5])
+  const step = fc.oneof(
+    fc.record({ listed: numbers, doubtful: fc.boolean() }),
+    fc.record({ unreachable: fc.nat({ max: 5 }) }),
+    fc.record({ ms: fc.constantFrom(1, 9000, 61_000) }),
+    fc.constant('pause' as const),
+  )
+
+  test('no pick meets an endpoint that is retired, who stays is the same, and changes add up', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 15 }), async (steps) => {
+        const rig = new Rig({ idleMs: Infinity })
+        await rig.start(fleet.slice(0, 3))
+        let before = new Map<string, Watched>()
+        for (const one of steps) {
+          if (one === 'pause') {
+            rig.cluster.pause()
+            rig.cluster.follow()
+          } else if ('ms' in one) await rig.clock.advance(one.ms)
+          else if ('unreachable' in one) {
+            const endpoint = rig.cluster.endpoints.find(({ instance }) => instance === fleet[one.unreachable])
+            endpoint?.unreachable(new Error('refused'))
+            await rig.settle()
+          } else {
+            const listed = fleet.filter((_, index) => one.listed.includes(index))
+            await rig.list(listed, one.doubtful ? { doubt: DOUBT } : {})
+          }
+          const { present } = rig
+          const last = rig.changes.at(-1)
+          const known = [...(last?.instances ?? []), ...(last?.reserve ?? [])]
+          // Of each that is present, and of nobody else: the rig looks at whether they are retired.
+          expect(new Set(rig.picks)).toEqual(new Set(present.map(({ instance }) => instance)))
+          expect(new Set(known)).toEqual(new Set(present.map(({ instance }) => instance)))
+          for (const endpoint of present) {
+            const same = before.get(endpoint.instance.key)
+            if (same !== undefined) expect(endpoint).toBe(same)
+          }
+          for (const endpoint of before.values()) expect(endpoint.retired).toBe(!present.includes(endpoint))
+          before = new Map(present.map((endpoint) => [endpoint.instance.key, endpoint]))
+        }
+        const told = new Set<Instance>()
+        for (const { added, removed } of rig.changes) {
+          for (const instance of removed) expect(told.delete(instance)).toBe(true)
+          for (const instance of added) told.add(instance)
+        }
+        expect(told).toEqual(new Set(rig.cluster.endpoints.map(({ instance }) => instance)))
+        await rig.cluster.close()
+        expect(rig.clock.pending).toBe(0)
+      }),
+      { numRuns: 100 },
+    )
+  })
+})

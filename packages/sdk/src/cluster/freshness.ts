@@ -1,0 +1,48 @@
+import type { ExcludedInstance } from '../discovery/resolver.js'
+import { few } from '../logger.js'
+
+/** How far the set can be trusted. */
+export type Freshness =
+  /** No answer yet; `cause` says why, once asking has failed. */
+  | { readonly kind: 'waiting'; readonly cause: Error | undefined }
+  | { readonly kind: 'fresh' }
+  /** The last known set serves on. `since`: milliseconds of the clock. */
+  | { readonly kind: 'stale'; readonly since: number; readonly cause: Error | undefined }
+  /** A set that was saved serves, as discovery has not answered. `savedAt`: Unix milliseconds. */
+  | { readonly kind: 'disk'; readonly savedAt: number; readonly cause: Error | undefined }
+
+/** After a set, `savedAt` a time where it comes from disk. */
+export function afterSet(before: Freshness, savedAt: number | undefined): Freshness {
+  if (savedAt === undefined) return { kind: 'fresh' }
+  return { kind: 'disk', savedAt, cause: before.kind === 'fresh' ? undefined : before.cause }
+}
+
+/** After discovery has failed: what there is gets no better by failing again. */
+export function afterFailure(before: Freshness, cause: Error, now: number): Freshness {
+  return before.kind === 'fresh' ? { kind: 'stale', since: now, cause } : { ...before, cause }
+}
+
+/** Is this failure news: the first of an outage? */
+export function isFirstFailure(before: Freshness): boolean {
+  return before.kind === 'fresh' || before.cause === undefined
+}
+
+/** Why there is no endpoint, for an error message: cannot be asked, knows none, or has none that is healthy. */
+export function whyEmpty(
+  resolver: string,
+  freshness: Freshness,
+  excluded: readonly ExcludedInstance[],
+): string {
+  if (freshness.kind === 'waiting') return freshness.cause?.message ?? `${resolver} has not answered yet`
+  const known =
+    excluded.length === 0
+      ? `${resolver} knows no instance of that name`
+      : `${resolver} knows ${excluded.length}, none of them usable: ${few(excluded, shown).join(', ')}`
+  return freshness.kind !== 'fresh' && freshness.cause !== undefined
+    ? `${known}; that is stale, as ${freshness.cause.message}`
+    : known
+}
+
+function shown({ key, reason }: ExcludedInstance): string {
+  return `${key} (${reason})`
+}

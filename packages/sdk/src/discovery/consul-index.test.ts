@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest'
+import { answerTimeoutMs, BlockingIndex } from './consul-index.js'
+
+/** What is waited on after these answers; `?`: one of them has to be asked for again. */
+function after(
+  ...answers: readonly (number | undefined | 'reset')[]
+): readonly (number | string | undefined)[] {
+  const index = new BlockingIndex()
+  return answers.map((answer) => {
+    if (answer === 'reset') index.reset()
+    else if (!index.take(answer)) return `?${String(index.waiting(1)?.index)}`
+    return index.waiting(1)?.index
+  })
+}
+
+test('the next query waits on what was answered', () => {
+  expect(new BlockingIndex().waiting(1000)).toBeUndefined()
+  const index = new BlockingIndex()
+  index.take(7)
+  expect(index.waiting(1000)).toEqual({ index: 7, waitMs: 1000 })
+})
+
+test.each([
+  [
+    [5, 5, 9],
+    [5, 5, 9],
+  ],
+  [[0], [1]],
+  [
+    [undefined, undefined],
+    [undefined, undefined],
+  ],
+  [
+    [9, 'reset', 9],
+    [9, undefined, 9],
+  ],
+  [
+    [9, 4, 4, 5],
+    [9, '?undefined', 4, 5],
+  ],
+  [
+    [9, 4, 9],
+    [9, '?undefined', 9],
+  ],
+  // Not only right after: an outage does not make an old state young.
+  [
+    [9, 'reset', 4, 'reset', 4],
+    [9, undefined, '?undefined', undefined, 4],
+  ],
+  [
+    [9, undefined, undefined],
+    [9, '?undefined', undefined],
+  ],
+  // Said twice it counts, and so does the way back up.
+  [
+    [9, 4, 3, 2, 2],
+    [9, '?undefined', 3, '?undefined', 2],
+  ],
+] as const)('after %j: %j', (answers, waitedOn) => {
+  expect(after(...answers)).toEqual(waitedOn)
+})
+
+test('an answer may take the wait, its stagger of a sixteenth, and 10 s', () => {
+  expect(answerTimeoutMs(undefined)).toBe(10_000)
+  expect(answerTimeoutMs({ index: 1, waitMs: 160_000 })).toBe(180_000)
+})

@@ -1,0 +1,128 @@
+import { rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, onTestFinished } from 'vitest'
+import { aclNotFound, answer, healthEntry, type FakeConsul } from '../../testing/index.js'
+import type { ConsulOptions } from '../consul-options.js'
+import { one, two } from './data.test.support.js'
+import { postponed, type Rule } from './rule.test.support.js'
+
+/** How a question with these options reads. */
+function asked(name: string, consul: ConsulOptions, query: string, environment = {}): Rule {
+  return {
+    rule: '11, node-consul: options dropped',
+    name,
+    consul,
+    environment,
+    script: [answer(7, one)],
+    sees: ['set of 1'],
+    asks: [query, `${query}${query === '' ? '' : '&'}index=7&wait=60000ms`],
+  }
+}
+
+const headersOf = (agent: FakeConsul): readonly unknown[] =>
+  agent.queries.map(({ headers }) => headers['x-consul-token'] ?? headers['authorization'])
+
+/** The token that is sent, and where it never is. */
+function identified(name: string, consul: ConsulOptions, header: string, environment = {}): Rule {
+  return {
+    rule: '12',
+    name,
+    consul,
+    environment,
+    script: [answer(7, one), answer(8, two)],
+    sees: [
+      'set of 1',
+      'set of 1 2',
+      ({ agent }) => {
+        expect(headersOf(agent).slice(0, 2)).toEqual([header, header])
+        expect(agent.queries.map(({ query }) => query.toString()).join()).not.toContain('secret')
+      },
+    ],
+  }
+}
+
+const tokenFile = join(tmpdir(), `fairlead-rules-${process.pid}-token`)
+const rewritten = postponed(aclNotFound())
+
+/** Rules 11 and 12: what is asked, and as whom. */
+export const questions: readonly Rule[] = [
+  asked('a datacenter', { datacenter: 'dc2' }, 'dc=dc2'),
+  asked('a namespace', { namespace: 'team' }, 'ns=team'),
+  asked('a namespace of the environment', {}, 'ns=team', { CONSUL_NAMESPACE: 'team' }),
+  asked('a partition', { partition: 'east' }, 'partition=east'),
+  asked('near the agent', { near: '_agent' }, 'near=_agent'),
+  asked('a filter', { filter: 'Service.Meta.v == "2"' }, 'filter=Service.Meta.v+==+"2"'),
+  asked('tags, all of which must be there', { tags: ['a', 'b c'] }, 'tag=a&tag=b+c'),
+  asked('stale', { consistency: 'stale' }, 'stale='),
+  asked('consistent', { consistency: 'consistent' }, 'consistent='),
+  asked('cached', { cached: true }, 'cached='),
+  asked('stale and cached', { cached: true, consistency: 'stale' }, 'stale=&cached='),
+  {
+    rule: '11',
+    name: 'tags choose instances',
+    consul: { tags: ['a', 'b'] },
+    prepare: (agent) =>
+      agent.serve('orders', [
+        healthEntry(1, { service: { Tags: ['a', 'b'] } }),
+        healthEntry(2, { service: { Tags: ['a'] } }),
+      ]),
+    sees: ['set of 1'],
+  },
+  {
+    rule: '11',
+    name: 'a path before /v1, for an agent behind a proxy',
+    pathPrefix: '/consul',
+    prepare: (agent) => agent.on('GET /consul/v1/health/service/orders', answer(1, one)),
+    sees: ['set of 1'],
+  },
+  identified('a token stands in its header', { token: 'secret' }, 'secret'),
+  identified('or is a bearer token', { token: 'secret', bearer: true }, 'Bearer secret'),
+  identified('a token of the environment', {}, 'secret', { CONSUL_HTTP_TOKEN: 'secret' }),
+  identified('basic authentication for a proxy', { basicAuth: 'me:secret' }, 'Basic bWU6c2VjcmV0'),
+  {
+    rule: '12',
+    name: 'a token file is read again when the agent refuses the token, and the query repeated at once',
+    consul: { tokenFile },
+    prepare: () => {
+      writeFileSync(tokenFile, 'first\n')
+      onTestFinished(() => rmSync(tokenFile))
+    },
+    script: [answer(7, one), rewritten.step, answer(9, two)],
+    sees: [
+      'set of 1',
+      async (world) => {
+        await world.pass(() => world.agent.queries.length === 2)
+        writeFileSync(tokenFile, 'second\n')
+        rewritten.go()
+      },
+      'set of 1 2',
+      ({ agent }, { tookMs }) => {
+        expect(headersOf(agent).slice(0, 3)).toEqual(['first', 'first', 'second'])
+        expect(tookMs).toBe(0)
+      },
+    ],
+  },
+  {
+    rule: '12',
+    name: 'a token that is not known everywhere yet is tried again',
+    consul: { token: 'new' },
+    script: [aclNotFound(), aclNotFound(), answer(1, one)],
+    sees: [/ACL not found/, /ACL not found/, 'set of 1'],
+  },
+  {
+    rule: '12',
+    name: 'a token file that is not there is named, and read once it is',
+    consul: { tokenFile },
+    script: [answer(1, one)],
+    sees: [
+      /^stale: AGENT could not be reached: consul\.tokenFile .*token cannot be read: ENOENT/,
+      () => {
+        writeFileSync(tokenFile, 'first')
+        onTestFinished(() => rmSync(tokenFile))
+      },
+      'set of 1',
+      ({ agent }) => expect(headersOf(agent)[0]).toBe('first'),
+    ],
+  },
+]

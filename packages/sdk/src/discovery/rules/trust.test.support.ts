@@ -1,0 +1,216 @@
+import { expect } from 'vitest'
+import {
+  answer,
+  cutOff,
+  filteredByAcls,
+  healthCheck,
+  healthEntry,
+  noClusterLeader,
+  noLeader,
+  noPathToDatacenter,
+  refuse,
+  withoutContact,
+} from '../../testing/index.js'
+import { one, two } from './data.test.support.js'
+import { silentFor, took, type Rule } from './rule.test.support.js'
+
+const behind = 'doubt: the server that answered has heard nothing of its leader for more than 10 s'
+const isCutOff = "doubt: the agent's cache is cut off from the servers"
+const leaderless = 'doubt: the agent knows no leader'
+const heldUp = refuse(500, 'rpc error making call: No cluster leader')
+
+/** Rules 6 to 8: what an answer is worth. */
+export const trust: readonly Rule[] = [
+  {
+    rule: '6',
+    name: 'an empty list is a fact about the registry',
+    script: [answer(1, one), answer(2, []), answer(3, one)],
+    sees: ['set of 1', 'set of none', 'set of 1'],
+  },
+  {
+    rule: '6',
+    name: 'never seen, all critical and all in maintenance are told apart, as we ask for those that do not pass as well',
+    script: [
+      answer(1, []),
+      answer(2, [healthEntry(1, { checks: [healthCheck('critical')] })]),
+      answer(3, [healthEntry(1, { checks: [healthCheck('maintenance')] })]),
+    ],
+    sees: [
+      'set of none',
+      'set of none; out: node-1/orders-1@10.0.0.1:1 (critical)',
+      'set of none; out: node-1/orders-1@10.0.0.1:1 (maintenance)',
+      ({ agent }) => expect(agent.queries.every(({ query }) => !query.has('passing'))).toBe(true),
+    ],
+  },
+  {
+    rule: '6, node-consul: empty, without a leader',
+    name: 'an agent that knows no leader is doubted, until it knows one',
+    script: [answer(1, two), answer(2, [], noLeader), answer(2, [])],
+    sees: ['set of 1 2', `set of none; ${leaderless}`, 'set of none'],
+  },
+  {
+    rule: '6',
+    name: 'the same doubt is told once, and a change under it',
+    script: [answer(1, one, noLeader), answer(2, one, noLeader), answer(3, two, noLeader)],
+    sees: [`set of 1; ${leaderless}`, `set of 1 2; ${leaderless}`],
+  },
+  {
+    rule: '6',
+    name: 'nothing wakes a query when the doubt ends, so it waits for 10 s at most',
+    prepare: (agent) => {
+      agent.serve('orders', one)
+      agent.say(noLeader)
+    },
+    sees: [
+      `set of 1; ${leaderless}`,
+      ({ agent }) => agent.say({}),
+      'set of 1',
+      took(10_000, 10_000),
+      ({ agent }) => agent.serve('orders', two),
+      'set of 1 2',
+    ],
+    asks: ['', 'index=2&wait=10000ms', 'index=2&wait=60000ms', 'index=3&wait=60000ms'],
+  },
+  {
+    rule: '6',
+    name: 'a token that may not see all of it is doubted',
+    script: [answer(1, one, filteredByAcls)],
+    sees: ['set of 1; doubt: the ACL token may not see all of it'],
+  },
+  {
+    rule: '6',
+    name: 'a datacenter that nobody knows is an error, and no empty list',
+    consul: { datacenter: 'dc9' },
+    script: [noPathToDatacenter(), answer(1, one)],
+    sees: [/answered 500 \(No path to datacenter\)/, 'set of 1'],
+  },
+  {
+    rule: '7, consul#11912',
+    name: 'headers that are missing say nothing',
+    consul: { consistency: 'stale', cached: true },
+    script: [answer(1, one), answer(2, two)],
+    sees: ['set of 1', 'set of 1 2'],
+  },
+  {
+    rule: '7',
+    name: 'an answer within maxStaleMs is taken as it is',
+    consul: { consistency: 'stale' },
+    script: [answer(1, one, withoutContact(10_000)), answer(2, two)],
+    sees: ['set of 1', 'set of 1 2'],
+    asks: ['stale=', 'stale=&index=1&wait=60000ms', 'stale=&index=2&wait=60000ms'],
+  },
+  {
+    rule: '7',
+    name: 'what is too old is asked of the leader, once; who has nothing yet gets it meanwhile',
+    consul: { consistency: 'stale' },
+    script: [answer(5, one, withoutContact(10_001)), answer(7, two, withoutContact(0))],
+    sees: [`set of 1; ${behind}`, 'set of 1 2', silentFor(5000)],
+    asks: ['stale=', '', 'stale=&index=7&wait=60000ms'],
+  },
+  {
+    rule: '7',
+    name: 'who has something waits for what the leader says',
+    consul: { consistency: 'stale' },
+    script: [answer(5, two), answer(6, [], withoutContact(20_000)), answer(7, one)],
+    sees: ['set of 1 2', 'set of 1'],
+    asks: ['stale=', 'stale=&index=5&wait=60000ms', '', 'stale=&index=7&wait=60000ms'],
+  },
+  {
+    rule: '7',
+    name: 'where the leader cannot be asked, what is too old is believed with a doubt, and asked for again after 10 s',
+    consul: { consistency: 'stale' },
+    script: [
+      answer(5, two),
+      answer(6, one, withoutContact(20_000)),
+      heldUp,
+      answer(6, one, withoutContact(30_000)),
+      heldUp,
+      answer(6, one, withoutContact(50)),
+    ],
+    sees: ['set of 1 2', `set of 1; ${behind}`, 'set of 1'],
+    asks: [
+      'stale=',
+      'stale=&index=5&wait=60000ms',
+      '',
+      'stale=&index=6&wait=10000ms',
+      '',
+      'stale=&index=6&wait=10000ms',
+      'stale=&index=6&wait=60000ms',
+    ],
+  },
+  {
+    rule: '7',
+    name: 'the bound is the option maxStaleMs',
+    consul: { consistency: 'stale', maxStaleMs: 500 },
+    script: [answer(5, one, withoutContact(501)), answer(7, one)],
+    sees: [/^set of 1; doubt: .* for more than 0\.5 s$/, 'set of 1'],
+  },
+  {
+    rule: '7',
+    name: 'an answer of the leader itself is doubted, and not asked for again',
+    script: [answer(5, one, withoutContact(900_000)), answer(6, two)],
+    sees: [`set of 1; ${behind}`, 'set of 1 2'],
+    asks: ['', 'index=5&wait=10000ms', 'index=6&wait=60000ms'],
+  },
+  {
+    rule: '7',
+    name: 'an older answer of the leader has to be said twice as well',
+    consul: { consistency: 'stale' },
+    script: [
+      answer(9, two),
+      answer(9, two, withoutContact(20_000)),
+      answer(3, one),
+      answer(9, two, withoutContact(20_000)),
+      answer(9, two),
+    ],
+    sees: ['set of 1 2', silentFor(30_000)],
+    asks: ['stale=', 'stale=&index=9&wait=60000ms', '', 'stale=', '', 'stale=&index=9&wait=60000ms'],
+  },
+  {
+    rule: '8',
+    name: 'a cache whose agent is connected is believed, however long ago the last change was',
+    consul: { cached: true },
+    prepare: (agent) => agent.serve('orders', one),
+    sees: ['set of 1', silentFor(120_000), ({ agent }) => agent.serve('orders', two), 'set of 1 2'],
+  },
+  {
+    rule: '8',
+    name: 'one that is cut off is doubted',
+    consul: { cached: true },
+    script: [answer(5, one, cutOff(1000)), answer(5, one, cutOff(2000)), answer(5, one, cutOff(0))],
+    sees: [`set of 1; ${isCutOff}`, 'set of 1'],
+    asks: [
+      'cached=',
+      'cached=&index=5&wait=10000ms',
+      'cached=&index=5&wait=10000ms',
+      'cached=&index=5&wait=60000ms',
+    ],
+  },
+  {
+    rule: '8',
+    name: 'and passed by when it has been for too long',
+    consul: { cached: true },
+    script: [answer(5, one, cutOff(11_000)), answer(7, two), noClusterLeader()],
+    sees: [`set of 1; ${isCutOff}`, 'set of 1 2', /No cluster leader/],
+    asks: ['cached=', '', 'cached=&index=7&wait=60000ms', 'cached='],
+  },
+  {
+    rule: '8',
+    name: 'a query of the leader that breaks off for another reason is no outage either, but the next one is',
+    consul: { cached: true },
+    prepare: (agent) => {
+      agent.serve('orders', one)
+      agent.say(cutOff(11_000))
+    },
+    sees: [
+      `set of 1; ${isCutOff}`,
+      ({ agent }) => agent.stop(),
+      /could not be reached/,
+      ({ agent }) => {
+        agent.say({})
+        return agent.resume()
+      },
+      'set of 1',
+    ],
+  },
+]

@@ -1,0 +1,14 @@
+/**
+ * 64 bits that a request is hashed to, as two signed 32-bit integers: V8 makes an object of any larger number.
+ * Either half alone is well mixed.
+ */
+export interface KeyHash {
+  readonly high: number
+  readonly low: number
+}
+
+/** A {@link KeyHash} to write to. */
+export interface KeyHashTarget {
+  high: number
+  low: number
+}

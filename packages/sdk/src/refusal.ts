@@ -1,0 +1,48 @@
+import { FairleadError } from './errors.js'
+import { shown } from './invalid-option.js'
+
+/** Keys and indexes that lead into a value. */
+export type Path = readonly (string | number)[]
+
+/** What is read here of valibot's issues. */
+export interface Issue {
+  readonly message: string
+  readonly input: unknown
+  readonly received: string
+  readonly expected: string | null
+  readonly path?: readonly { readonly key: unknown }[] | undefined
+  readonly issues?: readonly Issue[] | undefined
+}
+
+/** valibot's first issue as an error. `root`: what the checked value as a whole is called. */
+export function refusal(issue: Issue, root: string, path: Path = pathOf(issue)): FairleadError {
+  return new FairleadError('INVALID_OPTION', complaint(issue, path, root))
+}
+
+/** An issue as one sentence with path, value and fix; of a union, what the branch for objects says. */
+export function complaint(issue: Issue, path: Path, root: string): string {
+  const found = branchOf(issue) ?? issue
+  const name = nameOf(path) || root
+  if (found.expected === 'never') return `${name} is no option; take it out, or correct its spelling`
+  // A key that is not there has its own name as what was expected, in quotes.
+  if (found.received === 'undefined' && found.expected?.startsWith('"') === true) return `${name} is missing`
+  return `${name} is ${shown(found.input)}: it must be ${found.message}`
+}
+
+/** Where in the checked value the issue is. */
+export function pathOf(issue: Issue): Path {
+  return [...(issue.path ?? []), ...(branchOf(issue)?.path ?? [])].map(({ key }) =>
+    typeof key === 'number' ? key : String(key),
+  )
+}
+
+function branchOf(issue: Issue): Issue | undefined {
+  return issue.issues?.find(({ path }) => path !== undefined)
+}
+
+function nameOf(path: Path): string {
+  return path.reduce<string>((name, key) => {
+    if (typeof key === 'number') return `${name}[${key}]`
+    return name === '' ? key : `${name}.${key}`
+  }, '')
+}

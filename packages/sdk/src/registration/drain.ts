@@ -1,0 +1,112 @@
+import { hostname } from 'node:os'
+import { isAborted, sleep, type Clock } from '../clock.js'
+import type { ConsulAgent } from '../consul/agent.js'
+import type { Logger } from '../logger.js'
+import type { ParsedDrainOptions } from './drain-options.js'
+import { isSeenByClients } from './propagation.js'
+import type { Upkeep } from './upkeep.js'
+
+/** How it left. */
+export interface DrainReport {
+  /** Did Consul show clients that it was going before anything else was done? */
+  readonly confirmed: boolean
+  /** Did all that was in flight finish before the deadline? */
+  readonly finished: boolean
+  /** Did the agent take it out? */
+  readonly deregistered: boolean
+}
+
+/** Whose drain. */
+export interface Draining {
+  readonly service: string
+  readonly id: string
+  readonly agent: ConsulAgent
+  readonly upkeep: Upkeep
+  readonly deregister: () => Promise<boolean>
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/**
+ * Takes an instance out of service without a request lost. The order is what does it: first nobody has a reason to come
+ * any more, then those who are still there finish, and only then the instance disappears.
+ */
+export async function drainInstance(draining: Draining, options: ParsedDrainOptions): Promise<DrainReport> {
+  const { service, id, clock, logger, upkeep } = draining
+  const deadline = new AbortController()
+  const timer = clock.setTimer(() => deadline.abort(), options.deadlineMs)
+  try {
+    const confirmed = await announce(draining, options, deadline.signal)
+    // Of what was never there nobody has to hear.
+    if (upkeep.everRegistered && options.settleMs > 0) await sleep(clock, options.settleMs, deadline.signal)
+    const finished = await inTime(options.finish(deadline.signal), deadline.signal)
+    if (!finished)
+      logger.warn(
+        { service, id, deadlineMs: options.deadlineMs },
+        'not finished in time (deadlineMs): the instance is deregistered all the same',
+      )
+    return { confirmed, finished, deregistered: await draining.deregister() }
+  } catch (error) {
+    // What `finish` threw is the caller's; the instance leaves all the same.
+    await draining.deregister()
+    throw error
+  } finally {
+    clock.clearTimer(timer)
+  }
+}
+
+/** Maintenance on, and seen by a watch like that of any client. */
+async function announce(
+  { service, id, agent, upkeep, clock, logger }: Draining,
+  { confirmMs }: ParsedDrainOptions,
+  deadline: AbortSignal,
+): Promise<boolean> {
+  if (upkeep.isEnded()) return true
+  // Among instances of the same id on other agents, nobody else's.
+  const reason = upkeep.drain(
+    `draining since ${new Date(clock.unixTime()).toISOString()}: pid ${process.pid} on ${hostname()}`,
+  )
+  if (upkeep.absent && !upkeep.everRegistered) return true
+  const over = new AbortController()
+  const abort = (): void => over.abort()
+  const timer = clock.setTimer(abort, confirmMs)
+  deadline.addEventListener('abort', abort)
+  try {
+    await upkeep.watch.until(
+      () => upkeep.maintained || upkeep.absent || upkeep.isEnded(),
+      Infinity,
+      over.signal,
+    )
+    const drained = { service, id, reason, gone: upkeep.absent }
+    const confirmed = await isSeenByClients(agent, drained, confirmMs, clock, over.signal)
+    if (!confirmed) {
+      logger.warn(
+        { service, id, confirmMs },
+        'Consul has not shown to clients in time that the instance leaves: it leaves all the same',
+      )
+    }
+    return confirmed
+  } finally {
+    clock.clearTimer(timer)
+    deadline.removeEventListener('abort', abort)
+  }
+}
+
+/** Resolves to true when it has ended, to false at the deadline; rejects with it. */
+async function inTime(work: Promise<unknown>, deadline: AbortSignal): Promise<boolean> {
+  if (isAborted(deadline)) {
+    // Begun too late to be waited for: how it ends concerns nobody.
+    work.catch(() => undefined)
+    return false
+  }
+  let giveUp: (() => void) | undefined
+  const late = new Promise<boolean>((resolve) => {
+    giveUp = () => resolve(false)
+    deadline.addEventListener('abort', giveUp)
+  })
+  try {
+    return await Promise.race([work.then(() => true), late])
+  } finally {
+    if (giveUp !== undefined) deadline.removeEventListener('abort', giveUp)
+  }
+}

@@ -1,0 +1,177 @@
+import { once } from 'node:events'
+import { Agent, createServer, get, type IncomingMessage, type RequestListener, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Logger } from '../logger.js'
+import { ManualClock } from '../testing/index.js'
+import { until } from '../testing/until.test.support.js'
+import {
+  gracefulShutdown,
+  type GracefulShutdown,
+  type GracefulShutdownOptions,
+  type ShutdownReport,
+} from './graceful-shutdown.js'
+
+// What becomes of the process is the matter of test/integration/graceful-shutdown.test.ts, in processes of their own.
+
+let clock: ManualClock
+let lines: string[]
+let server: Server
+let port: number
+let answer: RequestListener
+let shutdown: GracefulShutdown
+const client = new Agent({ keepAlive: true })
+
+const logger: Logger = {
+  info: (_, message) => lines.push(`info: ${message}`),
+  warn: (fields, message) => lines.push(`warn: ${message} ${JSON.stringify(fields)}`),
+  error: (fields, message) => lines.push(`error: ${message} ${JSON.stringify(fields)}`),
+}
+
+beforeEach(async () => {
+  clock = new ManualClock()
+  lines = []
+  answer = (_, response) => response.end('ok')
+  server = createServer((request, response) => answer(request, response))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  port = (server.address() as AddressInfo).port
+})
+
+afterEach(async () => {
+  shutdown[Symbol.dispose]()
+  client.destroy()
+  server.closeAllConnections()
+  await new Promise((resolve) => server.close(resolve))
+})
+
+function prepare(options: GracefulShutdownOptions = {}): GracefulShutdown {
+  // A signal that nothing else here listens for, and that is not raised again.
+  return (shutdown = gracefulShutdown(server, {
+    clock,
+    logger,
+    raise: false,
+    signals: ['SIGUSR2'],
+    ...options,
+  }))
+}
+
+/** Sends a request; resolves with the response when its head is there. */
+async function send(): Promise<IncomingMessage> {
+  const [response] = (await once(get({ port, host: '127.0.0.1', agent: client }), 'response')) as [
+    IncomingMessage,
+  ]
+  response.resume()
+  return response
+}
+
+describe('without a registration', () => {
+  test('a signal begins it, everything is served meanwhile, and then comes the end', async () => {
+    const signals: unknown[] = []
+    const reports: ShutdownReport[] = []
+    prepare({
+      settleMs: 3000,
+      onSignal: (signal) => signals.push(signal),
+      onDrained: (report) => void reports.push(report),
+    })
+    expect((await send()).headers.connection).toBe('keep-alive')
+    process.emit('SIGUSR2', 'SIGUSR2')
+    await clock.advance(2999)
+    expect(server.listening).toBe(true)
+    expect((await send()).headers.connection).toBe('keep-alive')
+    await clock.advance(1)
+    await until(() => !server.listening)
+    expect((await send()).headers.connection).toBe('close')
+    await until(() => reports.length === 1)
+    expect(signals).toEqual(['SIGUSR2'])
+    expect(reports).toEqual([{ signal: 'SIGUSR2', drain: undefined, finished: true }])
+    expect(lines).toEqual(['info: shutting down: a second signal ends at once'])
+    expect(process.listenerCount('SIGUSR2')).toBe(0)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('it may be begun by hand, once', async () => {
+    const signals: unknown[] = []
+    const graceful = prepare({ onSignal: (signal) => signals.push(signal) })
+    const ending = graceful.begin()
+    expect(graceful.begin()).toBe(ending)
+    expect(await ending).toEqual({ signal: undefined, drain: undefined, finished: true })
+    expect(signals).toEqual([undefined])
+  })
+
+  test('requests in flight have until the deadline, and then it says how many were broken off', async () => {
+    const graceful = prepare({ deadlineMs: 2000 })
+    let arrived = false
+    answer = () => (arrived = true)
+    const broken = expect(send()).rejects.toMatchObject({ code: 'ECONNRESET' })
+    await until(() => arrived)
+    const ending = graceful.begin()
+    await until(() => !server.listening)
+    await clock.advance(1999)
+    expect(lines).toEqual([])
+    await clock.advance(1)
+    await broken
+    expect(await ending).toEqual({ signal: undefined, drain: undefined, finished: false })
+    expect(lines).toEqual([
+      'warn: requests in flight at the deadline of the shutdown (deadlineMs): they are broken off {"inflight":1,"deadlineMs":2000}',
+    ])
+  })
+})
+
+describe('what the application does with it', () => {
+  test('is waited for, but not for ever', async () => {
+    let called = false
+    const ending = prepare({
+      deadlineMs: 2000,
+      onDrained: () => {
+        called = true
+        return new Promise(() => undefined)
+      },
+    }).begin()
+    await until(() => called)
+    let ended = false
+    void ending.then(() => (ended = true))
+    await clock.advance(5999)
+    expect(ended).toBe(false)
+    await clock.advance(1)
+    await ending
+    expect(clock.pending).toBe(0)
+  })
+
+  test('harms nobody when it fails', async () => {
+    const ending = prepare({
+      onSignal: () => {
+        throw new Error('one')
+      },
+      onDrained: () => Promise.reject(new Error('two')),
+    }).begin()
+    expect(await ending).toMatchObject({ finished: true })
+    expect(lines).toEqual([
+      'error: onSignal failed: the shutdown goes on {"reason":"one"}',
+      'error: onDrained failed: the shutdown goes on {"reason":"two"}',
+    ])
+  })
+
+  test('let go, it listens no more, and the server is as it was', () => {
+    const before = server.listenerCount('request')
+    prepare()
+    expect(process.listenerCount('SIGUSR2')).toBe(1)
+    shutdown[Symbol.dispose]()
+    expect(process.listenerCount('SIGUSR2')).toBe(0)
+    expect(server.listenerCount('request')).toBe(before)
+  })
+})
+
+test.for<readonly [object, string]>([
+  [{ signals: ['SIGKILL'] }, "signals[0] is 'SIGKILL': it must be the name of a signal that can be caught"],
+  [{ deadlineMs: 0 }, 'deadlineMs is 0: it must be a whole number from 1'],
+  [{ registration: {} }, 'registration is {}: it must be what register() returns'],
+  [{ onSignal: 1 }, 'onSignal is 1: it must be a function'],
+  [{ onClose: 1 }, 'onClose is no option'],
+])('%o is refused', ([options, message]) => {
+  prepare()
+  expect(() => gracefulShutdown(server, options)).toThrow(message)
+  expect(() => gracefulShutdown(Object.create(null) as Server)).toThrow(
+    'server is [Object: null prototype] {}: it must be a server of node:http',
+  )
+})

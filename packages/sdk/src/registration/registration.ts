@@ -1,0 +1,84 @@
+import type { CheckStatus } from './check-options.js'
+import type { DrainReport } from './drain.js'
+import type { DrainOptions } from './drain-options.js'
+import type { LastError, RegistrationState } from './upkeep.js'
+
+export interface RegistrationWaitOptions {
+  /** How long to wait, in milliseconds. Default 30,000 for `ready`, 10,000 for `maintenance`. */
+  readonly timeoutMs?: number | undefined
+}
+
+/** A registration as it stands. Plain data, safe to print as JSON. */
+export interface RegistrationInspection {
+  readonly service: string
+  readonly id: string
+  /** Which agent. */
+  readonly agent: string
+  readonly state: RegistrationState
+  /** Since when, in Unix milliseconds. */
+  readonly since: number
+  /** What its heart-beats say. */
+  readonly status: CheckStatus
+  readonly output: string
+  /** Why it is in maintenance, or is to be. */
+  readonly maintenance: string | undefined
+  /** What went wrong last, however long ago. */
+  readonly lastError: LastError | undefined
+}
+
+/**
+ * One instance in Consul, for as long as this process keeps it there.
+ *
+ * @example
+ * ```ts
+ * import { register } from '@fairlead/sdk'
+ *
+ * // Something else than an HTTP server: what is in flight is its own to finish.
+ * const mailer = register({ name: 'mailer', port: 2525, check: { kind: 'tcp' } })
+ * const finish = async (deadline: AbortSignal) => console.log('the last mail is out', deadline.aborted)
+ * process.once('SIGTERM', () => void mailer.drain({ finish, deadlineMs: 10_000 }))
+ * ```
+ */
+export interface Registration extends AsyncDisposable {
+  readonly service: string
+  readonly id: string
+  /**
+   * Resolves when the agent has it for the first time.
+   *
+   * @throws FairleadError `DEADLINE_EXCEEDED` when it has not within `timeoutMs`, saying why, and it is tried further;
+   *   `CLIENT_CLOSED` when it has been deregistered.
+   */
+  ready(options?: RegistrationWaitOptions): Promise<void>
+  /**
+   * Sets the status that heart-beats carry from now on, and sends one at once if it is another. All checks of kind
+   * `ttl` have it.
+   *
+   * @param output For people. Default: `alive` while passing, else nothing.
+   * @throws FairleadError `INVALID_OPTION` when there is no check of that kind.
+   */
+  report(status: CheckStatus, output?: string): void
+  /**
+   * Puts it into maintenance, in which clients send it nothing, or takes it out again. Survives the agent's oblivion;
+   * a process that starts begins without. Resolves when the agent has it.
+   *
+   * @param reason For people; of two in a row the first one counts.
+   * @throws FairleadError `DEADLINE_EXCEEDED` when it has not within `timeoutMs`, and it is tried further;
+   *   `CLIENT_CLOSED` when it is draining or deregistered.
+   */
+  maintenance(on: boolean, reason?: string, options?: RegistrationWaitOptions): Promise<void>
+  /**
+   * Takes it out of service without a request lost: maintenance on; until a watch like that of any client has seen it;
+   * a moment for clients to act on it; `finish`; deregistered. Asked again, it gives the same answer. Never takes longer
+   * than `deadlineMs` and 3 s, also without Consul.
+   *
+   * @throws FairleadError `INVALID_OPTION`; whatever `finish` threw, once it is deregistered.
+   */
+  drain(options?: DrainOptions): Promise<DrainReport>
+  /** The registration as it stands. */
+  inspect(): RegistrationInspection
+  /**
+   * Takes it out of Consul, and ends its heart-beats. Resolves to whether the agent has done so: after 3 s it is given
+   * up, with a warning that says what becomes of it. Asked again, it gives the same answer.
+   */
+  deregister(): Promise<boolean>
+}

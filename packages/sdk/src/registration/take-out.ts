@@ -1,0 +1,70 @@
+import { isAborted, sleep, type Clock } from '../clock.js'
+import { backoffDelay } from '../discovery/backoff.js'
+import { asError, reasonOf } from '../errors.js'
+import type { Logger } from '../logger.js'
+import type { Random } from '../random.js'
+import type { AgentService } from './agent-service.js'
+import type { RegisterSettings } from './options.js'
+import type { Upkeep } from './upkeep.js'
+
+/** What is to leave Consul. */
+export interface Leaving {
+  readonly service: AgentService
+  readonly settings: RegisterSettings
+  readonly upkeep: Upkeep
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+}
+
+// An agent that restarts is back by then; one that is gone must not hold up a process that ends. Together with the
+// 25 s of a drain it stays below the 30 s after which Kubernetes kills.
+const DEREGISTER_TIMEOUT_MS = 3000
+const DEREGISTER_BACKOFF = { baseMs: 100, maxMs: 1000 }
+
+/** Ends the upkeep and deregisters. Resolves to whether the agent has done so; it is not asked for ever. */
+export async function takeOut(leaving: Leaving): Promise<boolean> {
+  const { upkeep, clock } = leaving
+  const over = new AbortController()
+  const timer = clock.setTimer(() => over.abort(), DEREGISTER_TIMEOUT_MS)
+  // After what is on its way, or a register could come behind it.
+  await Promise.race([upkeep.end(), sleep(clock, DEREGISTER_TIMEOUT_MS, over.signal)])
+  const error = await deregister(leaving, over.signal)
+  clock.clearTimer(timer)
+  over.abort()
+  upkeep.close(error)
+  if (error !== undefined && upkeep.everRegistered) reportRemains(leaving, error)
+  return error === undefined
+}
+
+/** Resolves to why it could not be done. */
+async function deregister(
+  { service, upkeep, clock, random }: Leaving,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
+  let last: Error | undefined
+  for (let failures = 1; !isAborted(signal); failures++) {
+    try {
+      await service.deregister(signal)
+      return undefined
+    } catch (thrown) {
+      // That we gave up says less than what went wrong before.
+      if (isAborted(signal)) break
+      last = asError(thrown)
+      // As far as we know it was never there: once is enough to be sure.
+      if (!upkeep.everRegistered) return last
+      await sleep(clock, backoffDelay(failures, DEREGISTER_BACKOFF, random), signal)
+    }
+  }
+  return last ?? new Error(`${service.agent.name} has not answered within ${DEREGISTER_TIMEOUT_MS} ms`)
+}
+
+function reportRemains({ settings, logger }: Leaving, error: Error): void {
+  const { name: service, id, deregisterCriticalServiceAfterMs: afterMs, checks } = settings
+  logger.warn(
+    { service, id, reason: reasonOf(error) },
+    afterMs === false || checks.length === 0
+      ? 'the instance could not be deregistered: it stays in Consul until someone does it by hand'
+      : `the instance could not be deregistered: Consul does it once it has been critical for ${afterMs} ms (deregisterCriticalServiceAfterMs)`,
+  )
+}

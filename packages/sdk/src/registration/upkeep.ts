@@ -1,0 +1,311 @@
+import type { Clock } from '../clock.js'
+import { backoffDelay } from '../discovery/backoff.js'
+import { asError } from '../errors.js'
+import type { Logger } from '../logger.js'
+import type { Random } from '../random.js'
+import { ForgottenError, type AgentService } from './agent-service.js'
+import type { CheckStatus } from './check-options.js'
+import { namedChecks, serviceDefinition, type NamedCheck } from './definition.js'
+import type { RegisterSettings } from './options.js'
+import { StateWatch } from './state-watch.js'
+import { UpkeepLog } from './upkeep-log.js'
+
+/** Where an instance stands. */
+export type RegistrationState =
+  /** The agent does not have it: not yet, or not any more. */
+  | 'registering'
+  | 'registered'
+  /** Registered, and in maintenance: no client is to send it requests. */
+  | 'maintenance'
+  /** In maintenance for good; what is in flight finishes. */
+  | 'draining'
+  | 'deregistered'
+
+/** What went wrong last. */
+export interface LastError {
+  readonly message: string
+  /** Unix milliseconds. */
+  readonly at: number
+}
+
+/** What the application says of itself. */
+interface Reported {
+  readonly status: CheckStatus
+  readonly output: string
+}
+
+/** What has been said to the agent since it was registered. */
+interface Known {
+  /** `reason` undefined: it is not in maintenance. */
+  maintenance: { readonly reason: string | undefined } | undefined
+}
+
+// A register that is given up may still arrive, and after the end of it all: such calls are let finish, in their time.
+const UNENDING = new AbortController().signal
+
+// An agent that has restarted is back within seconds, and then counts the TTL from its start: the first retries are
+// quick, and 5 s is when the next heart-beat of the default TTL would have been.
+const BACKOFF = { baseMs: 250, maxMs: 5000 }
+
+// How late it is seen that the agent has forgotten an instance without heart-beats: one small local query each.
+const POLL_MS = 5000
+
+/**
+ * Keeps one instance registered. A single loop does everything there is to do with the agent, one thing at a time and
+ * in this order: register it, put it into maintenance or take it out, and give it its heart-beat. So nothing of ours
+ * can overtake anything else of ours, whatever the application calls meanwhile.
+ */
+export class Upkeep {
+  /** Where it stands, for whoever waits for a change of it. */
+  readonly watch: StateWatch<RegistrationState>
+  readonly #service: AgentService
+  readonly #settings: RegisterSettings
+  readonly #clock: Clock
+  readonly #random: Random
+  readonly #log: UpkeepLog
+  readonly #checks: readonly NamedCheck[]
+  readonly #intervalMs: number
+  /** What it should be. */
+  #reported: Reported = { status: 'passing', output: 'alive' }
+  #maintenance: string | undefined
+  #draining = false
+  /** What the agent has of it, as far as we know; undefined: nothing. */
+  #known: Known | undefined
+  /** Has everything been said to the agent since it was last registered? */
+  #settled = false
+  #everRegistered = false
+  #ready = false
+  #registering = false
+  #statuses: ReadonlyMap<string, CheckStatus> = new Map<string, CheckStatus>()
+  #failures = 0
+  #lastError: LastError | undefined
+  /** Set when there is news in the middle of a round: the next one follows at once. */
+  #news = false
+  #wake: (() => void) | undefined
+  readonly #ending = new AbortController()
+  readonly #running: Promise<void>
+
+  constructor(
+    service: AgentService,
+    settings: RegisterSettings,
+    clock: Clock,
+    random: Random,
+    logger: Logger,
+  ) {
+    this.#service = service
+    this.#settings = settings
+    this.#clock = clock
+    this.#random = random
+    this.#log = new UpkeepLog(settings, logger)
+    this.#checks = namedChecks(settings)
+    this.#intervalMs = intervalOf(this.#checks)
+    this.watch = new StateWatch<RegistrationState>('registering', clock)
+    this.#running = this.#run()
+  }
+
+  get reported(): Reported {
+    return this.#reported
+  }
+
+  /** Why it is in maintenance, or is to be. */
+  get maintenance(): string | undefined {
+    return this.#maintenance
+  }
+
+  /** Has the agent what was asked for last, maintenance or not? */
+  get maintained(): boolean {
+    return this.#known?.maintenance !== undefined && this.#known.maintenance.reason === this.#maintenance
+  }
+
+  get lastError(): LastError | undefined {
+    return this.#lastError
+  }
+
+  /** Does the agent not have it, and is it not about to? */
+  get absent(): boolean {
+    return this.#known === undefined && !this.#registering
+  }
+
+  /** Has the agent taken it at least once? */
+  get everRegistered(): boolean {
+    return this.#everRegistered
+  }
+
+  /** Has everything gone well at least once, a heart-beat included? */
+  get ready(): boolean {
+    return this.#ready
+  }
+
+  /** Has it been told to end? A method, as the compiler takes a property that was false to be false for ever. */
+  isEnded(): boolean {
+    return this.#ending.signal.aborted
+  }
+
+  report(status: CheckStatus, output: string): void {
+    const changed = this.#reported.status !== status
+    this.#reported = { status, output }
+    // What is only said in other words can wait for the next heart-beat; and an agent that does not answer is left alone.
+    if (changed && this.#failures === 0) this.#hurry()
+  }
+
+  /** @param reason `undefined`: out of it. Of two in a row the first one counts, as in Consul. */
+  maintain(reason: string | undefined): void {
+    if (this.#draining || (reason === undefined) === (this.#maintenance === undefined)) return
+    this.#maintenance = reason
+    this.#hurry()
+  }
+
+  /** Into maintenance for good; it is not registered again. Returns the reason that counts. */
+  drain(reason: string): string {
+    this.maintain(reason)
+    this.#draining = true
+    this.#update()
+    return this.#maintenance ?? reason
+  }
+
+  /** Ends the loop. Resolves when nothing of it is on its way any more: not later than an answer may take. */
+  async end(): Promise<void> {
+    this.#ending.abort()
+    this.#hurry()
+    await this.#running
+  }
+
+  /** The last word: it is gone, or given up. */
+  close(error: Error | undefined): void {
+    if (error !== undefined) this.#noteError(error)
+    this.#known = undefined
+    this.watch.set('deregistered')
+  }
+
+  async #run(): Promise<void> {
+    while (!this.isEnded()) {
+      const begun = this.#clock.now()
+      this.#news = false
+      let nextMs: number
+      try {
+        await this.#round()
+        this.#succeeded()
+        // Between four fifths and all of it: instances that started together do not beat together, and none is late.
+        nextMs = begun + this.#intervalMs * (0.8 + 0.2 * this.#random.next()) - this.#clock.now()
+      } catch (thrown) {
+        if (this.isEnded()) return
+        nextMs = this.#failed(asError(thrown))
+      }
+      this.#update()
+      await this.#pause(nextMs)
+    }
+  }
+
+  async #round(): Promise<void> {
+    const known = this.#known ?? (await this.#register())
+    if (known === undefined) return
+    const reason = this.#maintenance
+    if (known.maintenance === undefined || known.maintenance.reason !== reason) {
+      // Also out of maintenance where we have never put it in: Consul keeps that over a restart of either of us.
+      await this.#service.maintain(reason, UNENDING)
+      known.maintenance = { reason }
+      this.#update()
+    }
+    await this.#beat()
+    this.#settled = true
+  }
+
+  /** What is drained is let go: that the agent does not have it is how it should end. */
+  async #register(): Promise<Known | undefined> {
+    if (this.#draining) return undefined
+    this.#registering = true
+    try {
+      const definition = serviceDefinition(this.#settings, (check) => this.#initialStatus(check))
+      await this.#service.register(definition, UNENDING)
+      this.#everRegistered = true
+      this.#settled = false
+      return (this.#known = { maintenance: undefined })
+    } finally {
+      this.#registering = false
+    }
+  }
+
+  async #beat(): Promise<void> {
+    const { status, output } = this.#reported
+    const { signal } = this.#ending
+    for (const { id, check } of this.#checks)
+      if (check.kind === 'ttl') await this.#service.report(id, status, output, signal)
+    // Where heart-beats do not find out what the agent knows, and where it is the agent who knows how we are.
+    if (this.#checks.length === 0 || this.#checks.some(({ check }) => check.kind !== 'ttl'))
+      this.#statuses = await this.#service.statuses(signal)
+  }
+
+  /**
+   * What a check is registered with. In maintenance it is critical until the agent knows of that: there must be no
+   * moment in which clients take it for healthy. And what an agent that has lost its data used to know is still true.
+   */
+  #initialStatus({ id, check }: NamedCheck): CheckStatus {
+    if (this.#maintenance !== undefined) return 'critical'
+    if (check.kind === 'ttl') return this.#reported.status
+    return this.#statuses.get(id) ?? check.initialStatus
+  }
+
+  #succeeded(): void {
+    if (this.#known === undefined) return
+    if (!this.#ready) this.#log.registered()
+    else if (this.#failures > 0) this.#log.answersAgain(this.#service.agent.name)
+    this.#ready = true
+    this.#failures = 0
+  }
+
+  /** Returns how long to wait before the next round, in milliseconds. */
+  #failed(error: Error): number {
+    this.#noteError(error)
+    const forgotten = error instanceof ForgottenError
+    if (forgotten) this.#known = undefined
+    if (forgotten && this.#settled) {
+      if (!this.#draining) this.#log.forgotten(error)
+      this.#settled = false
+      return 0
+    }
+    this.#failures++
+    if (this.#failures === 1) this.#log.failed(error, this.#ready)
+    return backoffDelay(this.#failures, BACKOFF, this.#random)
+  }
+
+  #noteError(error: Error): void {
+    this.#lastError = { message: error.message, at: this.#clock.unixTime() }
+  }
+
+  #update(): void {
+    this.watch.set(
+      this.#draining
+        ? 'draining'
+        : this.#known?.maintenance === undefined
+          ? 'registering'
+          : this.#known.maintenance.reason === undefined
+            ? 'registered'
+            : 'maintenance',
+    )
+  }
+
+  /** The next round at once. */
+  #hurry(): void {
+    this.#news = true
+    this.#wake?.()
+  }
+
+  async #pause(delayMs: number): Promise<void> {
+    if (this.#news || delayMs <= 0) return
+    await new Promise<void>((resolve) => {
+      const timer = this.#clock.setTimer(resolve, delayMs)
+      this.#wake = () => {
+        this.#clock.clearTimer(timer)
+        resolve()
+      }
+    })
+    this.#wake = undefined
+  }
+}
+
+function intervalOf(checks: readonly NamedCheck[]): number {
+  // A third of the time: two heart-beats in a row can fail before anybody takes the instance for dead.
+  const thirds = checks.flatMap(({ check }) => (check.kind === 'ttl' ? [check.ttlMs / 3] : []))
+  const polls = checks.every(({ check }) => check.kind === 'ttl') && checks.length > 0 ? [] : [POLL_MS]
+  return Math.min(...thirds, ...polls)
+}
