@@ -1,9 +1,11 @@
+import type { Change } from '../subjects/agent-service.js'
 import { Rig } from './rig.js'
 import type { Topic } from './topic.js'
 
 const PER_MINUTE = 1000
 const PAUSE_MS = 60_000 / PER_MINUTE
 const SERVICE = 'orders'
+const NEXT: Change = { kind: 'next' }
 
 /** (d) A service that never comes to rest. */
 export function busyService(instances: number): Topic {
@@ -20,12 +22,10 @@ export function busyService(instances: number): Topic {
       const { subject } = rig
       await subject.open([SERVICE])
       // The burst that a watch may begin with is over, and the code is warm.
-      await rig.churn(SERVICE, { kind: 'weights', count: 1 }, PAUSE_MS, 50)
+      await rig.churn(SERVICE, NEXT, PAUSE_MS, 50)
       const before = await rig.count()
       const times = (surroundings.quick ? 5 : 15) * (1000 / PAUSE_MS)
-      const usage = await subject.during(() =>
-        rig.churn(SERVICE, { kind: 'weights', count: 1 }, PAUSE_MS, times),
-      )
+      const usage = await subject.during(() => rig.churn(SERVICE, NEXT, PAUSE_MS, times))
       const after = await rig.count()
       const answers = after.queries - before.queries
       const share = (cpuMs: number): number => (100 * cpuMs) / usage.wallMs

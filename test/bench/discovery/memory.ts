@@ -13,7 +13,8 @@ export const memory: Topic = {
   title: 'Memory an instance, after a garbage collection',
   figures: {
     'as an instance only': { unit: 'B' },
-    'with its endpoint, and what the watch keeps': { unit: 'B' },
+    'with its endpoint, and all that is kept to follow it': { unit: 'B' },
+    'outside of the heap: its text in the last answer': { unit: 'B' },
     'with a request served and its connection open': { unit: 'B' },
     'with a request served and no connection': { unit: 'B' },
   },
@@ -39,7 +40,8 @@ async function measureUnused(surroundings: Surroundings): Promise<Readonly<Recor
   const closed = await subject.memory()
   return {
     'as an instance only': (closed.heapBytes - before.heapBytes) / INSTANCES,
-    'with its endpoint, and what the watch keeps': (open.heapBytes - before.heapBytes) / INSTANCES,
+    'with its endpoint, and all that is kept to follow it': (open.heapBytes - before.heapBytes) / INSTANCES,
+    'outside of the heap: its text in the last answer': (open.outsideBytes - before.outsideBytes) / INSTANCES,
   }
 }
 

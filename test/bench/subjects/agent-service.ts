@@ -4,6 +4,8 @@ import { checkOutput, entryOf, nodeName, type InstanceState } from './agent-entr
 export type Change =
   /** So many get another weight. */
   | { readonly kind: 'weights'; readonly count: number }
+  /** One gets another weight, each time the next one. */
+  | { readonly kind: 'next' }
   /** So many are gone, and as many new ones are there in their place. */
   | { readonly kind: 'replaced'; readonly count: number }
   /** All checks have run once more, and print something else: no change to a client. */
@@ -50,13 +52,21 @@ export class AgentService {
 
   apply(change: Change): void {
     const version = ++this.#version
-    const count = change.kind === 'outputs' ? this.#states.length : change.count
-    this.#states.slice(0, count).forEach((state, place) => {
+    const [first, end] = this.#range(change)
+    for (let place = first; place < end; place++) {
+      const state = this.#states[place]
+      if (state === undefined) break
       const next = changed({ ...state, version }, change.kind)
       this.#states[place] = next
       this.#entries[place] = JSON.stringify(entryOf(this.#name, next))
-    })
+    }
     this.#body = undefined
+  }
+
+  #range(change: Change): readonly [number, number] {
+    const { length } = this.#states
+    if (change.kind === 'next') return [this.#version % length, (this.#version % length) + 1]
+    return [0, change.kind === 'outputs' ? length : change.count]
   }
 }
 
@@ -66,6 +76,7 @@ function changed(state: InstanceState, kind: Change['kind']): InstanceState {
   const weight = index === 0 ? version : state.weight
   switch (kind) {
     case 'weights':
+    case 'next':
       return { ...state, weight: index === 0 ? version : 1 + (version % 2) }
     case 'replaced':
       // To and fro between two ports: what is removed for good would pile up in reserve.

@@ -216,8 +216,9 @@ export class Cluster {
   #rebuild(policyChanged = false, isNews = false): void {
     const { createEndpoint } = this.#options
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
-    const plan = reconcile(this.#endpoints, [...this.#snapshot.instances, ...held.values()])
-    const seedMs = this.#typicalLatency()
+    const { instances } = this.#snapshot
+    const plan = reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
+    const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
     const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     for (const { endpoint, instance } of plan.kept) {
       endpoint.instance = instance
@@ -225,8 +226,8 @@ export class Cluster {
     }
     for (const instance of plan.added) endpoints.set(instance.key, createEndpoint(instance, seedMs))
     let moved = false
-    for (const [key, endpoint] of endpoints) {
-      const witness = held.has(key) ? this.#reserve : undefined
+    for (const endpoint of endpoints.values()) {
+      const witness = held.has(endpoint.instance.key) ? this.#reserve : undefined
       moved ||= endpoint.witness !== witness
       endpoint.witness = witness
     }

@@ -64,6 +64,26 @@ describe('closed', () => {
     expect(breaker.state).toBe('closed')
   })
 
+  test('successes from before the first failure count as long as they are in the window, and no longer', async () => {
+    await requests(15, 'success')
+    await clock.advance(4500)
+    await requests(15, 'success')
+    await clock.advance(4500)
+    await requests(20, 'failure')
+    expect(breaker.state).toBe('closed')
+    // The first fifteen are out of it.
+    await clock.advance(1000)
+    await requests(1, 'failure')
+    expect(breaker.state).toBe('open')
+  })
+
+  test('successes between failures count once', async () => {
+    await requests(10, 'failure')
+    await requests(10, 'success')
+    await requests(1, 'failure')
+    expect(breaker.state).toBe('open')
+  })
+
   test('the window slides in tenths', async () => {
     await requests(10, 'failure')
     await clock.advance(9000)

@@ -16,7 +16,7 @@ export interface OpossumBreakerOptions {
 // Ten buckets: the window slides by a tenth of its length, as opossum's own default does.
 const BUCKETS = 10
 
-/** The bucket that opossum is filling; its typings leave the live counters out. */
+/** A bucket of opossum's; its typings leave the live counters out. */
 interface Bucket {
   fires: number
   successes: number
@@ -28,41 +28,24 @@ export function opossumBreaker(options: OpossumBreakerOptions): BreakerFactory {
 }
 
 class OpossumBreaker implements Breaker {
-  readonly #circuit: CircuitBreaker<[Outcome], void>
-  readonly #rotation = new EventEmitter()
+  readonly #options: OpossumBreakerOptions
+  readonly #report: (state: BreakerState) => void
   readonly #bucketMs: number
+  /** Made for the first failure: it takes 8 kB with its buckets, and most endpoints never fail. */
+  #circuit: CircuitBreaker<[Outcome], void> | undefined
+  #rotation: EventEmitter | undefined
   #rotatedAt = 0
   #state: BreakerState = 'closed'
   #period: Permit = 1
   #probing = false
-  /** Successes that opossum has not been told of yet. */
-  #untold = 0
+  /** Successes that opossum has not been told of yet, by bucket, the present one first. */
+  readonly #untold = new Array<number>(BUCKETS).fill(0)
 
   constructor(options: OpossumBreakerOptions, report: (state: BreakerState) => void, now: number) {
+    this.#options = options
+    this.#report = report
     this.#bucketMs = options.windowMs / BUCKETS
     this.#rotatedAt = now
-    this.#circuit = new CircuitBreaker(settle, {
-      volumeThreshold: options.volumeThreshold,
-      errorThresholdPercentage: options.errorThresholdPercentage,
-      resetTimeout: options.resetMs,
-      rollingCountTimeout: options.windowMs,
-      rollingCountBuckets: BUCKETS,
-      // The call is over when opossum hears of it: its own timer, percentiles and snapshots have nothing to do,
-      // and would cost two timers a breaker and a sort of all latencies at every failure.
-      timeout: false,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-      rotateBucketController: this.#rotation,
-    })
-    const enter = (state: BreakerState): void => {
-      this.#state = state
-      this.#period++
-      this.#probing = false
-      report(state)
-    }
-    this.#circuit.on('open', () => enter('open'))
-    this.#circuit.on('halfOpen', () => enter('half_open'))
-    this.#circuit.on('close', () => enter('closed'))
   }
 
   get state(): BreakerState {
@@ -89,33 +72,67 @@ class OpossumBreaker implements Breaker {
     this.#rotate(now)
     if (outcome === 'success' && this.#state === 'closed') {
       // Changes no state, so it is only counted, and told when the count is next needed.
-      this.#untold++
+      this.#untold[0] = (this.#untold[0] ?? 0) + 1
       return
     }
-    this.#tell()
+    this.#circuit ??= this.#makeCircuit()
+    this.#tell(this.#circuit)
     // opossum has heard of it by the next turn of the microtask queue; the rejection is our own.
     this.#circuit.fire(outcome).catch(() => undefined)
   }
 
   close(): void {
-    this.#circuit.shutdown()
+    this.#circuit?.shutdown()
   }
 
-  /** Adds the successes to the bucket they belong to: with `fire`, each would cost 0.45 µs and several promises. */
-  #tell(): void {
-    const bucket = this.#circuit.status.window[0] as unknown as Bucket
-    bucket.fires += this.#untold
-    bucket.successes += this.#untold
-    this.#untold = 0
+  #makeCircuit(): CircuitBreaker<[Outcome], void> {
+    const { volumeThreshold, errorThresholdPercentage, resetMs, windowMs } = this.#options
+    const circuit = new CircuitBreaker(settle, {
+      volumeThreshold,
+      errorThresholdPercentage,
+      resetTimeout: resetMs,
+      rollingCountTimeout: windowMs,
+      rollingCountBuckets: BUCKETS,
+      // The call is over when opossum hears of it: its own timer, percentiles and snapshots have nothing to do,
+      // and would cost two timers a breaker and a sort of all latencies at every failure.
+      timeout: false,
+      rollingPercentilesEnabled: false,
+      enableSnapshots: false,
+      rotateBucketController: (this.#rotation = new EventEmitter()),
+    })
+    const enter = (state: BreakerState): void => {
+      this.#state = state
+      this.#period++
+      this.#probing = false
+      this.#report(state)
+    }
+    circuit.on('open', () => enter('open'))
+    circuit.on('halfOpen', () => enter('half_open'))
+    circuit.on('close', () => enter('closed'))
+    return circuit
+  }
+
+  /** Adds the successes to the buckets they belong to: with `fire`, each would cost 0.45 µs and several promises. */
+  #tell(circuit: CircuitBreaker<[Outcome], void>): void {
+    const buckets = circuit.status.window as unknown as readonly Bucket[]
+    buckets.forEach((bucket, place) => {
+      const successes = this.#untold[place] ?? 0
+      bucket.fires += successes
+      bucket.successes += successes
+    })
+    this.#untold.fill(0)
   }
 
   /** Moves the window on to the present, so that an idle breaker needs no timer. */
   #rotate(now: number): void {
     const passed = Math.floor((now - this.#rotatedAt) / this.#bucketMs)
     if (passed <= 0) return
-    this.#tell()
     this.#rotatedAt += passed * this.#bucketMs
-    for (let bucket = Math.min(passed, BUCKETS); bucket > 0; bucket--) this.#rotation.emit('rotate')
+    for (let bucket = Math.min(passed, BUCKETS); bucket > 0; bucket--) {
+      this.#untold.pop()
+      this.#untold.unshift(0)
+      this.#rotation?.emit('rotate')
+    }
   }
 }
 
