@@ -33,20 +33,23 @@ export function tiers<E extends Tiered>(
   { leftOut }: TierContext,
   random: Random,
 ): TieredPicker<E> {
-  const listed = endpoints.filter(({ reserved }) => !reserved)
-  const isUsed = ({ instance }: E): boolean => instance.weight > 0
-  const levels = byLevel(listed.filter(isUsed)).map(([priority, members]) => ({
+  const used = new Groups<E>()
+  const weightless = new Groups<E>()
+  const reserved = new Groups<E>()
+  for (const endpoint of endpoints) {
+    const { weight } = endpoint.instance
+    const group = endpoint.reserved ? reserved : weight > 0 ? used : weightless
+    group.add(endpoint)
+  }
+  const levels = used.inOrder().map(([priority, members]) => ({
     members,
     picker: balancer(members, random),
-    known: countOf(listed, priority) + (leftOut.get(priority) ?? 0),
+    known: members.length + weightless.sizeOf(priority) + (leftOut.get(priority) ?? 0),
   }))
-  const lastResorts = [
-    listed.filter((endpoint) => !isUsed(endpoint)),
-    endpoints.filter(({ reserved }) => reserved),
-  ]
+  const lastResorts = [...weightless.inOrder(), ...reserved.inOrder()]
   const order = [
     ...levels.map(({ picker }) => picker),
-    ...lastResorts.flatMap(byLevel).map(([, members]) => roundRobin(members, random)),
+    ...lastResorts.map(([, members]) => roundRobin(members, random)),
   ]
   return levels.length > 1 ? new LevelsPicker(levels, order, random) : new OrderPicker(order)
 }
@@ -111,20 +114,25 @@ class LevelsPicker<E extends Candidate> implements TieredPicker<E> {
   }
 }
 
-/** Groups of one level each, the first level first. */
-function byLevel<E extends Candidate>(endpoints: readonly E[]): readonly (readonly [number, readonly E[]])[] {
-  const groups = new Map<number, E[]>()
-  for (const endpoint of endpoints) {
+/** Endpoints by level. */
+class Groups<E extends Candidate> {
+  readonly #members = new Map<number, E[]>()
+
+  add(endpoint: E): void {
     const { priority } = endpoint.instance
-    const peers = groups.get(priority)
-    if (peers === undefined) groups.set(priority, [endpoint])
+    const peers = this.#members.get(priority)
+    if (peers === undefined) this.#members.set(priority, [endpoint])
     else peers.push(endpoint)
   }
-  return [...groups].sort(([a], [b]) => a - b)
-}
 
-function countOf(endpoints: readonly Candidate[], priority: number): number {
-  return endpoints.filter(({ instance }) => instance.priority === priority).length
+  sizeOf(priority: number): number {
+    return this.#members.get(priority)?.length ?? 0
+  }
+
+  /** The first level first. */
+  inOrder(): readonly (readonly [number, readonly E[]])[] {
+    return [...this.#members].sort(([a], [b]) => a - b)
+  }
 }
 
 function pickInOrder<E extends Candidate>(

@@ -27,14 +27,15 @@ export function reconcile<E extends { readonly instance: Instance }>(
   const added: Instance[] = []
   // With the same keys as before there is none twice.
   const inOrder = sameKeys(current, instances)
+  const known = [...current.values()]
   const seen = new Set<string>()
   let moved = false
-  for (const instance of instances) {
+  for (const [place, instance] of instances.entries()) {
     if (!inOrder) {
       if (seen.has(instance.key)) continue
       seen.add(instance.key)
     }
-    const endpoint = current.get(instance.key)
+    const endpoint = inOrder ? known[place] : current.get(instance.key)
     if (endpoint !== undefined && samePlace(endpoint.instance, instance)) {
       kept.push({ endpoint, instance })
       moved ||=
@@ -47,7 +48,7 @@ export function reconcile<E extends { readonly instance: Instance }>(
   return {
     kept,
     added,
-    removed: allStay ? [] : without([...current.values()], kept),
+    removed: allStay ? [] : without(known, kept),
     changed: moved || added.length > 0 || !allStay,
     inPlace: inOrder && allStay,
   }
@@ -55,6 +56,7 @@ export function reconcile<E extends { readonly instance: Instance }>(
 
 /** The order of addresses is a preference, and no reason to give connections up. */
 function samePlace(a: Instance, b: Instance): boolean {
+  if (a === b) return true
   if (a.origin !== b.origin) return false
   const [before, after] = [a.addresses, b.addresses]
   if (before === after) return true

@@ -221,7 +221,10 @@ function isDoubted({ held }: Missing): boolean {
 /** By key; in the map of before where the keys are the same ones. */
 function indexed(instances: readonly Instance[], before: Map<string, Instance>): Map<string, Instance> {
   if (!sameKeys(before, instances)) return new Map(instances.map((instance) => [instance.key, instance]))
-  for (const instance of instances)
-    if (before.get(instance.key) !== instance) before.set(instance.key, instance)
+  let place = 0
+  for (const known of before.values()) {
+    const instance = instances[place++]
+    if (instance !== undefined && instance !== known) before.set(instance.key, instance)
+  }
   return before
 }

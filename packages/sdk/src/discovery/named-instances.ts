@@ -1,4 +1,3 @@
-import { isIPv4 } from 'node:net'
 import { hostOf } from './origin.js'
 import { placed } from './placement.js'
 import type { ExcludedInstance, Instance, Snapshot } from './resolver.js'
@@ -49,9 +48,22 @@ export function withAddresses(
   return { ...source, instances, excluded }
 }
 
-/** Names must be cheap to tell from addresses: a set has up to 10,000 instances, and most sets have no name. */
+const ZERO = 0x30
+const NINE = 0x39
+const DOT = 0x2e
+
+/**
+ * Names must be cheap to tell from addresses: a set has up to 10,000 instances, and most sets have no name. What is
+ * nothing but digits and dots is an address, as no top-level domain is a number (RFC 3696, 2).
+ */
 function hasName({ origin, addresses }: Instance): boolean {
   if (addresses !== undefined) return false
-  const host = hostOf(origin)
-  return !host.startsWith('[') && !isIPv4(host)
+  const start = origin.indexOf('//') + 2
+  if (origin[start] === '[') return false
+  const end = origin.indexOf(':', start)
+  for (let at = start; at < (end < 0 ? origin.length : end); at++) {
+    const code = origin.charCodeAt(at)
+    if (code !== DOT && (code < ZERO || code > NINE)) return true
+  }
+  return false
 }
