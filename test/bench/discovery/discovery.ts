@@ -43,7 +43,7 @@ export async function benchDiscovery(children: Children, where: Placement, quick
     skipped,
     notes: [
       'The agent is a stand-in in a process of its own with entries of 1.4 kB, but where it says "a real Consul".',
-      'CPU is that of all threads. A stall by the clock has in it what others did on the same core.',
+      'CPU is that of all threads. A stall by the clock has in it what others did on the same core; of its own doing is, in each turn of the loop, the clock or the CPU, whichever is less.',
       'A watch asks four times a second at most, so that changes which come faster arrive together.',
     ],
   }

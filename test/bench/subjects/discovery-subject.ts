@@ -137,6 +137,8 @@ function build(times: number): Readonly<Record<string, number>> {
   const random = seededRandom(1)
   return Object.fromEntries(
     Object.entries(balancers).map(([name, make]) => {
+      // Cold code is part of the first update, and measured there.
+      make(endpoints, random)
       const usage = startUsage(false)
       for (let time = 0; time < times; time++) make(endpoints, random)
       return [name, usage().cpuMs / times]

@@ -5,8 +5,8 @@ export interface Usage {
   readonly wallMs: number
   /** The longest time between two turns of the event loop, by the clock; undefined where it was not watched. */
   readonly stallMs: number | undefined
-  /** The most CPU, of all threads, between two turns: on a busy machine the clock also counts what others did. */
-  readonly stallCpuMs: number | undefined
+  /** The same by the clock or by CPU, whichever is less in each turn: what others did on the core is no stall of ours. */
+  readonly ownStallMs: number | undefined
 }
 
 /** The machine's clock, which is the same for all of its processes. */
@@ -26,7 +26,7 @@ export function startUsage(watched: boolean): () => Usage {
       cpuMs: (user + system) / 1000,
       wallMs: monotonicMs() - startedAt,
       stallMs: turns?.longestMs,
-      stallCpuMs: turns?.mostCpuMs,
+      ownStallMs: turns?.longestOwnMs,
     }
   }
 }
@@ -34,7 +34,7 @@ export function startUsage(watched: boolean): () => Usage {
 /** Turns the event loop without a pause and looks how long each turn takes. */
 class Turns {
   longestMs = 0
-  mostCpuMs = 0
+  longestOwnMs = 0
   #at = monotonicMs()
   #cpuMs = cpuMs()
   #stopped = false
@@ -58,7 +58,8 @@ class Turns {
     const at = monotonicMs()
     const cpu = cpuMs()
     this.longestMs = Math.max(this.longestMs, at - this.#at)
-    this.mostCpuMs = Math.max(this.mostCpuMs, cpu - this.#cpuMs)
+    // The clock counts what others did on the core, and CPU what our other threads did beside us.
+    this.longestOwnMs = Math.max(this.longestOwnMs, Math.min(at - this.#at, cpu - this.#cpuMs))
     this.#at = at
     this.#cpuMs = cpu
   }
