@@ -13,6 +13,11 @@ test.each<[number, string, string | RegExp]>([
   expect(adviceForStatus(status, said)).toMatch(advice instanceof RegExp ? advice : new RegExp(`^${advice}$`))
 })
 
+test('a refusal to write, and one to compile a chain', () => {
+  expect(adviceForStatus(403, 'Permission denied', 'PUT')).toMatch(/needs service:write$/)
+  expect(adviceForStatus(403, 'Permission denied', 'POST')).toMatch(/needs service:read and node:read$/)
+})
+
 const authority = /consul\.tls\.caFile/
 const ours = /^; the agent wants a certificate .* consul\.tls\.certFile and keyFile/
 const maybeOurs = /^; an agent with verify_incoming wants a certificate/

@@ -25,7 +25,10 @@ test.each([
     [5, 5, 9],
     [5, 5, 9],
   ],
-  [[0], [1]],
+  [
+    [0, 0, 0],
+    [1, 1, 1],
+  ],
   [
     [undefined, undefined],
     [undefined, undefined],

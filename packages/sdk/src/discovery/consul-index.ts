@@ -43,9 +43,10 @@ export class BlockingIndex {
    * @returns False: the answer is older than what is known, for the first time, and has to be asked for again.
    */
   take(answered: number | undefined): boolean {
-    // "Reset the index if it goes backwards"; "sanity check index is greater than zero" (use 1, always safe).
-    this.#next = answered === undefined || answered < this.#next ? 0 : Math.max(answered, 1)
+    // "Sanity check index is greater than zero" (use 1, which is always safe).
+    this.#next = answered === undefined ? 0 : Math.max(answered, 1)
     this.#doubted = !this.#doubted && (answered ?? 0) < this.#newest
+    // "Reset the index if it goes backwards."
     if (this.#doubted) this.#next = 0
     else this.#newest = answered ?? 0
     return !this.#doubted

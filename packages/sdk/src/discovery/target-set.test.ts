@@ -203,8 +203,11 @@ describe('several targets', () => {
       await scene.fail('second', 'down as well')
       const note = 'second in dc2@1 unusable: down as well'
       expect(scene.news()).toEqual([`2@1; ${note}; doubt down`, 'stale: down'])
+      // That goes on is no news of the first one's.
+      await scene.fail('second', 'down as well, still')
+      expect(scene.news()).toEqual([])
       await scene.health('first', [instance(1)])
-      expect(scene.news()).toEqual([`1@0 2@1; ${note}`])
+      expect(scene.news()).toEqual([`1@0 2@1; ${note}, still`])
       // What it has said stands, once it fails.
       await scene.fail('first', 'down again')
       await scene.health('second', [])
