@@ -22,7 +22,7 @@ export const fleet: readonly Instance[] = [1, 2, 3, 4, 5, 6].map((port) =>
 export class Watched extends Endpoint {
   retired = false
 
-  override close(): Promise<void> {
+  override close(): Promise<void> | undefined {
     this.retired = true
     return super.close()
   }

@@ -1,6 +1,6 @@
 import type { Balancer, PickContext } from '../balance/picker.js'
 import { tiers, type TieredPicker } from '../balance/tiers.js'
-import type { Clock } from '../clock.js'
+import { isAborted, nextTurn, type Clock } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
 import { asError, reasonOf } from '../errors.js'
@@ -9,9 +9,9 @@ import { few, type Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
 import type { Endpoint } from './endpoint.js'
+import { EndpointSet, type NextEndpoints } from './endpoint-set.js'
 import { Following } from './following.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
-import { reconcile } from './reconcile.js'
 import type { Held, RemovalGovernor } from './removal-governor.js'
 import { Reserve } from './reserve.js'
 
@@ -46,8 +46,8 @@ export interface ClusterOptions {
   readonly logger: Logger
 }
 
-/** What a new endpoint is taken for where no peer has been measured: Linkerd's default_rtt, 30 ms. */
-const SEED_MS = 30
+// To take so many instances in takes 2 ms, and 10 while the code that does it has not been compiled yet.
+const LARGE_SET = 1000
 
 /**
  * The endpoints of one service, and the one picker that chooses among them.
@@ -59,9 +59,7 @@ export class Cluster {
   readonly #reserve: Reserve
   readonly #closing = new AbortController()
   readonly #waiters = new Set<() => void>()
-  /** Endpoints that left the set with requests in flight, and the end of those. */
-  readonly #retiring = new Map<Endpoint, Promise<void>>()
-  #endpoints = new Map<string, Endpoint>()
+  readonly #endpoints: EndpointSet
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
   #picker: TieredPicker<Endpoint> | undefined
@@ -69,21 +67,25 @@ export class Cluster {
   #leftOut: ReadonlyMap<number, number> = new Map<number, number>()
   /** There is nothing to wait for. */
   #resolved = false
+  /** A set is being taken in; has the reserve lost something meanwhile? */
+  #adopting = false
+  #reserveShrank = false
 
   constructor(options: ClusterOptions) {
     this.#options = options
     this.#following = new Following({
       ...options,
-      onEvent: (event) => this.update(event),
+      onEvent: (event, signal) => this.update(event, signal),
       onIdle: () => this.#rest(),
       isAwaited: () => this.#waiters.size > 0,
     })
-    this.#reserve = new Reserve({ ...options, onEnd: () => this.#rebuild() })
+    this.#endpoints = new EndpointSet(options)
+    this.#reserve = new Reserve({ ...options, onEnd: () => this.#reserveEnded() })
   }
 
   /** Those that discovery lists, and those in reserve. */
   get endpoints(): readonly Endpoint[] {
-    return [...this.#endpoints.values()]
+    return this.#endpoints.all
   }
 
   get excluded(): readonly ExcludedInstance[] {
@@ -154,9 +156,15 @@ export class Cluster {
     return whyEmpty(this.#options.resolver.name, this.#freshness, this.excluded)
   }
 
-  update(event: ResolverEvent): void {
+  /**
+   * Takes in what discovery says: at once, or in several turns of the event loop where it is a large set.
+   *
+   * @param signal Nobody wants to know any longer.
+   */
+  async update(event: ResolverEvent, signal: AbortSignal = this.#closing.signal): Promise<void> {
     if (event.kind === 'stale') this.#distrust(event.cause)
-    else this.#adopt(event)
+    else if (event.instances.length < LARGE_SET) allOf(this.#adopt(event))
+    else if (!(await this.#inTurns(this.#adopt(event), signal))) return
     this.#resolve()
   }
 
@@ -168,16 +176,13 @@ export class Cluster {
 
   /** Lets requests in flight finish, then closes all connections. */
   async close(): Promise<void> {
-    const ended = this.#leave()
-    const closed = this.endpoints.map((endpoint) => endpoint.close())
-    await Promise.all([ended, ...this.#retiring.values(), ...closed])
+    await Promise.all([this.#leave(), this.#endpoints.close()])
   }
 
   /** Breaks off all requests with `error`. */
   async destroy(error: Error): Promise<void> {
-    const endpoints = [...this.endpoints, ...this.#retiring.keys()]
     void this.#leave()
-    await Promise.all(endpoints.map((endpoint) => endpoint.destroy(error)))
+    await this.#endpoints.destroy(error)
   }
 
   #rest(): void {
@@ -196,16 +201,39 @@ export class Cluster {
     return ended
   }
 
-  #adopt(snapshot: Snapshot): void {
+  /** One step in each turn; false: given up before the last one, and nothing has changed hands. */
+  async #inTurns(steps: Generator<void, void>, signal: AbortSignal): Promise<boolean> {
+    this.#adopting = true
+    try {
+      for (let step = steps.next(); step.done !== true; step = steps.next()) {
+        await nextTurn()
+        if (isAborted(signal)) return false
+      }
+    } finally {
+      this.#adopting = false
+    }
+    if (this.#reserveShrank) this.#reserveEnded()
+    return true
+  }
+
+  #reserveEnded(): void {
+    this.#reserveShrank = this.#adopting
+    if (!this.#adopting) allOf(this.#rebuild(false, false))
+  }
+
+  *#adopt(snapshot: Snapshot): Generator<void, void> {
     const before = this.#freshness
     // It comes where discovery fails at once after a pause, and is no newer than what we have had from it since.
     if (snapshot.savedAt !== undefined && (before.kind === 'fresh' || before.kind === 'stale')) return
+    // The set has been made in this turn.
+    yield
     const policyChanged = this.#snapshot.policy !== snapshot.policy
     this.#snapshot = snapshot
     this.#freshness = afterSet(before, snapshot.savedAt)
     this.#reserve.take(snapshot)
     this.#reportFreshness(before)
-    this.#rebuild(policyChanged, true)
+    yield
+    yield* this.#rebuild(policyChanged, true)
   }
 
   /**
@@ -213,36 +241,22 @@ export class Cluster {
    *
    * @param isNews There is something to announce in any case.
    */
-  #rebuild(policyChanged = false, isNews = false): void {
-    const { createEndpoint } = this.#options
+  *#rebuild(policyChanged: boolean, isNews: boolean): Generator<void, void> {
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
-    const { instances } = this.#snapshot
-    const plan = reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
-    const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
-    const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
-    for (const { endpoint, instance } of plan.kept) {
-      endpoint.instance = instance
-      if (!plan.inPlace) endpoints.set(instance.key, endpoint)
-    }
-    for (const instance of plan.added) endpoints.set(instance.key, createEndpoint(instance, seedMs))
-    let moved = false
-    for (const endpoint of endpoints.values()) {
-      const witness = held.has(endpoint.instance.key) ? this.#reserve : undefined
-      moved ||= endpoint.witness !== witness
-      endpoint.witness = witness
-    }
-    this.#endpoints = endpoints
+    const next = this.#endpoints.prepare(this.#snapshot.instances, held, this.#reserve)
+    yield
+    this.#endpoints.adopt(next)
     const leftOut = countLeftOut(this.excluded)
     const counted = !isEqual(leftOut, this.#leftOut)
     this.#leftOut = leftOut
-    // The swap must come before the removed ones close, so that no pick can meet a closed pool.
-    if (plan.changed || moved || policyChanged || counted || this.#picker === undefined) this.#swap()
-    for (const endpoint of plan.removed) this.#retire(endpoint)
-    if (plan.changed) this.#reportChange(plan.added, plan.removed)
-    if (isNews || plan.changed) {
+    const { changed, reserveChanged } = next
+    if (changed || reserveChanged || policyChanged || counted || this.#picker === undefined) this.#swap()
+    this.#endpoints.retire(next)
+    if (changed) this.#reportChange(next)
+    if (isNews || changed) {
       this.#announce(
-        plan.added,
-        plan.removed.map(({ instance }) => instance),
+        next.added,
+        next.removed.map(({ instance }) => instance),
       )
     }
   }
@@ -292,7 +306,7 @@ export class Cluster {
     }
   }
 
-  #reportChange(added: readonly Instance[], removed: readonly Endpoint[]): void {
+  #reportChange({ added, removed }: NextEndpoints): void {
     const { logger, service } = this.#options
     logger.info(
       {
@@ -319,22 +333,6 @@ export class Cluster {
     this.#wake()
   }
 
-  #retire(endpoint: Endpoint): void {
-    endpoint.witness = undefined
-    this.#retiring.set(
-      endpoint,
-      endpoint.close().finally(() => this.#retiring.delete(endpoint)),
-    )
-  }
-
-  #typicalLatency(): number {
-    const { clock } = this.#options
-    const measured = this.endpoints.filter(({ requests }) => requests > 0)
-    if (measured.length === 0) return SEED_MS
-    const now = clock.now()
-    return measured.reduce((sum, endpoint) => sum + endpoint.estimateUs(now), 0) / measured.length / 1000
-  }
-
   #wake(): void {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
@@ -357,6 +355,11 @@ class Untried implements PickContext<Endpoint> {
   get hash(): KeyHash | undefined {
     return this.#context.hash
   }
+}
+
+/** All steps at once. */
+function allOf(steps: Generator<void, void>): void {
+  while (steps.next().done !== true);
 }
 
 /** How many of each level could be used, and are not. */

@@ -146,10 +146,9 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     this.witness?.unreachable(this, reasonOf(error))
   }
 
-  /** Lets requests in flight finish, then closes its connections. */
-  async close(): Promise<void> {
-    await this.#connections?.close()
-    this.#breaker?.close()
+  /** Lets requests in flight finish, then closes its connections; undefined: it has never had a request. */
+  close(): Promise<void> | undefined {
+    return this.#connections?.close().then(() => this.#breaker?.close())
   }
 
   /** Breaks off its requests with `error`. */

@@ -8,7 +8,8 @@ export interface FollowingOptions {
   readonly resolver: Resolver
   /** Without a use for so long, in milliseconds, it is time to stop; `Infinity`: it never is. */
   readonly idleMs: number
-  readonly onEvent: (event: ResolverEvent) => void
+  /** The next event waits until it has been taken in; `signal`: nobody wants to know any longer. */
+  readonly onEvent: (event: ResolverEvent, signal: AbortSignal) => Promise<void>
   /** Nobody has used it for long, and nobody waits: whoever hears of it may stop. */
   readonly onIdle: () => void
   /** Does anybody wait for an event? */
@@ -56,7 +57,7 @@ export class Following {
     for await (const event of resolver.watch(service, signal)) {
       if (signal.aborted) return
       try {
-        onEvent(event)
+        await onEvent(event, signal)
       } catch (thrown) {
         // A resolver may be anybody's: what it gets wrong must not end the process, nor the watch.
         const reason = reasonOf(asError(thrown))

@@ -18,11 +18,11 @@ const instances = fc
 function apply(current: ReadonlyMap<string, Live>, set: readonly Instance[]): Map<string, Live> {
   const plan = reconcile(current, set)
   const next = new Map<string, Live>()
-  for (const { endpoint, instance } of plan.kept) {
-    endpoint.instance = instance
-    next.set(instance.key, endpoint)
+  for (const [place, instance] of plan.instances.entries()) {
+    const live = plan.kept[place] ?? { instance }
+    live.instance = instance
+    next.set(instance.key, live)
   }
-  for (const instance of plan.added) next.set(instance.key, { instance })
   return next
 }
 
@@ -45,7 +45,7 @@ test('the same snapshot again changes nothing', () => {
       expect(plan.changed).toBe(false)
       expect(plan.added).toEqual([])
       expect(plan.removed).toEqual([])
-      expect(plan.kept.map(({ endpoint }) => endpoint)).toEqual([...endpoints.values()])
+      expect(plan.kept).toEqual([...endpoints.values()])
     }),
   )
 })
@@ -56,7 +56,7 @@ test('a new weight or level is a change, new metadata is none', () => {
   expect(reconcile(current, [{ ...instance, weight: 5 }]).changed).toBe(true)
   expect(reconcile(current, [{ ...instance, priority: 1 }]).changed).toBe(true)
   const relabelled = { ...instance, meta: { version: '2' } }
-  expect(reconcile(current, [relabelled])).toMatchObject({ changed: false, kept: [{ instance: relabelled }] })
+  expect(reconcile(current, [relabelled])).toMatchObject({ changed: false, instances: [relabelled], kept: [{ instance }] })
 })
 
 test('the same key at another origin is another endpoint', () => {
@@ -76,10 +76,10 @@ test('a name that leads elsewhere is another endpoint; the order of its addresse
     placed('10.0.0.1', 'fd00::1', '10.0.0.2'),
     instanceAt('http://orders.test:1'),
   ]) {
-    expect(reconcile(current, [moved])).toMatchObject({ kept: [], added: [moved], removed: [{ instance }] })
+    expect(reconcile(current, [moved])).toMatchObject({ kept: [undefined], added: [moved], removed: [{ instance }] })
   }
   const turned = placed('fd00::1', '10.0.0.1')
-  expect(reconcile(current, [turned])).toMatchObject({ changed: false, kept: [{ instance: turned }] })
+  expect(reconcile(current, [turned])).toMatchObject({ changed: false, instances: [turned], kept: [{ instance }] })
 })
 
 test('of two instances with one key the first counts', () => {

@@ -3,8 +3,10 @@ import { sameKeys } from './same-keys.js'
 
 /** What has to happen for the endpoints to be those of a snapshot. */
 export interface Plan<E> {
-  /** Endpoints that stay, in the snapshot's order, each with what is known of it now. */
-  readonly kept: readonly { readonly endpoint: E; readonly instance: Instance }[]
+  /** What there has to be, each key once, in the snapshot's order. */
+  readonly instances: readonly Instance[]
+  /** For each of these the endpoint that stays; undefined: it is new. */
+  readonly kept: readonly (E | undefined)[]
   readonly added: readonly Instance[]
   readonly removed: readonly E[]
   /** Does a picker have to be made anew: is a member, a weight or a level different? */
@@ -23,35 +25,71 @@ export function reconcile<E extends { readonly instance: Instance }>(
   current: ReadonlyMap<string, E>,
   instances: readonly Instance[],
 ): Plan<E> {
-  const kept: { endpoint: E; instance: Instance }[] = []
+  return sameKeys(current, instances)
+    ? reconcileInOrder([...current.values()], instances)
+    : reconcileByKey(current, instances)
+}
+
+/** With the same keys as before in the same order there is none twice, and nothing to look up. */
+function reconcileInOrder<E extends { readonly instance: Instance }>(
+  current: readonly E[],
+  instances: readonly Instance[],
+): Plan<E> {
   const added: Instance[] = []
-  // With the same keys as before there is none twice.
-  const inOrder = sameKeys(current, instances)
-  const known = [...current.values()]
-  const seen = new Set<string>()
+  const removed: E[] = []
+  let kept: readonly (E | undefined)[] = current
   let moved = false
-  for (const [place, instance] of instances.entries()) {
-    if (!inOrder) {
-      if (seen.has(instance.key)) continue
-      seen.add(instance.key)
+  for (let place = 0; place < current.length; place++) {
+    const endpoint = current[place]
+    const instance = instances[place]
+    if (endpoint === undefined || instance === undefined || endpoint.instance === instance) continue
+    if (samePlace(endpoint.instance, instance)) {
+      moved ||= shareDiffers(endpoint.instance, instance)
+    } else {
+      added.push(instance)
+      removed.push(endpoint)
     }
-    const endpoint = inOrder ? known[place] : current.get(instance.key)
-    if (endpoint !== undefined && samePlace(endpoint.instance, instance)) {
-      kept.push({ endpoint, instance })
-      moved ||=
-        endpoint.instance.weight !== instance.weight || endpoint.instance.priority !== instance.priority
+  }
+  if (removed.length > 0) {
+    const gone = new Set(removed)
+    kept = current.map((endpoint) => (gone.has(endpoint) ? undefined : endpoint))
+  }
+  return { instances, kept, added, removed, changed: moved || added.length > 0, inPlace: added.length === 0 }
+}
+
+function reconcileByKey<E extends { readonly instance: Instance }>(
+  current: ReadonlyMap<string, E>,
+  instances: readonly Instance[],
+): Plan<E> {
+  const unique: Instance[] = []
+  const kept: (E | undefined)[] = []
+  const added: Instance[] = []
+  const seen = new Set<string>()
+  const staying = new Set<E>()
+  let moved = false
+  for (const instance of instances) {
+    if (seen.has(instance.key)) continue
+    seen.add(instance.key)
+    const known = current.get(instance.key)
+    const stays = known !== undefined && samePlace(known.instance, instance)
+    unique.push(instance)
+    kept.push(stays ? known : undefined)
+    if (stays) {
+      staying.add(known)
+      moved ||= shareDiffers(known.instance, instance)
     } else {
       added.push(instance)
     }
   }
-  const allStay = kept.length === current.size
-  return {
-    kept,
-    added,
-    removed: allStay ? [] : without(known, kept),
-    changed: moved || added.length > 0 || !allStay,
-    inPlace: inOrder && allStay,
-  }
+  const removed: E[] = []
+  if (staying.size < current.size)
+    for (const endpoint of current.values()) if (!staying.has(endpoint)) removed.push(endpoint)
+  const changed = moved || added.length > 0 || removed.length > 0
+  return { instances: unique, kept, added, removed, changed, inPlace: false }
+}
+
+function shareDiffers(a: Instance, b: Instance): boolean {
+  return a.weight !== b.weight || a.priority !== b.priority
 }
 
 /** The order of addresses is a preference, and no reason to give connections up. */
@@ -62,9 +100,4 @@ function samePlace(a: Instance, b: Instance): boolean {
   if (before === after) return true
   if (before === undefined || after === undefined) return false
   return before.length === after.length && before.every((address) => after.includes(address))
-}
-
-function without<E>(all: readonly E[], kept: readonly { readonly endpoint: E }[]): readonly E[] {
-  const stays = new Set(kept.map(({ endpoint }) => endpoint))
-  return all.filter((endpoint) => !stays.has(endpoint))
 }

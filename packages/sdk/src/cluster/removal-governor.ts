@@ -220,7 +220,11 @@ function isDoubted({ held }: Missing): boolean {
 
 /** By key; in the map of before where the keys are the same ones. */
 function indexed(instances: readonly Instance[], before: Map<string, Instance>): Map<string, Instance> {
-  if (!sameKeys(before, instances)) return new Map(instances.map((instance) => [instance.key, instance]))
+  if (!sameKeys(before, instances)) {
+    const after = new Map<string, Instance>()
+    for (const instance of instances) after.set(instance.key, instance)
+    return after
+  }
   let place = 0
   for (const known of before.values()) {
     const instance = instances[place++]

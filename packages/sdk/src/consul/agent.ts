@@ -50,8 +50,9 @@ const LARGEST_REFUSAL = 4096
 // For a body in all, so that an agent which trickles cannot hold a watch for ever: 64 MiB at 20 Mbit/s.
 const BODY_TIMEOUT_MS = 30_000
 
-// Node reads up to 2 MB from a socket before it looks at anything else, which to parse takes 25 ms. So much takes 3.
-const TURN_BYTES = 256 * 1024
+// Node reads up to 2 MB from a socket before it looks at anything else, which to parse takes 25 ms. A chunk of 64 kB
+// takes one, and 20 while the code that does it has not been compiled yet; no turn takes two of those.
+const TURN_BYTES = 32 * 1024
 
 /** What one agent is asked over: bounded in time and size, with credentials that are renewed when they must be. */
 export class ConsulAgent {

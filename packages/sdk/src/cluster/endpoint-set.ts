@@ -1,0 +1,111 @@
+import type { Clock } from '../clock.js'
+import type { Instance } from '../discovery/resolver.js'
+import type { Endpoint, ReserveWitness } from './endpoint.js'
+import { reconcile } from './reconcile.js'
+
+export interface EndpointSetOptions {
+  /** Makes the endpoint of a new instance. `seedMs`: what its peers' latency is. */
+  readonly createEndpoint: (instance: Instance, seedMs: number) => Endpoint
+  readonly clock: Clock
+}
+
+/** The endpoints as they will be; nothing of it counts before it is adopted. */
+export interface NextEndpoints {
+  readonly endpoints: Map<string, Endpoint>
+  readonly added: readonly Instance[]
+  readonly removed: readonly Endpoint[]
+  /** Is a member, a weight or a level different? */
+  readonly changed: boolean
+  /** Has one come into reserve, or out of it? */
+  readonly reserveChanged: boolean
+}
+
+/** What a new endpoint is taken for where no peer has been measured: Linkerd's default_rtt, 30 ms. */
+const SEED_MS = 30
+
+/** The endpoints of one service, and those that have left it with requests in flight. */
+export class EndpointSet {
+  readonly #options: EndpointSetOptions
+  #endpoints = new Map<string, Endpoint>()
+  /** Those that have left, and the end of their requests. */
+  readonly #retiring = new Map<Endpoint, Promise<void>>()
+
+  constructor(options: EndpointSetOptions) {
+    this.#options = options
+  }
+
+  get all(): readonly Endpoint[] {
+    return [...this.#endpoints.values()]
+  }
+
+  get size(): number {
+    return this.#endpoints.size
+  }
+
+  /**
+   * Works out what the endpoints of `instances` and `held` are, and makes those that are new.
+   *
+   * @param witness Hears of those in `held`.
+   */
+  prepare(
+    instances: readonly Instance[],
+    held: ReadonlyMap<string, Instance>,
+    witness: ReserveWitness,
+  ): NextEndpoints {
+    const { createEndpoint } = this.#options
+    const plan = reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
+    const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
+    const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
+    let reserveChanged = false
+    for (const [place, instance] of plan.instances.entries()) {
+      const endpoint = plan.kept[place] ?? createEndpoint(instance, seedMs)
+      endpoint.instance = instance
+      const itsWitness = held.has(instance.key) ? witness : undefined
+      reserveChanged ||= endpoint.witness !== itsWitness
+      endpoint.witness = itsWitness
+      if (!plan.inPlace) endpoints.set(instance.key, endpoint)
+    }
+    return { endpoints, added: plan.added, removed: plan.removed, changed: plan.changed, reserveChanged }
+  }
+
+  /** Must be followed by `retire`, when no pick can meet those any longer that have been removed. */
+  adopt(next: NextEndpoints): void {
+    this.#endpoints = next.endpoints
+  }
+
+  /** Lets requests in flight finish, then closes all connections. */
+  retire({ removed }: NextEndpoints): void {
+    for (const endpoint of removed) {
+      endpoint.witness = undefined
+      const closed = endpoint.close()
+      if (closed !== undefined)
+        this.#retiring.set(
+          endpoint,
+          closed.finally(() => this.#retiring.delete(endpoint)),
+        )
+    }
+  }
+
+  /** Lets the requests of all finish, then closes their connections. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#retiring.values(), ...this.all.map((endpoint) => endpoint.close())])
+  }
+
+  /** Breaks off all requests with `error`. */
+  async destroy(error: Error): Promise<void> {
+    const endpoints = [...this.all, ...this.#retiring.keys()]
+    await Promise.all(endpoints.map((endpoint) => endpoint.destroy(error)))
+  }
+
+  #typicalLatency(): number {
+    const now = this.#options.clock.now()
+    let measured = 0
+    let sumUs = 0
+    for (const endpoint of this.#endpoints.values()) {
+      if (endpoint.requests === 0) continue
+      measured++
+      sumUs += endpoint.estimateUs(now)
+    }
+    return measured === 0 ? SEED_MS : sumUs / measured / 1000
+  }
+}
