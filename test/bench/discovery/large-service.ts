@@ -74,11 +74,15 @@ function each(name: (update: string) => string, meaning: Meaning): Readonly<Reco
 
 const MIXED: Change = { kind: 'weights', count: INSTANCES / 2 }
 const BALANCERS = Object.keys(balancers)
+// Their tables are measured against their goal at 1,000 endpoints.
+const TABLES = new Set(['ring_hash', 'maglev'])
+const NO_GOAL: Meaning = { unit: 'ms' }
+const GOAL: Meaning = { unit: 'ms', atMost: 20 }
 
 /** (b) What of it is the making of a picker. */
 export const pickersOfLargeService: Topic = {
   title: `A new picker for ${INSTANCES.toLocaleString('en')} endpoints of two weights`,
-  figures: Object.fromEntries(BALANCERS.map((name) => [name, { unit: 'ms', atMost: 20 }])),
+  figures: Object.fromEntries(BALANCERS.map((name) => [name, TABLES.has(name) ? NO_GOAL : GOAL])),
   async measure(surroundings) {
     await using rig = await start(surroundings)
     await rig.subject.open([SERVICE])

@@ -267,7 +267,7 @@ describe('what is no longer listed', () => {
     await rig.list([])
     const kept = rig.endpoint(a)
     kept.unreachable(new Error('refused'))
-    rig.cluster.update({ kind: 'snapshot', instances: [a, b], excluded: [] })
+    await rig.cluster.update({ kind: 'snapshot', instances: [a, b], excluded: [] })
     await rig.settle()
     expect(rig.endpoint(a)).toBe(kept)
     expect(kept).toMatchObject({ retired: false, reserved: false })

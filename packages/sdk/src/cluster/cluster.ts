@@ -243,7 +243,9 @@ export class Cluster {
    */
   *#rebuild(policyChanged: boolean, isNews: boolean): Generator<void, void> {
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
-    const next = this.#endpoints.prepare(this.#snapshot.instances, held, this.#reserve)
+    const plan = this.#endpoints.plan(this.#snapshot.instances, held)
+    yield
+    const next = this.#endpoints.prepare(plan, held, this.#reserve)
     yield
     this.#endpoints.adopt(next)
     const leftOut = countLeftOut(this.excluded)

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
 import type { Endpoint, ReserveWitness } from './endpoint.js'
-import { reconcile } from './reconcile.js'
+import { reconcile, type Plan } from './reconcile.js'
 
 export interface EndpointSetOptions {
   /** Makes the endpoint of a new instance. `seedMs`: what its peers' latency is. */
@@ -42,18 +42,18 @@ export class EndpointSet {
     return this.#endpoints.size
   }
 
+  /** Compares with what there has to be. */
+  plan(instances: readonly Instance[], held: ReadonlyMap<string, Instance>): Plan<Endpoint> {
+    return reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
+  }
+
   /**
-   * Works out what the endpoints of `instances` and `held` are, and makes those that are new.
+   * Makes the endpoints that are new, and tells the others what is known of them now.
    *
    * @param witness Hears of those in `held`.
    */
-  prepare(
-    instances: readonly Instance[],
-    held: ReadonlyMap<string, Instance>,
-    witness: ReserveWitness,
-  ): NextEndpoints {
+  prepare(plan: Plan<Endpoint>, held: ReadonlyMap<string, Instance>, witness: ReserveWitness): NextEndpoints {
     const { createEndpoint } = this.#options
-    const plan = reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
     const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
     const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     let reserveChanged = false

@@ -56,7 +56,11 @@ test('a new weight or level is a change, new metadata is none', () => {
   expect(reconcile(current, [{ ...instance, weight: 5 }]).changed).toBe(true)
   expect(reconcile(current, [{ ...instance, priority: 1 }]).changed).toBe(true)
   const relabelled = { ...instance, meta: { version: '2' } }
-  expect(reconcile(current, [relabelled])).toMatchObject({ changed: false, instances: [relabelled], kept: [{ instance }] })
+  expect(reconcile(current, [relabelled])).toMatchObject({
+    changed: false,
+    instances: [relabelled],
+    kept: [{ instance }],
+  })
 })
 
 test('the same key at another origin is another endpoint', () => {
@@ -76,10 +80,18 @@ test('a name that leads elsewhere is another endpoint; the order of its addresse
     placed('10.0.0.1', 'fd00::1', '10.0.0.2'),
     instanceAt('http://orders.test:1'),
   ]) {
-    expect(reconcile(current, [moved])).toMatchObject({ kept: [undefined], added: [moved], removed: [{ instance }] })
+    expect(reconcile(current, [moved])).toMatchObject({
+      kept: [undefined],
+      added: [moved],
+      removed: [{ instance }],
+    })
   }
   const turned = placed('fd00::1', '10.0.0.1')
-  expect(reconcile(current, [turned])).toMatchObject({ changed: false, instances: [turned], kept: [{ instance }] })
+  expect(reconcile(current, [turned])).toMatchObject({
+    changed: false,
+    instances: [turned],
+    kept: [{ instance }],
+  })
 })
 
 test('of two instances with one key the first counts', () => {

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest'
+import { nextTurn } from '../clock.js'
+import type { Instance, Snapshot } from '../discovery/resolver.js'
+import { instanceAt } from '../testing/index.js'
+import { Rig } from './cluster.test.support.js'
+
+/** So many are taken in over several turns of the event loop. */
+const COUNT = 1000
+
+function many(host: string): readonly Instance[] {
+  return Array.from({ length: COUNT }, (_, port) => instanceAt(`http://${host}:${port + 1}`))
+}
+
+const [before, after] = [many('10.0.0.1'), many('10.0.0.2')]
+
+function set(instances: readonly Instance[], doubt?: string): Snapshot {
+  return { kind: 'snapshot', instances, excluded: [], ...(doubt === undefined ? {} : { doubt }) }
+}
+
+function hostOf(rig: Rig): string | undefined {
+  const endpoint = rig.cluster.pick({ now: 0, tried: [] })
+  return endpoint && new URL(endpoint.instance.origin).hostname
+}
+
+test('others have their turns meanwhile, and the last set serves until the new one does', async () => {
+  const rig = new Rig({ governor: undefined })
+  await rig.cluster.update(set(before))
+  const old = rig.present
+  const seen: (string | undefined)[] = []
+  const taken = rig.cluster.update(set(after)).then(() => seen.push('taken'))
+  while (!seen.includes('taken')) {
+    seen.push(hostOf(rig))
+    expect(old.every(({ retired }) => retired === (hostOf(rig) === '10.0.0.2'))).toBe(true)
+    await nextTurn()
+  }
+  await taken
+  expect(seen.filter((host) => host === '10.0.0.1').length).toBeGreaterThan(2)
+  expect(hostOf(rig)).toBe('10.0.0.2')
+  expect(rig.present).toHaveLength(COUNT)
+})
+
+test('closed meanwhile, it takes nothing in', async () => {
+  const rig = new Rig({ governor: undefined })
+  await rig.cluster.update(set(before))
+  const old = rig.present
+  const taken = rig.cluster.update(set(after))
+  await nextTurn()
+  await rig.cluster.close()
+  await taken
+  expect(rig.present).toEqual(old)
+  expect(rig.cluster.pick({ now: 0, tried: [] })).toBeUndefined()
+})
+
+test('paused meanwhile, it waits for the word of whoever asks next', async () => {
+  const rig = new Rig({ governor: undefined })
+  rig.cluster.follow()
+  await rig.settle()
+  rig.resolver.snapshot(before)
+  await nextTurn()
+  rig.cluster.pause()
+  await rig.settle()
+  expect(rig.cluster.resolved).toBe(false)
+  await rig.start(after)
+  await expect.poll(() => hostOf(rig)).toBe('10.0.0.2')
+})
+
+test('what leaves the reserve meanwhile is not brought back by it', async () => {
+  const rig = new Rig()
+  const [lost, ...others] = before
+  if (lost === undefined) throw new Error('there is none')
+  await rig.cluster.update(set(before))
+  await rig.cluster.update(set(others, 'nobody leads'))
+  const held = rig.endpoint(lost)
+  expect(held.reserved).toBe(true)
+  const taken = rig.cluster.update(set([...others, ...after], 'nobody leads'))
+  for (let turn = 0; turn < 3; turn++) await nextTurn()
+  held.unreachable(new Error('refused'))
+  await taken
+  expect(held.retired).toBe(true)
+  expect(rig.present).toHaveLength(2 * COUNT - 1)
+  expect(rig.present).not.toContain(held)
+})
