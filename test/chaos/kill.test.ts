@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { createClient, FairleadError, type BalancerName } from '@fairlead/sdk'
+import { balancers, createClient, FairleadError, type BalancerName } from '@fairlead/sdk'
 import { Pool } from 'undici'
 import { describe, expect, inject, test } from 'vitest'
 import { TestService } from '../support/consul/test-service.js'
@@ -89,13 +89,7 @@ async function endAll(instances: readonly Instance[]): Promise<void> {
   await Promise.all(instances.map((instance) => instance.kill()))
 }
 
-const names: readonly BalancerName[] = [
-  'peak_ewma',
-  'least_request',
-  'least_connections',
-  'round_robin',
-  'weighted_round_robin',
-]
+const names = Object.keys(balancers) as readonly BalancerName[]
 
 describe('an instance gets SIGKILL under load, and Consul does not notice', () => {
   // With unequal weights, or weighted_round_robin would hand over to round_robin.

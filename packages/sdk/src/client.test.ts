@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import { connect, createServer as createTcpServer, type AddressInfo } from 'node:net'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, test } from 'vitest'
 import type { Dispatcher } from 'undici'
@@ -11,7 +11,7 @@ import { fixedResolver } from './discovery/fixed-resolver.js'
 import type { FairleadError } from './errors.js'
 import { balancers } from './index.js'
 import type { ClientOptions } from './options.js'
-import { answer, FakeConsul, FakeResolver, healthEntry, instanceAt } from './testing/index.js'
+import { answer, FakeConsul, FakeResolver, healthEntry, instanceAt, ManualClock } from './testing/index.js'
 import { until } from './testing/until.test.support.js'
 
 const cleanups: (() => Promise<unknown> | undefined)[] = []
@@ -323,15 +323,34 @@ describe('the end of a call', () => {
   })
 
   test('a body that streams renews the deadline with every chunk', async () => {
-    const orders = client(fixedResolver([await serve(echo)]), { timeoutMs: 100 })
-    const slowly = async function* (): AsyncGenerator<string> {
-      for (let n = 0; n < 6; n++) {
-        await new Promise((resolve) => setTimeout(resolve, 40))
-        yield 'x'
-      }
+    let received = 0
+    const origin = await serve((request, response) => {
+      request.on('data', ({ length }: Buffer) => (received += length)).on('end', () => response.end('whole'))
+    })
+    const clock = new ManualClock()
+    const orders = client(fixedResolver([origin]), { timeoutMs: 100, clock })
+    const body = new PassThrough()
+    const pending = orders.request({ path: '/', method: 'PUT', body })
+    for (let n = 1; n <= 6; n++) {
+      body.write('x')
+      await until(() => received === n)
+      await clock.advance(60)
     }
-    const { body } = await orders.request({ path: '/', method: 'PUT', body: Readable.from(slowly()) })
-    expect(await body.json()).toMatchObject({ body: 'xxxxxx' })
+    body.end()
+    expect(await (await pending).body.text()).toBe('whole')
+  })
+
+  test('a body that streams no longer ends with the deadline', async () => {
+    let received = 0
+    const origin = await serve((request) => request.on('data', ({ length }: Buffer) => (received += length)))
+    const clock = new ManualClock()
+    const orders = client(fixedResolver([origin]), { timeoutMs: 100, clock })
+    const body = new PassThrough()
+    const pending = failure(orders.request({ path: '/', method: 'PUT', body }))
+    body.write('x')
+    await until(() => received === 1)
+    await clock.advance(100)
+    expect(await pending).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
   })
 
   test('the deadline is for the head: a body may take longer', async () => {
@@ -406,10 +425,14 @@ describe('without endpoints', () => {
   })
 
   test('Consul that cannot be reached, that knows no such service, and that knows no healthy one', async () => {
-    const options = { resolver: undefined, timeoutMs: 100 }
+    const options = { resolver: undefined }
     const away = nobody()
-    const unreachable = client(new FakeResolver(), { ...options, consul: { address: away } })
-    expect((await failure(unreachable.request({ path: '/' }))).message).toBe(
+    const clock = new ManualClock()
+    const unreachable = client(new FakeResolver(), { ...options, clock, consul: { address: away } })
+    const pending = failure(unreachable.request({ path: '/', timeoutMs: 100 }))
+    await until(() => unreachable.inspect().reason !== undefined)
+    await clock.advance(100)
+    expect((await pending).message).toBe(
       `orders has no endpoint yet: Consul at ${away} could not be reached: connect ECONNREFUSED ${away.slice(7)}`,
     )
     const critical = { CheckID: 'c', Status: 'critical', ServiceID: '' }

@@ -136,6 +136,11 @@ describe('Consul', () => {
       {},
       "consul.address is 'http://a:1': it must be https:// where consul.tls",
     ],
+    [
+      { address: 'unix:///run/consul.sock', tls: {} },
+      {},
+      "consul.address is 'unix:///run/consul.sock': it must be https:// where consul.tls",
+    ],
     [{ address: 'http://u:p@a:1' }, {}, 'a user goes into consul.basicAuth'],
     [{ bearer: true, basicAuth: 'u:p' }, {}, 'consul.bearer is true: it must be false with basicAuth'],
     [

@@ -122,7 +122,11 @@ function parseAddress(
 ): Pick<AgentOptions, 'address' | 'pathPrefix'> {
   const given = option ?? (environment['CONSUL_HTTP_ADDR'] || '127.0.0.1:8500')
   const name = option === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address'
-  if (/^unix:\/\/\/./.test(given)) return { address: given, pathPrefix: '' }
+  if (/^unix:\/\/\/./.test(given)) {
+    // Without a word it would be plain HTTP, and whoever gave it believes otherwise.
+    if (tls !== undefined) throw invalidOption(name, given, 'https:// where consul.tls is given')
+    return { address: given, pathPrefix: '' }
+  }
   const secure = option === undefined && truthOf(environment, 'CONSUL_HTTP_SSL') === true
   const scheme = secure || tls !== undefined ? 'https' : 'http'
   const text = given.includes('://') ? given : `${scheme}://${given}`
