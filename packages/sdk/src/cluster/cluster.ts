@@ -67,9 +67,10 @@ export class Cluster {
   #leftOut: ReadonlyMap<number, number> = new Map<number, number>()
   /** There is nothing to wait for. */
   #resolved = false
-  /** A set is being taken in; has the reserve lost something meanwhile? */
-  #adopting = false
-  #reserveShrank = false
+  /** Something that the picker is made of has changed since it was made. */
+  #pickerDue = false
+  /** While a large set is being taken in: its end. */
+  #adoption: Promise<void> | undefined
 
   constructor(options: ClusterOptions) {
     this.#options = options
@@ -80,7 +81,7 @@ export class Cluster {
       isAwaited: () => this.#waiters.size > 0,
     })
     this.#endpoints = new EndpointSet(options)
-    this.#reserve = new Reserve({ ...options, onEnd: () => this.#reserveEnded() })
+    this.#reserve = new Reserve({ ...options, onEnd: () => void this.#reserveEnded() })
   }
 
   /** Those that discovery lists, and those in reserve. */
@@ -159,13 +160,16 @@ export class Cluster {
   /**
    * Takes in what discovery says: at once, or in several turns of the event loop where it is a large set.
    *
-   * @param signal Nobody wants to know any longer.
+   * @param signal It is not discovery's last word: whoever asks next has to wait for another one.
    */
   async update(event: ResolverEvent, signal: AbortSignal = this.#closing.signal): Promise<void> {
+    // Of a watch before this one a set may still be on its way in.
+    while (this.#adoption !== undefined) await this.#adoption.catch(() => undefined)
+    if (isAborted(signal)) return
     if (event.kind === 'stale') this.#distrust(event.cause)
     else if (event.instances.length < LARGE_SET) allOf(this.#adopt(event))
-    else if (!(await this.#inTurns(this.#adopt(event), signal))) return
-    this.#resolve()
+    else await this.#adoptInTurns(event)
+    if (!isAborted(signal)) this.#resolve()
   }
 
   /** The circuit of an endpoint has changed its state. */
@@ -201,39 +205,38 @@ export class Cluster {
     return ended
   }
 
-  /** One step in each turn; false: given up before the last one, and nothing has changed hands. */
-  async #inTurns(steps: Generator<void, void>, signal: AbortSignal): Promise<boolean> {
-    this.#adopting = true
+  async #adoptInTurns(snapshot: Snapshot): Promise<void> {
+    this.#adoption = this.#inTurns(this.#adopt(snapshot))
     try {
-      for (let step = steps.next(); step.done !== true; step = steps.next()) {
-        await nextTurn()
-        if (isAborted(signal)) return false
-      }
+      await this.#adoption
     } finally {
-      this.#adopting = false
+      this.#adoption = undefined
     }
-    if (this.#reserveShrank) this.#reserveEnded()
-    return true
   }
 
-  #reserveEnded(): void {
-    this.#reserveShrank = this.#adopting
-    if (!this.#adopting) allOf(this.#rebuild(false, false))
+  /** One step in each turn, unless the cluster is closed meanwhile. */
+  async #inTurns(steps: Generator<void, void>): Promise<void> {
+    while (!this.closed && steps.next().done !== true) await nextTurn()
+  }
+
+  async #reserveEnded(): Promise<void> {
+    while (this.#adoption !== undefined) await this.#adoption.catch(() => undefined)
+    if (!this.closed) allOf(this.#rebuild(false))
   }
 
   *#adopt(snapshot: Snapshot): Generator<void, void> {
     const before = this.#freshness
     // It comes where discovery fails at once after a pause, and is no newer than what we have had from it since.
     if (snapshot.savedAt !== undefined && (before.kind === 'fresh' || before.kind === 'stale')) return
-    // The set has been made in this turn.
+    // The set was made in this turn.
     yield
-    const policyChanged = this.#snapshot.policy !== snapshot.policy
+    this.#pickerDue ||= this.#snapshot.policy !== snapshot.policy
     this.#snapshot = snapshot
     this.#freshness = afterSet(before, snapshot.savedAt)
     this.#reserve.take(snapshot)
     this.#reportFreshness(before)
     yield
-    yield* this.#rebuild(policyChanged, true)
+    yield* this.#rebuild(true)
   }
 
   /**
@@ -241,18 +244,19 @@ export class Cluster {
    *
    * @param isNews There is something to announce in any case.
    */
-  *#rebuild(policyChanged: boolean, isNews: boolean): Generator<void, void> {
+  *#rebuild(isNews: boolean): Generator<void, void> {
     const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
     const plan = this.#endpoints.plan(this.#snapshot.instances, held)
+    this.#pickerDue ||= plan.changed
     yield
     const next = this.#endpoints.prepare(plan, held, this.#reserve)
     yield
     this.#endpoints.adopt(next)
     const leftOut = countLeftOut(this.excluded)
-    const counted = !isEqual(leftOut, this.#leftOut)
+    this.#pickerDue ||= next.reserveChanged || !isEqual(leftOut, this.#leftOut)
     this.#leftOut = leftOut
-    const { changed, reserveChanged } = next
-    if (changed || reserveChanged || policyChanged || counted || this.#picker === undefined) this.#swap()
+    if (this.#pickerDue || this.#picker === undefined) this.#swap()
+    const { changed } = plan
     this.#endpoints.retire(next)
     if (changed) this.#reportChange(next)
     if (isNews || changed) {
@@ -265,6 +269,7 @@ export class Cluster {
 
   #swap(): void {
     const { balancer, random, logger, service } = this.#options
+    this.#pickerDue = false
     try {
       this.#picker = tiers(balancer(this.policy), this.endpoints, { leftOut: this.#leftOut }, random)
     } catch (thrown) {

@@ -9,13 +9,11 @@ export interface EndpointSetOptions {
   readonly clock: Clock
 }
 
-/** The endpoints as they will be; nothing of it counts before it is adopted. */
+/** The endpoints as they will be. */
 export interface NextEndpoints {
   readonly endpoints: Map<string, Endpoint>
   readonly added: readonly Instance[]
   readonly removed: readonly Endpoint[]
-  /** Is a member, a weight or a level different? */
-  readonly changed: boolean
   /** Has one come into reserve, or out of it? */
   readonly reserveChanged: boolean
 }
@@ -65,7 +63,7 @@ export class EndpointSet {
       endpoint.witness = itsWitness
       if (!plan.inPlace) endpoints.set(instance.key, endpoint)
     }
-    return { endpoints, added: plan.added, removed: plan.removed, changed: plan.changed, reserveChanged }
+    return { endpoints, added: plan.added, removed: plan.removed, reserveChanged }
   }
 
   /** Must be followed by `retire`, when no pick can meet those any longer that have been removed. */

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { nextTurn } from '../clock.js'
 import type { Instance, Snapshot } from '../discovery/resolver.js'
 import { instanceAt } from '../testing/index.js'
+import { until } from '../testing/until.test.support.js'
 import { Rig } from './cluster.test.support.js'
 
 /** So many are taken in over several turns of the event loop. */
@@ -51,18 +52,21 @@ test('closed meanwhile, it takes nothing in', async () => {
   expect(rig.cluster.pick({ now: 0, tried: [] })).toBeUndefined()
 })
 
-test('paused meanwhile, it waits for the word of whoever asks next', async () => {
-  const rig = new Rig({ governor: undefined })
-  rig.cluster.follow()
-  await rig.settle()
-  rig.resolver.snapshot(before)
-  await nextTurn()
-  rig.cluster.pause()
-  await rig.settle()
-  expect(rig.cluster.resolved).toBe(false)
-  await rig.start(after)
-  await expect.poll(() => hostOf(rig)).toBe('10.0.0.2')
-})
+test.for([1, 2, 3, 4])(
+  'paused after %i turns, what has begun is finished, and is not the last word',
+  async (turns) => {
+    const rig = new Rig({ governor: undefined })
+    await rig.start(before)
+    await until(() => rig.cluster.resolved)
+    const heavier = before.map((instance) => ({ ...instance, weight: 5 }))
+    rig.resolver.snapshot(heavier)
+    for (let turn = 0; turn < turns; turn++) await nextTurn()
+    rig.cluster.pause()
+    await until(() => rig.built.length === 2)
+    expect(rig.present.every(({ instance }) => instance.weight === 5)).toBe(true)
+    expect(rig.cluster.resolved).toBe(false)
+  },
+)
 
 test('what leaves the reserve meanwhile is not brought back by it', async () => {
   const rig = new Rig()
@@ -79,4 +83,25 @@ test('what leaves the reserve meanwhile is not brought back by it', async () => 
   expect(held.retired).toBe(true)
   expect(rig.present).toHaveLength(2 * COUNT - 1)
   expect(rig.present).not.toContain(held)
+})
+
+test('the next watch waits for what the last one has begun', async () => {
+  const rig = new Rig()
+  const [lost, ...others] = before
+  if (lost === undefined) throw new Error('there is none')
+  await rig.cluster.update(set(before))
+  await rig.cluster.update(set(others, 'nobody leads'))
+  const held = rig.endpoint(lost)
+  const stop = new AbortController()
+  const first = rig.cluster.update(set([...others, ...after], 'nobody leads'), stop.signal)
+  await nextTurn()
+  stop.abort()
+  const second = rig.cluster.update(set([...others, ...many('10.0.0.3')], 'nobody leads'))
+  await first
+  for (let turn = 0; turn < 3; turn++) await nextTurn()
+  held.unreachable(new Error('refused'))
+  await second
+  await until(() => held.retired)
+  expect(rig.present).not.toContain(held)
+  expect(rig.present.filter(({ reserved }) => !reserved)).toHaveLength(2 * COUNT - 1)
 })
