@@ -63,12 +63,13 @@ describe('Consul', () => {
     [{}, { CONSUL_HTTP_ADDR: '10.0.0.1:8501' }, 'http://10.0.0.1:8501'],
     [{}, { CONSUL_HTTP_ADDR: 'https://consul:8501' }, 'https://consul:8501'],
     [{}, { CONSUL_HTTP_ADDR: 'consul:8501', CONSUL_HTTP_SSL: 'true' }, 'https://consul:8501'],
+    [{}, { CONSUL_HTTP_ADDR: 'http://consul:8501', CONSUL_HTTP_SSL: 'true' }, 'https://consul:8501'],
+    [{}, { CONSUL_HTTP_ADDR: 'http://consul:8501', CONSUL_HTTP_SSL: 'false' }, 'http://consul:8501'],
+    [{}, { CONSUL_HTTP_SSL: 'true' }, 'https://127.0.0.1:8500'],
     [{}, { CONSUL_HTTP_ADDR: '' }, 'http://127.0.0.1:8500'],
-    [
-      { address: 'other:1' },
-      { CONSUL_HTTP_ADDR: '10.0.0.1:8501', CONSUL_HTTP_SSL: 'true' },
-      'http://other:1',
-    ],
+    [{ address: 'other:1' }, { CONSUL_HTTP_ADDR: '10.0.0.1:8501' }, 'http://other:1'],
+    [{ address: 'other:1' }, { CONSUL_HTTP_SSL: 'true' }, 'https://other:1'],
+    [{ address: 'http://other:1' }, { CONSUL_HTTP_SSL: 'true' }, 'http://other:1'],
     [{ address: 'http://[::1]:8500/' }, {}, 'http://[::1]:8500'],
   ])('%j with %j is at %s', (consul, environment, address) => {
     expect(parse({ consul }, environment).consul.agent.address).toBe(address)
@@ -94,6 +95,7 @@ describe('Consul', () => {
     [{ token: 'given' }, { CONSUL_HTTP_TOKEN_FILE: '/t' }, { token: 'given', tokenFile: undefined }],
     [{ tokenFile: '/given' }, { CONSUL_HTTP_TOKEN: 'x' }, { token: undefined, tokenFile: '/given' }],
     [{}, { CONSUL_HTTP_AUTH: 'u:p' }, { basicAuth: 'u:p' }],
+    [{}, { CONSUL_HTTP_AUTH: 'u' }, { basicAuth: 'u:' }],
     [{}, { CONSUL_NAMESPACE: 'n', CONSUL_PARTITION: 'p' }, { namespace: 'n', partition: 'p' }],
     [
       {},
@@ -105,7 +107,7 @@ describe('Consul', () => {
         CONSUL_CAPATH: '/cas',
         CONSUL_CLIENT_CERT: '/cert',
         CONSUL_CLIENT_KEY: '/key',
-        CONSUL_TLS_SERVER_NAME: 'server.dc1.consul',
+        CONSUL_TLS_SERVER_NAME: 'server.dc1.consul:8501',
       },
       {
         address: 'https://consul:8501',

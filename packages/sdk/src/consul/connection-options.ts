@@ -23,8 +23,9 @@ export interface ConsulTlsOptions {
 export interface ConsulConnectionOptions {
   /**
    * `http://host:port`, `https://host:port`, `host:port` or `unix:///path`; a path behind host and port stands before
-   * `/v1` in each request. Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`; `CONSUL_HTTP_SSL=true` makes an
-   * address without a scheme https, and so does the option `tls`.
+   * `/v1` in each request. Default: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. `CONSUL_HTTP_SSL=true` makes
+   * https of an address without a scheme, and of one in `CONSUL_HTTP_ADDR` whatever its scheme, as in Consul's own
+   * client; the option `tls` makes https of one without a scheme.
    */
   readonly address?: string | undefined
   /** ACL token. Default: `CONSUL_HTTP_TOKEN`, else none. */
@@ -89,7 +90,7 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
     tokenFile:
       given.tokenFile ?? (given.token === undefined ? variable('CONSUL_HTTP_TOKEN_FILE') : undefined),
     bearer: given.bearer ?? false,
-    basicAuth: given.basicAuth ?? variable('CONSUL_HTTP_AUTH'),
+    basicAuth: given.basicAuth ?? withPassword(variable('CONSUL_HTTP_AUTH')),
     namespace: given.namespace ?? variable('CONSUL_NAMESPACE'),
     partition: given.partition ?? variable('CONSUL_PARTITION'),
     tls: {
@@ -97,7 +98,7 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
       caPath: tls?.caPath ?? variable('CONSUL_CAPATH'),
       certFile: tls?.certFile ?? variable('CONSUL_CLIENT_CERT'),
       keyFile: tls?.keyFile ?? variable('CONSUL_CLIENT_KEY'),
-      serverName: tls?.serverName ?? variable('CONSUL_TLS_SERVER_NAME'),
+      serverName: tls?.serverName ?? withoutPort(variable('CONSUL_TLS_SERVER_NAME')),
       verify: tls?.verify ?? truthOf(environment, 'CONSUL_HTTP_SSL_VERIFY') ?? true,
     },
   }
@@ -127,9 +128,11 @@ function parseAddress(
     if (tls !== undefined) throw invalidOption(name, given, 'https:// where consul.tls is given')
     return { address: given, pathPrefix: '' }
   }
-  const secure = option === undefined && truthOf(environment, 'CONSUL_HTTP_SSL') === true
+  const secure = truthOf(environment, 'CONSUL_HTTP_SSL') === true
   const scheme = secure || tls !== undefined ? 'https' : 'http'
-  const text = given.includes('://') ? given : `${scheme}://${given}`
+  // Whoever asks for TLS must not send a token in the clear for a scheme left behind in the other variable.
+  const asked = secure && option === undefined ? given.replace(/^http:/, 'https:') : given
+  const text = asked.includes('://') ? asked : `${scheme}://${asked}`
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
     throw invalidOption(name, given, ADDRESS)
@@ -137,6 +140,16 @@ function parseAddress(
   if (url.protocol === 'http:' && tls !== undefined)
     throw invalidOption(name, given, 'https:// where consul.tls is given')
   return { address: url.origin, pathPrefix: url.pathname.replace(/\/+$/, '') }
+}
+
+/** A user alone has an empty password. */
+function withPassword(user: string | undefined): string | undefined {
+  return user === undefined || user.includes(':') ? user : `${user}:`
+}
+
+/** Consul's own client takes `host:port` there as well. */
+function withoutPort(name: string | undefined): string | undefined {
+  return name?.replace(/:\d+$/, '')
 }
 
 // What Go's strconv.ParseBool takes, as Consul's own client reads them with it.
