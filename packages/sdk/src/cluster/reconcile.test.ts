@@ -94,6 +94,13 @@ test('a name that leads elsewhere is another endpoint; the order of its addresse
   })
 })
 
+test('another order is a change, as a balancer may go by it', () => {
+  const [a, b] = [instanceAt('http://10.0.0.1:1'), instanceAt('http://10.0.0.1:2')]
+  const current = apply(new Map(), [a, b])
+  expect(reconcile(current, [b, a])).toMatchObject({ changed: true, added: [], removed: [] })
+  expect(reconcile(current, [a, b, a]).changed).toBe(false)
+})
+
 test('of two instances with one key the first counts', () => {
   const instance = instanceAt('http://10.0.0.1:1')
   expect(reconcile(new Map(), [instance, { ...instance, weight: 9 }]).added).toEqual([instance])

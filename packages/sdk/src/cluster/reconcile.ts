@@ -9,7 +9,7 @@ export interface Plan<E> {
   readonly kept: readonly (E | undefined)[]
   readonly added: readonly Instance[]
   readonly removed: readonly E[]
-  /** Does a picker have to be made anew: is a member, a weight or a level different? */
+  /** Does a picker have to be made anew: is a member, a weight, a level or the order different? */
   readonly changed: boolean
   /** Are they the same endpoints in the same order? */
   readonly inPlace: boolean
@@ -84,7 +84,7 @@ function reconcileByKey<E extends { readonly instance: Instance }>(
   const removed: E[] = []
   if (staying.size < current.size)
     for (const endpoint of current.values()) if (!staying.has(endpoint)) removed.push(endpoint)
-  const changed = moved || added.length > 0 || removed.length > 0
+  const changed = moved || added.length > 0 || removed.length > 0 || !sameKeys(current, unique)
   return { instances: unique, kept, added, removed, changed, inPlace: false }
 }
 

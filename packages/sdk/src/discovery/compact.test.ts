@@ -25,7 +25,8 @@ test('instances of one answer have their tags, meta and place in common', () => 
   const reader = healthReader(read, false)
   const of = (zone: string): object => ({ Tags: ['v2', 'http'], Meta: { zone } })
   const entries = [1, 2, 3].map((port) => healthEntry(port, { service: of(port === 3 ? 'b' : 'a') }))
-  const [a, b, c] = healthOf(entries.map((entry) => reader.read(entry))).instances
+  const decoded = entries.map((entry) => reader.read(entry))
+  const [a, b, c] = healthOf(decoded, 'by key').instances
   expect(b?.tags).toBe(a?.tags)
   expect(b?.meta).toBe(a?.meta)
   expect(b?.locality).toBe(a?.locality)

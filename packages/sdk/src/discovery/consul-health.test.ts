@@ -16,7 +16,10 @@ function decodeHealth(
     ...options,
   }
   const reader = healthReader(read, translated)
-  return healthOf(entries.map((entry) => reader.read(entry)))
+  return healthOf(
+    entries.map((entry) => reader.read(entry)),
+    'by key',
+  )
 }
 
 const check = (CheckID: string, Status: string, ServiceID = ''): object => ({ CheckID, Status, ServiceID })

@@ -35,18 +35,19 @@ export function healthReader(options: ReadOptions, translated: boolean): EntryRe
   return { read: (entry) => decodeEntry(entry, options, translated, sharing), same: sameEntry }
 }
 
-/** Both lists come out in the order of their keys, whatever the agent's was. */
-export function healthOf(entries: readonly HealthEntry[]): HealthSnapshot {
+/** @param order Of the instances: that of their keys, whatever the agent's was, or the agent's, where it was asked for one. */
+export function healthOf(entries: readonly HealthEntry[], order: 'by key' | "the agent's"): HealthSnapshot {
   const instances: Instance[] = []
   const excluded: ExcludedInstance[] = []
   for (const entry of entries) {
     if (isExcluded(entry)) excluded.push(entry)
     else instances.push(entry)
   }
-  return { instances: instances.sort(byKey), excluded: excluded.sort(byKey) }
+  if (order === 'by key') instances.sort(byKey)
+  return { instances, excluded: excluded.sort(byKey) }
 }
 
-/** Do two answers mean the same to a client? Indexes, check outputs and order do not count. */
+/** Do two answers mean the same to a client? Indexes and check outputs do not count. */
 export function sameHealth(a: HealthSnapshot, b: HealthSnapshot): boolean {
   return sameList(a.instances, b.instances, sameEntry) && sameList(a.excluded, b.excluded, sameEntry)
 }

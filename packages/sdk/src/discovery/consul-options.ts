@@ -15,7 +15,10 @@ import type { ConsulResolverOptions } from './consul-resolver.js'
 export interface ConsulOptions extends ConsulConnectionOptions {
   /** Whose instances. Default: the agent's own datacenter. */
   readonly datacenter?: string | undefined
-  /** Sort by distance from this node; `_agent`: the agent's own. Switches Consul's streaming backend off. */
+  /**
+   * Those nearest to this node first; `_agent`: the agent's own. A balancer of your own gets them in this order; ours go
+   * by load and weight. Switches Consul's streaming backend off.
+   */
   readonly near?: string | undefined
   /** Only instances for which this expression is true, such as `Service.Meta.version == "2"`. */
   readonly filter?: string | undefined
@@ -39,8 +42,9 @@ export interface ConsulOptions extends ConsulConnectionOptions {
    */
   readonly waitMs?: number | undefined
   /**
-   * Blocking queries at once, of all clients in this process with the same options; each holds a connection. Default
-   * 128: below the 200 that an agent allows a client (`limits.http_max_conns_per_client`).
+   * Blocking queries at once, of all clients of this agent in this process; each holds a connection. Above, a service
+   * is not followed, and says so. Default 128: below the 200 that an agent allows a client
+   * (`limits.http_max_conns_per_client`).
    */
   readonly maxWatches?: number | undefined
   /** How to speak to instances. Default: what the meta of each says (`scheme`, or `secure: true`), else http. */
@@ -116,6 +120,8 @@ export function parseConsul(given: ParsedConsulOptions, environment: Environment
       true,
       'false with consistency "consistent": Consul refuses both together',
     )
+  if (given.serverPolicy && given.maxWatches < 2)
+    throw invalidOption('consul.maxWatches', given.maxWatches, '2 or more with serverPolicy, which takes one')
   const agent = parseConnection(given, environment)
   const { datacenter, near, filter, tags, consistency, cached, ...rest } = given
   return {

@@ -14,7 +14,7 @@ import type { Resolver, ResolverEvent } from './resolver.js'
 import { ServiceResolverWatch } from './service-resolvers.js'
 import { TargetSet } from './target-set.js'
 import { Turnstile } from './turnstile.js'
-import { WatchSlots } from './watch-slots.js'
+import { WatchSlots, type WatchCount } from './watch-slots.js'
 
 export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots' | 'turnstile'> {
   readonly agent: AgentOptions
@@ -43,11 +43,17 @@ export class ConsulResolver implements Resolver {
   readonly #random: Random
   #localDatacenter: string | undefined
 
-  constructor(options: ConsulResolverOptions, clock: Clock, random: Random) {
+  /** @param watches Those with the same agent count together. */
+  constructor(
+    options: ConsulResolverOptions,
+    clock: Clock,
+    random: Random,
+    watches: WatchCount = { taken: 0 },
+  ) {
     this.#agent = new ConsulAgent(options.agent, clock)
     this.name = this.#agent.name
     this.#options = options
-    const slots = new WatchSlots(this.name, options.maxWatches)
+    const slots = new WatchSlots(this.name, options.maxWatches, watches)
     const { waitMs, maxStaleMs, question } = options
     this.#watching = { waitMs, maxStaleMs, slots, turnstile: new Turnstile() }
     const { consistency } = question

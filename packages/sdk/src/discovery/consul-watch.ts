@@ -123,7 +123,10 @@ export async function* watchTarget(
       const before = doubt
       doubt = doubtOf(head, maxStaleMs)
       // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a doubt.
-      const health = healthOf(entries.map(({ value }) => value))
+      const health = healthOf(
+        entries.map(({ value }) => value),
+        target.question.near === undefined ? 'by key' : "the agent's",
+      )
       const changed = last === undefined || !sameHealth(last, health)
       const news = changed || failures > 0 || doubt !== before
       failures = 0

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../clock.js'
 import { parseOptions, type ClientOptions } from '../options.js'
-import { FakeResolver, ManualClock } from '../testing/index.js'
+import { FakeConsul, FakeResolver, ManualClock } from '../testing/index.js'
 import { processResolver } from './process-resolvers.js'
-import type { Resolver } from './resolver.js'
+import type { Resolver, ResolverEvent } from './resolver.js'
 
 const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const address = 'http://127.0.0.1:1'
@@ -40,4 +40,22 @@ test('a clock of its own makes a resolver of its own', () => {
   const clock = new ManualClock()
   expect(resolverOf({ consul: { address } }, clock)).not.toBe(resolverOf({ consul: { address } }))
   expect(resolverOf({ consul: { address } }, clock)).not.toBe(resolverOf({ consul: { address } }, clock))
+})
+
+test('clients of one agent count together, whatever they ask it for', async () => {
+  const agent = await FakeConsul.open({})
+  const stop = new AbortController()
+  const first = async (tags: readonly string[]): Promise<ResolverEvent | undefined> => {
+    const consul = { address: agent.address, tags, maxWatches: 1, serverPolicy: false }
+    const watch = resolverOf({ consul }).watch('orders', stop.signal)[Symbol.asyncIterator]()
+    const { done, value } = await watch.next()
+    return done === true ? undefined : value
+  }
+  expect(await first([])).toMatchObject({ kind: 'snapshot' })
+  expect(await first(['v2'])).toMatchObject({
+    kind: 'stale',
+    cause: { message: expect.stringContaining('orders would be watch 2 of Consul at') as string },
+  })
+  stop.abort()
+  await agent.close()
 })

@@ -6,6 +6,7 @@ import { systemLookup } from './host-lookup.js'
 import { resolveHosts } from './resolve-hosts.js'
 import type { Resolver } from './resolver.js'
 import { SharedResolver } from './shared-resolver.js'
+import type { WatchCount } from './watch-slots.js'
 import { SnapshotCache, type SnapshotCacheOptions } from './snapshot-cache.js'
 
 /** What decides which resolver a client has. */
@@ -19,18 +20,19 @@ export interface ResolverChoice {
 // The one state of the process, as clients made in different places have to meet somewhere: one watch per service.
 // It holds no connection while no client is open.
 const ofConsul = new Map<string, Resolver>()
+const watches = new Map<string, WatchCount>()
 const ofOthers = new WeakMap<Resolver, Map<string, Resolver>>()
 
 /** The resolver that all clients with the same choice share, and what it logs goes to the first one's logger; one of
  * its own for another clock. */
 export function processResolver(choice: ResolverChoice, clock: Clock, logger: Logger): Resolver {
   const { consul, resolver, snapshot } = choice
-  if (resolver === undefined && clock !== systemClock) return make(choice, clock, logger)
+  if (resolver === undefined && clock !== systemClock) return make(choice, { taken: 0 }, clock, logger)
   const known = resolver === undefined ? ofConsul : sharedOf(resolver)
   const name = JSON.stringify([resolver === undefined ? consul : undefined, snapshot])
   const existing = known.get(name)
   if (existing !== undefined) return existing
-  const made = make(choice, clock, logger)
+  const made = make(choice, watchesWith(consul.agent.address), clock, logger)
   known.set(name, made)
   return made
 }
@@ -41,9 +43,20 @@ function sharedOf(resolver: Resolver): Map<string, Resolver> {
   return known
 }
 
-function make({ consul, resolver, snapshot }: ResolverChoice, clock: Clock, logger: Logger): Resolver {
+function watchesWith(address: string): WatchCount {
+  const count = watches.get(address) ?? { taken: 0 }
+  watches.set(address, count)
+  return count
+}
+
+function make(
+  { consul, resolver, snapshot }: ResolverChoice,
+  count: WatchCount,
+  clock: Clock,
+  logger: Logger,
+): Resolver {
   const random = systemRandom()
-  const source = resolver ?? new ConsulResolver(consul, clock, random)
+  const source = resolver ?? new ConsulResolver(consul, clock, random, count)
   const resolved = resolveHosts(source, systemLookup, clock, random)
   const asked = resolver === undefined ? questionOf(consul) : ''
   // Saving must be above the names, so that a saved set has the addresses that they led to: where Consul is away, its

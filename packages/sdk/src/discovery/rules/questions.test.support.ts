@@ -60,6 +60,25 @@ export const questions: readonly Rule[] = [
   asked('stale and cached', { cached: true, consistency: 'stale' }, 'stale=&cached='),
   {
     rule: '11',
+    name: 'the order of the nearest is kept, and a new order is news',
+    consul: { near: '_agent' },
+    prepare: (agent) =>
+      agent.serve(
+        'orders',
+        [3, 1, 2].map((place) => healthEntry(place)),
+      ),
+    sees: [
+      'set of 3 1 2',
+      (world) =>
+        world.agent.serve(
+          'orders',
+          [2, 1, 3].map((place) => healthEntry(place)),
+        ),
+      'set of 2 1 3',
+    ],
+  },
+  {
+    rule: '11',
     name: 'tags choose instances',
     consul: { tags: ['a', 'b'] },
     prepare: (agent) =>
