@@ -1,4 +1,5 @@
 import type { AnswerHead } from '../consul/answer-head.js'
+import type { HealthSnapshot } from './consul-health.js'
 
 /**
  * Why an answer must not be taken for the whole truth, by its own headers; `undefined` where nothing speaks against
@@ -12,8 +13,20 @@ export function doubtOf(head: AnswerHead, maxStaleMs: number): string | undefine
   if (head.ageMs !== undefined && head.ageMs > 0) return "the agent's cache is cut off from the servers"
   if (isTooOld(head, maxStaleMs))
     return `the server that answered has heard nothing of its leader for more than ${maxStaleMs / 1000} s`
-  if (head.filteredByAcls) return 'the ACL token may not see all of it'
   return undefined
+}
+
+/** The doubt where {@link mayMiss}. */
+export const FILTERED = 'the ACL token may not see all of it'
+
+/**
+ * Has the ACL token filtered out what it could see before, or all there is? One that has always seen a part has no
+ * other truth: it would be doubted for ever, and nothing that it says be kept. Pure.
+ *
+ * @param sawAll An answer before this one was whole.
+ */
+export function mayMiss(head: AnswerHead, { instances }: HealthSnapshot, sawAll: boolean): boolean {
+  return head.filteredByAcls && (sawAll || instances.length === 0)
 }
 
 /** Is it older than it may be, so that the leader has to be asked instead? */

@@ -16,7 +16,7 @@ import {
 } from './consul-health.js'
 import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './consul-index.js'
 import { healthQuery, type ConsulQuestion } from './consul-question.js'
-import { doubtOf, isTooOld } from './consul-trust.js'
+import { doubtOf, FILTERED, isTooOld, mayMiss } from './consul-trust.js'
 import { TokenBucket } from './token-bucket.js'
 import type { Turnstile } from './turnstile.js'
 import type { Slot, WatchSlots } from './watch-slots.js'
@@ -79,6 +79,8 @@ export async function* watchTarget(
   let answer: Answer | undefined
   let last: HealthSnapshot | undefined
   let doubt: string | undefined
+  // Has the token ever seen all of it?
+  let sawAll = false
   // An answer that is too old, while the leader is asked instead.
   let spare: Answer | undefined
   await options.turnstile.pass()
@@ -100,8 +102,8 @@ export async function* watchTarget(
           index.reset()
           const cause = asError(thrown)
           yield { kind: 'stale', cause }
-          const asked = cause instanceof ConsulError ? cause.retryAfterMs : 0
-          await sleep(clock, Math.max(asked, backoffDelay(failures, BACKOFF, random)), signal)
+          const pause = pauseMs(cause, failures, random)
+          if (pause > 0) await sleep(clock, pause, signal)
           continue
         }
         // The leader cannot be asked: what is too old is all there is.
@@ -120,13 +122,14 @@ export async function* watchTarget(
         await sleep(clock, CONFIRM_MS, signal)
         continue
       }
-      const before = doubt
-      doubt = doubtOf(head, maxStaleMs)
       // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a doubt.
       const health = healthOf(
         entries.map(({ value }) => value),
         target.question.near === undefined ? 'by key' : "the agent's",
       )
+      const before = doubt
+      doubt = doubtOf(head, maxStaleMs) ?? (mayMiss(head, health, sawAll) ? FILTERED : undefined)
+      sawAll ||= !head.filteredByAcls
       const changed = last === undefined || !sameHealth(last, health)
       const news = changed || failures > 0 || doubt !== before
       failures = 0
@@ -136,6 +139,13 @@ export async function* watchTarget(
   } finally {
     slot?.release()
   }
+}
+
+/** At once where a connection broke for the first time, as an agent that was restarted may be back already. */
+function pauseMs(cause: Error, failures: number, random: Random): number {
+  const answered = cause instanceof ConsulError && cause.statusCode !== undefined ? cause : undefined
+  if (answered === undefined && failures === 1) return 0
+  return Math.max(answered?.retryAfterMs ?? 0, backoffDelay(failures, BACKOFF, random))
 }
 
 /** @param last What has been answered before, from which all is taken that is in both. */

@@ -48,8 +48,8 @@ test('clients of one agent count together, whatever they ask it for', async () =
   const first = async (tags: readonly string[]): Promise<ResolverEvent | undefined> => {
     const consul = { address: agent.address, tags, maxWatches: 1, serverPolicy: false }
     const watch = resolverOf({ consul }).watch('orders', stop.signal)[Symbol.asyncIterator]()
-    const { done, value } = await watch.next()
-    return done === true ? undefined : value
+    const next = await watch.next()
+    return next.done === true ? undefined : next.value
   }
   expect(await first([])).toMatchObject({ kind: 'snapshot' })
   expect(await first(['v2'])).toMatchObject({

@@ -150,9 +150,16 @@ export const faults: readonly Rule[] = [
   },
   {
     rule: '5, node-consul: agent dies mid-body',
-    name: 'is seen at once, and the next query follows after the backoff',
-    script: [answer(7, one), breakOff(), answer(8, two)],
-    sees: ['set of 1', comesNow(/broke off its answer/), 'set of 1 2', took(125, 250)],
+    name: 'is seen at once, and asked again at once the first time, without an index',
+    script: [answer(7, one), breakOff(), breakOff(), answer(8, two)],
+    sees: [
+      'set of 1',
+      comesNow(/broke off its answer/),
+      comesNow(/broke off its answer/),
+      'set of 1 2',
+      took(250, 500),
+    ],
+    asks: ['', 'index=7&wait=60000ms', '', '', 'index=8&wait=60000ms'],
   },
   {
     rule: '5',

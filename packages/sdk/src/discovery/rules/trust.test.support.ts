@@ -5,6 +5,7 @@ import {
   filteredByAcls,
   healthCheck,
   healthEntry,
+  hold,
   noClusterLeader,
   noLeader,
   noPathToDatacenter,
@@ -16,6 +17,7 @@ import { silentFor, took, type Rule } from './rule.test.support.js'
 
 const behind = 'doubt: the server that answered has heard nothing of its leader for more than 10 s'
 const isCutOff = "doubt: the agent's cache is cut off from the servers"
+const filtered = 'doubt: the ACL token may not see all of it'
 const leaderless = 'doubt: the agent knows no leader'
 const heldUp = refuse(500, 'rpc error making call: No cluster leader')
 
@@ -73,9 +75,22 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '6',
-    name: 'a token that may not see all of it is doubted',
-    script: [answer(1, one, filteredByAcls)],
-    sees: ['set of 1; doubt: the ACL token may not see all of it'],
+    name: 'a token that may no longer see all of it is doubted',
+    script: [answer(1, two), answer(2, one, filteredByAcls), answer(3, two)],
+    sees: ['set of 1 2', `set of 1; ${filtered}`, 'set of 1 2'],
+  },
+  {
+    rule: '6',
+    name: 'a token that may see nothing is doubted from the beginning',
+    script: [answer(1, [], filteredByAcls), answer(2, one, filteredByAcls)],
+    sees: [`set of none; ${filtered}`, 'set of 1'],
+  },
+  {
+    rule: '6',
+    name: 'a token that has always seen a part has no other truth',
+    script: [answer(1, two, filteredByAcls), answer(2, one, filteredByAcls), hold()],
+    sees: ['set of 1 2', 'set of 1'],
+    asks: ['', 'index=1&wait=60000ms', 'index=2&wait=60000ms'],
   },
   {
     rule: '6',
