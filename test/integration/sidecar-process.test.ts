@@ -45,6 +45,10 @@ describe('the command line', () => {
     [['--listen', 'nowhere'], /--listen.*'nowhere' is invalid\. It must be host:port/],
     [['--admin', '127.0.0.1:99999'], /--admin.*'127\.0\.0\.1:99999' is invalid/],
     [['--balancer', 'best'], /--balancer.*'best' is invalid.*peak_ewma/],
+    [
+      ['--hash-on', 'header:a,user'],
+      /--hash-on.*'header:a,user' is invalid\. It must be header:NAME.*"user"/,
+    ],
     [['--timeout', 'soon'], /--timeout.*'soon' is invalid.*whole number/],
     [['--consul', 'ftp://x'], /consul\.address is 'ftp:\/\/x': it must be/],
     [['--service', 'or ders'], /service is 'or ders': it must be/],

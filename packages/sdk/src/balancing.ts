@@ -9,7 +9,7 @@ export interface BalancingOptions {
   readonly service: string
   /** Undefined: the registry may choose. */
   readonly balancer: Balancer | undefined
-  /** Empty: as above. */
+  /** Empty: as above, whoever chose the balancer. */
   readonly hashOn: readonly HashPolicy[]
 }
 
@@ -52,7 +52,7 @@ export class Balancing {
 
   #choose(wish: LoadBalancerPolicy | undefined): Choice {
     const { balancer, hashOn, service } = this.#options
-    const asked = wish === undefined || balancer !== undefined ? undefined : balancerOf(wish)
+    const asked = wish === undefined ? undefined : balancerOf(wish)
     if (wish !== undefined && balancer === undefined && asked === undefined) {
       this.#logger.warn(
         { service, policy: wish.policy },

@@ -8,7 +8,7 @@ import { FairleadError } from './errors.js'
 import type { Handler } from './handler.js'
 import type { KeyHash } from './hashing/key-hash.js'
 import { withLastingHeaders } from './hashing/request-fields.js'
-import type { RequestHasher } from './hashing/request-hasher.js'
+import type { Caller, RequestHasher } from './hashing/request-hasher.js'
 import type { Deadlined, Deadlines } from './resilience/deadline.js'
 import { isReplayable, type FailedAttempt } from './resilience/retry.js'
 
@@ -21,6 +21,8 @@ export type CallOptions = Dispatcher.DispatchOptions & {
    * endpoint. An empty one counts as none.
    */
   readonly hashKey?: string | undefined
+  /** Who this request is made for: the part `sourceIp` of `hashOn`, and `SourceIP` of a service-resolver. */
+  readonly caller?: Caller | undefined
 }
 
 /** Who decides what becomes of a call. */

@@ -8,7 +8,7 @@ import { createClient, type Client, type ClientRequestOptions } from './client.j
 import { fixedResolver } from './discovery/fixed-resolver.js'
 import type { KeyHash } from './hashing/key-hash.js'
 import type { ClientOptions } from './options.js'
-import { keyHash } from './testing/index.js'
+import { FakeResolver, instanceAt, keyHash } from './testing/index.js'
 
 const cleanups: (() => Promise<unknown>)[] = []
 
@@ -127,6 +127,58 @@ class CountedHeaders {
   }
 }
 
+describe("what Consul's service-resolver says", () => {
+  const loadBalancer = {
+    policy: 'ring_hash',
+    hashPolicies: [{ field: 'header', name: 'x-user', terminal: false }],
+  } as const
+
+  /** The hash of a request of `ann`, as a balancer sees it that is given to the client. */
+  async function hashOfAnn(options: ClientOptions): Promise<KeyHash | undefined> {
+    const origin = await serve()
+    const resolver = new FakeResolver()
+    resolver.snapshot([instanceAt(origin)], { policy: { loadBalancer } })
+    let seen: KeyHash | undefined
+    const balancer: Balancer = (endpoints) => ({
+      pick: ({ hash }) => {
+        seen = hash && { high: hash.high, low: hash.low }
+        return endpoints[0]
+      },
+    })
+    await ask(client([], { resolver, balancer, ...options }), {
+      headers: { 'x-user': 'ann' },
+      caller: { address: '10.0.0.7' },
+    })
+    return seen
+  }
+
+  test('of keys counts also where the client was given a balancer', async () => {
+    expect(await hashOfAnn({})).toEqual(keyHash('ann'))
+  })
+
+  test('of keys does not count where the client was given its own', async () => {
+    expect(await hashOfAnn({ hashOn: [{ sourceIp: true }] })).toEqual(keyHash('10.0.0.7'))
+    expect(await hashOfAnn({ hashOn: [{ cookie: 'none' }] })).toBeUndefined()
+  })
+})
+
+test('a balancer that is not known is said once, and only where it would have been used', async () => {
+  const loadBalancer = { policy: 'newest', hashPolicies: [] }
+  for (const [options, warnings] of [
+    [{}, 1],
+    [{ balancer: 'maglev' }, 0],
+  ] as const) {
+    const logged: string[] = []
+    const log = (_: object, message: string): void => void logged.push(message)
+    const resolver = new FakeResolver()
+    resolver.snapshot([instanceAt(await serve())], { policy: { loadBalancer } })
+    const logger = { info: log, warn: log, error: log }
+    const orders = client([], { resolver, logger, ...options })
+    for (let n = 0; n < 3; n++) await ask(orders, { hashKey: 'ann' })
+    expect(logged.filter((message) => message.includes('not known here'))).toHaveLength(warnings)
+  }
+})
+
 describe('the hash is computed', () => {
   // Reads the hash, and hands a request to each endpoint in turn.
   const seen: (KeyHash | undefined)[] = []
@@ -140,13 +192,21 @@ describe('the hash is computed', () => {
 
   test('not at all for a balancer that does not ask', async () => {
     const headers = new CountedHeaders()
+    let addresses = 0
+    const caller = {
+      get address(): string {
+        addresses++
+        return '10.0.0.7'
+      },
+    }
     for (const balancer of Object.keys(balancers) as (keyof typeof balancers)[]) {
       if (balancer === 'ring_hash' || balancer === 'maglev') continue
-      const orders = client([await serve()], { balancer, hashOn: [{ header: 'x-user' }] })
+      const hashOn = [{ header: 'x-user' }, { sourceIp: true }] as const
+      const orders = client([await serve()], { balancer, hashOn })
       headers.reads = 0
-      await ask(orders, { headers })
+      await ask(orders, { headers, caller })
       // Once to send them.
-      expect([balancer, headers.reads]).toEqual([balancer, 1])
+      expect([balancer, headers.reads, addresses]).toEqual([balancer, 1, 0])
     }
   })
 

@@ -24,7 +24,7 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
   Dispatcher.RequestOptions<TOpaque>,
   'origin' | 'method'
 > &
-  Pick<CallOptions, 'timeoutMs' | 'hashKey'> & {
+  Pick<CallOptions, 'timeoutMs' | 'hashKey' | 'caller'> & {
     /** Default `GET`. */
     readonly method?: Dispatcher.HttpMethod
   }

@@ -44,6 +44,8 @@ test('what to hash by is taken in the terms of Consul', () => {
     { queryParameter: 'user id' },
     { path: true },
     { header: ':path' },
+    { pathname: true },
+    { sourceIp: true, terminal: true },
   ]
   expect(parse({ hashOn }).hashOn).toEqual([
     { field: 'header', name: 'X-User', terminal: true },
@@ -51,6 +53,8 @@ test('what to hash by is taken in the terms of Consul', () => {
     { field: 'query_parameter', name: 'user id', terminal: false },
     { field: 'header', name: ':path', terminal: false },
     { field: 'header', name: ':path', terminal: false },
+    { field: 'pathname', name: '', terminal: false },
+    { field: 'source_ip', name: '', terminal: true },
   ])
 })
 
@@ -191,6 +195,16 @@ test.each<[unknown, string]>([
     { hashOn: [{ queryParameter: '' }] },
     "hashOn[0].queryParameter is '': it must be a name that is not empty",
   ],
+  [
+    { hashOn: [{ path: true, pathname: true }] },
+    'hashOn[0] is { path: true, pathname: true }: it must be exactly',
+  ],
+  [
+    { hashOn: [{ cookie: 'a', sourceIp: true }] },
+    "hashOn[0] is { cookie: 'a', sourceIp: true }: it must be exactly",
+  ],
+  [{ hashOn: [{ sourceIp: '10.0.0.7' }] }, "hashOn[0].sourceIp is '10.0.0.7': it must be true, or left out"],
+  [{ hashOn: [{ pathname: '/' }] }, "hashOn[0].pathname is '/': it must be true, or left out"],
   [{ hashOn: [{ path: false }] }, 'hashOn[0].path is false: it must be true, or left out'],
   [{ hashOn: [{ path: true, terminal: 1 }] }, 'hashOn[0].terminal is 1: it must be true or false'],
   [{ retry: true }, 'retry is true: it must be false or an object of options'],

@@ -19,7 +19,7 @@ export class Clients {
 
   /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
   constructor(config: Config, logger: Logger) {
-    const { consul: address, datacenter, balancer, timeoutMs, maxServices, services } = config
+    const { consul: address, datacenter, balancer, hashOn, timeoutMs, maxServices, services } = config
     const failover = config.failover.map((elsewhere) => ({ datacenter: elsewhere }))
     this.#maxServices = maxServices
     this.#configured = new Set(services)
@@ -28,6 +28,7 @@ export class Clients {
     this.#options = {
       consul: { address, datacenter, failover, maxWatches },
       balancer,
+      hashOn,
       timeoutMs,
       idleMs: config.idleTimeoutMs,
       snapshot: config.snapshotDir === undefined ? undefined : { directory: config.snapshotDir },

@@ -44,6 +44,7 @@ const DEFAULTS: Config = {
   idleTimeoutMs: 600_000,
   services: [],
   balancer: undefined,
+  hashOn: [],
   timeoutMs: undefined,
   drainTimeoutMs: 30_000,
   maxServices: 100,
@@ -128,6 +129,13 @@ const ROWS: readonly Row[] = [
     other: 'least_request',
     parsed: { balancer: 'round_robin' },
   },
+  {
+    flag: '--hash-on',
+    env: 'FAIRLEAD_HASH_ON',
+    value: 'header:X-User, query:user,cookie:sid',
+    other: 'path',
+    parsed: { hashOn: [{ header: 'X-User' }, { queryParameter: 'user' }, { cookie: 'sid' }] },
+  },
   { flag: '--timeout', env: 'FAIRLEAD_TIMEOUT', value: '1', other: '2', parsed: { timeoutMs: 1 } },
   {
     flag: '--drain-timeout',
@@ -174,6 +182,11 @@ describe('a setting', () => {
     expect(parse('--service', 'a', '--service', 'b,c').services).toEqual(['a', 'b', 'c'])
   })
 
+  test('--hash-on can be repeated', () => {
+    const { hashOn } = parse('--hash-on', 'path', '--hash-on', 'header:a,source_ip')
+    expect(hashOn).toEqual([{ pathname: true }, { header: 'a' }, { sourceIp: true }])
+  })
+
   test.each(Object.keys(balancers))('--balancer %s', (balancer) => {
     expect(parse('--balancer', balancer).balancer).toBe(balancer)
   })
@@ -205,6 +218,14 @@ const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
   ),
   ...['0', '10001', 'many'].map(
     (value) => ['--max-services', value, 'It must be a whole number from 1 to 10000.'] as const,
+  ),
+  ...['', 'x-user', 'header:', 'header:a,sourceip', 'path,'].map(
+    (value) =>
+      [
+        '--hash-on',
+        value,
+        'It must be header:NAME, cookie:NAME, query:NAME, path or source_ip, and "',
+      ] as const,
   ),
   ['--balancer', 'fastest', `Allowed choices are ${Object.keys(balancers).join(', ')}.`],
   ['--log-level', 'loud', 'Allowed choices are debug, info, warn, error.'],
@@ -245,6 +266,7 @@ describe('help', () => {
     }
     for (const said of [
       'x-fairlead-error',
+      'X-Forwarded-For',
       'fairlead-service: orders',
       '/readyz',
       'CONSUL_HTTP_TOKEN',

@@ -1,5 +1,6 @@
-import { balancers, type BalancerName } from '@fairlead/sdk'
+import { balancers, type BalancerName, type HashPolicyOption } from '@fairlead/sdk'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { collectHashOn } from './hash-on.js'
 
 /** A place to listen on. */
 export interface Listen {
@@ -29,6 +30,8 @@ export interface Config {
   readonly services: readonly string[]
   /** Undefined: what Consul's service-resolver says, else the SDK's default. */
   readonly balancer: BalancerName | undefined
+  /** What `ring_hash` and `maglev` go by; empty: as for the balancer, else nothing. */
+  readonly hashOn: readonly HashPolicyOption[]
   /** From a request to the head of its response, in milliseconds; undefined: as for the balancer. */
   readonly timeoutMs: number | undefined
   /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
@@ -60,6 +63,16 @@ What Fairlead itself answers when there is no response to pass on
   503 CIRCUIT_OPEN        every instance has failed too often just now
   503 OVERLOADED          more services than --max-services
   504 DEADLINE_EXCEEDED   no response within --timeout
+
+What ring_hash and maglev go by (--hash-on): all parts that a request has count together, and a request
+that has none goes to any instance:
+  header:NAME  the header; several of one name count in any order
+  cookie:NAME  the cookie
+  query:NAME   the first query parameter of that name, as it stands in the path
+  path         the path without its query (header::path is the path with it)
+  source_ip    the last address of X-Forwarded-For, else that of the connection: whoever connects to a
+               sidecar is the application beside it, and the last address is what its own front saw;
+               without the header that is 127.0.0.1 on every host, and so one instance for all of them
 
 Asked on the admin address:
   /healthz    200 while the process is up
@@ -136,6 +149,15 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     )
     .addOption(
       new Option(
+        '--hash-on <part>',
+        'what ring_hash and maglev go by, as below; repeat it, or separate by commas',
+      )
+        .env('FAIRLEAD_HASH_ON')
+        .default([], "what Consul's service-resolver says, else nothing")
+        .argParser(collectHashOn),
+    )
+    .addOption(
+      new Option(
         '--timeout <ms>',
         "until the head of a response, all attempts included (default: Consul's service-resolver, else 30000)",
       )
@@ -183,6 +205,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     idleTimeoutMs: parsed.idleTimeout,
     services: parsed.service,
     balancer: parsed.balancer,
+    hashOn: parsed.hashOn,
     timeoutMs: parsed.timeout,
     drainTimeoutMs: parsed.drainTimeout,
     maxServices: parsed.maxServices,

@@ -13,9 +13,12 @@ export interface LoadBalancerPolicy {
 
 /** One part of a request's hash key; names as in Consul's `HashPolicies`. */
 export interface HashPolicy {
-  /** `source_ip` is never found: a client does not know for whom it asks. Requests can have a `hashKey` instead. */
-  readonly field: 'header' | 'cookie' | 'query_parameter' | 'source_ip'
-  /** Empty for `source_ip`. */
+  /**
+   * `source_ip` is found only in requests that have a `caller`: a client does not know for whom it asks.
+   * `pathname`, the path without its query, is ours: Consul has no name for it.
+   */
+  readonly field: 'header' | 'cookie' | 'query_parameter' | 'source_ip' | 'pathname'
+  /** Empty for `source_ip` and `pathname`. */
   readonly name: string
   /** No later part counts once this one has been found. */
   readonly terminal: boolean

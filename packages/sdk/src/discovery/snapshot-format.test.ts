@@ -26,7 +26,10 @@ const saved: Saved = {
       loadBalancer: {
         policy: 'ring_hash',
         minimumRingSize: 64,
-        hashPolicies: [{ field: 'header', name: 'x-user', terminal: true }],
+        hashPolicies: [
+          { field: 'header', name: 'x-user', terminal: true },
+          { field: 'pathname', name: '', terminal: false },
+        ],
       },
     },
   },

@@ -34,7 +34,7 @@ const policySchema = v.object({
       maximumRingSize: amount,
       hashPolicies: v.array(
         v.object({
-          field: v.picklist(['header', 'cookie', 'query_parameter', 'source_ip']),
+          field: v.picklist(['header', 'cookie', 'query_parameter', 'source_ip', 'pathname']),
           name: v.string(),
           terminal: v.boolean(),
         }),

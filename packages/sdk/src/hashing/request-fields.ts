@@ -54,6 +54,11 @@ export function pathOf({ path, query }: RequestFields): string {
   return text === '' ? path : `${path}?${text}`
 }
 
+/** The path as it will be sent, without its query. */
+export function pathnameOf({ path }: RequestFields): string {
+  return path.slice(0, endOf(path, '?', 0))
+}
+
 /** Headers that can be read once only are stored: reading them for the hash would leave none to be sent. */
 export function withLastingHeaders<T extends RequestFields>(request: T): T {
   const { headers } = request

@@ -152,7 +152,40 @@ describe('a query parameter', () => {
   })
 })
 
-test('an address is never found: a client has no other than its own', () => {
+describe('a path without its query', () => {
+  const policies = [by('pathname')]
+
+  test.each([
+    ['/a/b', '/a/b'],
+    ['/a/b?', '/a/b'],
+    ['/a/b?c=1?d', '/a/b'],
+    ['/?/a', '/'],
+    ['*', '*'],
+  ])('%j', (path, pathname) => {
+    expect(hashOf(policies, { path })).toBe(xxh64(pathname))
+  })
+
+  test("leaves undici's query out", () => {
+    expect(hashOf(policies, { path: '/a', query: { b: 1 } })).toBe(xxh64('/a'))
+  })
+})
+
+test("an address is the caller's", () => {
+  const policies = [by('source_ip')]
+  expect(hashOf(policies, { caller: { address: '10.0.0.7' } })).toBe(xxh64('10.0.0.7'))
+  const several = [by('source_ip'), by('header', 'a')]
+  const request = { caller: { address: '10.0.0.7' }, headers: { a: 'x' } }
+  expect(hashOf(several, request)).toBe(rotated(xxh64('10.0.0.7')) ^ xxh64('x'))
+})
+
+test.each([undefined, '', 7 as unknown as string, null as unknown as string])(
+  'an address that is %j is none',
+  (address) => {
+    expect(hashOf([by('source_ip')], { caller: { address } })).toBeUndefined()
+  },
+)
+
+test('an address is not found without a caller: a client has no other than its own', () => {
   expect(hashOf([by('source_ip')], {})).toBeUndefined()
   expect(hashOf([by('source_ip'), by('header', 'a')], { headers: { a: 'x' } })).toBe(xxh64('x'))
 })

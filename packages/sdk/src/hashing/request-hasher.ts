@@ -3,6 +3,7 @@ import type { KeyHashTarget } from './key-hash.js'
 import {
   cookieValue,
   headerValues,
+  pathnameOf,
   pathOf,
   queryValue,
   type RequestFields,
@@ -10,10 +11,17 @@ import {
 } from './request-fields.js'
 import { Xxh64 } from './xxh64.js'
 
+/** Who a request is made for, where a program makes it for somebody else. */
+export interface Caller {
+  /** An address as text, such as `10.0.0.7`. Read only when a balancer asks for it: it may be a getter. */
+  readonly address: string | undefined
+}
+
 /** A request as far as its key goes. */
 export interface KeyedRequest extends RequestFields {
   /** The key itself; goes before all policies. */
   readonly hashKey?: string | undefined
+  readonly caller?: Caller | undefined
 }
 
 /**
@@ -75,9 +83,10 @@ export class RequestHasher {
         return this.#hashValues(cookieValue(headerValues(request.headers, 'cookie'), name))
       case 'query_parameter':
         return this.#hashValues(queryValue(pathOf(request), name))
+      case 'pathname':
+        return this.#hashValues(pathnameOf(request))
       case 'source_ip':
-        // A client is the source itself; there is no address to tell its callers apart by.
-        return false
+        return this.#hashValues(addressOf(request.caller))
     }
   }
 
@@ -99,6 +108,12 @@ export class RequestHasher {
     }
     return true
   }
+}
+
+/** Without a caller, the client is the source itself, and there is no address to tell its callers apart by. */
+function addressOf(caller: Caller | undefined): string | undefined {
+  const address = caller?.address
+  return typeof address === 'string' && address !== '' ? address : undefined
 }
 
 /** Names of HTTP/2 under which Envoy's users, and so Consul's, hash by the path or the method. */

@@ -1,11 +1,20 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import { toDispatchHandler, type Abort, type Client, type Handler, type Logger } from '@fairlead/sdk'
+import {
+  toDispatchHandler,
+  type Abort,
+  type Caller,
+  type CallOptions,
+  type Client,
+  type Handler,
+  type Logger,
+} from '@fairlead/sdk'
 import { errorResponse, type ErrorResponse } from './error-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders } from './headers.js'
 import { endAtEndOfTurn } from './end-of-turn.js'
 import { takeBody } from './request-body.js'
 import type { Route } from './route.js'
+import { sourceAddress } from './source-address.js'
 
 /** Up to here copying a body costs less than a system call of its own. */
 const JOINED_BYTES = 16 * 1024
@@ -40,7 +49,7 @@ export function respondError(response: ServerResponse, error: ErrorResponse): vo
 }
 
 /** Writes what undici reads straight to the response: no stream stands in between. */
-class Forwarding implements Handler {
+class Forwarding implements Handler, Caller {
   readonly #response: ServerResponse
   readonly #service: string
   readonly #logger: Logger
@@ -74,15 +83,19 @@ class Forwarding implements Handler {
 
   send(request: IncomingMessage, route: Route, client: Client, body: Buffer | Readable | null): void {
     const { method = 'GET', headers, rawHeaders } = request
-    client.dispatcher.dispatch(
-      {
-        method,
-        path: route.path,
-        headers: forwardedRequestHeaders(rawHeaders, headers.connection, route.host),
-        body,
-      },
-      toDispatchHandler(this),
-    )
+    const options: CallOptions = {
+      method,
+      path: route.path,
+      headers: forwardedRequestHeaders(rawHeaders, headers.connection, route.host),
+      body,
+      caller: this,
+    }
+    client.dispatcher.dispatch(options, toDispatchHandler(this))
+  }
+
+  /** Worked out only for a balancer that asks. */
+  get address(): string | undefined {
+    return sourceAddress(this.#response.req)
   }
 
   onConnect(abort: Abort): void {

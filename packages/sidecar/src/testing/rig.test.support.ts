@@ -138,6 +138,7 @@ export const CONFIG: Config = {
   services: [],
   // Takes turns, so that a test knows who is asked.
   balancer: 'round_robin',
+  hashOn: [],
   timeoutMs: 5000,
   drainTimeoutMs: 0,
   maxServices: 10,
@@ -230,6 +231,8 @@ export interface Sending {
   readonly headers?: http.OutgoingHttpHeaders | readonly string[]
   readonly body?: string | Buffer
   readonly agent?: http.Agent
+  /** Whom it comes from: on Linux all of 127.0.0.0/8 is this machine. */
+  readonly localAddress?: string
 }
 
 export interface Received {
@@ -251,6 +254,7 @@ export async function send(port: number, options: Sending = {}): Promise<Receive
     path,
     headers: headers as http.OutgoingHttpHeaders,
     agent,
+    localAddress: options.localAddress,
   })
   request.end(body)
   return received(request)
