@@ -70,9 +70,8 @@ that has none goes to any instance:
   cookie:NAME  the cookie
   query:NAME   the first query parameter of that name, as it stands in the path
   path         the path without its query (header::path is the path with it)
-  source_ip    the last address of X-Forwarded-For, else that of the connection: whoever connects to a
-               sidecar is the application beside it, and the last address is what its own front saw;
-               without the header that is 127.0.0.1 on every host, and so one instance for all of them
+  source_ip    the last address of X-Forwarded-For, which is what the application's own front saw, else that
+               of the connection; a loopback address is none, being the same for every host
 
 Asked on the admin address:
   /healthz    200 while the process is up

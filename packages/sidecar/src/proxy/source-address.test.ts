@@ -9,8 +9,17 @@ import { sourceAddress } from './source-address.js'
 const port = async (): Promise<number> =>
   (await serve((request, response) => response.end(String(sourceAddress(request))))).port
 
-async function seen(headers: readonly string[], localAddress = '127.0.0.1'): Promise<string> {
-  return (await send(await port(), { headers: ['host', 'orders', ...headers], localAddress })).text
+async function seen(headers: readonly string[]): Promise<string> {
+  return (await send(await port(), { headers: ['host', 'orders', ...headers] })).text
+}
+
+/** A request on a connection from there. */
+function from(remoteAddress: string | undefined, forwarded?: string): IncomingMessage {
+  const request = new IncomingMessage(
+    Object.defineProperty(new Socket(), 'remoteAddress', { value: remoteAddress }),
+  )
+  if (forwarded !== undefined) request.headers['x-forwarded-for'] = forwarded
+  return request
 }
 
 describe('X-Forwarded-For', () => {
@@ -43,14 +52,25 @@ describe('X-Forwarded-For', () => {
     '10.0.0.7 10.0.0.8',
     'for=10.0.0.7',
   ])('is as if it were not there: %j', async (list) => {
-    expect(await seen(['x-forwarded-for', list], '127.0.0.9')).toBe('127.0.0.9')
+    expect(await seen(['x-forwarded-for', list])).toBe('undefined')
+    expect(sourceAddress(from('10.0.0.9', list))).toBe('10.0.0.9')
   })
 })
 
-test('without it the address is that of the connection', async () => {
-  expect(await seen([], '127.0.0.8')).toBe('127.0.0.8')
-  expect(await seen(['forwarded', 'for=10.0.0.7', 'x-real-ip', '10.0.0.7'], '127.0.0.8')).toBe('127.0.0.8')
-})
+test.each([
+  ['10.0.0.9', '10.0.0.9'],
+  ['::ffff:10.0.0.9', '10.0.0.9'],
+  ['2001:db8:0::9', '2001:db8::9'],
+  ['127.0.0.1', undefined],
+  ['127.9.9.9', undefined],
+  ['::ffff:127.0.0.1', undefined],
+  ['::1', undefined],
+])(
+  'without it the address is that of the connection, and none where that is a loopback: %s',
+  (peer, address) => {
+    expect(sourceAddress(from(peer))).toBe(address)
+  },
+)
 
 test('there is none without a connection', () => {
   expect(sourceAddress(new IncomingMessage(new Socket()))).toBeUndefined()

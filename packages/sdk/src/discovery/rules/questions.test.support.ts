@@ -136,6 +136,7 @@ export const questions: readonly Rule[] = [
     script: [answer(1, one)],
     sees: [
       /^stale: AGENT could not be reached: consul\.tokenFile .*token cannot be read: ENOENT/,
+      /^stale: AGENT could not be reached: consul\.tokenFile .*token cannot be read: ENOENT/,
       () => {
         writeFileSync(tokenFile, 'first')
         onTestFinished(() => rmSync(tokenFile))

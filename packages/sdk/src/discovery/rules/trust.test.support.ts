@@ -221,6 +221,7 @@ export const trust: readonly Rule[] = [
       `set of 1; ${isCutOff}`,
       ({ agent }) => agent.stop(),
       /could not be reached/,
+      /could not be reached/,
       ({ agent }) => {
         agent.say({})
         return agent.resume()
