@@ -73,6 +73,11 @@ export async function deregister(agent: AnAgent, id: string): Promise<void> {
   await asking(agent, (consul) => consul.agent.service.deregister(options))
 }
 
+/** Takes one check out of the agent, and leaves its service. */
+export async function deregisterCheck(agent: AnAgent, checkId: string): Promise<void> {
+  await ask(agent, `agent/check/deregister/${encodeURIComponent(checkId)}`, { method: 'PUT', timeoutMs })
+}
+
 /** Puts one service into maintenance, or takes it out. */
 export async function maintenance(agent: AnAgent, id: string, on: boolean, reason = 'test'): Promise<void> {
   const options = { id, enable: on, reason, timeout: timeoutMs }
