@@ -1,9 +1,9 @@
 import { expect } from 'vitest'
- 
+
 import { register } from '../../registration/register.js'
- 
+
 import type { RegisterOptions } from '../../registration/options.js'
- 
+
 import type { Registration } from '../../registration/registration.js'
 import { FakeAgent, letGo } from '../../testing/fake-agent.test.support.js'
 import { seededRandom } from '../../testing/index.js'
