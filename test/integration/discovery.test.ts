@@ -205,6 +205,19 @@ describe('what is left out', () => {
     await ask(client)
   })
 
+  test('what speaks Connect itself is one of the others, unless the filter says otherwise', async () => {
+    await using service = new TestService(agent)
+    await service.add('plain', { port: 8080 })
+    await service.add('native', { port: 8081, native: true })
+    await using everyone = clientOf(service)
+    await everyone.ready()
+    expect(originsOf(everyone)).toEqual(['http://127.0.0.1:8081', 'http://127.0.0.1:8080'])
+    const filter = 'Service.Connect.Native != true'
+    await using outsider = clientOf(service, { consul: { address: agent, filter } })
+    await outsider.ready()
+    expect(originsOf(outsider)).toEqual(['http://127.0.0.1:8080'])
+  })
+
   test('what is deregistered is gone, and requests in flight on it finish', async () => {
     await using service = new TestService(agent)
     let release = (): void => undefined

@@ -17,6 +17,7 @@ import { createToken } from '../support/consul/acl.js'
 import { query } from '../support/consul/agent-api.js'
 import {
   deregister,
+  deregisterCheck,
   health,
   maintenance,
   uniqueService,
@@ -246,6 +247,24 @@ describe('an agent that has forgotten', () => {
     await deregister(agent, registration.id)
     const entry = await entryOf(name, ({ Service }) => Service.Weights.Passing === 5)
     expect(statusesOf(entry)).toEqual(['warning'])
+  })
+
+  test('a check of its own, by someone’s hand, gets it again', async () => {
+    const name = uniqueService('orders')
+    await using server = await startHttpServer()
+    const checks = [
+      { kind: 'tcp', intervalMs: 1000 },
+      { kind: 'http', url: '/health', intervalMs: 1000 },
+    ] as const
+    const registration = start({ name, port: server.port, checks })
+    await registration.ready()
+    const passing = (entry: HealthEntry): boolean => statusesOf(entry).join() === 'passing,passing'
+    await entryOf(name, passing)
+    const lost = `service:${registration.id}:2`
+    const has = ({ Checks }: HealthEntry): boolean => Checks.some(({ CheckID }) => CheckID === lost)
+    await deregisterCheck(agent, lost)
+    await entryOf(name, (entry) => !has(entry))
+    await entryOf(name, (entry) => has(entry) && passing(entry))
   })
 
   test('with all its data gets it all again, and is warned of once while it is down', async () => {

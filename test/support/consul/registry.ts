@@ -28,6 +28,8 @@ export interface Registration {
   readonly check?: Check
   readonly meta?: Readonly<Record<string, string>>
   readonly tags?: readonly string[]
+  /** It takes Connect's mTLS by itself. */
+  readonly native?: boolean
 }
 
 /** One entry of `/v1/health/service/:service`, as far as tests read it. */
@@ -63,6 +65,7 @@ export async function register(agent: AnAgent, service: Registration): Promise<v
       Check: service.check,
       Meta: service.meta,
       Tags: service.tags,
+      Connect: service.native && { Native: true },
     },
     timeoutMs,
   })
@@ -71,6 +74,11 @@ export async function register(agent: AnAgent, service: Registration): Promise<v
 export async function deregister(agent: AnAgent, id: string): Promise<void> {
   const options = { id, timeout: timeoutMs }
   await asking(agent, (consul) => consul.agent.service.deregister(options))
+}
+
+/** Takes one check out of the agent, and leaves its service. */
+export async function deregisterCheck(agent: AnAgent, checkId: string): Promise<void> {
+  await ask(agent, `agent/check/deregister/${encodeURIComponent(checkId)}`, { method: 'PUT', timeoutMs })
 }
 
 /** Puts one service into maintenance, or takes it out. */

@@ -7,8 +7,6 @@ import type { IncomingHttpHeaders } from 'node:http'
 export interface AnswerHead {
   /** `X-Consul-Index`. */
   readonly index: number | undefined
-  /** `X-Consul-ContentHash`: what blocking queries on the agent's own state wait on, in place of an index. */
-  readonly contentHash: string | undefined
   /** `X-Consul-KnownLeader`. */
   readonly knownLeader: boolean | undefined
   /** `X-Consul-LastContact`: how long the server that answered has heard nothing of the leader, in milliseconds. */
@@ -23,10 +21,8 @@ export interface AnswerHead {
 
 /** Reads the headers of an answer. Pure. */
 export function answerHead(headers: IncomingHttpHeaders): AnswerHead {
-  const contentHash = headers['x-consul-contenthash']
   return {
     index: wholeNumber(headers['x-consul-index']),
-    contentHash: typeof contentHash === 'string' ? contentHash : undefined,
     knownLeader: truth(headers['x-consul-knownleader']),
     lastContactMs: wholeNumber(headers['x-consul-lastcontact']),
     ageMs: milliseconds(headers.age),

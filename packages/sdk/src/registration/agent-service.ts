@@ -42,7 +42,7 @@ export class AgentService {
   }
 
   /**
-   * What the agent thinks of each of its checks.
+   * What the agent thinks of each check that it has of it, those of the node as well.
    *
    * @throws ForgottenError
    */
@@ -57,8 +57,8 @@ export class AgentService {
     const statuses = new Map<string, CheckStatus>()
     for (const check of list(this.#parse(body, statusCode)['Checks'])) {
       const { CheckID: id, Status: status } = asJson(check)
-      if (status === 'passing' || status === 'warning' || status === 'critical')
-        statuses.set(text(id), status)
+      // A status that is none of Consul's cannot be trusted with requests.
+      statuses.set(text(id), status === 'passing' || status === 'warning' ? status : 'critical')
     }
     return statuses
   }

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
-import { isAborted, sleep, type Clock } from '../clock.js'
+import { sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
 import type { Logger } from '../logger.js'
 import type { ParsedDrainOptions } from './drain-options.js'
+import { inTime } from './in-time.js'
 import { isSeenByClients } from './propagation.js'
 import type { Upkeep } from './upkeep.js'
 
@@ -89,24 +90,5 @@ async function announce(
   } finally {
     clock.clearTimer(timer)
     deadline.removeEventListener('abort', abort)
-  }
-}
-
-/** Resolves to true when it has ended, to false at the deadline; rejects with it. */
-async function inTime(work: Promise<unknown>, deadline: AbortSignal): Promise<boolean> {
-  if (isAborted(deadline)) {
-    // Begun too late to be waited for: how it ends concerns nobody.
-    work.catch(() => undefined)
-    return false
-  }
-  let giveUp: (() => void) | undefined
-  const late = new Promise<boolean>((resolve) => {
-    giveUp = () => resolve(false)
-    deadline.addEventListener('abort', giveUp)
-  })
-  try {
-    return await Promise.race([work.then(() => true), late])
-  } finally {
-    if (giveUp !== undefined) deadline.removeEventListener('abort', giveUp)
   }
 }

@@ -3,7 +3,8 @@ import { Agent, createServer, get, type IncomingMessage, type RequestListener, t
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Logger } from '../logger.js'
-import { ManualClock } from '../testing/index.js'
+import { FakeAgent, letGo } from '../testing/fake-agent.test.support.js'
+import { ManualClock, seededRandom } from '../testing/index.js'
 import { until } from '../testing/until.test.support.js'
 import {
   gracefulShutdown,
@@ -11,6 +12,7 @@ import {
   type GracefulShutdownOptions,
   type ShutdownReport,
 } from './graceful-shutdown.js'
+import { register } from './register.js'
 
 // What becomes of the process is the matter of test/integration/graceful-shutdown.test.ts, in processes of their own.
 
@@ -54,6 +56,10 @@ function prepare(options: GracefulShutdownOptions = {}): GracefulShutdown {
     signals: ['SIGUSR2'],
     ...options,
   }))
+}
+
+function fail(): never {
+  throw new Error('one')
 }
 
 /** Sends a request; resolves with the response when its head is there. */
@@ -138,11 +144,87 @@ describe('what the application does with it', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('harms nobody when it fails', async () => {
+  test('at the signal delays nothing, and is waited for as a request in flight is', async () => {
+    let finish = (): void => undefined
+    let ended = false
+    const ending = prepare({ onSignal: () => new Promise<void>((resolve) => (finish = resolve)) }).begin()
+    void ending.then(() => (ended = true))
+    await until(() => !server.listening)
+    await clock.advance(24_999)
+    expect(ended).toBe(false)
+    finish()
+    expect(await ending).toEqual({ signal: undefined, drain: undefined, finished: true })
+    expect(lines).toEqual([])
+    expect(clock.pending).toBe(0)
+  })
+
+  test.for([
+    ['meanwhile', undefined],
+    ['when all the time is gone already', 3000],
+  ] as const)('at the signal is not waited for beyond the deadline: it comes %s', async ([, settleMs]) => {
+    const reports: ShutdownReport[] = []
     const ending = prepare({
-      onSignal: () => {
-        throw new Error('one')
-      },
+      deadlineMs: 2000,
+      settleMs,
+      onSignal: () => new Promise(() => undefined),
+      onDrained: (report) => void reports.push(report),
+    }).begin()
+    await clock.advance(1999)
+    expect(lines).toEqual([])
+    await clock.advance(1)
+    expect(await ending).toEqual({ signal: undefined, drain: undefined, finished: false })
+    expect(reports).toHaveLength(1)
+    expect(lines.at(-1)).toBe(
+      'warn: onSignal has not ended at the deadline of the shutdown (deadlineMs): it is not waited for {"deadlineMs":2000}',
+    )
+    expect(clock.pending).toBe(0)
+  })
+
+  test('that ended in time is not said to be late where the deadline comes for others', async () => {
+    const ending = prepare({ deadlineMs: 2000, settleMs: 3000, onSignal: () => Promise.resolve() }).begin()
+    await clock.advance(2000)
+    expect(await ending).toMatchObject({ finished: false })
+    expect(lines.join()).not.toContain('onSignal')
+  })
+
+  test('at the signal holds up no registration: it is gone after the deadline', async () => {
+    const agent = await FakeAgent.start('o1')
+    const registration = register({
+      name: 'orders',
+      port,
+      id: 'o1',
+      consul: { address: agent.address },
+      clock,
+      logger,
+      random: seededRandom(1),
+    })
+    try {
+      await registration.ready()
+      const ending = prepare({
+        registration,
+        deadlineMs: 2000,
+        confirmMs: 0,
+        settleMs: 0,
+        onSignal: () => new Promise(() => undefined),
+      }).begin()
+      expect(registration.inspect().state).toBe('draining')
+      await clock.advance(0)
+      await until(() => !server.listening)
+      expect(agent.names).not.toContain('deregister')
+      await clock.advance(2000)
+      expect(await ending).toMatchObject({ finished: false, drain: { finished: false, deregistered: true } })
+    } finally {
+      await letGo(registration, clock)
+      await agent.close()
+    }
+  })
+
+  test.for<readonly [string, () => Promise<void>]>([
+    ['at once', () => fail()],
+    ['later', () => Promise.reject(new Error('one'))],
+  ])('harms nobody when it fails %s', async ([, thrower]) => {
+    const ending = prepare({
+      onSignal: thrower,
       onDrained: () => Promise.reject(new Error('two')),
     }).begin()
     expect(await ending).toMatchObject({ finished: true })

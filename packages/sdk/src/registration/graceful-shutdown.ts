@@ -7,6 +7,7 @@ import { count, flag, group, having, LONGEST_MS } from '../option-schemas.js'
 import { invalidOption } from '../invalid-option.js'
 import { refusal } from '../refusal.js'
 import type { DrainReport } from './drain.js'
+import { inTime } from './in-time.js'
 import type { Registration } from './registration.js'
 import { ServerTraffic, type AnyHttpServer } from './server-traffic.js'
 
@@ -16,7 +17,7 @@ export interface ShutdownReport {
   readonly signal: NodeJS.Signals | undefined
   /** How the instance left Consul; undefined: it was not registered. */
   readonly drain: DrainReport | undefined
-  /** Did all that was in flight finish before the deadline? */
+  /** Did all that was in flight finish before the deadline, `onSignal` included? */
   readonly finished: boolean
 }
 
@@ -42,8 +43,12 @@ export interface GracefulShutdownOptions {
    * in `Keep-Alive: timeout=5`.
    */
   readonly idleMs?: number | undefined
-  /** At the signal: for whatever would go on for ever, such as WebSockets and event streams, to come to an end. */
-  readonly onSignal?: ((signal: NodeJS.Signals | undefined) => void) | undefined
+  /**
+   * At the signal: for whatever would go on for ever, such as WebSockets and event streams, to come to an end. It delays
+   * nothing: the drain begins beside it. A promise that it returns is waited for as a request in flight is, until the
+   * deadline.
+   */
+  readonly onSignal?: ((signal: NodeJS.Signals | undefined) => unknown) | undefined
   /** After all that, before the process ends: to close what requests needed. Not waited for longer than 4 s past `deadlineMs`. */
   readonly onDrained?: ((report: ShutdownReport) => Promise<void> | void) | undefined
   /** Raise the signal again when all is done, so that the process ends by it. Default true. */
@@ -67,6 +72,9 @@ const AFTERWARDS_MS = 4000
 
 // Lines that a logger is still writing on another thread, as pino does, and that a signal does not wait for.
 const FLUSH_MS = 50
+
+const BROKEN_OFF = 'requests in flight at the deadline of the shutdown (deadlineMs): they are broken off'
+const LATE_HOOK = 'onSignal has not ended at the deadline of the shutdown (deadlineMs): it is not waited for'
 
 // Marks listeners of this kind among all of a signal's, also those of another copy of this package.
 const brand = Symbol.for('fairlead.shutdown')
@@ -145,6 +153,8 @@ class ServerShutdown implements GracefulShutdown {
   readonly #traffic: ServerTraffic
   #done: Promise<ShutdownReport> | undefined
   #signalled = false
+  /** Is `onSignal` still at it? */
+  #signalling = false
 
   constructor(server: AnyHttpServer, options: ParsedShutdown) {
     this.#options = options
@@ -181,10 +191,13 @@ class ServerShutdown implements GracefulShutdown {
   async #run(name: NodeJS.Signals | undefined): Promise<ShutdownReport> {
     const { onSignal, onDrained, deadlineMs } = this.#options
     const begun = this.#clock.now()
-    await this.#hook('onSignal', () => onSignal?.(name))
+    this.#signalling = true
+    const signalled = this.#hook('onSignal', () => onSignal?.(name)).then(() => {
+      this.#signalling = false
+    })
     let report: ShutdownReport
     try {
-      report = { signal: name, ...(await this.#drain()) }
+      report = { signal: name, ...(await this.#drain(signalled)) }
     } catch (error) {
       this.#logger.error(
         { reason: reasonOf(asError(error)) },
@@ -202,13 +215,12 @@ class ServerShutdown implements GracefulShutdown {
     return report
   }
 
-  async #drain(): Promise<Omit<ShutdownReport, 'signal'>> {
-    const { registration, deadlineMs, confirmMs, settleMs, idleMs } = this.#options
+  /** @param signalled Resolves with the end of `onSignal`. */
+  async #drain(signalled: Promise<void>): Promise<Omit<ShutdownReport, 'signal'>> {
+    const { registration, deadlineMs, confirmMs, settleMs } = this.#options
     const finish = async (deadline: AbortSignal): Promise<void> => {
-      const broken = (): void => this.#reportBroken()
-      if (deadline.aborted) broken()
-      else deadline.addEventListener('abort', broken)
-      await this.#traffic.end(idleMs, deadline)
+      await Promise.all([inTime(signalled, deadline), this.#endTraffic(deadline)])
+      if (this.#signalling) this.#logger.warn({ deadlineMs }, LATE_HOOK)
     }
     if (registration !== undefined) {
       const drain = await registration.drain({ deadlineMs, confirmMs, settleMs, finish })
@@ -222,15 +234,17 @@ class ServerShutdown implements GracefulShutdown {
     return { drain: undefined, finished: !deadline.signal.aborted }
   }
 
-  #reportBroken(): void {
-    const { deadlineMs } = this.#options
-    this.#logger.warn(
-      { inflight: this.#traffic.inflight, deadlineMs },
-      'requests in flight at the deadline of the shutdown (deadlineMs): they are broken off',
-    )
+  async #endTraffic(deadline: AbortSignal): Promise<void> {
+    const { deadlineMs, idleMs } = this.#options
+    const broken = (): void => this.#logger.warn({ inflight: this.#traffic.inflight, deadlineMs }, BROKEN_OFF)
+    if (deadline.aborted) broken()
+    else deadline.addEventListener('abort', broken)
+    await this.#traffic.end(idleMs, deadline)
+    // The deadline may still come, for what else is waited for.
+    deadline.removeEventListener('abort', broken)
   }
 
-  async #hook(what: string, call: () => Promise<void> | void): Promise<void> {
+  async #hook(what: string, call: () => unknown): Promise<void> {
     try {
       await call()
     } catch (error) {

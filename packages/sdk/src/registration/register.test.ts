@@ -53,6 +53,13 @@ function fixed(value: number): Random {
 const EARLIEST = fixed(0)
 const LATEST = fixed(1 - 1e-6)
 
+/** The answer of an agent that thinks so of an instance, and of each of these checks. */
+function seenAs(status: string, checks: Readonly<Record<string, string>>): string {
+  const entries = Object.entries(checks)
+  const Checks = entries.map(([CheckID, Status]) => ({ CheckID, Status }))
+  return JSON.stringify({ AggregatedStatus: status, Checks })
+}
+
 async function start(
   options: Partial<RegisterOptions> = {},
   prepare: (agent: FakeAgent) => void = () => undefined,
@@ -390,12 +397,71 @@ describe('an agent that fails later', () => {
     expect(agent.calls[4]?.body).toMatchObject({ Checks: [{ Status: 'passing' }] })
   })
 
+  test('but has lost a check of the agent’s own is registered with again, with what it thought of each', async () => {
+    const checks = [{ kind: 'tcp' }, { kind: 'http', url: '/health', initialStatus: 'warning' }] as const
+    const registration = await start({ checks, random: EARLIEST })
+    const [first, second] = ['service:o1:1', 'service:o1:2']
+    agent.next('status', refuse(200, seenAs('passing', { [first]: 'critical', [second]: 'passing' })))
+    await registration.ready()
+    await settled(3)
+    agent.next('status', refuse(200, seenAs('passing', { serfHealth: 'passing', [first]: 'passing' })))
+    await clock.advance(4000)
+    await settled(7)
+    expect(agent.names.slice(3)).toEqual(['status', 'register', 'maintenance', 'status'])
+    expect(agent.calls[4]?.body).toMatchObject({
+      Checks: [
+        { CheckID: first, Status: 'passing' },
+        { CheckID: second, Status: 'passing' },
+      ],
+    })
+    expect(lines).toEqual([
+      'info: registered',
+      expect.stringMatching(
+        /^warn: Consul at .* does not know check service:o1:2 of o1: the instance is registered again/,
+      ),
+    ])
+    // Found complete, it is left in peace.
+    await clock.advance(4000)
+    await settled(8)
+    expect(registration.inspect().state).toBe('registered')
+  })
+
+  test('and has lost a check of what drains is told of the maintenance all the same', async () => {
+    const registration = await start({ checks: [{ kind: 'tcp' }], random: EARLIEST })
+    await registration.ready()
+    await settled(3)
+    let look: (() => void) | undefined
+    agent.next('status', (_, response) => (look = () => response.end(seenAs('passing', {}))))
+    await clock.advance(4000)
+    await until(() => look !== undefined)
+    const draining = registration.drain({ confirmMs: 0, settleMs: 0 })
+    look?.()
+    await until(() => agent.calls.some(({ target }) => target.startsWith('o1?enable=true')))
+    await clock.advance(0)
+    expect(await draining).toMatchObject({ finished: true, deregistered: true })
+    expect(agent.names.filter((name) => name === 'register')).toHaveLength(1)
+  })
+
+  test('and loses a check each time is not asked without end', async () => {
+    const registration = await start({ checks: [{ kind: 'tcp' }], random: EARLIEST }, (agent) =>
+      agent.always('status', refuse(200, seenAs('passing', {}))),
+    )
+    await settled(3)
+    await clock.advance(124)
+    expect(clock.resting).toBe(true)
+    await clock.advance(1)
+    await settled(6)
+    agent.always('status', undefined)
+    await clock.advance(5000)
+    await registration.ready()
+  })
+
   test.for([
     [429, 'warning'],
     [503, 'critical'],
   ] as const)('a status of %i is what it thinks of the instance, not a failure', async ([status, name]) => {
     const registration = await start({ checks: [{ kind: 'tcp' }] }, (agent) =>
-      agent.always('status', refuse(status, `{"AggregatedStatus":"${name}","Checks":[]}`)),
+      agent.always('status', refuse(status, seenAs(name, { 'service:o1': name }))),
     )
     await registration.ready()
     expect(registration.inspect().lastError).toBeUndefined()

@@ -232,7 +232,20 @@ export class Upkeep {
       if (check.kind === 'ttl') await this.#service.report(id, status, output, signal)
     // Where heart-beats do not find out what the agent knows, and where it is the agent who knows how we are.
     if (this.#checks.length === 0 || this.#checks.some(({ check }) => check.kind !== 'ttl'))
-      this.#statuses = await this.#service.statuses(signal)
+      await this.#look(signal)
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const statuses = await this.#service.statuses(signal)
+    // What it said last of a check that it has lost goes with the next registration.
+    this.#statuses = new Map([...this.#statuses, ...statuses])
+    const lost = this.#checks.find(({ id }) => !statuses.has(id))
+    // Only a heart-beat is told that its check is gone; without the others the instance would pass, however it is. What
+    // is drained is still there without them, and its maintenance has to be told.
+    if (lost !== undefined && !this.#draining)
+      throw new ForgottenError(
+        `${this.#service.agent.name} does not know check ${lost.id} of ${this.#settings.id}`,
+      )
   }
 
   /**

@@ -13,8 +13,6 @@ export interface AgentCall {
 
 const ok: FakeConsulStep = (_, response) => response.end()
 
-const healthy: FakeConsulStep = (_, response) => response.end('{"AggregatedStatus":"passing","Checks":[]}')
-
 const PATHS = {
   register: '/v1/agent/service/register',
   update: '/v1/agent/check/update/',
@@ -34,14 +32,21 @@ export class FakeAgent {
   readonly calls: AgentCall[] = []
   readonly #scripts = new Map<string, FakeConsulStep[]>()
   readonly #always = new Map<string, FakeConsulStep>()
+  /** The checks that were registered last. */
+  #checks: unknown
 
   private constructor(consul: FakeConsul) {
     this.consul = consul
   }
 
   /** @param id The instance's. @param checkIds Those of its checks of kind `ttl`. */
-  static async start(id: string, checkIds: readonly string[] = [`service:${id}`]): Promise<FakeAgent> {
-    const agent = new FakeAgent(await FakeConsul.start())
+  static async start(id: string, checkIds?: readonly string[]): Promise<FakeAgent> {
+    return FakeAgent.on(await FakeConsul.start(), id, checkIds)
+  }
+
+  /** One that is there already takes registrations as well. */
+  static on(consul: FakeConsul, id: string, checkIds: readonly string[] = [`service:${id}`]): FakeAgent {
+    const agent = new FakeAgent(consul)
     const serve = (method: string, name: CallName, target: string): void =>
       agent.consul.on(
         `${method} ${PATHS[name]}${encodeURIComponent(target)}`,
@@ -89,12 +94,17 @@ export class FakeAgent {
       void read(request).then((body) => {
         const query = (request.url ?? '').split('?')[1] ?? ''
         this.calls.push({ name, target: query === '' ? target : `${target}?${query}`, body })
-        const step =
-          this.#scripts.get(name)?.shift() ?? this.#always.get(name) ?? (name === 'status' ? healthy : ok)
+        if (name === 'register') this.#checks = body['Checks']
+        const well = name === 'status' ? this.#sayStatus : ok
+        const step = this.#scripts.get(name)?.shift() ?? this.#always.get(name) ?? well
         step(request, response)
       })
     }
   }
+
+  /** Each check as it was registered. */
+  readonly #sayStatus: FakeConsulStep = (_, response) =>
+    response.end(JSON.stringify({ AggregatedStatus: 'passing', Checks: this.#checks }))
 }
 
 /** Ends a test's registration, whatever its agent does: its id may come again, on an agent that gets the same port. */
