@@ -219,6 +219,30 @@ describe('what the application does with it', () => {
     }
   })
 
+  test('what it has drained itself leaves the server to end', async () => {
+    const agent = await FakeAgent.start('o1')
+    const registration = register({
+      name: 'orders',
+      port,
+      id: 'o1',
+      consul: { address: agent.address },
+      clock,
+      logger,
+      random: seededRandom(1),
+    })
+    try {
+      await registration.ready()
+      const draining = registration.drain({ confirmMs: 0, settleMs: 0 })
+      const ending = prepare({ registration }).begin()
+      await until(() => !server.listening)
+      expect(await draining).toMatchObject({ deregistered: true })
+      expect(await ending).toMatchObject({ finished: true, drain: { deregistered: true } })
+    } finally {
+      await letGo(registration, clock)
+      await agent.close()
+    }
+  })
+
   test.for<readonly [string, () => Promise<void>]>([
     ['at once', () => fail()],
     ['later', () => Promise.reject(new Error('one'))],

@@ -222,16 +222,27 @@ class ServerShutdown implements GracefulShutdown {
       await Promise.all([inTime(signalled, deadline), this.#endTraffic(deadline)])
       if (this.#signalling) this.#logger.warn({ deadlineMs }, LATE_HOOK)
     }
-    if (registration !== undefined) {
-      const drain = await registration.drain({ deadlineMs, confirmMs, settleMs, finish })
-      return { drain, finished: drain.finished }
-    }
     const deadline = new AbortController()
     const timer = this.#clock.setTimer(() => deadline.abort(), deadlineMs)
-    if (settleMs !== undefined && settleMs > 0) await sleep(this.#clock, settleMs, deadline.signal)
-    await finish(deadline.signal)
-    this.#clock.clearTimer(timer)
-    return { drain: undefined, finished: !deadline.signal.aborted }
+    try {
+      let drain: DrainReport | undefined
+      if (registration !== undefined) {
+        let asked = false
+        const ask = (end: AbortSignal): Promise<void> => {
+          asked = true
+          return finish(end)
+        }
+        drain = await registration.drain({ deadlineMs, confirmMs, settleMs, finish: ask })
+        if (asked) return { drain, finished: drain.finished }
+        // The application has drained it before: what is left is the server.
+      } else if (settleMs !== undefined && settleMs > 0) {
+        await sleep(this.#clock, settleMs, deadline.signal)
+      }
+      await finish(deadline.signal)
+      return { drain, finished: !deadline.signal.aborted }
+    } finally {
+      this.#clock.clearTimer(timer)
+    }
   }
 
   async #endTraffic(deadline: AbortSignal): Promise<void> {
