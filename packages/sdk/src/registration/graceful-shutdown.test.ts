@@ -234,6 +234,7 @@ describe('what the application does with it', () => {
       await registration.ready()
       const draining = registration.drain({ confirmMs: 0, settleMs: 0 })
       const ending = prepare({ registration }).begin()
+      await clock.advance(0)
       await until(() => !server.listening)
       expect(await draining).toMatchObject({ deregistered: true })
       expect(await ending).toMatchObject({ finished: true, drain: { deregistered: true } })

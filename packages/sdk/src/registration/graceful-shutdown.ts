@@ -227,13 +227,14 @@ class ServerShutdown implements GracefulShutdown {
     try {
       let drain: DrainReport | undefined
       if (registration !== undefined) {
-        let asked = false
+        const asked = new Set<Promise<void>>()
         const ask = (end: AbortSignal): Promise<void> => {
-          asked = true
-          return finish(end)
+          const finished = finish(end)
+          asked.add(finished)
+          return finished
         }
         drain = await registration.drain({ deadlineMs, confirmMs, settleMs, finish: ask })
-        if (asked) return { drain, finished: drain.finished }
+        if (asked.size > 0) return { drain, finished: drain.finished }
         // The application has drained it before: what is left is the server.
       } else if (settleMs !== undefined && settleMs > 0) {
         await sleep(this.#clock, settleMs, deadline.signal)
