@@ -13,7 +13,8 @@ import { runSidecar, startSidecarProcess, untilReadyz } from '../support/sidecar
 
 const agent = inject('consul').address
 
-describe('the command line', () => {
+// At once: each test has processes of its own, and waits for them.
+describe.concurrent('the command line', () => {
   test('--help says what it is, how to name a service, and what its answers mean', async () => {
     await using child = runSidecar(['--help'])
     expect(await child.ended).toEqual({ code: 0, signal: null })
@@ -77,7 +78,7 @@ describe('the command line', () => {
   })
 })
 
-describe('the admin address', () => {
+describe.concurrent('the admin address', () => {
   test('/healthz at once, /readyz when the first snapshot is in, 503 again while draining', async () => {
     await using service = new TestService(agent)
     let release = (): void => undefined
@@ -114,7 +115,7 @@ describe('the admin address', () => {
   })
 })
 
-describe('a client in another language', () => {
+describe.concurrent('a client in another language', () => {
   // Of the standard library alone: both of its clients, keep-alive, a body, an error of the proxy's own.
   const program = `
 import http.client, json, sys, urllib.error, urllib.request
@@ -168,7 +169,7 @@ print('done')
   })
 })
 
-describe('the end', () => {
+describe.concurrent('the end', () => {
   const inFlight = 16
 
   test('SIGTERM under load drains: no request fails, and the exit code is 0', async () => {
