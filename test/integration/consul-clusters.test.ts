@@ -11,7 +11,9 @@ import { folders, leftovers, refuses } from '../support/consul/leftovers.js'
 import { health, register, uniqueService, type HealthEntry } from '../support/consul/registry.js'
 import { eventually } from '../support/poll.js'
 
-// The groups at once, as each has agents of its own; within a group one test after the other.
+// Groups run at once, as each has agents of its own; within a group its tests take turns.
+const inTurn = { concurrent: false } as const
+
 describe.concurrent('a cluster', () => {
   let cluster: Cluster
   beforeAll(async () => {
@@ -23,7 +25,7 @@ describe.concurrent('a cluster', () => {
     await cluster.untilLeads()
   })
 
-  test.sequential('has every agent on an address of its own, and one leader that all know', async () => {
+  test('has every agent on an address of its own, and one leader that all know', inTurn, async () => {
     const hosts = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5']
     expect(cluster.agents.map((agent) => agent.host)).toEqual(hosts)
     const nodes = (await query(cluster.client, 'catalog/nodes')) as { Node: string; Address: string }[]
@@ -37,7 +39,7 @@ describe.concurrent('a cluster', () => {
     }
   })
 
-  test.sequential('serves what is registered with any agent, with the zone of its node', async () => {
+  test('serves what is registered with any agent, with the zone of its node', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     for (const agent of cluster.agents) {
@@ -48,7 +50,7 @@ describe.concurrent('a cluster', () => {
     }
   })
 
-  test.sequential('elects another leader when its own is killed, and takes the old one back', async () => {
+  test('elects another leader when its own is killed, and takes the old one back', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     const killed = await cluster.killLeader()
@@ -61,7 +63,7 @@ describe.concurrent('a cluster', () => {
     expect(await health(killed, name)).toHaveLength(1)
   })
 
-  test.sequential('has no leader without a majority, and its agents start all the same', async () => {
+  test('has no leader without a majority, and its agents start all the same', inTurn, async () => {
     await Promise.all(cluster.servers.map((server) => server.kill()))
     const [first, ...others] = cluster.servers
     await first?.start()
@@ -71,7 +73,7 @@ describe.concurrent('a cluster', () => {
     expect(cluster.servers).toContain(await cluster.untilLeads())
   })
 
-  test.sequential('a server that was wiped learns everything from the others', async () => {
+  test('a server that was wiped learns everything from the others', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     const leader = await cluster.leader()
@@ -83,7 +85,7 @@ describe.concurrent('a cluster', () => {
     await eventually(async () => ((await known()) as unknown[]).length === 1, { what: 'its own copy' })
   })
 
-  test.sequential('a client that was wiped comes back as the same node, without its services', async () => {
+  test('a client that was wiped comes back as the same node, without its services', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     await eventually(async () => (await health(cluster.client, name))[0], { what: 'the entry' })
@@ -125,7 +127,7 @@ describe.concurrent('two datacenters', () => {
     return () => datacenters[Symbol.asyncDispose]()
   })
 
-  test.sequential('answer for each other', async () => {
+  test('answer for each other', inTurn, async () => {
     const { dc1, dc2 } = datacenters
     const name = uniqueService('orders')
     await register(dc2, { id: name, name, port: 8080 })
@@ -136,8 +138,9 @@ describe.concurrent('two datacenters', () => {
     await expect(query(dc1, `health/service/${name}?dc=dc3`)).rejects.toThrow('500 No path to datacenter')
   })
 
-  test.sequential.for(['kill', 'stop'] as const)(
+  test.for(['kill', 'stop'] as const)(
     'after %s of one, the other says so until it is back',
+    inTurn,
     async (end) => {
       const { dc1, dc2 } = datacenters
       await dc2[end]()

@@ -16,7 +16,9 @@ import { TestService } from '../support/consul/test-service.js'
 import { eventually } from '../support/poll.js'
 import { TempFolder } from '../support/temp-folder.js'
 
-// The groups at once, as each has a Consul of its own; within a group one test after the other.
+// Groups run at once, as each has agents of its own; within a group its tests take turns.
+const inTurn = { concurrent: false } as const
+
 describe.concurrent('ACLs', () => {
   let consul: OwnAgent
   beforeAll(async () => {
@@ -24,7 +26,7 @@ describe.concurrent('ACLs', () => {
     return () => consul.close()
   })
 
-  test.sequential('nothing is granted without a token, and everything with the first', async () => {
+  test('nothing is granted without a token, and everything with the first', inTurn, async () => {
     const name = uniqueService('orders')
     const registration = { id: name, name, port: 8080 }
     await expect(register(consul.address, registration)).rejects.toThrow('403 Permission denied')
@@ -35,7 +37,7 @@ describe.concurrent('ACLs', () => {
     expect(await health(consul, name)).toEqual([])
   })
 
-  test.sequential('a token grants what its rules say, until it is deleted', async () => {
+  test('a token grants what its rules say, until it is deleted', inTurn, async () => {
     await using orders = new TestService(consul)
     await orders.add('a', { port: 8080 })
     const rules = `service "${orders.name}" { policy = "read" } node_prefix "" { policy = "read" }`
@@ -49,7 +51,7 @@ describe.concurrent('ACLs', () => {
     await expect(query(reader, `health/service/${orders.name}`)).rejects.toThrow('403 ACL not found')
   })
 
-  test.sequential('a token expires after a minute or more, as Consul has it', async () => {
+  test('a token expires after a minute or more, as Consul has it', inTurn, async () => {
     await expect(createToken(consul, { rules: '', expirationTtlMs: 59_000 })).rejects.toThrow(
       'cannot be less than 1m0s',
     )
@@ -60,7 +62,7 @@ describe.concurrent('ACLs', () => {
     expect(leftMs).toBeLessThanOrEqual(90_000)
   })
 
-  test.sequential('the agent may write its own node', async () => {
+  test('the agent may write its own node', inTurn, async () => {
     const addresses = async (): Promise<unknown> => {
       const [node] = (await query(consul, 'catalog/nodes')) as { TaggedAddresses: unknown }[]
       return node?.TaggedAddresses
@@ -86,7 +88,7 @@ describe.concurrent('TLS', () => {
     }
   })
 
-  test.sequential('with verifyIncoming, only who has a certificate of the authority is served', async () => {
+  test('with verifyIncoming, only who has a certificate of the authority is served', inTurn, async () => {
     expect(consul.address).toMatch(/^https:\/\/127\.0\.0\.1:/)
     const name = uniqueService('orders')
     await register(consul, { id: name, name, port: 8080 })
@@ -99,8 +101,9 @@ describe.concurrent('TLS', () => {
     await expect(leaderOf({ address: consul.address, tls })).rejects.toThrow()
   })
 
-  test.sequential(
+  test(
     'a certificate that takes the place of another is accepted, one that has expired is not',
+    inTurn,
     async () => {
       const tls = await authority.issue('client', { validForMs: -1_000 })
       const access = { address: consul.address, tls }
@@ -112,7 +115,7 @@ describe.concurrent('TLS', () => {
     },
   )
 
-  test.sequential('without verifyIncoming, who trusts the authority needs no certificate', async () => {
+  test('without verifyIncoming, who trusts the authority needs no certificate', inTurn, async () => {
     await using open = await startOwnConsul({ tls: { authority } })
     expect(await leaderWithout(open.address, authority.caFile)).toBe(200)
     await expect(leaderWithout(open.address, stranger.caFile)).rejects.toThrow('certificate')
@@ -137,8 +140,9 @@ describe.concurrent('a socket, a zone, Connect and DNS', () => {
     }
   })
 
-  test.sequential.for(['stop', 'kill'] as const)(
+  test.for(['stop', 'kill'] as const)(
     'the socket serves as well as the port, also after %s',
+    inTurn,
     async (end) => {
       await consul[end]()
       await consul.start()
@@ -147,12 +151,12 @@ describe.concurrent('a socket, a zone, Connect and DNS', () => {
     },
   )
 
-  test.sequential('the zone is in the meta of the node', async () => {
+  test('the zone is in the meta of the node', inTurn, async () => {
     const [entry] = (await query(consul, 'health/service/consul')) as { Node: { Meta: unknown } }[]
     expect(entry?.Node.Meta).toMatchObject({ zone: 'a' })
   })
 
-  test.sequential('a configuration entry makes a discovery chain', async () => {
+  test('a configuration entry makes a discovery chain', inTurn, async () => {
     const name = uniqueService('orders')
     const Subsets = { v2: { Filter: 'Service.Meta.version == v2', OnlyPassing: true } }
     await writeConfigEntry(consul, { Kind: 'service-resolver', Name: name, DefaultSubset: 'v2', Subsets })
@@ -168,7 +172,7 @@ describe.concurrent('a socket, a zone, Connect and DNS', () => {
     ).rejects.toThrow('DefaultSubset "v9" is not a valid subset')
   })
 
-  test.sequential('DNS answers for what is registered', async () => {
+  test('DNS answers for what is registered', inTurn, async () => {
     await using orders = new TestService(consul)
     await orders.add('a', { port: 8080, weights: { passing: 7, warning: 1 } })
     const resolver = new Resolver({ timeout: 2_000, tries: 1 })

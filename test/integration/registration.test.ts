@@ -44,7 +44,9 @@ const test = base.extend<{
         logger: quiet,
         ...options,
       })
-      onTestFinished(async () => void (await registration.deregister()))
+      onTestFinished(async () => {
+        await registration.deregister()
+      })
       return registration
     })
   },

@@ -13,8 +13,7 @@ import { runSidecar, startSidecarProcess, untilReadyz } from '../support/sidecar
 
 const agent = inject('consul').address
 
-// At once: each test has processes of its own, and waits for them.
-describe.concurrent('the command line', () => {
+describe('the command line', () => {
   test('--help says what it is, how to name a service, and what its answers mean', async () => {
     await using child = runSidecar(['--help'])
     expect(await child.ended).toEqual({ code: 0, signal: null })
@@ -78,7 +77,7 @@ describe.concurrent('the command line', () => {
   })
 })
 
-describe.concurrent('the admin address', () => {
+describe('the admin address', () => {
   test('/healthz at once, /readyz when the first snapshot is in, 503 again while draining', async () => {
     await using service = new TestService(agent)
     let release = (): void => undefined
@@ -115,7 +114,7 @@ describe.concurrent('the admin address', () => {
   })
 })
 
-describe.concurrent('a client in another language', () => {
+describe('a client in another language', () => {
   // Of the standard library alone: both of its clients, keep-alive, a body, an error of the proxy's own.
   const program = `
 import http.client, json, sys, urllib.error, urllib.request
@@ -169,7 +168,7 @@ print('done')
   })
 })
 
-describe.concurrent('the end', () => {
+describe('the end', () => {
   const inFlight = 16
 
   test('SIGTERM under load drains: no request fails, and the exit code is 0', async () => {
