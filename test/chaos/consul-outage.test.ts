@@ -1,9 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { createClient, type Client } from '@fairlead/sdk'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import type { OwnAgent } from '../support/consul/own-agent.js'
 import { startOwnConsul } from '../support/consul/own-consul.js'
-import { startConsul } from '../support/consul/start-consul.js'
-import type { TestConsul } from '../support/consul/test-consul.js'
 import { TestService } from '../support/consul/test-service.js'
 import type { Registration } from '../support/consul/registry.js'
 import { answerLater, loadOn, Watcher } from '../support/client-load.js'
@@ -11,20 +10,29 @@ import { startHttpServer, type HttpServer } from '../support/http-server.js'
 import { eventually } from '../support/poll.js'
 import { quiet } from '../support/quiet.js'
 
-let consul: TestConsul
-let servers: readonly HttpServer[]
+/** A Consul and three instances of one test: tests run at once, as it is their Consul that takes time. */
+interface Scene extends AsyncDisposable {
+  readonly consul: OwnAgent
+  readonly servers: readonly HttpServer[]
+}
 
-beforeAll(async () => {
-  consul = await startConsul({ kinds: ['container', 'process'] })
-  servers = await Promise.all([1, 2, 3].map(() => startHttpServer(answerLater)))
-})
-afterAll(async () => {
-  await consul.close()
-  await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
-})
+async function startScene(): Promise<Scene> {
+  const [consul, ...servers] = await Promise.all([
+    startOwnConsul(),
+    ...[1, 2, 3].map(() => startHttpServer(answerLater)),
+  ])
+  return {
+    consul,
+    servers,
+    async [Symbol.asyncDispose]() {
+      await consul.close()
+      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
+    },
+  }
+}
 
 /** Kills the agent, leaves it dead for a while, and starts it with the data it had. */
-async function outage(client: Client, end: 'stop' | 'kill'): Promise<void> {
+async function outage(consul: OwnAgent, client: Client, end: 'stop' | 'kill'): Promise<void> {
   await consul[end]()
   await eventually(() => client.inspect().freshness === 'stale', { what: 'that the set is stale' })
   expect(client.inspect()).toMatchObject({ reason: expect.stringContaining(consul.address) as string })
@@ -34,7 +42,7 @@ async function outage(client: Client, end: 'stop' | 'kill'): Promise<void> {
   await eventually(() => client.inspect().freshness === 'fresh', { what: 'freshness', deadlineMs: 20_000 })
 }
 
-describe('Consul dies under load and comes back with its data', () => {
+describe.concurrent('Consul dies under load and comes back with its data', () => {
   type Check = (service: TestService, key: string) => Pick<Registration, 'check'>
   const registrations: readonly (readonly [string, 'stop' | 'kill', Check])[] = [
     ['without a check', 'kill', () => ({})],
@@ -51,7 +59,9 @@ describe('Consul dies under load and comes back with its data', () => {
   ]
 
   test.for(registrations)('%s (%s)', async ([, end, checkOf]) => {
-    await using service = new TestService(consul.address)
+    await using scene = await startScene()
+    const { consul, servers } = scene
+    await using service = new TestService(consul)
     const keys = servers.map((_, index) => String(index))
     const beat = (): Promise<unknown> => Promise.allSettled(keys.map((key) => service.report(key, 'pass')))
     for (const [index, { port }] of servers.entries()) {
@@ -66,7 +76,7 @@ describe('Consul dies under load and comes back with its data', () => {
     const load = loadOn(client, watcher)
     try {
       const before = servers.map((server) => server.requests)
-      await outage(client, end)
+      await outage(consul, client, end)
       await using later = await startHttpServer()
       // Registered with an agent that has just come back.
       await service.add('later', { port: later.port })
@@ -88,7 +98,9 @@ describe('Consul dies under load and comes back with its data', () => {
   // A Consul agent takes every HTTP check for critical until it has run for the first time after a start: within
   // an interval of it, and at a moment of chance for each check. The catalog knew them as passing meanwhile.
   test('with an HTTP check: all are critical until it has run, and stay in reserve meanwhile', async () => {
-    await using service = new TestService(consul.address)
+    await using scene = await startScene()
+    const { consul, servers } = scene
+    await using service = new TestService(consul)
     for (const [index, { port, origin }] of servers.entries()) {
       const check = { HTTP: `${origin}/`, Interval: '1s', Timeout: '1s', Status: 'passing' } as const
       await service.add(String(index), { port, check })
@@ -98,7 +110,7 @@ describe('Consul dies under load and comes back with its data', () => {
     using watcher = new Watcher(client)
     const load = loadOn(client, watcher)
     try {
-      await outage(client, 'kill')
+      await outage(consul, client, 'kill')
       await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints again' })
       await load.stop()
       expect(load.failures).toEqual([])
@@ -109,19 +121,20 @@ describe('Consul dies under load and comes back with its data', () => {
   })
 })
 
-describe('Consul comes back with an empty catalogue under load', () => {
+describe.concurrent('Consul comes back with an empty catalogue under load', () => {
   test('what it has forgotten serves from the reserve until it is registered again', async () => {
-    await using own = await startOwnConsul()
-    await using service = new TestService(own)
+    await using scene = await startScene()
+    const { consul, servers } = scene
+    await using service = new TestService(consul)
     const registerAll = async (): Promise<void> => {
       for (const [index, { port }] of servers.entries()) await service.add(String(index), { port })
     }
     await registerAll()
-    await using client = createClient(service.name, { consul: { address: own.address }, logger: quiet })
+    await using client = createClient(service.name, { consul: { address: consul.address }, logger: quiet })
     await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints' })
     const load = loadOn(client)
     try {
-      await own.wipe()
+      await consul.wipe()
       // "Knows no instance of that name" is the truth as far as Consul goes, and it is no reason to fail.
       await eventually(() => client.inspect().reserve.length === 3, {
         what: 'all in reserve',
@@ -144,17 +157,17 @@ describe('Consul comes back with an empty catalogue under load', () => {
   })
 
   test('one that is really gone is dropped by the first request that finds nobody there', async () => {
-    await using own = await startOwnConsul()
-    await using service = new TestService(own)
+    await using consul = await startOwnConsul()
+    await using service = new TestService(consul)
     await using one = await startHttpServer(answerLater)
     const other = await startHttpServer(answerLater)
     await service.add('one', { port: one.port })
     await service.add('other', { port: other.port })
-    await using client = createClient(service.name, { consul: { address: own.address }, logger: quiet })
+    await using client = createClient(service.name, { consul: { address: consul.address }, logger: quiet })
     await eventually(() => client.inspect().endpoints.length === 2, { what: 'two endpoints' })
     const load = loadOn(client)
     try {
-      await own.wipe()
+      await consul.wipe()
       await eventually(() => client.inspect().reserve.length === 2, {
         what: 'both in reserve',
         deadlineMs: 30_000,

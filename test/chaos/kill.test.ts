@@ -91,7 +91,8 @@ async function endAll(instances: readonly Instance[]): Promise<void> {
 
 const names = Object.keys(balancers) as readonly BalancerName[]
 
-describe('an instance gets SIGKILL under load, and Consul does not notice', () => {
+// At once: each has instances and a service of its own, and most of the time goes into waiting.
+describe.concurrent('an instance gets SIGKILL under load, and Consul does not notice', () => {
   // With unequal weights, or weighted_round_robin would hand over to round_robin.
   const weights = [2, 1, 1] as const
 
@@ -132,7 +133,7 @@ describe('an instance gets SIGKILL under load, and Consul does not notice', () =
   })
 })
 
-describe('an instance gets SIGKILL under load, and a check of Consul notices', () => {
+describe.concurrent('an instance gets SIGKILL under load, and a check of Consul notices', () => {
   async function startChecked(service: TestService): Promise<readonly [Instance, Instance, Instance]> {
     const instances = await startThree()
     await Promise.all(

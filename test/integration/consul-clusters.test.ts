@@ -11,7 +11,10 @@ import { folders, leftovers, refuses } from '../support/consul/leftovers.js'
 import { health, register, uniqueService, type HealthEntry } from '../support/consul/registry.js'
 import { eventually } from '../support/poll.js'
 
-describe('a cluster', () => {
+// Groups run at once, as each has agents of its own; within a group its tests take turns.
+const inTurn = { concurrent: false } as const
+
+describe.concurrent('a cluster', () => {
   let cluster: Cluster
   beforeAll(async () => {
     cluster = await startCluster({ config: (node) => ({ node_meta: { zone: node } }) })
@@ -22,7 +25,7 @@ describe('a cluster', () => {
     await cluster.untilLeads()
   })
 
-  test('has every agent on an address of its own, and one leader that all know', async () => {
+  test('has every agent on an address of its own, and one leader that all know', inTurn, async () => {
     const hosts = ['127.0.0.2', '127.0.0.3', '127.0.0.4', '127.0.0.5']
     expect(cluster.agents.map((agent) => agent.host)).toEqual(hosts)
     const nodes = (await query(cluster.client, 'catalog/nodes')) as { Node: string; Address: string }[]
@@ -36,7 +39,7 @@ describe('a cluster', () => {
     }
   })
 
-  test('serves what is registered with any agent, with the zone of its node', async () => {
+  test('serves what is registered with any agent, with the zone of its node', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     for (const agent of cluster.agents) {
@@ -47,7 +50,7 @@ describe('a cluster', () => {
     }
   })
 
-  test('elects another leader when its own is killed, and takes the old one back', async () => {
+  test('elects another leader when its own is killed, and takes the old one back', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     const killed = await cluster.killLeader()
@@ -60,7 +63,7 @@ describe('a cluster', () => {
     expect(await health(killed, name)).toHaveLength(1)
   })
 
-  test('has no leader without a majority, and its agents start all the same', async () => {
+  test('has no leader without a majority, and its agents start all the same', inTurn, async () => {
     await Promise.all(cluster.servers.map((server) => server.kill()))
     const [first, ...others] = cluster.servers
     await first?.start()
@@ -70,7 +73,7 @@ describe('a cluster', () => {
     expect(cluster.servers).toContain(await cluster.untilLeads())
   })
 
-  test('a server that was wiped learns everything from the others', async () => {
+  test('a server that was wiped learns everything from the others', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     const leader = await cluster.leader()
@@ -82,7 +85,7 @@ describe('a cluster', () => {
     await eventually(async () => ((await known()) as unknown[]).length === 1, { what: 'its own copy' })
   })
 
-  test('a client that was wiped comes back as the same node, without its services', async () => {
+  test('a client that was wiped comes back as the same node, without its services', inTurn, async () => {
     const name = uniqueService('orders')
     await register(cluster.client, { id: name, name, port: 8080 })
     await eventually(async () => (await health(cluster.client, name))[0], { what: 'the entry' })
@@ -94,34 +97,37 @@ describe('a cluster', () => {
   })
 })
 
-test('a cluster with ACLs denies who has no token, at the client too, which starts without a server', async () => {
-  await using cluster = await startCluster({ servers: 1, managementToken: randomUUID() })
-  const { client, servers } = cluster
-  const name = uniqueService('orders')
-  const registration = { id: name, name, port: 8080 }
-  await expect(register(client.address, registration)).rejects.toThrow('403 Permission denied')
-  await register(client, registration)
-  expect(await health(client.address, name)).toEqual([])
-  await eventually(async () => (await health(client, name)).length === 1, { what: 'the entry' })
-  const token = await createToken(client, { rules: `service_prefix "" { policy = "read" }` })
-  const reader = { address: client.address, token: token.secretId }
-  expect(await query(reader, 'agent/services')).toHaveProperty(name)
+test.concurrent(
+  'a cluster with ACLs denies who has no token, at the client too, which starts without a server',
+  async () => {
+    await using cluster = await startCluster({ servers: 1, managementToken: randomUUID() })
+    const { client, servers } = cluster
+    const name = uniqueService('orders')
+    const registration = { id: name, name, port: 8080 }
+    await expect(register(client.address, registration)).rejects.toThrow('403 Permission denied')
+    await register(client, registration)
+    expect(await health(client.address, name)).toEqual([])
+    await eventually(async () => (await health(client, name)).length === 1, { what: 'the entry' })
+    const token = await createToken(client, { rules: `service_prefix "" { policy = "read" }` })
+    const reader = { address: client.address, token: token.secretId }
+    expect(await query(reader, 'agent/services')).toHaveProperty(name)
 
-  await Promise.all(cluster.agents.map((agent) => agent.kill()))
-  await client.start()
-  await expect(leaderOf(client)).rejects.toThrow('500')
-  await servers[0]?.start()
-  expect(await cluster.untilLeads()).toBe(servers[0])
-})
+    await Promise.all(cluster.agents.map((agent) => agent.kill()))
+    await client.start()
+    await expect(leaderOf(client)).rejects.toThrow('500')
+    await servers[0]?.start()
+    expect(await cluster.untilLeads()).toBe(servers[0])
+  },
+)
 
-describe('two datacenters', () => {
+describe.concurrent('two datacenters', () => {
   let datacenters: Datacenters
   beforeAll(async () => {
     datacenters = await startDatacenters()
     return () => datacenters[Symbol.asyncDispose]()
   })
 
-  test('answer for each other', async () => {
+  test('answer for each other', inTurn, async () => {
     const { dc1, dc2 } = datacenters
     const name = uniqueService('orders')
     await register(dc2, { id: name, name, port: 8080 })
@@ -132,17 +138,22 @@ describe('two datacenters', () => {
     await expect(query(dc1, `health/service/${name}?dc=dc3`)).rejects.toThrow('500 No path to datacenter')
   })
 
-  test.for(['kill', 'stop'] as const)('after %s of one, the other says so until it is back', async (end) => {
-    const { dc1, dc2 } = datacenters
-    await dc2[end]()
-    await expect(query(dc1, 'health/service/consul?dc=dc2')).rejects.toThrow('500 rpc error')
-    expect(await query(dc1, 'health/service/consul')).toHaveLength(1)
-    await dc2.start()
-    await datacenters.untilJoined()
-    expect(await query(dc1, 'health/service/consul?dc=dc2')).toHaveLength(1)
-  })
+  test.for(['kill', 'stop'] as const)(
+    'after %s of one, the other says so until it is back',
+    inTurn,
+    async (end) => {
+      const { dc1, dc2 } = datacenters
+      await dc2[end]()
+      await expect(query(dc1, 'health/service/consul?dc=dc2')).rejects.toThrow('500 rpc error')
+      expect(await query(dc1, 'health/service/consul')).toHaveLength(1)
+      await dc2.start()
+      await datacenters.untilJoined()
+      expect(await query(dc1, 'health/service/consul?dc=dc2')).toHaveLength(1)
+    },
+  )
 })
 
+// One after the other, and alone: where data folders go is a matter of the whole process.
 describe('what is left', () => {
   // Folders of agents go below one of our own, so that whatever is left behind can be seen.
   let scratch: string

@@ -16,14 +16,17 @@ import { TestService } from '../support/consul/test-service.js'
 import { eventually } from '../support/poll.js'
 import { TempFolder } from '../support/temp-folder.js'
 
-describe('ACLs', () => {
+// Groups run at once, as each has agents of its own; within a group its tests take turns.
+const inTurn = { concurrent: false } as const
+
+describe.concurrent('ACLs', () => {
   let consul: OwnAgent
   beforeAll(async () => {
     consul = await startOwnConsul({ managementToken: randomUUID() })
     return () => consul.close()
   })
 
-  test('nothing is granted without a token, and everything with the first', async () => {
+  test('nothing is granted without a token, and everything with the first', inTurn, async () => {
     const name = uniqueService('orders')
     const registration = { id: name, name, port: 8080 }
     await expect(register(consul.address, registration)).rejects.toThrow('403 Permission denied')
@@ -34,7 +37,7 @@ describe('ACLs', () => {
     expect(await health(consul, name)).toEqual([])
   })
 
-  test('a token grants what its rules say, until it is deleted', async () => {
+  test('a token grants what its rules say, until it is deleted', inTurn, async () => {
     await using orders = new TestService(consul)
     await orders.add('a', { port: 8080 })
     const rules = `service "${orders.name}" { policy = "read" } node_prefix "" { policy = "read" }`
@@ -48,7 +51,7 @@ describe('ACLs', () => {
     await expect(query(reader, `health/service/${orders.name}`)).rejects.toThrow('403 ACL not found')
   })
 
-  test('a token expires after a minute or more, as Consul has it', async () => {
+  test('a token expires after a minute or more, as Consul has it', inTurn, async () => {
     await expect(createToken(consul, { rules: '', expirationTtlMs: 59_000 })).rejects.toThrow(
       'cannot be less than 1m0s',
     )
@@ -59,7 +62,7 @@ describe('ACLs', () => {
     expect(leftMs).toBeLessThanOrEqual(90_000)
   })
 
-  test('the agent may write its own node', async () => {
+  test('the agent may write its own node', inTurn, async () => {
     const addresses = async (): Promise<unknown> => {
       const [node] = (await query(consul, 'catalog/nodes')) as { TaggedAddresses: unknown }[]
       return node?.TaggedAddresses
@@ -70,7 +73,7 @@ describe('ACLs', () => {
   })
 })
 
-describe('TLS', () => {
+describe.concurrent('TLS', () => {
   let authority: CertificateAuthority
   let stranger: CertificateAuthority
   let consul: OwnAgent
@@ -85,7 +88,7 @@ describe('TLS', () => {
     }
   })
 
-  test('with verifyIncoming, only who has a certificate of the authority is served', async () => {
+  test('with verifyIncoming, only who has a certificate of the authority is served', inTurn, async () => {
     expect(consul.address).toMatch(/^https:\/\/127\.0\.0\.1:/)
     const name = uniqueService('orders')
     await register(consul, { id: name, name, port: 8080 })
@@ -98,17 +101,21 @@ describe('TLS', () => {
     await expect(leaderOf({ address: consul.address, tls })).rejects.toThrow()
   })
 
-  test('a certificate that takes the place of another is accepted, one that has expired is not', async () => {
-    const tls = await authority.issue('client', { validForMs: -1_000 })
-    const access = { address: consul.address, tls }
-    await expect(leaderOf(access)).rejects.toThrow()
-    const { serialNumber } = new X509Certificate(await readFile(tls.certFile))
-    expect(await authority.issue('client')).toEqual(tls)
-    expect(new X509Certificate(await readFile(tls.certFile)).serialNumber).not.toBe(serialNumber)
-    expect(await leaderOf(access)).not.toBe('')
-  })
+  test(
+    'a certificate that takes the place of another is accepted, one that has expired is not',
+    inTurn,
+    async () => {
+      const tls = await authority.issue('client', { validForMs: -1_000 })
+      const access = { address: consul.address, tls }
+      await expect(leaderOf(access)).rejects.toThrow()
+      const { serialNumber } = new X509Certificate(await readFile(tls.certFile))
+      expect(await authority.issue('client')).toEqual(tls)
+      expect(new X509Certificate(await readFile(tls.certFile)).serialNumber).not.toBe(serialNumber)
+      expect(await leaderOf(access)).not.toBe('')
+    },
+  )
 
-  test('without verifyIncoming, who trusts the authority needs no certificate', async () => {
+  test('without verifyIncoming, who trusts the authority needs no certificate', inTurn, async () => {
     await using open = await startOwnConsul({ tls: { authority } })
     expect(await leaderWithout(open.address, authority.caFile)).toBe(200)
     await expect(leaderWithout(open.address, stranger.caFile)).rejects.toThrow('certificate')
@@ -118,7 +125,7 @@ describe('TLS', () => {
   })
 })
 
-describe('a socket, a zone, Connect and DNS', () => {
+describe.concurrent('a socket, a zone, Connect and DNS', () => {
   let folder: TempFolder
   let socketPath: string
   let consul: OwnAgent
@@ -133,19 +140,23 @@ describe('a socket, a zone, Connect and DNS', () => {
     }
   })
 
-  test.for(['stop', 'kill'] as const)('the socket serves as well as the port, also after %s', async (end) => {
-    await consul[end]()
-    await consul.start()
-    expect(await leaderThrough(socketPath)).toBe(await leaderOf(consul))
-    expect(await leaderOf(consul)).not.toBe('')
-  })
+  test.for(['stop', 'kill'] as const)(
+    'the socket serves as well as the port, also after %s',
+    inTurn,
+    async (end) => {
+      await consul[end]()
+      await consul.start()
+      expect(await leaderThrough(socketPath)).toBe(await leaderOf(consul))
+      expect(await leaderOf(consul)).not.toBe('')
+    },
+  )
 
-  test('the zone is in the meta of the node', async () => {
+  test('the zone is in the meta of the node', inTurn, async () => {
     const [entry] = (await query(consul, 'health/service/consul')) as { Node: { Meta: unknown } }[]
     expect(entry?.Node.Meta).toMatchObject({ zone: 'a' })
   })
 
-  test('a configuration entry makes a discovery chain', async () => {
+  test('a configuration entry makes a discovery chain', inTurn, async () => {
     const name = uniqueService('orders')
     const Subsets = { v2: { Filter: 'Service.Meta.version == v2', OnlyPassing: true } }
     await writeConfigEntry(consul, { Kind: 'service-resolver', Name: name, DefaultSubset: 'v2', Subsets })
@@ -161,7 +172,7 @@ describe('a socket, a zone, Connect and DNS', () => {
     ).rejects.toThrow('DefaultSubset "v9" is not a valid subset')
   })
 
-  test('DNS answers for what is registered', async () => {
+  test('DNS answers for what is registered', inTurn, async () => {
     await using orders = new TestService(consul)
     await orders.add('a', { port: 8080, weights: { passing: 7, warning: 1 } })
     const resolver = new Resolver({ timeout: 2_000, tries: 1 })
@@ -173,25 +184,29 @@ describe('a socket, a zone, Connect and DNS', () => {
   })
 })
 
-test('wipe brings the agent back as the same node on the same ports, with an empty catalog', async () => {
-  await using consul = await startOwnConsul()
-  const { address } = consul
-  const name = uniqueService('orders')
-  for (let index = 0; index < 20; index++)
-    await register(consul, { id: `${name}-${index}`, name, port: 8080 })
-  await eventually(async () => (await health(consul, name)).length === 20, { what: 'all entries' })
-  const before = { index: await indexOf(consul), node: await nodeId(consul) }
+test.concurrent(
+  'wipe brings the agent back as the same node on the same ports, with an empty catalog',
+  async () => {
+    await using consul = await startOwnConsul()
+    const { address } = consul
+    const name = uniqueService('orders')
+    for (let index = 0; index < 20; index++)
+      await register(consul, { id: `${name}-${index}`, name, port: 8080 })
+    await eventually(async () => (await health(consul, name)).length === 20, { what: 'all entries' })
+    const before = { index: await indexOf(consul), node: await nodeId(consul) }
 
-  await consul.wipe()
-  expect(consul.address).toBe(address)
-  expect(await health(consul, name)).toEqual([])
-  expect(await query(consul, 'agent/services')).toEqual({})
-  expect(await indexOf(consul)).toBeLessThan(before.index)
-  expect(await nodeId(consul)).toBe(before.node)
-  await register(consul, { id: name, name, port: 8080 })
-  await eventually(async () => (await health(consul, name)).length === 1, { what: 'the entry' })
-})
+    await consul.wipe()
+    expect(consul.address).toBe(address)
+    expect(await health(consul, name)).toEqual([])
+    expect(await query(consul, 'agent/services')).toEqual({})
+    expect(await indexOf(consul)).toBeLessThan(before.index)
+    expect(await nodeId(consul)).toBe(before.node)
+    await register(consul, { id: name, name, port: 8080 })
+    await eventually(async () => (await health(consul, name)).length === 1, { what: 'the entry' })
+  },
+)
 
+// Alone, as what is set is a matter of the whole process.
 test('FAIRLEAD_CONSUL cannot ask for an agent of someone else', async ({ onTestFinished }) => {
   const forced = process.env['FAIRLEAD_CONSUL']
   onTestFinished(() => {

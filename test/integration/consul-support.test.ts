@@ -5,36 +5,20 @@ import { createRequire } from 'node:module'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { folders, leftovers, processes, refuses } from '../support/consul/leftovers.js'
 import { deregister, health, maintenance, register, uniqueService } from '../support/consul/registry.js'
 import { startConsul } from '../support/consul/start-consul.js'
-import type { TestConsul } from '../support/consul/test-consul.js'
 import { eventually } from '../support/poll.js'
+import { TempFolder } from '../support/temp-folder.js'
 
 const own = { kinds: ['container', 'process'] } as const
 const root = join(import.meta.dirname, '..', '..')
 
-// Data folders go below one of our own, so that whatever is left behind can be seen.
-let scratch: string
-beforeEach(async () => {
-  await mkdir(join(root, '.cache'), { recursive: true })
-  scratch = await mkdtemp(join(root, '.cache', 'consul-support-'))
-  vi.stubEnv('TMPDIR', scratch)
-})
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  await rm(scratch, { recursive: true, force: true })
-})
-
-describe('an agent of our own', () => {
-  let consul: TestConsul
-  beforeEach(async () => {
-    consul = await startConsul(own)
-    return () => consul.close()
-  })
-
+// Each has an agent of its own, and waits for it most of the time.
+describe.concurrent('an agent of our own', () => {
   test('serves what is registered, with weights, checks, tags and meta', async () => {
+    await using consul = await startConsul(own)
     const name = uniqueService('orders')
     await register(consul.address, {
       id: `${name}-1`,
@@ -60,6 +44,7 @@ describe('an agent of our own', () => {
   })
 
   test('maintenance adds a critical check, and deregistering empties the service', async () => {
+    await using consul = await startConsul(own)
     const name = uniqueService('orders')
     await register(consul.address, { id: name, name, port: 8080 })
     await maintenance(consul.address, name, true, 'deploy')
@@ -75,6 +60,7 @@ describe('an agent of our own', () => {
   })
 
   test.for(['stop', 'kill'] as const)('after %s, start brings back address and services', async (end) => {
+    await using consul = await startConsul(own)
     const name = uniqueService('orders')
     await register(consul.address, { id: name, name, port: 8080, weights: { passing: 3, warning: 1 } })
     await eventually(async () => (await health(consul.address, name))[0], { what: 'the entry' })
@@ -93,6 +79,7 @@ describe('an agent of our own', () => {
   })
 
   test('start waits for its port, if someone took it meanwhile', async () => {
+    await using consul = await startConsul(own)
     await consul.stop()
     const thief = createServer().listen(Number(new URL(consul.address).port), '127.0.0.1')
     await once(thief, 'listening')
@@ -104,47 +91,14 @@ describe('an agent of our own', () => {
     expect(await refuses(consul.address)).toBe(false)
   })
 
-  test('close leaves neither agent nor data, and can be called again', async () => {
-    expect(await leftovers(scratch, consul.address)).not.toEqual([])
-    await consul.close()
-    await consul.close()
-    expect(await refuses(consul.address)).toBe(true)
-    await eventually(async () => (await leftovers(scratch, consul.address)).length === 0, {
-      what: 'nothing left',
-    })
-    await expect(consul.start()).rejects.toThrow()
+  test('a configuration of the caller goes over ours', async () => {
+    await using consul = await startConsul({ ...own, config: { node_name: 'elsewhere' } })
+    const response = await fetch(`${consul.address}/v1/agent/self`)
+    expect(await response.json()).toMatchObject({ Config: { NodeName: 'elsewhere' } })
   })
 })
 
-test('a configuration of the caller goes over ours', async () => {
-  await using consul = await startConsul({ ...own, config: { node_name: 'elsewhere' } })
-  const response = await fetch(`${consul.address}/v1/agent/self`)
-  expect(await response.json()).toMatchObject({ Config: { NodeName: 'elsewhere' } })
-})
-
-test('a configuration that Consul rejects is an error with the log, and leaves nothing', async () => {
-  await expect(startConsul({ ...own, config: { no_such_key: true } })).rejects.toThrow(/no_such_key/)
-  expect(await folders(scratch)).toEqual([])
-})
-
-test('an aborted start leaves nothing', async () => {
-  const starting = startConsul({ ...own, signal: AbortSignal.timeout(300) })
-  await expect(starting).rejects.toThrow(/timeout/)
-  expect(await folders(scratch)).toEqual([])
-})
-
-test('an external agent is used as it is, and is not ours to stop', async () => {
-  await using consul = await startConsul(own)
-  vi.stubEnv('FAIRLEAD_CONSUL', 'external')
-  vi.stubEnv('CONSUL_HTTP_ADDR', new URL(consul.address).host)
-  const external = await startConsul()
-  expect(external).toMatchObject({ kind: 'external', address: consul.address, version: consul.version })
-  await expect(external.stop()).rejects.toThrow('not ours')
-  await external.close()
-  expect(await refuses(consul.address)).toBe(false)
-})
-
-describe('a host that does not close its agent', () => {
+describe.concurrent('a host that does not close its agent', () => {
   let program: string
   let build: string
   beforeAll(async () => {
@@ -166,7 +120,11 @@ describe('a host that does not close its agent', () => {
     ['SIGINT', 'agent'],
     ['SIGKILL', 'cluster'],
   ] as const)('dies of %s, and its %s with it', async ([signal, what]) => {
-    const host = spawn(process.execPath, [program, what], { stdio: ['ignore', 'pipe', 'inherit'] })
+    await using scratch = await TempFolder.create('consul-support-')
+    const host = spawn(process.execPath, [program, what], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, TMPDIR: scratch.path },
+    })
     const ended = once(host, 'exit')
     const failed = ended.then(() => Promise.reject(new Error('the host ended before it had an agent')))
     const [output] = (await Promise.race([once(host.stdout, 'data'), failed])) as [Buffer]
@@ -177,7 +135,58 @@ describe('a host that does not close its agent', () => {
     expect(await ended).toEqual([null, signal])
     for (const address of addresses) {
       await eventually(() => refuses(address), { what: 'the end of the agent' })
-      await eventually(async () => (await leftovers(scratch, address)).length === 0, { what: 'nothing left' })
+      await eventually(async () => (await leftovers(scratch.path, address)).length === 0, {
+        what: 'nothing left',
+      })
     }
+  })
+})
+
+// One after the other: where data folders go is a matter of the whole process.
+describe('what is left behind, and what is not ours', () => {
+  // Data folders go below one of our own, so that whatever is left behind can be seen.
+  let scratch: string
+  beforeEach(async () => {
+    const folder = await TempFolder.create('consul-support-')
+    scratch = folder.path
+    vi.stubEnv('TMPDIR', scratch)
+    return async () => {
+      vi.unstubAllEnvs()
+      await folder[Symbol.asyncDispose]()
+    }
+  })
+
+  test('close leaves neither agent nor data, and can be called again', async () => {
+    await using consul = await startConsul(own)
+    expect(await leftovers(scratch, consul.address)).not.toEqual([])
+    await consul.close()
+    await consul.close()
+    expect(await refuses(consul.address)).toBe(true)
+    await eventually(async () => (await leftovers(scratch, consul.address)).length === 0, {
+      what: 'nothing left',
+    })
+    await expect(consul.start()).rejects.toThrow()
+  })
+
+  test('a configuration that Consul rejects is an error with the log, and leaves nothing', async () => {
+    await expect(startConsul({ ...own, config: { no_such_key: true } })).rejects.toThrow(/no_such_key/)
+    expect(await folders(scratch)).toEqual([])
+  })
+
+  test('an aborted start leaves nothing', async () => {
+    const starting = startConsul({ ...own, signal: AbortSignal.timeout(300) })
+    await expect(starting).rejects.toThrow(/timeout/)
+    expect(await folders(scratch)).toEqual([])
+  })
+
+  test('an external agent is used as it is, and is not ours to stop', async () => {
+    await using consul = await startConsul(own)
+    vi.stubEnv('FAIRLEAD_CONSUL', 'external')
+    vi.stubEnv('CONSUL_HTTP_ADDR', new URL(consul.address).host)
+    const external = await startConsul()
+    expect(external).toMatchObject({ kind: 'external', address: consul.address, version: consul.version })
+    await expect(external.stop()).rejects.toThrow('not ours')
+    await external.close()
+    expect(await refuses(consul.address)).toBe(false)
   })
 })

@@ -45,7 +45,8 @@ function drained(child: Child, server: number): unknown {
   return line === undefined ? undefined : JSON.parse(line.slice(prefix.length))
 }
 
-describe('a server alone', () => {
+// At once: each test has processes of its own, and waits for them.
+describe.concurrent('a server alone', () => {
   test('finishes what is in flight, and its process ends by the signal', async () => {
     const { child, ports } = await start({ servers: [{ delayMs: 500 }] })
     const { answer } = await inFlight(child, ports[0] ?? 0, 'a')
@@ -100,18 +101,21 @@ describe('a server alone', () => {
   })
 })
 
-test('several servers of one process: the last one ends it, and nobody is cut off before', async () => {
-  const { child, ports } = await start({ servers: [{}, { delayMs: 700 }, {}] })
-  const { answer } = await inFlight(child, ports[1] ?? 0, 'a')
-  child.signal('SIGTERM')
-  await child.line(/^drained 2 /)
-  expect(drained(child, 1)).toBeUndefined()
-  expect(await answer).toBe(200)
-  expect(await child.ended).toEqual(bySignal)
-  expect(drained(child, 1)).toMatchObject({ finished: true })
-})
+test.concurrent(
+  'several servers of one process: the last one ends it, and nobody is cut off before',
+  async () => {
+    const { child, ports } = await start({ servers: [{}, { delayMs: 700 }, {}] })
+    const { answer } = await inFlight(child, ports[1] ?? 0, 'a')
+    child.signal('SIGTERM')
+    await child.line(/^drained 2 /)
+    expect(drained(child, 1)).toBeUndefined()
+    expect(await answer).toBe(200)
+    expect(await child.ended).toEqual(bySignal)
+    expect(drained(child, 1)).toMatchObject({ finished: true })
+  },
+)
 
-describe('without Consul', () => {
+describe.concurrent('without Consul', () => {
   test('a registered instance leaves all the same, within the time for it', async () => {
     await using consul = await startConsul({ kinds: ['process', 'container'] })
     const registration = { name: uniqueService('orders'), consul: { address: consul.address } }

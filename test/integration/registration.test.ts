@@ -12,7 +12,7 @@ import {
   type Registration,
   type RegisterOptions,
 } from '@fairlead/sdk'
-import { afterEach, describe, expect, inject, test } from 'vitest'
+import { describe, expect, inject, test as base } from 'vitest'
 import { createToken } from '../support/consul/acl.js'
 import { query } from '../support/consul/agent-api.js'
 import {
@@ -32,23 +32,26 @@ import { TempFolder } from '../support/temp-folder.js'
 
 const agent = inject('consul').address
 
-const open: Registration[] = []
-
-afterEach(async () => {
-  await Promise.all(open.splice(0).map((registration) => registration.deregister()))
+// Each test takes back its own, as several of them run at once.
+const test = base.extend<{
+  start: (options: Partial<RegisterOptions> & { readonly name: string }) => Registration
+}>({
+  start: async ({ onTestFinished }, use) => {
+    await use((options) => {
+      const registration = register({
+        port: 8080,
+        address: '127.0.0.1',
+        consul: { address: agent },
+        logger: quiet,
+        ...options,
+      })
+      onTestFinished(async () => {
+        await registration.deregister()
+      })
+      return registration
+    })
+  },
 })
-
-function start(options: Partial<RegisterOptions> & { readonly name: string }): Registration {
-  const registration = register({
-    port: 8080,
-    address: '127.0.0.1',
-    consul: { address: agent },
-    logger: quiet,
-    ...options,
-  })
-  open.push(registration)
-  return registration
-}
 
 /** The one instance of the service, once it is as wanted. */
 async function entryOf(service: string, wanted: (entry: HealthEntry) => boolean): Promise<HealthEntry> {
@@ -68,7 +71,7 @@ function statusesOf({ Checks }: HealthEntry): string[] {
 }
 
 describe('what is registered', () => {
-  test('is in the catalog to the letter', async () => {
+  test('is in the catalog to the letter', async ({ start }) => {
     const name = uniqueService('orders')
     await start({
       name,
@@ -95,7 +98,7 @@ describe('what is registered', () => {
     })
   })
 
-  test('has weights that a client goes by', async () => {
+  test('has weights that a client goes by', async ({ start }) => {
     const name = uniqueService('orders')
     const [light, heavy] = [await startHttpServer(), await startHttpServer()]
     try {
@@ -127,14 +130,15 @@ describe('what is registered', () => {
   })
 })
 
-describe('checks', () => {
+// From here to the test with ACLs at once: it is the agent's time that passes, seconds for each.
+describe.concurrent('checks', () => {
   test.for<readonly [string, (port: number) => readonly CheckOptions[]]>([
     ['http', () => [{ kind: 'http', url: '/health', intervalMs: 1000 }]],
     ['http by a whole URL', (port) => [{ kind: 'http', url: `http://127.0.0.1:${port}/`, intervalMs: 1000 }]],
     ['tcp', () => [{ kind: 'tcp', intervalMs: 1000 }]],
     ['ttl', () => [{ kind: 'ttl' }]],
     ['ttl and http', () => [{ kind: 'ttl' }, { kind: 'http', url: '/health', intervalMs: 1000 }]],
-  ])('%s: passes', async ([, checks]) => {
+  ])('%s: passes', async ([, checks], { start }) => {
     const name = uniqueService('orders')
     await using server = await startHttpServer()
     await start({ name, port: server.port, checks: checks(server.port) }).ready()
@@ -142,7 +146,7 @@ describe('checks', () => {
     await entryOf(name, (entry) => statusesOf(entry).filter((status) => status === 'passing').length === all)
   })
 
-  test('http: what it asks for, and a 429 is a warning', async () => {
+  test('http: what it asks for, and a 429 is a warning', async ({ start }) => {
     const name = uniqueService('orders')
     const asked: string[] = []
     await using server = await startHttpServer((request, response) => {
@@ -161,7 +165,7 @@ describe('checks', () => {
     expect(asked[0]).toBe('POST /health?full yes')
   })
 
-  test('grpc: the agent asks by the health protocol, for the service that is named', async () => {
+  test('grpc: the agent asks by the health protocol, for the service that is named', async ({ start }) => {
     const name = uniqueService('orders')
     const asked: string[] = []
     // grpc.health.v1, by hand: a request with a name as its field 1, an answer with status 1, SERVING, as its field 1.
@@ -192,7 +196,9 @@ describe('checks', () => {
     }
   })
 
-  test('none at all: it is in service from the start, and noticed when it is forgotten', async () => {
+  test('none at all: it is in service from the start, and noticed when it is forgotten', async ({
+    start,
+  }) => {
     const name = uniqueService('orders')
     const registration = start({ name, checks: [] })
     await registration.ready()
@@ -202,8 +208,8 @@ describe('checks', () => {
   })
 })
 
-describe('heart-beats', () => {
-  test('keep it passing beyond its TTL, and carry what is reported', async () => {
+describe.concurrent('heart-beats', () => {
+  test('keep it passing beyond its TTL, and carry what is reported', async ({ start }) => {
     const name = uniqueService('orders')
     const registration = start({ name, check: { kind: 'ttl', ttlMs: 3000 } })
     await registration.ready()
@@ -237,8 +243,8 @@ describe('heart-beats', () => {
   })
 })
 
-describe('an agent that has forgotten', () => {
-  test('by someone’s hand is registered with again, as it was', async () => {
+describe.concurrent('an agent that has forgotten', () => {
+  test('by someone’s hand is registered with again, as it was', async ({ start }) => {
     const name = uniqueService('orders')
     const registration = start({ name, check: { kind: 'ttl', ttlMs: 3000 }, weights: { passing: 5 } })
     await registration.ready()
@@ -249,7 +255,7 @@ describe('an agent that has forgotten', () => {
     expect(statusesOf(entry)).toEqual(['warning'])
   })
 
-  test('a check of its own, by someone’s hand, gets it again', async () => {
+  test('a check of its own, by someone’s hand, gets it again', async ({ start }) => {
     const name = uniqueService('orders')
     await using server = await startHttpServer()
     const checks = [
@@ -267,7 +273,7 @@ describe('an agent that has forgotten', () => {
     await entryOf(name, (entry) => has(entry) && passing(entry))
   })
 
-  test('with all its data gets it all again, and is warned of once while it is down', async () => {
+  test('with all its data gets it all again, and is warned of once while it is down', async ({ start }) => {
     await using consul = await startOwnConsul()
     const name = uniqueService('orders')
     const lines: string[] = []
@@ -308,32 +314,35 @@ describe('an agent that has forgotten', () => {
   })
 })
 
-test('with ACLs: a token is told what it needs, one that may comes by its file, and a drain sees what clients see', async () => {
-  await using consul = await startOwnConsul({ managementToken: randomUUID() })
-  await using folder = await TempFolder.create('fairlead-registration-')
-  const name = uniqueService('orders')
-  const tokenFile = join(folder.path, 'token')
-  const nodes = 'node_prefix "" { policy = "read" }'
-  const reader = await createToken(consul, { rules: `service "${name}" { policy = "read" } ${nodes}` })
-  await writeFile(tokenFile, reader.secretId)
-  const errors: string[] = []
-  const registration = start({
-    name,
-    consul: { address: consul.address, tokenFile },
-    logger: { ...quiet, error: (fields) => errors.push((fields as { reason: string }).reason) },
-  })
-  await expect(registration.ready({ timeoutMs: 500 })).rejects.toThrow(
-    /is not registered .* needs service:write$/,
-  )
-  expect(errors).toHaveLength(1)
-  const writer = await createToken(consul, { rules: `service "${name}" { policy = "write" } ${nodes}` })
-  await writeFile(tokenFile, writer.secretId)
-  await registration.ready()
-  expect(await registration.drain()).toEqual({ confirmed: true, finished: true, deregistered: true })
-})
+test.concurrent(
+  'with ACLs: a token is told what it needs, one that may comes by its file, and a drain sees what clients see',
+  async ({ start }) => {
+    await using consul = await startOwnConsul({ managementToken: randomUUID() })
+    await using folder = await TempFolder.create('fairlead-registration-')
+    const name = uniqueService('orders')
+    const tokenFile = join(folder.path, 'token')
+    const nodes = 'node_prefix "" { policy = "read" }'
+    const reader = await createToken(consul, { rules: `service "${name}" { policy = "read" } ${nodes}` })
+    await writeFile(tokenFile, reader.secretId)
+    const errors: string[] = []
+    const registration = start({
+      name,
+      consul: { address: consul.address, tokenFile },
+      logger: { ...quiet, error: (fields) => errors.push((fields as { reason: string }).reason) },
+    })
+    await expect(registration.ready({ timeoutMs: 500 })).rejects.toThrow(
+      /is not registered .* needs service:write$/,
+    )
+    expect(errors).toHaveLength(1)
+    const writer = await createToken(consul, { rules: `service "${name}" { policy = "write" } ${nodes}` })
+    await writeFile(tokenFile, writer.secretId)
+    await registration.ready()
+    expect(await registration.drain()).toEqual({ confirmed: true, finished: true, deregistered: true })
+  },
+)
 
 describe('maintenance', () => {
-  test('goes on, is seen by clients, and goes off', async () => {
+  test('goes on, is seen by clients, and goes off', async ({ start }) => {
     const name = uniqueService('orders')
     const registration = start({ name })
     await registration.ready()
@@ -349,7 +358,7 @@ describe('maintenance', () => {
     await eventually(() => client.inspect().endpoints.length === 1, { what: 'an endpoint again' })
   })
 
-  test('that an earlier process has left behind is over when the next one starts', async () => {
+  test('that an earlier process has left behind is over when the next one starts', async ({ start }) => {
     const name = uniqueService('orders')
     const first = start({ name, id: `${name}-1` })
     await first.ready()
@@ -367,7 +376,7 @@ describe('maintenance', () => {
 })
 
 describe('drain', () => {
-  test('tells clients, waits, finishes and is gone', async () => {
+  test('tells clients, waits, finishes and is gone', async ({ start }) => {
     const name = uniqueService('orders')
     const registration = start({ name })
     await registration.ready()
@@ -436,7 +445,7 @@ describe('what is refused here would be refused there', () => {
     ],
   ]
 
-  test.for(bad)('%s', async ([, ours, theirs, says]) => {
+  test.for(bad)('%s', async ([, ours, theirs, says], { start }) => {
     const name = uniqueService('orders')
     expect(() => start({ name, ...ours })).toThrow(/: it must be /)
     const body = JSON.stringify({ Name: name, ID: name, Port: 1, ...theirs })
@@ -451,7 +460,7 @@ describe('what is refused here would be refused there', () => {
     ['heavy weights', { weights: { passing: 65_535, warning: 65_535 } }],
     ['an odd id', { id: 'a-very.odd:id_~@ü+' }],
     ['the shortest time to be critical', { deregisterCriticalServiceAfterMs: 60_000 }],
-  ])('and what is taken here is taken there: %s', async ([, ours]) => {
+  ])('and what is taken here is taken there: %s', async ([, ours], { start }) => {
     const registration = start({ name: uniqueService('orders'), ...ours })
     await registration.ready({ timeoutMs: 5000 })
     registration.report('warning')

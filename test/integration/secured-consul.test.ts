@@ -25,7 +25,8 @@ function clientOf({ name }: TestService, consul: ClientOptions['consul']): Clien
   return createClient(name, { consul, logger: quiet, timeoutMs: 3000 })
 }
 
-describe('ACLs', () => {
+// At once: each test has a Consul of its own, and waits for it most of the time.
+describe.concurrent('ACLs', () => {
   test('a token that is deleted under load costs nothing, and its successor in the file is taken', async () => {
     await using consul = await startOwnConsul({ managementToken: randomUUID() })
     await using service = new TestService(consul)
@@ -78,7 +79,7 @@ describe('ACLs', () => {
   })
 })
 
-describe('TLS', () => {
+describe.concurrent('TLS', () => {
   test('required of both sides; a rotated certificate is taken without a failed request', async () => {
     await using authority = await CertificateAuthority.create()
     await using consul = await startOwnConsul({ tls: { authority, verifyIncoming: true } })
@@ -133,7 +134,7 @@ describe('TLS', () => {
   })
 })
 
-test('an agent on a unix socket', async () => {
+test.concurrent('an agent on a unix socket', async () => {
   await using folder = await TempFolder.create('fairlead-socket-')
   const socketPath = join(folder.path, 'consul.sock')
   await using consul = await startOwnConsul({ socketPath })

@@ -52,6 +52,31 @@ test('another authority does not vouch for it, and takes its folder with it', { 
   await expect(access(other.folder)).rejects.toThrow('ENOENT')
 })
 
+test(
+  'renewed, it signs by another key, and vouches for what it signed before until it forgets',
+  { timeout },
+  async () => {
+    await using other = await CertificateAuthority.create()
+    const [before, old] = [await read(other.caFile), await read((await other.issue('old')).certFile)]
+    await other.renew()
+    const both = await readFile(other.caFile, 'utf8')
+    const after = await read(other.caFile)
+    const fresh = await read((await other.issue('fresh')).certFile)
+    expect(fresh.checkIssued(after)).toBe(true)
+    expect(fresh.verify(after.publicKey)).toBe(true)
+    expect(fresh.verify(before.publicKey)).toBe(false)
+    expect(old.verify(after.publicKey)).toBe(false)
+    expect(both).toContain(pem(before))
+    await other.forget()
+    expect(await readFile(other.caFile, 'utf8')).toBe(both.replace(pem(before), ''))
+  },
+)
+
+/** As it stands in a file that OpenSSL, or what imitates it, has written. */
+function pem(certificate: X509Certificate): string {
+  return certificate.toString().replaceAll('\n', '\r\n')
+}
+
 async function read(file: string): Promise<X509Certificate> {
   return new X509Certificate(await readFile(file))
 }

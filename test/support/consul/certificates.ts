@@ -17,6 +17,11 @@ interface KeyPair {
   readonly privateKey: forge.pki.rsa.PrivateKey
 }
 
+interface Signer {
+  readonly keys: KeyPair
+  readonly certificate: forge.pki.Certificate
+}
+
 export interface IssueOptions {
   /** DNS names and IP addresses that the holder serves at. A client needs none. */
   readonly hosts?: readonly string[]
@@ -26,35 +31,35 @@ export interface IssueOptions {
 
 /** A certificate authority of one test, with a folder for all that it issues. */
 export class CertificateAuthority implements AsyncDisposable {
-  /** The authority's own certificate, PEM. */
+  /** The authority's own certificate, PEM; beside it the one before, from {@link renew} to {@link forget}. */
   readonly caFile: string
   readonly #folder: TempFolder
-  readonly #certificate: forge.pki.Certificate
-  readonly #keys: KeyPair
+  #signer: Signer
 
-  private constructor(folder: TempFolder, keys: KeyPair, certificate: forge.pki.Certificate) {
+  private constructor(folder: TempFolder, signer: Signer) {
     this.#folder = folder
-    this.#keys = keys
-    this.#certificate = certificate
+    this.#signer = signer
     this.caFile = join(folder.path, 'ca.pem')
   }
 
   static async create(): Promise<CertificateAuthority> {
-    const keys = await newKeys()
-    // Names of authorities differ, so that a chain to another of the same name is not even tried.
-    const name = `Fairlead test authority ${randomBytes(4).toString('hex')}`
-    const certificate = draft(keys, name, dayMs)
-    certificate.setIssuer(certificate.subject.attributes)
-    certificate.setExtensions([
-      { name: 'basicConstraints', critical: true, cA: true },
-      { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
-      { name: 'subjectKeyIdentifier' },
-    ])
-    certificate.sign(keys.privateKey, forge.md.sha256.create())
+    const signer = await newSigner()
     const folder = await TempFolder.create('fairlead-consul-tls-')
-    const authority = new CertificateAuthority(folder, keys, certificate)
-    await writeFile(authority.caFile, forge.pki.certificateToPem(certificate))
+    const authority = new CertificateAuthority(folder, signer)
+    await authority.#trust(signer)
     return authority
+  }
+
+  /** Takes another key and another name, and signs by those from now on. Who trusts it trusts the old as well. */
+  async renew(): Promise<void> {
+    const before = this.#signer
+    this.#signer = await newSigner()
+    await this.#trust(this.#signer, before)
+  }
+
+  /** Ends the trust in what was signed before {@link renew}. */
+  async forget(): Promise<void> {
+    await this.#trust(this.#signer)
   }
 
   get folder(): string {
@@ -68,14 +73,14 @@ export class CertificateAuthority implements AsyncDisposable {
   async issue(name: string, { hosts = [], validForMs = dayMs }: IssueOptions = {}): Promise<TlsFiles> {
     const keys = await newKeys()
     const certificate = draft(keys, name, validForMs)
-    certificate.setIssuer(this.#certificate.subject.attributes)
+    certificate.setIssuer(this.#signer.certificate.subject.attributes)
     certificate.setExtensions([
       { name: 'basicConstraints', critical: true, cA: false },
       { name: 'keyUsage', critical: true, digitalSignature: true, keyEncipherment: true },
       { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
       ...(hosts.length === 0 ? [] : [{ name: 'subjectAltName', altNames: hosts.map(alternativeName) }]),
     ])
-    certificate.sign(this.#keys.privateKey, forge.md.sha256.create())
+    certificate.sign(this.#signer.keys.privateKey, forge.md.sha256.create())
     const certFile = join(this.folder, `${name}.pem`)
     const keyFile = join(this.folder, `${name}-key.pem`)
     await replace(keyFile, forge.pki.privateKeyToPem(keys.privateKey))
@@ -86,6 +91,25 @@ export class CertificateAuthority implements AsyncDisposable {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#folder[Symbol.asyncDispose]()
   }
+
+  async #trust(...signers: readonly Signer[]): Promise<void> {
+    const certificates = signers.map(({ certificate }) => forge.pki.certificateToPem(certificate))
+    await replace(this.caFile, certificates.join(''))
+  }
+}
+
+// Names of authorities differ, so that a chain to another of the same name is not even tried.
+async function newSigner(): Promise<Signer> {
+  const keys = await newKeys()
+  const certificate = draft(keys, `Fairlead test authority ${randomBytes(4).toString('hex')}`, dayMs)
+  certificate.setIssuer(certificate.subject.attributes)
+  certificate.setExtensions([
+    { name: 'basicConstraints', critical: true, cA: true },
+    { name: 'keyUsage', critical: true, keyCertSign: true, cRLSign: true },
+    { name: 'subjectKeyIdentifier' },
+  ])
+  certificate.sign(keys.privateKey, forge.md.sha256.create())
+  return { keys, certificate }
 }
 
 function draft({ publicKey }: KeyPair, commonName: string, validForMs: number): forge.pki.Certificate {

@@ -5,6 +5,7 @@ import { onFreePorts, type AgentPorts } from './agent-ports.js'
 import { closeAll, configOf, joinConfig, startTogether, type GroupOptions } from './group.js'
 import { findLauncher } from './launcher.js'
 import { OwnAgent } from './own-agent.js'
+import { tlsConfig, type TlsSettings } from './tls.js'
 
 // As for the start of one agent: seconds here, and thirty times that on a loaded machine.
 const leaderDeadlineMs = 60_000
@@ -15,6 +16,8 @@ export interface ClusterOptions extends GroupOptions {
   readonly servers?: number
   /** Turns ACLs on: all is denied but what a token grants, and this one grants everything. A UUID. */
   readonly managementToken?: string
+  /** Turns HTTPS on and HTTP off at every agent, as `startOwnConsul` does it. */
+  readonly tls?: TlsSettings
 }
 
 /**
@@ -22,8 +25,9 @@ export interface ClusterOptions extends GroupOptions {
  * 127.0.0.2 on, and all on the same ports, which are found. Resolves when all of them know the leader.
  */
 export async function startCluster(options: ClusterOptions = {}): Promise<Cluster> {
-  const { servers = 3, config, managementToken, kinds, signal, log } = options
+  const { servers = 3, config, managementToken, tls, kinds, signal, log } = options
   const launcher = await findLauncher(kinds, log)
+  const clientTls = await tls?.authority.issue('management')
   const names = [...Array.from({ length: servers }, (_, index) => `server-${index + 1}`), 'client']
   const nodes = names.map((name, index) => ({ name, host: `127.0.0.${index + 2}` }))
   const start = async (ports: AgentPorts): Promise<Cluster> => {
@@ -34,7 +38,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
     ]
     const starts = nodes.map(
       ({ name, host }) =>
-        (over: AbortSignal) =>
+        async (over: AbortSignal) =>
           OwnAgent.start(launcher, {
             name,
             host,
@@ -42,10 +46,12 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
             configs: [
               name === 'client' ? { server: false } : { server: true, bootstrap_expect: servers },
               ...shared,
+              ...(tls === undefined ? [] : [await tlsConfig(tls, host, ports.http)]),
               configOf(config, name),
             ],
-            folders: [],
+            folders: tls === undefined ? [] : [tls.authority.folder],
             token: managementToken,
+            tls: clientTls,
             // Not a leader: one server of three must be able to come back while there is none.
             ready: answers,
             signal: over,
