@@ -3,15 +3,17 @@ import { tiers, type TieredPicker } from '../balance/tiers.js'
 import { isAborted, nextTurn, type Clock } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
-import { asError, reasonOf } from '../errors.js'
+import { asError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
-import { few, type Logger } from '../logger.js'
+import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
+import { ClusterLog } from './cluster-log.js'
 import type { Endpoint } from './endpoint.js'
-import { EndpointSet, type NextEndpoints } from './endpoint-set.js'
+import { EndpointSet } from './endpoint-set.js'
 import { Following } from './following.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
+import { countLeftOut, sameCounts } from './left-out.js'
 import type { Held, RemovalGovernor } from './removal-governor.js'
 import { Reserve } from './reserve.js'
 
@@ -57,6 +59,7 @@ export class Cluster {
   readonly #options: ClusterOptions
   readonly #following: Following
   readonly #reserve: Reserve
+  readonly #log: ClusterLog
   readonly #closing = new AbortController()
   readonly #waiters = new Set<() => void>()
   readonly #endpoints: EndpointSet
@@ -81,6 +84,7 @@ export class Cluster {
       isAwaited: () => this.#waiters.size > 0,
     })
     this.#endpoints = new EndpointSet(options)
+    this.#log = new ClusterLog(options.service, options.resolver.name, options.logger)
     this.#reserve = new Reserve({ ...options, onEnd: () => void this.#reserveEnded() })
   }
 
@@ -190,8 +194,7 @@ export class Cluster {
   }
 
   #rest(): void {
-    const { logger, service, idleMs } = this.#options
-    logger.info({ service, idleMs }, 'no request for a while: discovery is followed again with the next one')
+    this.#log.rests(this.#options.idleMs)
     this.pause()
   }
 
@@ -234,7 +237,7 @@ export class Cluster {
     this.#snapshot = snapshot
     this.#freshness = afterSet(before, snapshot.savedAt)
     this.#reserve.take(snapshot)
-    this.#reportFreshness(before)
+    this.#log.answered(before, snapshot)
     yield
     yield* this.#rebuild(true)
   }
@@ -253,12 +256,12 @@ export class Cluster {
     yield
     this.#endpoints.adopt(next)
     const leftOut = countLeftOut(this.excluded)
-    this.#pickerDue ||= next.reserveChanged || !isEqual(leftOut, this.#leftOut)
+    this.#pickerDue ||= next.reserveChanged || !sameCounts(leftOut, this.#leftOut)
     this.#leftOut = leftOut
     if (this.#pickerDue || this.#picker === undefined) this.#swap()
     const { changed } = plan
     this.#endpoints.retire(next)
-    if (changed) this.#reportChange(next)
+    if (changed) this.#log.changed(next, this.excluded)
     if (isNews || changed) {
       this.#announce(
         next.added,
@@ -268,63 +271,25 @@ export class Cluster {
   }
 
   #swap(): void {
-    const { balancer, random, logger, service } = this.#options
+    const { balancer, random } = this.#options
     this.#pickerDue = false
     try {
       this.#picker = tiers(balancer(this.policy), this.endpoints, { leftOut: this.#leftOut }, random)
     } catch (thrown) {
       // A balancer may be anybody's: what it throws costs requests, not the process.
       const error = asError(thrown)
-      logger.error(
-        { service, reason: reasonOf(error) },
-        'the balancer threw: requests fail until the set changes',
-      )
+      this.#log.broken(error)
       this.#picker = broken(error)
     }
   }
 
   #distrust(cause: Error): void {
-    const { clock, logger, service } = this.#options
     const before = this.#freshness
-    this.#freshness = afterFailure(before, cause, clock.now())
+    this.#freshness = afterFailure(before, cause, this.#options.clock.now())
     // Once an outage, not once a retry.
     if (!isFirstFailure(before)) return
-    if (before.kind !== 'disk') {
-      logger.warn(
-        { service, instances: this.#endpoints.size, reason: reasonOf(cause) },
-        before.kind === 'waiting'
-          ? 'discovery failed before its first answer: requests wait, and it is asked again'
-          : 'discovery failed: the last known instances serve on, and it is asked again',
-      )
-    }
+    this.#log.failed(before, this.#endpoints.size, cause)
     this.#announce([], [])
-  }
-
-  #reportFreshness(before: Freshness): void {
-    const { logger, service, resolver } = this.#options
-    const { savedAt, instances } = this.#snapshot
-    if (savedAt !== undefined) {
-      logger.warn(
-        { service, instances: instances.length, savedAt: new Date(savedAt).toISOString() },
-        'discovery has not answered: the instances that were last saved serve, and it is asked again',
-      )
-    } else if (before.kind === 'stale' || before.kind === 'disk') {
-      logger.info({ service, instances: instances.length }, `${resolver.name} answers again`)
-    }
-  }
-
-  #reportChange({ added, removed }: NextEndpoints): void {
-    const { logger, service } = this.#options
-    logger.info(
-      {
-        service,
-        instances: this.#endpoints.size,
-        added: few(added, ({ origin }) => origin),
-        removed: few(removed, ({ address }) => address),
-        excluded: few(this.excluded, ({ key, reason }) => `${key}: ${reason}`),
-      },
-      'instances changed',
-    )
   }
 
   #announce(added: readonly Instance[], removed: readonly Instance[]): void {
@@ -367,18 +332,6 @@ class Untried implements PickContext<Endpoint> {
 /** All steps at once. */
 function allOf(steps: Generator<void, void>): void {
   while (steps.next().done !== true);
-}
-
-/** How many of each level could be used, and are not. */
-function countLeftOut(excluded: readonly ExcludedInstance[]): ReadonlyMap<number, number> {
-  const counts = new Map<number, number>()
-  for (const { kind, priority } of excluded)
-    if (kind !== 'unusable') counts.set(priority, (counts.get(priority) ?? 0) + 1)
-  return counts
-}
-
-function isEqual(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): boolean {
-  return a.size === b.size && [...a].every(([level, count]) => b.get(level) === count)
 }
 
 function broken(error: Error): TieredPicker<Endpoint> {

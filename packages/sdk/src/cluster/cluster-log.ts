@@ -1,0 +1,70 @@
+import type { ExcludedInstance, Snapshot } from '../discovery/resolver.js'
+import { reasonOf } from '../errors.js'
+import { few, type Logger } from '../logger.js'
+import type { NextEndpoints } from './endpoint-set.js'
+import type { Freshness } from './freshness.js'
+
+/** What an operator is told of one service's endpoints: what has happened, and what comes of it. */
+export class ClusterLog {
+  readonly #service: string
+  readonly #resolver: string
+  readonly #logger: Logger
+
+  constructor(service: string, resolver: string, logger: Logger) {
+    this.#service = service
+    this.#resolver = resolver
+    this.#logger = logger
+  }
+
+  /** The first failure of an outage. */
+  failed(before: Freshness, instances: number, cause: Error): void {
+    // That a saved set serves has been said with it.
+    if (before.kind === 'disk') return
+    this.#logger.warn(
+      { service: this.#service, instances, reason: reasonOf(cause) },
+      before.kind === 'waiting'
+        ? 'discovery failed before its first answer: requests wait, and it is asked again'
+        : 'discovery failed: the last known instances serve on, and it is asked again',
+    )
+  }
+
+  /** A set has come. */
+  answered(before: Freshness, { savedAt, instances: { length: instances } }: Snapshot): void {
+    const service = this.#service
+    if (savedAt !== undefined) {
+      this.#logger.warn(
+        { service, instances, savedAt: new Date(savedAt).toISOString() },
+        'discovery has no answer to go by: the instances that were last saved serve, and it is asked again',
+      )
+    } else if (before.kind === 'stale' || before.kind === 'disk') {
+      this.#logger.info({ service, instances }, `${this.#resolver} answers again`)
+    }
+  }
+
+  changed({ endpoints, added, removed }: NextEndpoints, excluded: readonly ExcludedInstance[]): void {
+    this.#logger.info(
+      {
+        service: this.#service,
+        instances: endpoints.size,
+        added: few(added, ({ origin }) => origin),
+        removed: few(removed, ({ address }) => address),
+        excluded: few(excluded, ({ key, reason }) => `${key}: ${reason}`),
+      },
+      'instances changed',
+    )
+  }
+
+  broken(error: Error): void {
+    this.#logger.error(
+      { service: this.#service, reason: reasonOf(error) },
+      'the balancer threw: requests fail until the set changes',
+    )
+  }
+
+  rests(idleMs: number): void {
+    this.#logger.info(
+      { service: this.#service, idleMs },
+      'no request for a while: discovery is followed again with the next one',
+    )
+  }
+}
