@@ -13,6 +13,7 @@ import {
   type ShutdownReport,
 } from './graceful-shutdown.js'
 import { register } from './register.js'
+import type { Registration } from './registration.js'
 
 // What becomes of the process is the matter of test/integration/graceful-shutdown.test.ts, in processes of their own.
 
@@ -46,6 +47,18 @@ afterEach(async () => {
   server.closeAllConnections()
   await new Promise((resolve) => server.close(resolve))
 })
+
+function registerWith({ address }: FakeAgent): Registration {
+  return register({
+    name: 'orders',
+    port,
+    id: 'o1',
+    consul: { address },
+    clock,
+    logger,
+    random: seededRandom(1),
+  })
+}
 
 function prepare(options: GracefulShutdownOptions = {}): GracefulShutdown {
   // A signal that nothing else here listens for, and that is not raised again.
@@ -189,15 +202,7 @@ describe('what the application does with it', () => {
 
   test('at the signal holds up no registration: it is gone after the deadline', async () => {
     const agent = await FakeAgent.start('o1')
-    const registration = register({
-      name: 'orders',
-      port,
-      id: 'o1',
-      consul: { address: agent.address },
-      clock,
-      logger,
-      random: seededRandom(1),
-    })
+    const registration = registerWith(agent)
     try {
       await registration.ready()
       const ending = prepare({
@@ -221,15 +226,7 @@ describe('what the application does with it', () => {
 
   test('what it has drained itself leaves the server to end', async () => {
     const agent = await FakeAgent.start('o1')
-    const registration = register({
-      name: 'orders',
-      port,
-      id: 'o1',
-      consul: { address: agent.address },
-      clock,
-      logger,
-      random: seededRandom(1),
-    })
+    const registration = registerWith(agent)
     try {
       await registration.ready()
       const draining = registration.drain({ confirmMs: 0, settleMs: 0 })

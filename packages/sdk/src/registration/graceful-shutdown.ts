@@ -155,6 +155,8 @@ class ServerShutdown implements GracefulShutdown {
   #signalled = false
   /** Is `onSignal` still at it? */
   #signalling = false
+  /** Is the server coming to its end? */
+  #ending = false
 
   constructor(server: AnyHttpServer, options: ParsedShutdown) {
     this.#options = options
@@ -227,14 +229,8 @@ class ServerShutdown implements GracefulShutdown {
     try {
       let drain: DrainReport | undefined
       if (registration !== undefined) {
-        const asked = new Set<Promise<void>>()
-        const ask = (end: AbortSignal): Promise<void> => {
-          const finished = finish(end)
-          asked.add(finished)
-          return finished
-        }
-        drain = await registration.drain({ deadlineMs, confirmMs, settleMs, finish: ask })
-        if (asked.size > 0) return { drain, finished: drain.finished }
+        drain = await registration.drain({ deadlineMs, confirmMs, settleMs, finish })
+        if (this.#ending) return { drain, finished: drain.finished }
         // The application has drained it before: what is left is the server.
       } else if (settleMs !== undefined && settleMs > 0) {
         await sleep(this.#clock, settleMs, deadline.signal)
@@ -248,6 +244,7 @@ class ServerShutdown implements GracefulShutdown {
 
   async #endTraffic(deadline: AbortSignal): Promise<void> {
     const { deadlineMs, idleMs } = this.#options
+    this.#ending = true
     const broken = (): void => this.#logger.warn({ inflight: this.#traffic.inflight, deadlineMs }, BROKEN_OFF)
     if (deadline.aborted) broken()
     else deadline.addEventListener('abort', broken)
