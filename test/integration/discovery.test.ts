@@ -218,6 +218,16 @@ describe('what is left out', () => {
     expect(originsOf(outsider)).toEqual(['http://127.0.0.1:8080'])
   })
 
+  test('those asked for by distance come, and what changes among them is followed', async () => {
+    await using service = new TestService(agent)
+    await service.add('a', { port: 8080 })
+    await using client = clientOf(service, { consul: { address: agent, near: '_agent' } })
+    await client.ready()
+    expect(originsOf(client)).toEqual(['http://127.0.0.1:8080'])
+    await service.add('b', { port: 8081 })
+    await eventually(() => client.inspect().endpoints.length === 2, { what: 'two endpoints' })
+  })
+
   test('what is deregistered is gone, and requests in flight on it finish', async () => {
     await using service = new TestService(agent)
     let release = (): void => undefined
