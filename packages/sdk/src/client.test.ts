@@ -451,7 +451,10 @@ describe('without endpoints', () => {
 
   test('every circuit open', async () => {
     const origins = [nobody(), nobody()]
-    const orders = client(fixedResolver(origins), { breaker: { volumeThreshold: 2, resetMs: 60_000 } })
+    const orders = client(fixedResolver(origins), {
+      panicThreshold: 0,
+      breaker: { volumeThreshold: 2, resetMs: 60_000 },
+    })
     for (let n = 0; n < 3; n++) await failure(orders.request({ path: '/' }))
     expect(await failure(orders.request({ path: '/' }))).toMatchObject({
       code: 'CIRCUIT_OPEN',
@@ -608,6 +611,7 @@ describe('what users bring along', () => {
     const origins = [nobody()]
     const orders = client(fixedResolver(origins), {
       balancer: (endpoints) => ({ pick: () => endpoints[0] }),
+      panicThreshold: 0,
       breaker: { volumeThreshold: 1, resetMs: 60_000 },
       retry: false,
     })

@@ -5,9 +5,10 @@ import { ClientDispatcher } from './client-dispatcher.js'
 import { systemClock, type Clock } from './clock.js'
 import { Cluster } from './cluster/cluster.js'
 import { Endpoint, type EndpointKit } from './cluster/endpoint.js'
+import type { EndpointFactory } from './cluster/endpoint-set.js'
 import { RemovalGovernor } from './cluster/removal-governor.js'
 import { processResolver } from './discovery/process-resolvers.js'
-import type { Instance, Resolver } from './discovery/resolver.js'
+import type { Resolver } from './discovery/resolver.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
 import { FairleadError } from './errors.js'
 import { Execution } from './execute.js'
@@ -125,6 +126,7 @@ class ConsulClient implements Client {
       createEndpoint: this.#endpointFactory(clock, logger),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
+      panicThreshold: settings.panicThreshold,
       onChange: (change) => this.#listeners.announce(change, clock),
       clock,
       random,
@@ -215,7 +217,7 @@ class ConsulClient implements Client {
   }
 
   /** Makes the live object of a new instance. */
-  #endpointFactory(clock: Clock, logger: Logger): (instance: Instance, seedMs: number) => Endpoint {
+  #endpointFactory(clock: Clock, logger: Logger): EndpointFactory {
     const { service, connections, breaker, timeoutMs, given } = this.#settings
     const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
     const client = {
@@ -248,7 +250,7 @@ class ConsulClient implements Client {
       onCircuit,
       clock,
     }
-    return (instance, seedMs) => new Endpoint(instance, seedMs, kit)
+    return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, kit)
   }
 }
 

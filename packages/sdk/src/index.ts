@@ -51,7 +51,18 @@ export { balancerOf } from './balance/server-balancer.js'
 export type { ServerBalancer } from './balance/server-balancer.js'
 export { leastRequest, peakEwma } from './balance/load.js'
 export type { Load } from './balance/load.js'
-export type { Balancer, Candidate, LoadObserver, PickContext, Picker } from './balance/picker.js'
+export { compose } from './balance/compose.js'
+export { eligible, registeredWeight } from './balance/picker.js'
+export type {
+  Balancer,
+  Candidate,
+  Layer,
+  LoadObserver,
+  PickContext,
+  Picker,
+  WeightOf,
+} from './balance/picker.js'
+export type { PickReport } from './balance/pick-report.js'
 export { register } from './registration/register.js'
 export type {
   Registration,

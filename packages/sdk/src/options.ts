@@ -87,6 +87,13 @@ export interface ClientOptions {
   /** A policy by name, or one of your own. Default: what Consul says of the service, else `peak_ewma`. */
   readonly balancer?: BalancerName | Balancer | undefined
   /**
+   * Panic: below this share of endpoints of a level that are usable by our own judgement, that is by their circuits, the
+   * level is balanced over all that Consul calls healthy, unless other levels can take what it cannot: sparing the few
+   * that are left. 0 to 1; 0: never, so that where all circuits are open requests fail at once with `CIRCUIT_OPEN`.
+   * Default 0.5, as Envoy's.
+   */
+  readonly panicThreshold?: number | undefined
+  /**
    * What requests are hashed by, for `ring_hash`, `maglev` and other balancers that ask; a request's own `hashKey` goes
    * before it. All parts that a request has are combined; one that has none goes to any endpoint. Default: none.
    */
@@ -119,6 +126,7 @@ export interface Settings {
   readonly idleMs: number
   /** Undefined: not given, so that the registry may choose. */
   readonly balancer: Balancer | undefined
+  readonly panicThreshold: number
   readonly hashOn: readonly HashPolicy[]
   readonly timeoutMs: number
   /** Was it given, so that the registry has no say in it? */
@@ -183,6 +191,7 @@ const schema = group({
     ),
     600_000,
   ),
+  panicThreshold: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.5),
   hashOn: v.optional(
     v.array(hashPolicySchema, 'an array of what to hash by, such as { header: "x-user" }'),
     [],
@@ -259,6 +268,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
       timeoutMs: raw.timeoutMs !== undefined,
       connectTimeoutMs: raw.connections?.connectTimeoutMs !== undefined,
     },
+    panicThreshold: rest.panicThreshold,
     hashOn: rest.hashOn,
     timeoutMs: rest.timeoutMs,
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,

@@ -29,7 +29,7 @@ function countPicks(
   return endpoints.map((endpoint) => counts.get(endpoint) ?? 0)
 }
 
-const noneLeftOut = { leftOut: new Map<number, number>() }
+const noneLeftOut = { leftOut: new Map<number, number>(), panicThreshold: 0 }
 
 /** A balancer by itself, and as every client has it. */
 const variants = names.flatMap((name): [string, Maker, BalancerName][] => {

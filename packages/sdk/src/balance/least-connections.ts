@@ -1,6 +1,13 @@
 import type { Random } from '../random.js'
 import { LevelQueues } from './level-queues.js'
-import { eligible, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  registeredWeight,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 
 /**
  * Least connections, exact: the endpoint with the fewest requests in flight for its weight. Ties, such as all
@@ -10,10 +17,14 @@ import { eligible, type Candidate, type PickContext, type Picker } from './picke
  * O(number of different weights) a pick, whatever the number of endpoints; O(1) for a request that begins or ends.
  * Source: nginx `least_conn` (connections / weight, then weighted round robin).
  */
-export function leastConnections<E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> {
+export function leastConnections<E extends Candidate>(
+  endpoints: readonly E[],
+  random: Random,
+  weightOf: WeightOf = registeredWeight,
+): Picker<E> {
   const byWeight = new Map<number, E[]>()
   for (const endpoint of endpoints) {
-    const { weight } = endpoint.instance
+    const weight = weightOf(endpoint)
     const peers = byWeight.get(weight)
     if (peers === undefined) byWeight.set(weight, [endpoint])
     else peers.push(endpoint)

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { levelLoads, type LevelHealth } from './level-loads.js'
+import { levelLoads, panicLoads, type LevelHealth } from './level-loads.js'
 
 const ofHundred = (...usable: readonly number[]): readonly LevelHealth[] =>
-  usable.map((count) => ({ usable: count, known: 100 }))
+  usable.map((count) => ({ usable: count, members: 100, known: 100 }))
 
 // Percent of each level that is healthy, and percent of the load that goes to it.
 describe('Envoy, priority.rst', () => {
@@ -102,8 +102,8 @@ describe('Envoy, priority.rst', () => {
     // 1.4 x 1 / 7 = 20%, 1.4 x 3 / 14 = 30%.
     expect(
       levelLoads([
-        { usable: 1, known: 7 },
-        { usable: 3, known: 14 },
+        { usable: 1, members: 7, known: 7 },
+        { usable: 3, members: 14, known: 14 },
       ]),
     ).toEqual([40, 60])
   })
@@ -182,20 +182,22 @@ test.each([
     [0, 0, 100],
   ],
 ])("Envoy's own tests, GentleFailoverWithExtraLevels: %j takes %j", (levels, loads) => {
-  expect(levelLoads(levels.map(([usable = 0, known = 0]) => ({ usable, known })))).toEqual(loads)
+  expect(levelLoads(levels.map(([usable = 0, known = 0]) => ({ usable, members: known, known })))).toEqual(
+    loads,
+  )
 })
 
 test('a level that has nobody takes nothing', () => {
   expect(levelLoads([])).toEqual([])
-  expect(levelLoads([{ usable: 0, known: 0 }])).toEqual([0])
+  expect(levelLoads([{ usable: 0, members: 0, known: 0 }])).toEqual([0])
   expect(levelLoads(ofHundred(0, 0))).toEqual([0, 0])
-  expect(levelLoads([{ usable: 0, known: 0 }, ...ofHundred(1)])).toEqual([0, 100])
+  expect(levelLoads([{ usable: 0, members: 0, known: 0 }, ...ofHundred(1)])).toEqual([0, 100])
 })
 
 const someLevels = fc.array(
   fc
     .record({ known: fc.integer({ min: 0, max: 1000 }), down: fc.integer({ min: 0, max: 1000 }) })
-    .map(({ known, down }) => ({ known, usable: Math.max(0, known - down) })),
+    .map(({ known, down }) => ({ known, members: known, usable: Math.max(0, known - down) })),
   { maxLength: 6 },
 )
 
@@ -231,4 +233,11 @@ test('no level gets anything while those before it can carry all', () => {
       })
     }),
   )
+})
+
+test('where all levels are in panic, the load is shared out by members', () => {
+  const level = (members: number): LevelHealth => ({ usable: 0, members, known: 100 })
+  expect(panicLoads([level(10), level(30)])).toEqual([25, 75])
+  expect(panicLoads([level(1), level(1), level(1)])).toEqual([34, 33, 33])
+  expect(panicLoads([])).toEqual([])
 })

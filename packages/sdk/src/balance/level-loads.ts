@@ -2,6 +2,8 @@
 export interface LevelHealth {
   /** Instances that can be sent requests. */
   readonly usable: number
+  /** All that would be sent requests but for our own judgement of them. */
+  readonly members: number
   /** All that are registered, usable or not. */
   readonly known: number
 }
@@ -21,11 +23,34 @@ const OVERPROVISIONING_PERCENT = 140
  * rounding leaves to the first level: 37, 35, 28 where its table has 36, 36, 28. We keep to the table.
  */
 export function levelLoads(levels: readonly LevelHealth[]): readonly number[] {
-  const healths = levels.map(({ usable, known }) =>
-    known === 0 ? 0 : Math.min(100, Math.trunc((OVERPROVISIONING_PERCENT * usable) / known)),
-  )
-  const total = healths.reduce((sum, health) => sum + health, 0)
+  const healths = levels.map(healthOf)
+  const total = sumOf(healths)
   return total < 100 ? inProportion(healths, total) : inOrder(healths)
+}
+
+/**
+ * Which levels are in panic: so few of their members are usable that the load goes to all of them; pure. None is while
+ * the levels together are healthy enough to carry it.
+ *
+ * @param threshold The share of members below which it is so few. 0: never.
+ */
+export function panics(levels: readonly LevelHealth[], threshold: number): readonly boolean[] {
+  const carried = sumOf(levels.map(healthOf)) >= 100
+  return levels.map(({ usable, members }) => !carried && usable < members * threshold)
+}
+
+/** How much of the load goes to each level where all of them are in panic: by the number of members. Pure. */
+export function panicLoads(levels: readonly LevelHealth[]): readonly number[] {
+  const members = levels.map(({ members }) => members)
+  return inProportion(members, sumOf(members))
+}
+
+function healthOf({ usable, known }: LevelHealth): number {
+  return known === 0 ? 0 : Math.min(100, Math.trunc((OVERPROVISIONING_PERCENT * usable) / known))
+}
+
+function sumOf(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0)
 }
 
 /** Each takes what it can of what those before it leave. */

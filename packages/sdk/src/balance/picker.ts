@@ -1,6 +1,7 @@
 import type { Instance } from '../discovery/resolver.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
+import type { PickReport } from './pick-report.js'
 
 /** Told at once when the number of requests in flight on an endpoint changes. */
 export interface LoadObserver {
@@ -10,8 +11,10 @@ export interface LoadObserver {
 /** What a balancer sees of an endpoint. The load stands on the object: a pick looks nothing up. */
 export interface Candidate {
   readonly instance: Instance
-  /** Our own judgement of it: false while its circuit is open. Pure. */
+  /** May it be sent requests: false while its circuit is open, unless too few others are left. Pure. */
   readonly available: boolean
+  /** Since when it has been in use, in whole milliseconds of the clock: newly listed, or back after a failure. */
+  readonly usableSince: number
   /** Requests handed to it whose response has not ended. */
   readonly inflight: number
   /** Peak EWMA of the time to first byte in whole microseconds, projected to `now`; reading never writes. */
@@ -39,12 +42,23 @@ export interface PickContext<E extends Candidate = Candidate> {
  */
 export interface Picker<E extends Candidate = Candidate> {
   pick(context: PickContext<E>): E | undefined
+  /**
+   * Called once a second while the client is in use, and when an endpoint has become available or has ceased to be: the
+   * place for what takes longer than a pick may, such as a table made anew of weights that change with time.
+   */
+  refresh?(now: number): void
+  /** Picks as `pick` does, and says why. Without it, all that is said is what was picked. */
+  explain?(context: PickContext<E>, report: PickReport<E>): E | undefined
 }
+
+/** How much an endpoint is to get, relative to others. */
+export type WeightOf = (endpoint: Candidate) => number
 
 /**
  * Makes a picker of a set of endpoints, whenever instances or their weights change.
  * Every endpoint it is handed has a weight of 1 or more: Fairlead keeps weight 0 as a last resort beside it.
  *
+ * @param weightOf What to take for weights. Default: {@link registeredWeight}; a {@link Layer} may have other ones.
  * @example
  * ```ts
  * import { createClient, type Balancer } from '@fairlead/sdk'
@@ -55,7 +69,20 @@ export interface Picker<E extends Candidate = Candidate> {
  * await using orders = createClient('orders', { balancer: first })
  * ```
  */
-export type Balancer = <E extends Candidate>(endpoints: readonly E[], random: Random) => Picker<E>
+export type Balancer = <E extends Candidate>(
+  endpoints: readonly E[],
+  random: Random,
+  weightOf?: WeightOf,
+) => Picker<E>
+
+/**
+ * Stands before a policy: hands it some of the endpoints, or other weights, or looks at its choice.
+ * A function of the balancer that comes next, whose result is a balancer again: see `compose`.
+ */
+export type Layer = (next: Balancer) => Balancer
+
+/** The weight in Consul, by the state of the instance's checks. */
+export const registeredWeight: WeightOf = ({ instance }) => instance.weight
 
 /** May this endpoint serve this request? */
 export function eligible<E extends Candidate>(endpoint: E, context: PickContext<E>): boolean {

@@ -1,7 +1,16 @@
 import { invalidOption } from '../invalid-option.js'
 import { below, type Random } from '../random.js'
 import type { Load } from './load.js'
-import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  registeredWeight,
+  scanFrom,
+  type Balancer,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 import { powerOfTwoChoices } from './power-of-two-choices.js'
 import { SpreadPoints } from './spread-points.js'
 import { WeightedIndex } from './weighted-index.js'
@@ -36,10 +45,14 @@ export function powerOfChoices(load: Load, choiceCount: number): Balancer {
   }
   if (choiceCount === 2) return powerOfTwoChoices(load)
   const choices = Math.min(choiceCount, MOST_CHOICES)
-  return <E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> =>
+  return <E extends Candidate>(
+    endpoints: readonly E[],
+    random: Random,
+    weightOf: WeightOf = registeredWeight,
+  ): Picker<E> =>
     endpoints.length <= 2
-      ? powerOfTwoChoices(load)(endpoints, random)
-      : new PowerOfChoicesPicker(endpoints, load, choices, random)
+      ? powerOfTwoChoices(load)(endpoints, random, weightOf)
+      : new PowerOfChoicesPicker(endpoints, endpoints.map(weightOf), load, choices, random)
 }
 
 class PowerOfChoicesPicker<E extends Candidate> implements Picker<E> {
@@ -52,8 +65,13 @@ class PowerOfChoicesPicker<E extends Candidate> implements Picker<E> {
   readonly #weights: Float32Array
   readonly #random: Random
 
-  constructor(endpoints: readonly E[], load: Load, choices: number, random: Random) {
-    const weights = endpoints.map(({ instance }) => instance.weight)
+  constructor(
+    endpoints: readonly E[],
+    weights: readonly number[],
+    load: Load,
+    choices: number,
+    random: Random,
+  ) {
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length
     this.#endpoints = endpoints
     this.#load = load

@@ -1,7 +1,16 @@
 import { below, type Random } from '../random.js'
 import type { Load } from './load.js'
 import { pairs, type Pairs } from './pairs.js'
-import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  registeredWeight,
+  scanFrom,
+  type Balancer,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 
 // With half of the endpoints not eligible, three pairs in a row miss once in 0.25^3 = 1.6% of the picks:
 // rare enough to pay for a scan then.
@@ -14,8 +23,11 @@ const DRAWS = 3
  * Source: Mitzenmacher, The Power of Two Choices in Randomized Load Balancing (2001). Expected O(1).
  */
 export function powerOfTwoChoices(load: Load): Balancer {
-  return <E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> =>
-    new PowerOfTwoChoicesPicker(endpoints, load, random)
+  return <E extends Candidate>(
+    endpoints: readonly E[],
+    random: Random,
+    weightOf: WeightOf = registeredWeight,
+  ): Picker<E> => new PowerOfTwoChoicesPicker(endpoints, endpoints.map(weightOf), load, random)
 }
 
 class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
@@ -26,8 +38,7 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
   readonly #weights: Float32Array
   readonly #random: Random
 
-  constructor(endpoints: readonly E[], load: Load, random: Random) {
-    const weights = endpoints.map(({ instance }) => instance.weight)
+  constructor(endpoints: readonly E[], weights: readonly number[], load: Load, random: Random) {
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length
     this.#endpoints = endpoints
     this.#pairs = pairs(weights, random)

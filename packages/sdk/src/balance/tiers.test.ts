@@ -17,9 +17,10 @@ function level(priority: number, count: number, weight = 1): FakeCandidate[] {
 function make(
   endpoints: readonly FakeCandidate[],
   leftOut: Record<number, number> = {},
+  panicThreshold = 0,
 ): TieredPicker<FakeCandidate> {
   const counts = new Map(Object.entries(leftOut).map(([priority, count]) => [Number(priority), count]))
-  return tiers(roundRobin, endpoints, { leftOut: counts }, seededRandom(1))
+  return tiers(roundRobin, endpoints, { leftOut: counts, panicThreshold }, seededRandom(1))
 }
 
 const PICKS = 10_000
@@ -54,13 +55,13 @@ describe('levels', () => {
     const [first, second] = [level(0, 4), level(1, 4)]
     const picker = make([...first, ...second])
     for (const endpoint of first.slice(0, 2)) endpoint.available = false
-    picker.refresh()
+    picker.refresh(0)
     expectShares(shares(picker, [0, 1]), [70, 30])
     for (const endpoint of first) endpoint.available = false
-    picker.refresh()
+    picker.refresh(0)
     expectShares(shares(picker, [0, 1]), [0, 100])
     for (const endpoint of first) endpoint.available = true
-    picker.refresh()
+    picker.refresh(0)
     expectShares(shares(picker, [0, 1]), [100, 0])
   })
 
@@ -95,7 +96,7 @@ describe('levels', () => {
     for (const priority of [0, 1, 2])
       for (const endpoint of endpoints.filter(({ instance }) => instance.priority === priority).slice(1))
         endpoint.available = false
-    picker.refresh()
+    picker.refresh(0)
     expectShares(shares(picker, [0, 1, 2]), [36, 36, 28])
   })
 
@@ -108,7 +109,7 @@ describe('levels', () => {
     const endpoints = [...level(0, 2), ...level(1, 2), ...level(0, 1, 0)]
     const picker = make(endpoints)
     for (const endpoint of endpoints) endpoint.available = false
-    picker.refresh()
+    picker.refresh(0)
     expect(picker.pick(context)).toBeUndefined()
     expect(make([]).pick(context)).toBeUndefined()
   })
@@ -141,7 +142,7 @@ test('a balancer sees one level at a time, and only weights above 0', () => {
   const reserve = level(0, 1)
   for (const endpoint of reserve) endpoint.reserved = true
   const endpoints = [...level(1, 2), ...level(0, 3), ...level(0, 1, 0), ...reserve]
-  tiers(spy, endpoints, { leftOut: new Map() }, seededRandom(1))
+  tiers(spy, endpoints, { leftOut: new Map(), panicThreshold: 0 }, seededRandom(1))
   expect(seen).toEqual([
     [0, 0, 0],
     [1, 1],
@@ -153,4 +154,102 @@ test('the last resorts take turns', () => {
   const picker = make(resorts)
   const lap = [picker.pick(context), picker.pick(context), picker.pick(context)]
   expect(new Set(lap)).toEqual(new Set(resorts))
+})
+
+describe('panic', () => {
+  const HALF = 0.5
+
+  function down(endpoints: readonly FakeCandidate[], count: number): void {
+    endpoints.forEach((endpoint, index) => (endpoint.usable = index >= count))
+  }
+
+  function picked(picker: TieredPicker<FakeCandidate>): Set<FakeCandidate | undefined> {
+    return new Set(Array.from({ length: 100 }, () => picker.pick(context)))
+  }
+
+  test('begins below half and ends at half', () => {
+    const endpoints = level(0, 10)
+    const picker = make(endpoints, {}, HALF)
+    down(endpoints, 5)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(endpoints.slice(5)))
+    down(endpoints, 6)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([0])
+    expect(picked(picker)).toEqual(new Set(endpoints))
+    down(endpoints, 5)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(endpoints.slice(5)))
+  })
+
+  test('balances over all where nobody is left, also in a set that is new', () => {
+    const endpoints = level(0, 2)
+    down(endpoints, 2)
+    expect(picked(make(endpoints, {}, HALF))).toEqual(new Set(endpoints))
+    expect(picked(make(endpoints))).toEqual(new Set([undefined]))
+  })
+
+  test('never counts against an instance what Consul says of others, nor brings those back', () => {
+    const endpoints = level(0, 2)
+    const picker = make(endpoints, { 0: 8 }, HALF)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(endpoints))
+  })
+
+  test('does not come while another level carries the load', () => {
+    const [first, second] = [level(0, 4), level(1, 4)]
+    const picker = make([...first, ...second], {}, HALF)
+    down(first, 4)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(second))
+    down(second, 3)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([0, 1])
+    expect(picked(picker)).toEqual(new Set([...first, ...second]))
+  })
+
+  test('does not come before the last resorts, while one of them is usable', () => {
+    const [first, resort] = [level(0, 4), level(0, 1, 0)]
+    const picker = make([...first, ...resort], {}, HALF)
+    down(first, 4)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(resort))
+    down(resort, 1)
+    picker.refresh(0)
+    expect(picked(picker)).toEqual(new Set(first))
+  })
+
+  test('is over with the picker: the next one begins anew', () => {
+    const endpoints = level(0, 3)
+    down(endpoints, 3)
+    make(endpoints, {}, HALF)
+    expect(endpoints.every(({ available }) => available)).toBe(true)
+    make(endpoints)
+    expect(endpoints.some(({ available }) => available)).toBe(false)
+  })
+
+  // Percent healthy of each level, percent of the load, and whether the level is in panic.
+  test.each([
+    [[72, 72], [100, 0], []],
+    [[71, 71], [99, 1], []],
+    [
+      [25, 25],
+      [50, 50],
+      [0, 1],
+    ],
+    [[5, 65], [7, 93], [0]],
+  ])('Envoy, panic_threshold.rst: %j takes %j, %j in panic', (healthy, loads, panicking) => {
+    const levels = healthy.map((percent, priority) => {
+      const endpoints = level(priority, 100)
+      down(endpoints, 100 - percent)
+      return endpoints
+    })
+    const picker = make(levels.flat(), {}, HALF)
+    expect(picker.panicking).toEqual(panicking)
+    expectShares(shares(picker, [0, 1]), loads)
+  })
 })

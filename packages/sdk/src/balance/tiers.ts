@@ -1,36 +1,48 @@
 import { below, type Random } from '../random.js'
-import { levelLoads } from './level-loads.js'
+import { levelLoads, panicLoads, panics, type LevelHealth } from './level-loads.js'
+import type { PickReport } from './pick-report.js'
 import type { Balancer, Candidate, PickContext, Picker } from './picker.js'
+import { explainPick } from './explain-pick.js'
 import { roundRobin } from './round-robin.js'
 
 /** An endpoint with its place among the tiers. */
 export interface Tiered extends Candidate {
   /** Discovery no longer lists it. */
   readonly reserved: boolean
+  /** Our own judgement of it: false while its circuit is open. Pure. */
+  readonly usable: boolean
+  /** It is available whatever our judgement of it; written by the tiers. */
+  panic: boolean
 }
 
 /** What is known besides the endpoints. */
 export interface TierContext {
   /** How many instances of each level are registered and left out. */
   readonly leftOut: ReadonlyMap<number, number>
+  /** Below this share of usable endpoints a level is balanced over all; 0: never. */
+  readonly panicThreshold: number
 }
 
-/** A picker over tiers; told when what its shares are made of has changed. */
+/** A picker over tiers. `refresh` must be called when the availability of an endpoint has changed. */
 export interface TieredPicker<E extends Candidate> extends Picker<E> {
-  /** The availability of an endpoint has changed. */
-  refresh(): void
+  /** Have the pickers behind it to be refreshed as time passes? */
+  readonly ages: boolean
+  /** The levels that are in panic, the first first. */
+  readonly panicking: readonly number[]
+  refresh(now: number): void
 }
 
 /**
  * Puts a balancer behind each level and, in this order, what is sent requests only where the tiers before it have no
  * eligible endpoint: other levels, endpoints of weight 0 (Consul's weight for a warning may be 0), and those in
  * reserve; of the last two the first level first.
+ * Where our own judgement leaves too few of a level, it is set aside (panic); Consul's never is.
  * Must stand around every balancer, so that no policy has to divide by a weight of zero or to know of levels.
  */
 export function tiers<E extends Tiered>(
   balancer: Balancer,
   endpoints: readonly E[],
-  { leftOut }: TierContext,
+  { leftOut, panicThreshold }: TierContext,
   random: Random,
 ): TieredPicker<E> {
   const used = new Groups<E>()
@@ -40,77 +52,119 @@ export function tiers<E extends Tiered>(
     const { weight } = endpoint.instance
     const group = endpoint.reserved ? reserved : weight > 0 ? used : weightless
     group.add(endpoint)
+    endpoint.panic = false
   }
   const levels = used.inOrder().map(([priority, members]) => ({
+    priority,
     members,
     picker: balancer(members, random),
     known: members.length + weightless.sizeOf(priority) + (leftOut.get(priority) ?? 0),
   }))
-  const lastResorts = [...weightless.inOrder(), ...reserved.inOrder()]
-  const order = [
-    ...levels.map(({ picker }) => picker),
-    ...lastResorts.map(([, members]) => roundRobin(members, random)),
-  ]
-  return levels.length > 1 ? new LevelsPicker(levels, order, random) : new OrderPicker(order)
+  const lastResorts = [...weightless.inOrder(), ...reserved.inOrder()].map(([, members]) => ({
+    members,
+    picker: roundRobin(members, random),
+  }))
+  return new TiersPicker(levels, lastResorts, panicThreshold, random)
 }
 
-/** The first that has an endpoint: what nearly every service needs. */
-class OrderPicker<E extends Candidate> implements TieredPicker<E> {
-  readonly #first: Picker<E> | undefined
-  readonly #rest: readonly Picker<E>[]
-
-  constructor([first, ...rest]: readonly Picker<E>[]) {
-    this.#first = first
-    this.#rest = rest
-  }
-
-  pick(context: PickContext<E>): E | undefined {
-    return this.#first?.pick(context) ?? pickInOrder(this.#rest, context)
-  }
-
-  refresh(): void {
-    // Shares nothing out.
-  }
-}
-
-interface Level<E extends Candidate> {
+interface Tier<E extends Candidate> {
   readonly members: readonly E[]
   readonly picker: Picker<E>
+}
+
+interface Level<E extends Candidate> extends Tier<E> {
+  readonly priority: number
   /** All that are registered at this level, whatever their state. */
   readonly known: number
 }
 
-/** Shares the load out among levels by how healthy they are. */
-class LevelsPicker<E extends Candidate> implements TieredPicker<E> {
+/** Shares the load out among levels by how healthy they are, then takes what there is. */
+class TiersPicker<E extends Tiered> implements TieredPicker<E> {
+  readonly ages: boolean
   readonly #levels: readonly Level<E>[]
-  readonly #order: readonly Picker<E>[]
+  readonly #lastResorts: readonly Tier<E>[]
+  readonly #panicThreshold: number
   readonly #random: Random
+  /** What nearly every service has: one level. */
+  readonly #only: Picker<E> | undefined
   /** Each percent of the load, and the picker it goes to. */
   #percents: readonly Picker<E>[] = []
+  #loads: readonly number[] = []
+  #panics: readonly boolean[]
 
-  constructor(levels: readonly Level<E>[], order: readonly Picker<E>[], random: Random) {
+  constructor(
+    levels: readonly Level<E>[],
+    lastResorts: readonly Tier<E>[],
+    panicThreshold: number,
+    random: Random,
+  ) {
+    this.ages = levels.some(({ picker }) => picker.refresh !== undefined)
     this.#levels = levels
-    this.#order = order
+    this.#lastResorts = lastResorts
+    this.#panicThreshold = panicThreshold
     this.#random = random
-    this.refresh()
+    this.#only = levels.length === 1 ? levels[0]?.picker : undefined
+    this.#panics = levels.map(() => false)
+    this.#share()
+  }
+
+  get panicking(): readonly number[] {
+    return this.#levels.filter((_, level) => this.#panics[level]).map(({ priority }) => priority)
   }
 
   pick(context: PickContext<E>): E | undefined {
-    const picker = this.#percents[below(this.#percents.length, this.#random)]
-    return picker?.pick(context) ?? pickInOrder(this.#order, context)
+    const picker = this.#only ?? this.#percents[below(this.#percents.length, this.#random)]
+    return picker?.pick(context) ?? this.#pickInOrder(context)
   }
 
-  refresh(): void {
+  refresh(now: number): void {
+    this.#share()
+    for (const { picker } of this.#levels) picker.refresh?.(now)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    for (const priority of this.panicking) {
+      report.step(`level ${priority} is in panic: too few of it are usable, so that all of it are used`)
+    }
+    const level = this.#percents[below(this.#percents.length, this.#random)]
+    const place = this.#levels.findIndex(({ picker }) => picker === level)
+    if (this.#levels.length > 1 && place >= 0) {
+      report.step(
+        `level ${String(this.#levels[place]?.priority)}, which gets ${String(this.#loads[place])}% of the load`,
+      )
+    }
+    const endpoint = level === undefined ? undefined : explainPick(level, context, report)
+    if (endpoint !== undefined) return endpoint
+    report.step('nobody is eligible there: the other levels, then weight 0, then the reserve, in this order')
+    return this.#pickInOrder(context)
+  }
+
+  #pickInOrder(context: PickContext<E>): E | undefined {
+    return pickInOrder(this.#levels, context) ?? pickInOrder(this.#lastResorts, context)
+  }
+
+  #share(): void {
     // What is half open counts as usable: a level without a share would never get the request that probes it.
-    const loads = levelLoads(
-      this.#levels.map(({ members, known }) => ({
-        usable: members.filter(({ available }) => available).length,
-        known,
-      })),
-    )
+    const healths = this.#levels.map(({ members, known }) => ({
+      usable: countUsable(members),
+      members: members.length,
+      known,
+    }))
+    const panicking = this.#panicsAmong(healths)
+    panicking.forEach((panic, level) => {
+      if (panic !== this.#panics[level]) setPanic(this.#levels[level]?.members ?? [], panic)
+    })
+    this.#panics = panicking
+    this.#loads = panicking.includes(false) ? levelLoads(healths) : panicLoads(healths)
     this.#percents = this.#levels.flatMap(({ picker }, level) =>
-      Array.from({ length: loads[level] ?? 0 }, () => picker),
+      Array.from({ length: this.#loads[level] ?? 0 }, () => picker),
     )
+  }
+
+  #panicsAmong(healths: readonly LevelHealth[]): readonly boolean[] {
+    // Before it comes to that there are the last resorts, if anybody is usable there.
+    const spared = healths.every(({ usable }) => usable === 0) && this.#lastResorts.some(hasUsable)
+    return panics(healths, spared ? 0 : this.#panicThreshold)
   }
 }
 
@@ -135,13 +189,24 @@ class Groups<E extends Candidate> {
   }
 }
 
-function pickInOrder<E extends Candidate>(
-  pickers: readonly Picker<E>[],
-  context: PickContext<E>,
-): E | undefined {
-  for (const picker of pickers) {
+function pickInOrder<E extends Candidate>(tiers: readonly Tier<E>[], context: PickContext<E>): E | undefined {
+  for (const { picker } of tiers) {
     const endpoint = picker.pick(context)
     if (endpoint !== undefined) return endpoint
   }
   return undefined
+}
+
+function countUsable(endpoints: readonly Tiered[]): number {
+  let count = 0
+  for (const { usable } of endpoints) if (usable) count++
+  return count
+}
+
+function hasUsable({ members }: Tier<Tiered>): boolean {
+  return members.some(({ usable }) => usable)
+}
+
+function setPanic(endpoints: readonly Tiered[], panic: boolean): void {
+  for (const endpoint of endpoints) endpoint.panic = panic
 }

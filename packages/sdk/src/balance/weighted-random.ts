@@ -1,5 +1,13 @@
 import { below, type Random } from '../random.js'
-import { eligible, scanFrom, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  registeredWeight,
+  scanFrom,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 import { WeightedIndex } from './weighted-index.js'
 
 // With half of the endpoints not eligible, six draws in a row miss once in 0.5^6 = 1.6% of the picks.
@@ -10,8 +18,12 @@ const DRAWS = 6
  * When: very many clients, where anything that looks at load would look the same to all of them.
  * When not: load is uneven; `least_request` costs one more draw. Expected O(1).
  */
-export function weightedRandom<E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> {
-  return new RandomPicker(endpoints, random)
+export function weightedRandom<E extends Candidate>(
+  endpoints: readonly E[],
+  random: Random,
+  weightOf: WeightOf = registeredWeight,
+): Picker<E> {
+  return new RandomPicker(endpoints, new WeightedIndex(endpoints.map(weightOf)), random)
 }
 
 class RandomPicker<E extends Candidate> implements Picker<E> {
@@ -19,9 +31,9 @@ class RandomPicker<E extends Candidate> implements Picker<E> {
   readonly #index: WeightedIndex
   readonly #random: Random
 
-  constructor(endpoints: readonly E[], random: Random) {
+  constructor(endpoints: readonly E[], index: WeightedIndex, random: Random) {
     this.#endpoints = endpoints
-    this.#index = new WeightedIndex(endpoints.map(({ instance }) => instance.weight))
+    this.#index = index
     this.#random = random
   }
 

@@ -1,5 +1,13 @@
 import type { Random } from '../random.js'
-import { eligible, scanFrom, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  registeredWeight,
+  scanFrom,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 import { roundRobin } from './round-robin.js'
 
 // Weights are scaled so that the largest is the largest 16-bit number, as in gRPC's static stride scheduler.
@@ -14,9 +22,14 @@ const HALF = 32_767
  * Expected O(largest weight / mean weight) a pick, no heap, no state but a counter.
  * Source: gRPC A58, grpc-go `balancer/weightedroundrobin/scheduler.go`.
  */
-export function weightedRoundRobin<E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> {
-  const equal = endpoints.every(({ instance }) => instance.weight === endpoints[0]?.instance.weight)
-  return equal ? roundRobin(endpoints, random) : new StaticStridePicker(endpoints, random)
+export function weightedRoundRobin<E extends Candidate>(
+  endpoints: readonly E[],
+  random: Random,
+  weightOf: WeightOf = registeredWeight,
+): Picker<E> {
+  const weights = endpoints.map(weightOf)
+  const equal = weights.every((weight) => weight === weights[0])
+  return equal ? roundRobin(endpoints, random) : new StaticStridePicker(endpoints, weights, random)
 }
 
 class StaticStridePicker<E extends Candidate> implements Picker<E> {
@@ -25,14 +38,11 @@ class StaticStridePicker<E extends Candidate> implements Picker<E> {
   #index: number
   #generation: number
 
-  constructor(endpoints: readonly E[], random: Random) {
-    let largest = 1
-    for (const { instance } of endpoints) largest = Math.max(largest, instance.weight)
+  constructor(endpoints: readonly E[], weights: readonly number[], random: Random) {
+    const largest = weights.reduce((largest, weight) => Math.max(largest, weight), 0)
     this.#endpoints = endpoints
     // At least 1, or a very small weight would round to "never".
-    this.#strides = Uint16Array.from(endpoints, ({ instance }) =>
-      Math.max(1, Math.round((instance.weight / largest) * FULL)),
-    )
+    this.#strides = Uint16Array.from(weights, (weight) => Math.max(1, Math.round((weight / largest) * FULL)))
     this.#index = Math.floor(random.next() * endpoints.length)
     this.#generation = Math.floor(random.next() * FULL)
   }

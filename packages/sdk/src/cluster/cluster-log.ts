@@ -9,6 +9,7 @@ export class ClusterLog {
   readonly #service: string
   readonly #resolver: string
   readonly #logger: Logger
+  #panicking: readonly number[] = []
 
   constructor(service: string, resolver: string, logger: Logger) {
     this.#service = service
@@ -52,6 +53,19 @@ export class ClusterLog {
       },
       'instances changed',
     )
+  }
+
+  /** Which levels are in panic; said when it begins and when it ends. */
+  panics(levels: readonly number[]): void {
+    const before = this.#panicking
+    this.#panicking = levels
+    if (levels.join() === before.join()) return
+    const fields = { service: this.#service, levels }
+    if (levels.length > 0) {
+      this.#logger.warn(fields, 'too few endpoints are usable: all that discovery calls healthy are used')
+    } else {
+      this.#logger.info(fields, 'enough endpoints are usable again: the others are left out')
+    }
   }
 
   broken(error: Error): void {

@@ -54,8 +54,8 @@ export class Rig {
       service: 'orders',
       resolver: this.resolver,
       balancer,
-      createEndpoint: (instance, seedMs) =>
-        new Watched(instance, seedMs, {
+      createEndpoint: (instance, seedMs, usableSince) =>
+        new Watched(instance, seedMs, usableSince, {
           service: 'orders',
           connections: { max: 1, connectTimeoutMs: SECOND, client: {}, tls: {} },
           makeBreaker: () => alwaysClosed,
@@ -69,6 +69,7 @@ export class Rig {
         maxHoldMs: 600 * SECOND,
       }),
       idleMs: IDLE_MS,
+      panicThreshold: 0.5,
       onChange: (change) => this.changes.push(change),
       clock,
       random: seededRandom(1),

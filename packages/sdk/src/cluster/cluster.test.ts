@@ -378,7 +378,7 @@ describe('the picker', () => {
     expect(shareOfSecond()).toBeCloseTo(0.3, 1)
     await rig.list([a, b, second], { excluded: out('unusable') })
     expect(shareOfSecond()).toBe(0)
-    const broken = vi.spyOn(rig.endpoint(a), 'available', 'get').mockReturnValue(false)
+    const broken = vi.spyOn(rig.endpoint(a), 'usable', 'get').mockReturnValue(false)
     rig.cluster.circuitChanged(rig.endpoint(a), 'open')
     expect(shareOfSecond()).toBeCloseTo(0.3, 1)
     broken.mockReturnValue(true)

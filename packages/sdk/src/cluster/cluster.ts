@@ -9,8 +9,9 @@ import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
 import { ClusterLog } from './cluster-log.js'
+import { Beat } from './beat.js'
 import type { Endpoint } from './endpoint.js'
-import { EndpointSet } from './endpoint-set.js'
+import { EndpointSet, type EndpointFactory } from './endpoint-set.js'
 import { Following } from './following.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
 import { countLeftOut, sameCounts } from './left-out.js'
@@ -35,12 +36,13 @@ export interface ClusterOptions {
   readonly resolver: Resolver
   /** Which balancer to use, by what the registry asks for; the same one for the same wish. */
   readonly balancer: (policy: ServerPolicy | undefined) => Balancer
-  /** Makes the endpoint of a new instance. `seedMs`: what its peers' latency is. */
-  readonly createEndpoint: (instance: Instance, seedMs: number) => Endpoint
+  readonly createEndpoint: EndpointFactory
   /** Undefined: what is no longer listed is gone. */
   readonly governor: RemovalGovernor | undefined
   /** Without a pick for so long, in milliseconds, discovery is no longer followed; `Infinity`: it always is. */
   readonly idleMs: number
+  /** Below this share of usable endpoints a level is balanced over all; 0: never. */
+  readonly panicThreshold: number
   /** Hears of every change; must not throw. */
   readonly onChange: (change: ClusterChange) => void
   readonly clock: Clock
@@ -60,6 +62,7 @@ export class Cluster {
   readonly #following: Following
   readonly #reserve: Reserve
   readonly #log: ClusterLog
+  readonly #beat: Beat
   readonly #closing = new AbortController()
   readonly #waiters = new Set<() => void>()
   readonly #endpoints: EndpointSet
@@ -85,6 +88,7 @@ export class Cluster {
     })
     this.#endpoints = new EndpointSet(options)
     this.#log = new ClusterLog(options.service, options.resolver.name, options.logger)
+    this.#beat = new Beat(options.clock, () => this.#refresh())
     this.#reserve = new Reserve({ ...options, onEnd: () => void this.#reserveEnded() })
   }
 
@@ -111,6 +115,11 @@ export class Cluster {
     return this.#reserve.held
   }
 
+  /** The levels of which too few endpoints are usable, so that all of them are used; the first first. */
+  get panicking(): readonly number[] {
+    return this.#picker?.panicking ?? []
+  }
+
   /** What the registry asks of its clients. */
   get policy(): ServerPolicy | undefined {
     return this.#snapshot.policy
@@ -132,12 +141,15 @@ export class Cluster {
 
   /** Follows discovery, if it is not followed already, until it is paused or the cluster is closed. */
   follow(): void {
-    if (!this.closed) this.#following.start()
+    if (this.closed) return
+    this.#following.start()
+    this.#keepTime()
   }
 
   /** Stops following. The set stays; the next who needs it waits for discovery's word on it. */
   pause(): void {
     void this.#following.stop()
+    this.#beat.stop()
     this.#reserve.lapse()
     this.#resolved = false
   }
@@ -179,7 +191,7 @@ export class Cluster {
   /** The circuit of an endpoint has changed its state. */
   circuitChanged(endpoint: Endpoint, state: BreakerState): void {
     if (state === 'open') endpoint.witness?.unreachable(endpoint, 'its circuit has opened')
-    this.#picker?.refresh()
+    this.#refresh()
   }
 
   /** Lets requests in flight finish, then closes all connections. */
@@ -202,6 +214,7 @@ export class Cluster {
   #leave(): Promise<void> {
     this.#closing.abort()
     const ended = this.#following.stop()
+    this.#beat.stop()
     this.#reserve.close()
     this.#picker = undefined
     this.#wake()
@@ -271,16 +284,38 @@ export class Cluster {
   }
 
   #swap(): void {
-    const { balancer, random } = this.#options
+    const { balancer, panicThreshold, random } = this.#options
     this.#pickerDue = false
     try {
-      this.#picker = tiers(balancer(this.policy), this.endpoints, { leftOut: this.#leftOut }, random)
+      const context = { leftOut: this.#leftOut, panicThreshold }
+      this.#picker = tiers(balancer(this.policy), this.endpoints, context, random)
     } catch (thrown) {
-      // A balancer may be anybody's: what it throws costs requests, not the process.
-      const error = asError(thrown)
-      this.#log.broken(error)
-      this.#picker = broken(error)
+      this.#break(thrown)
     }
+    this.#keepTime()
+    this.#log.panics(this.panicking)
+  }
+
+  /** Nobody needs what the passing of time changes while the cluster is idle. */
+  #keepTime(): void {
+    if (this.#following.active && this.#picker?.ages === true) this.#beat.start()
+    else this.#beat.stop()
+  }
+
+  #refresh(): void {
+    try {
+      this.#picker?.refresh(Math.floor(this.#options.clock.now()))
+    } catch (thrown) {
+      this.#break(thrown)
+    }
+    this.#log.panics(this.panicking)
+  }
+
+  /** A balancer may be anybody's: what it throws costs requests, not the process. */
+  #break(thrown: unknown): void {
+    const error = asError(thrown)
+    this.#log.broken(error)
+    this.#picker = broken(error)
   }
 
   #distrust(cause: Error): void {
@@ -336,6 +371,8 @@ function allOf(steps: Generator<void, void>): void {
 
 function broken(error: Error): TieredPicker<Endpoint> {
   return {
+    ages: false,
+    panicking: [],
     pick() {
       throw error
     },

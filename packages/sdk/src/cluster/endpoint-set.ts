@@ -3,9 +3,16 @@ import type { Instance } from '../discovery/resolver.js'
 import type { Endpoint, ReserveWitness } from './endpoint.js'
 import { reconcile, type Plan } from './reconcile.js'
 
+/**
+ * Makes the endpoint of a new instance.
+ *
+ * @param seedMs What its peers' latency is, in milliseconds.
+ * @param usableSince Since when it has been in use, in whole milliseconds of the clock.
+ */
+export type EndpointFactory = (instance: Instance, seedMs: number, usableSince: number) => Endpoint
+
 export interface EndpointSetOptions {
-  /** Makes the endpoint of a new instance. `seedMs`: what its peers' latency is. */
-  readonly createEndpoint: (instance: Instance, seedMs: number) => Endpoint
+  readonly createEndpoint: EndpointFactory
   readonly clock: Clock
 }
 
@@ -21,10 +28,16 @@ export interface NextEndpoints {
 /** What a new endpoint is taken for where no peer has been measured: Linkerd's default_rtt, 30 ms. */
 const SEED_MS = 30
 
+// Those that are there when we come have been for as long as we can tell: 12 days before the clock's beginning, and a
+// number that V8 keeps in the object.
+const LONG_SINCE = -(2 ** 30)
+
 /** The endpoints of one service, and those that have left it with requests in flight. */
 export class EndpointSet {
   readonly #options: EndpointSetOptions
   #endpoints = new Map<string, Endpoint>()
+  /** Has there been a set before? */
+  #begun = false
   /** Those that have left, and the end of their requests. */
   readonly #retiring = new Map<Endpoint, Promise<void>>()
 
@@ -51,14 +64,17 @@ export class EndpointSet {
    * @param witness Hears of those in `held`.
    */
   prepare(plan: Plan<Endpoint>, held: ReadonlyMap<string, Instance>, witness: ReserveWitness): NextEndpoints {
-    const { createEndpoint } = this.#options
+    const { createEndpoint, clock } = this.#options
+    const now = Math.floor(clock.now())
+    const newSince = this.#begun ? now : LONG_SINCE
     const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
     const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     let reserveChanged = false
     for (const [place, instance] of plan.instances.entries()) {
-      const endpoint = plan.kept[place] ?? createEndpoint(instance, seedMs)
+      const endpoint = plan.kept[place] ?? createEndpoint(instance, seedMs, newSince)
       endpoint.instance = instance
       const itsWitness = held.has(instance.key) ? witness : undefined
+      if (endpoint.reserved && itsWitness === undefined) endpoint.usableSince = now
       reserveChanged ||= endpoint.witness !== itsWitness
       endpoint.witness = itsWitness
       if (!plan.inPlace) endpoints.set(instance.key, endpoint)
@@ -69,6 +85,7 @@ export class EndpointSet {
   /** Must be followed by `retire`, when no pick can meet those any longer that have been removed. */
   adopt(next: NextEndpoints): void {
     this.#endpoints = next.endpoints
+    this.#begun = true
   }
 
   /** Lets requests in flight finish, then closes all connections. */

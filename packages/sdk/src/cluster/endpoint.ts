@@ -42,6 +42,9 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   instance: Instance
   /** Set while it is in reserve; written by the cluster only. */
   witness: ReserveWitness | undefined
+  /** Too few others are left to be choosy: it is sent requests whatever its circuit says. Written by the tiers only. */
+  panic = false
+  usableSince: number
   readonly #kit: EndpointKit
   /** Of 10,000 endpoints most are never sent a request; these two are made for the first one. */
   #breaker: Breaker | undefined
@@ -49,10 +52,14 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   #requests = 0
   #failures = 0
 
-  /** @param seedMs What its latency is taken for until it is measured, in milliseconds. */
-  constructor(instance: Instance, seedMs: number, kit: EndpointKit) {
+  /**
+   * @param seedMs What its latency is taken for until it is measured, in milliseconds.
+   * @param usableSince Since when it has been in use, in whole milliseconds of the clock.
+   */
+  constructor(instance: Instance, seedMs: number, usableSince: number, kit: EndpointKit) {
     super(seedMs, kit.clock.now())
     this.instance = instance
+    this.usableSince = usableSince
     this.#kit = kit
   }
 
@@ -62,6 +69,11 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   }
 
   get available(): boolean {
+    return this.#closed || this.panic || this.usable
+  }
+
+  /** Our own judgement of it, whatever becomes of that. */
+  get usable(): boolean {
     return this.#closed || this.#breaker?.available !== false
   }
 
@@ -104,7 +116,8 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     const { service, clock } = this.#kit
     const breaker = (this.#breaker ??= this.#makeBreaker())
     const permit = breaker.acquire()
-    if (permit === 0) {
+    // In a panic it is sent without leave, and the circuit hears nothing of it: only a probe closes that.
+    if (permit === 0 && !this.panic) {
       handler.onError(
         new FairleadError('CIRCUIT_OPEN', `the circuit of ${service} at ${this.address} is open`, {
           service,
@@ -161,6 +174,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     const { makeBreaker, onCircuit, clock } = this.#kit
     return makeBreaker((state) => {
       this.#closed = state === 'closed'
+      if (this.#closed) this.usableSince = Math.floor(clock.now())
       onCircuit(this, state)
     }, clock.now())
   }

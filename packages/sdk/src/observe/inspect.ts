@@ -57,6 +57,8 @@ export interface ClientInspection {
   readonly reason: string | undefined
   /** What speaks against believing that what the last answer does not list is gone. */
   readonly doubt: string | undefined
+  /** The levels in panic: too few of their endpoints are usable, so that all of them are sent requests. */
+  readonly panicking: readonly number[]
   /** Those that discovery lists. */
   readonly endpoints: readonly EndpointInspection[]
   readonly reserve: readonly ReserveInspection[]
@@ -84,6 +86,7 @@ export function inspect(
     savedAt: freshness.kind === 'disk' ? freshness.savedAt : undefined,
     reason: freshness.kind === 'fresh' ? undefined : freshness.cause?.message,
     doubt: cluster.doubt,
+    panicking: cluster.panicking,
     endpoints: endpoints
       .filter(({ reserved }) => !reserved)
       .map((endpoint) => inspectEndpoint(endpoint, now)),

@@ -7,13 +7,24 @@ import { instanceAt } from './fake-resolver.js'
 export class FakeCandidate implements Tiered {
   readonly instance: Instance
   observer: LoadObserver | undefined
-  available = true
+  /** Our own judgement of it. */
+  usable = true
+  panic = false
   reserved = false
+  usableSince = 0
   latencyMs = 1
   #inflight = 0
 
   constructor(name: number, weight = 1, priority = 0) {
     this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight, priority })
+  }
+
+  get available(): boolean {
+    return this.usable || this.panic
+  }
+
+  set available(usable: boolean) {
+    this.usable = usable
   }
 
   get inflight(): number {
