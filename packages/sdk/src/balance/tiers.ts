@@ -83,6 +83,8 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   readonly ages: boolean
   readonly #levels: readonly Level<E>[]
   readonly #lastResorts: readonly Tier<E>[]
+  /** Levels, then last resorts. */
+  readonly #order: readonly Tier<E>[]
   readonly #panicThreshold: number
   readonly #random: Random
   /** What nearly every service has: one level. */
@@ -101,6 +103,7 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
     this.ages = levels.some(({ picker }) => picker.refresh !== undefined)
     this.#levels = levels
     this.#lastResorts = lastResorts
+    this.#order = [...levels, ...lastResorts]
     this.#panicThreshold = panicThreshold
     this.#random = random
     this.#only = levels.length === 1 ? levels[0]?.picker : undefined
@@ -113,8 +116,9 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   }
 
   pick(context: PickContext<E>): E | undefined {
-    const picker = this.#only ?? this.#percents[below(this.#percents.length, this.#random)]
-    return picker?.pick(context) ?? this.#pickInOrder(context)
+    if (this.#only !== undefined) return this.#only.pick(context) ?? pickInOrder(this.#lastResorts, context)
+    const picker = this.#percents[below(this.#percents.length, this.#random)]
+    return picker?.pick(context) ?? pickInOrder(this.#order, context)
   }
 
   refresh(now: number): void {
@@ -136,11 +140,7 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
     const endpoint = level === undefined ? undefined : explainPick(level, context, report)
     if (endpoint !== undefined) return endpoint
     report.step('nobody is eligible there: the other levels, then weight 0, then the reserve, in this order')
-    return this.#pickInOrder(context)
-  }
-
-  #pickInOrder(context: PickContext<E>): E | undefined {
-    return pickInOrder(this.#levels, context) ?? pickInOrder(this.#lastResorts, context)
+    return pickInOrder(this.#order, context)
   }
 
   #share(): void {
