@@ -52,6 +52,12 @@ export type { ServerBalancer } from './balance/server-balancer.js'
 export { leastRequest, peakEwma } from './balance/load.js'
 export type { Load } from './balance/load.js'
 export { compose } from './balance/compose.js'
+export { subset } from './balance/subset.js'
+export type { SubsetOptions } from './balance/subset.js'
+export { locality } from './balance/locality.js'
+export type { LocalityOptions } from './balance/locality.js'
+export { slowStart } from './balance/slow-start.js'
+export type { SlowStartOptions } from './balance/slow-start.js'
 export { eligible, registeredWeight } from './balance/picker.js'
 export type {
   Balancer,

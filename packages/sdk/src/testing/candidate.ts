@@ -15,8 +15,8 @@ export class FakeCandidate implements Tiered {
   latencyMs = 1
   #inflight = 0
 
-  constructor(name: number, weight = 1, priority = 0) {
-    this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight, priority })
+  constructor(name: number, weight = 1, priority = 0, zone?: string) {
+    this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight, priority, locality: { zone } })
   }
 
   get available(): boolean {
