@@ -607,6 +607,27 @@ describe('what users bring along', () => {
     await orders.close()
   })
 
+  test('in a panic requests are sent whatever the circuits say, and a probe closes them', async () => {
+    let status = 500
+    const origin = await serve((_request, response) => response.writeHead(status).end())
+    const orders = client(fixedResolver([origin]), { breaker: { volumeThreshold: 2, resetMs: 50 } })
+    const ask = async (): Promise<number> => {
+      const { statusCode, body } = await orders.request({ path: '/' })
+      await body.dump()
+      return statusCode
+    }
+    for (let n = 0; n < 5; n++) expect(await ask()).toBe(500)
+    expect(orders.inspect()).toMatchObject({ panicking: [0], endpoints: [{ circuit: 'open' }] })
+    status = 200
+    expect(await ask()).toBe(200)
+    const deadline = performance.now() + 5000
+    while (orders.inspect().endpoints[0]?.circuit !== 'closed') {
+      expect(performance.now()).toBeLessThan(deadline)
+      await ask()
+    }
+    expect(orders.inspect()).toMatchObject({ panicking: [] })
+  })
+
   test('a balancer that ignores open circuits gets CIRCUIT_OPEN for it', async () => {
     const origins = [nobody()]
     const orders = client(fixedResolver(origins), {

@@ -13,6 +13,8 @@ import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-
 import { FairleadError } from './errors.js'
 import { Execution } from './execute.js'
 import { defaultLogger, type Logger } from './logger.js'
+import { withLastingHeaders } from './hashing/request-fields.js'
+import { explain, type PickExplanation } from './observe/explain.js'
 import { inspect, type ClientInspection } from './observe/inspect.js'
 import { parseOptions, type ClientOptions, type Settings } from './options.js'
 import { systemRandom } from './random.js'
@@ -29,6 +31,11 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
     /** Default `GET`. */
     readonly method?: Dispatcher.HttpMethod
   }
+
+/** What of a request a pick may depend on. All of it may be left out. */
+export type ExplainOptions = Partial<
+  Pick<ClientRequestOptions, 'path' | 'method' | 'headers' | 'query' | 'hashKey' | 'caller'>
+>
 
 export interface ReadyOptions {
   /** How long to wait, in milliseconds. Default: the client's `timeoutMs`. */
@@ -74,6 +81,11 @@ export interface Client extends AsyncDisposable {
   onDiscovery(listener: DiscoveryListener): () => void
   /** The client as it stands; plain data. */
   inspect(): ClientInspection
+  /**
+   * Makes one pick as a request like this one would, and tells how it came about: what was compared, what was passed
+   * over, and why. Nobody is sent anything; whose turn it is moves on by one.
+   */
+  explain(request?: ExplainOptions): PickExplanation
   /** Takes no more requests, lets those in flight finish, and stops watching. */
   close(): Promise<void>
 }
@@ -105,6 +117,7 @@ class ConsulClient implements Client {
   readonly #clock: Clock
   readonly #resolver: Resolver
   readonly #cluster: Cluster
+  readonly #balancing: Balancing
   readonly #budget: RetryBudget
   readonly #listeners: DiscoveryListeners
 
@@ -117,6 +130,7 @@ class ConsulClient implements Client {
     this.#settings = settings
     this.#clock = clock
     const balancing = new Balancing(settings, logger)
+    this.#balancing = balancing
     this.#resolver = processResolver(settings, clock, logger)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
@@ -206,6 +220,12 @@ class ConsulClient implements Client {
 
   inspect(): ClientInspection {
     return inspect(this.service, this.#resolver.name, this.#cluster, this.#budget, this.#clock)
+  }
+
+  explain(request: ExplainOptions = {}): PickExplanation {
+    const hasher = this.#balancing.hasher(this.#cluster.policy)
+    const complete = withLastingHeaders({ path: '/', method: 'GET', ...request })
+    return explain(this.service, this.#cluster, complete, hasher, this.#clock)
   }
 
   close(): Promise<void> {

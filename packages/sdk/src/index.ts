@@ -1,5 +1,11 @@
 export { createClient } from './client.js'
-export type { Client, ClientRequestOptions, ReadyOptions, ServiceDispatcher } from './client.js'
+export type {
+  Client,
+  ClientRequestOptions,
+  ExplainOptions,
+  ReadyOptions,
+  ServiceDispatcher,
+} from './client.js'
 export type {
   BreakerOptions,
   ClientOptions,
@@ -23,6 +29,7 @@ export { toDispatchHandler } from './handler.js'
 export type { Abort, Handler } from './handler.js'
 export type { BreakerState } from './resilience/breaker.js'
 export type { DiscoveryEvent, DiscoveryListener } from './observe/discovery-listeners.js'
+export type { ComparedEndpoint, PassedOver, PickExplanation } from './observe/explain.js'
 export type { ClientInspection, EndpointInspection, ReserveInspection } from './observe/inspect.js'
 export { dnsResolver } from './discovery/dns-resolver.js'
 export type { DnsResolverOptions } from './discovery/dns-options.js'

@@ -1,5 +1,5 @@
 import type { PickReport } from './pick-report.js'
-import type { Candidate, PickContext, Picker } from './picker.js'
+import { eligible, type Candidate, type PickContext, type Picker } from './picker.js'
 
 /** Picks, and reports how as far as the picker tells. */
 export function explainPick<E extends Candidate>(
@@ -10,4 +10,16 @@ export function explainPick<E extends Candidate>(
   if (picker.explain !== undefined) return picker.explain(context, report)
   report.step('the balancer says no more than what it picks')
   return picker.pick(context)
+}
+
+/** Reports that a policy meant this endpoint, where it cannot be taken; says whether it can. */
+export function isTaken<E extends Candidate>(
+  endpoint: E | undefined,
+  context: PickContext<E>,
+  report: PickReport<E>,
+): boolean {
+  if (endpoint === undefined) return false
+  if (eligible(endpoint, context)) return true
+  report.passedOver(endpoint, endpoint.available ? 'this request has tried it' : 'its circuit is open')
+  return false
 }

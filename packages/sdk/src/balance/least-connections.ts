@@ -1,5 +1,6 @@
 import type { Random } from '../random.js'
 import { LevelQueues } from './level-queues.js'
+import type { PickReport } from './pick-report.js'
 import {
   eligible,
   registeredWeight,
@@ -48,6 +49,12 @@ class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
     if (least.turn > this.#now) this.#now = least.turn
     least.turn = this.#now + least.pace
     return least.take()
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    report.step('the least loaded of all; of equals, the one whose turn it is by weight')
+    for (const group of this.#groups) group.tell(context, report)
+    return this.pick(context)
   }
 
   #least(context: PickContext<E>): Peers<E> | undefined {
@@ -121,6 +128,12 @@ class Peers<E extends Candidate> {
       }
     }
     return false
+  }
+
+  /** Reports the candidate that this pick would find here. */
+  tell(context: PickContext<E>, report: PickReport<E>): void {
+    const endpoint = this.look(context) ? this.#endpoints[this.#member] : undefined
+    if (endpoint !== undefined) report.compared(endpoint, this.#inflight / this.#weight, 'inflight / weight')
   }
 
   /** Is the candidate here less loaded than there? Of equals, the one whose turn it is. */

@@ -1,6 +1,8 @@
 import { invalidOption } from '../invalid-option.js'
 import { below, type Random } from '../random.js'
+import { isTaken } from './explain-pick.js'
 import type { Load } from './load.js'
+import type { PickReport } from './pick-report.js'
 import {
   eligible,
   registeredWeight,
@@ -90,6 +92,24 @@ class PowerOfChoicesPicker<E extends Candidate> implements Picker<E> {
       if (endpoint !== undefined) return endpoint
     }
     return scanFrom(this.#endpoints, below(this.#endpoints.length, this.#random), context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    const endpoint = this.pick(context)
+    const all = this.#choices === this.#endpoints.length
+    report.step(
+      all ? 'the least loaded of all' : `the least loaded of ${this.#choices}, drawn at random by weight`,
+    )
+    // Without a draw in between, the points are still those of the pick.
+    const drawn = all
+      ? this.#endpoints.keys()
+      : Array.from({ length: this.#choices }, (_, choice) => this.#index.at(this.#points.at(choice)))
+    for (const index of new Set(drawn)) {
+      const other = this.#endpoints[index]
+      if (other === undefined || !isTaken(other, context, report)) continue
+      report.compared(other, this.#load(other, this.#weights[index] ?? 1, context.now), this.#load.name)
+    }
+    return endpoint
   }
 
   /** The least loaded of those drawn that are eligible; of equals the first. */

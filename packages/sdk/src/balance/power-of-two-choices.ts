@@ -1,6 +1,8 @@
 import { below, type Random } from '../random.js'
+import { isTaken } from './explain-pick.js'
 import type { Load } from './load.js'
 import { pairs, type Pairs } from './pairs.js'
+import type { PickReport } from './pick-report.js'
 import {
   eligible,
   registeredWeight,
@@ -37,6 +39,9 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
   /** Weight of each endpoint relative to the mean. */
   readonly #weights: Float32Array
   readonly #random: Random
+  /** The last pair. */
+  #i = 0
+  #j = 0
 
   constructor(endpoints: readonly E[], weights: readonly number[], load: Load, random: Random) {
     const mean = weights.reduce((sum, weight) => sum + weight, 0) / weights.length
@@ -52,6 +57,17 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
     return this.#draw(context) ?? this.#pickAmongFailing(context)
   }
 
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    const endpoint = this.pick(context)
+    report.step('the less loaded of two, drawn at random by weight')
+    for (const index of new Set([this.#i, this.#j])) {
+      const drawn = this.#endpoints[index]
+      if (drawn === undefined || !isTaken(drawn, context, report)) continue
+      report.compared(drawn, this.#load(drawn, this.#weights[index] ?? 1, context.now), this.#load.name)
+    }
+    return endpoint
+  }
+
   /**
    * The less loaded of a pair, or the one of it that is eligible.
    * Short enough to be compiled with all it calls as one: a fraction that crosses a call is an object.
@@ -59,6 +75,8 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
   #draw(context: PickContext<E>): E | undefined {
     const i = this.#pairs.first()
     const j = this.#pairs.second()
+    this.#i = i
+    this.#j = j
     const a = this.#endpoints[i]
     const b = this.#endpoints[j]
     if (b === undefined || !eligible(b, context))

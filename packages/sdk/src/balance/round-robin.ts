@@ -1,4 +1,6 @@
 import type { Random } from '../random.js'
+import { isTaken } from './explain-pick.js'
+import type { PickReport } from './pick-report.js'
 import { eligible, scanFrom, type Candidate, type PickContext, type Picker } from './picker.js'
 
 /**
@@ -25,5 +27,11 @@ class RoundRobinPicker<E extends Candidate> implements Picker<E> {
     const endpoint = this.#endpoints[index]
     if (endpoint === undefined) return undefined
     return eligible(endpoint, context) ? endpoint : scanFrom(this.#endpoints, this.#next, context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    const taken = isTaken(this.#endpoints[this.#next], context, report)
+    report.step(taken ? 'it is its turn' : 'the next in turn that is eligible')
+    return this.pick(context)
   }
 }

@@ -8,6 +8,7 @@ import {
   type Picker,
   type WeightOf,
 } from './picker.js'
+import type { PickReport } from './pick-report.js'
 import { WeightedIndex } from './weighted-index.js'
 
 // With half of the endpoints not eligible, six draws in a row miss once in 0.5^6 = 1.6% of the picks.
@@ -43,5 +44,10 @@ class RandomPicker<E extends Candidate> implements Picker<E> {
       if (endpoint !== undefined && eligible(endpoint, context)) return endpoint
     }
     return scanFrom(this.#endpoints, below(this.#endpoints.length, this.#random), context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    report.step('drawn at random, by weight, from those that are eligible')
+    return this.pick(context)
   }
 }

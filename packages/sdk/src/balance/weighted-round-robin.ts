@@ -8,6 +8,7 @@ import {
   type Picker,
   type WeightOf,
 } from './picker.js'
+import type { PickReport } from './pick-report.js'
 import { roundRobin } from './round-robin.js'
 
 // Weights are scaled so that the largest is the largest 16-bit number, as in gRPC's static stride scheduler.
@@ -58,6 +59,11 @@ class StaticStridePicker<E extends Candidate> implements Picker<E> {
       if (other !== undefined && eligible(other, context)) return other
     }
     return scanFrom(this.#endpoints, index, context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    report.step('the next in turn that is eligible, of turns by weight')
+    return this.pick(context)
   }
 
   /** The next index of the schedule. Ends, as the endpoint of the largest weight is taken in every generation. */

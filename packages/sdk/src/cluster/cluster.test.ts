@@ -388,6 +388,86 @@ describe('the picker', () => {
     expect(shareOfSecond()).toBeCloseTo(1 / 3, 1)
   })
 
+  test('follows zones', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    await rig.list([{ ...a, locality: { zone: 'eu-1' } }, b])
+    expect(rig.built).toHaveLength(2)
+  })
+
+  test('panics below half, and says so once, and when it is over', async () => {
+    const rig = new Rig()
+    await rig.start([a, b, c])
+    const broken = [a, b].map((one) => vi.spyOn(rig.endpoint(one), 'usable', 'get').mockReturnValue(false))
+    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
+    rig.cluster.circuitChanged(rig.endpoint(b), 'open')
+    expect(rig.cluster.panicking).toEqual([0])
+    expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual([true, true, true])
+    await rig.list([a, b, c, d])
+    // Half of four: enough.
+    expect(rig.cluster.panicking).toEqual([])
+    expect(rig.lines('too few endpoints are usable').length).toBe(1)
+    expect(rig.lines('enough endpoints are usable again').length).toBe(1)
+    await rig.list([a, b, c])
+    expect(rig.cluster.panicking).toEqual([0])
+    for (const one of broken) one.mockReturnValue(true)
+    rig.cluster.circuitChanged(rig.endpoint(a), 'closed')
+    expect(rig.cluster.panicking).toEqual([])
+    expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual([false, false, false])
+    expect(rig.lines('too few endpoints are usable').length).toBe(2)
+  })
+
+  test('an endpoint is new from when it comes, but for those that were there before us', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    expect(rig.endpoint(a).usableSince).toBeLessThan(-1e9)
+    await rig.clock.advance(5 * SECOND)
+    const now = Math.floor(rig.clock.now())
+    await rig.list([a, b, c])
+    expect(rig.endpoint(a).usableSince).toBeLessThan(-1e9)
+    expect(rig.endpoint(c).usableSince).toBe(now)
+    // Held in reserve, then listed again.
+    await rig.list([])
+    await rig.clock.advance(5 * SECOND)
+    await rig.list([a, b, c])
+    expect(rig.endpoint(a).usableSince).toBe(now + 5 * SECOND)
+  })
+
+  test('is refreshed each second while the client is in use, and only if it asks for it', async () => {
+    const refreshed: number[] = []
+    const rig = new Rig({
+      balancer: () => () => ({ pick: () => undefined, refresh: (now) => void refreshed.push(now) }),
+    })
+    await rig.start([a, b])
+    const start = Math.floor(rig.clock.now())
+    await rig.clock.advance(2.5 * SECOND)
+    expect(refreshed).toEqual([start + SECOND, start + 2 * SECOND])
+    rig.cluster.pause()
+    await rig.clock.advance(5 * SECOND)
+    expect(refreshed.length).toBe(2)
+    rig.cluster.follow()
+    await rig.clock.advance(SECOND)
+    expect(refreshed.length).toBe(3)
+    await rig.cluster.close()
+    await rig.clock.advance(5 * SECOND)
+    expect(refreshed.length).toBe(3)
+  })
+
+  test('one that throws when it is refreshed costs requests, not the process', async () => {
+    const rig = new Rig({
+      balancer: () => () => ({
+        pick: () => undefined,
+        refresh: () => {
+          throw new Error('out of order')
+        },
+      }),
+    })
+    await rig.start([a])
+    await rig.clock.advance(SECOND)
+    expect(rig.lines('the balancer threw').length).toBe(1)
+    expect(() => rig.cluster.pick({ now: 0, tried: [] })).toThrow('out of order')
+  })
+
   test('gives one that has failed the request, where there is nobody else', async () => {
     const rig = new Rig()
     await rig.start([a])

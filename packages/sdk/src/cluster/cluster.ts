@@ -1,3 +1,5 @@
+import { explainPick } from '../balance/explain-pick.js'
+import type { PickReport } from '../balance/pick-report.js'
 import type { Balancer, PickContext } from '../balance/picker.js'
 import { tiers, type TieredPicker } from '../balance/tiers.js'
 import { isAborted, nextTurn, type Clock } from '../clock.js'
@@ -160,6 +162,11 @@ export class Cluster {
     const endpoint = this.#picker?.pick(context)
     if (endpoint !== undefined || context.tried.length === 0) return endpoint
     return this.#picker?.pick(new Untried(context))
+  }
+
+  /** Picks for nobody, and reports how. */
+  explain(context: PickContext<Endpoint>, report: PickReport<Endpoint>): Endpoint | undefined {
+    return this.#picker === undefined ? undefined : explainPick(this.#picker, context, report)
   }
 
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */

@@ -9,7 +9,7 @@ export interface Plan<E> {
   readonly kept: readonly (E | undefined)[]
   readonly added: readonly Instance[]
   readonly removed: readonly E[]
-  /** Does a picker have to be made anew: is a member, a weight, a level or the order different? */
+  /** Does a picker have to be made anew: is a member, a weight, a level, a zone or the order different? */
   readonly changed: boolean
   /** Are they the same endpoints in the same order? */
   readonly inPlace: boolean
@@ -89,7 +89,7 @@ function reconcileByKey<E extends { readonly instance: Instance }>(
 }
 
 function shareDiffers(a: Instance, b: Instance): boolean {
-  return a.weight !== b.weight || a.priority !== b.priority
+  return a.weight !== b.weight || a.priority !== b.priority || a.locality.zone !== b.locality.zone
 }
 
 /** The order of addresses is a preference, and no reason to give connections up. */

@@ -102,7 +102,7 @@ export function inspect(
   }
 }
 
-function inspectEndpoint(endpoint: Endpoint, now: number): EndpointInspection {
+export function inspectEndpoint(endpoint: Endpoint, now: number): EndpointInspection {
   const { instance, inflight, connections, circuit, requests, failures } = endpoint
   return {
     key: instance.key,

@@ -1,0 +1,136 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { compose } from '../balance/compose.js'
+import { locality } from '../balance/locality.js'
+import { leastRequest } from '../balance/load.js'
+import { powerOfChoices } from '../balance/power-of-choices.js'
+import { slowStart } from '../balance/slow-start.js'
+import { subset } from '../balance/subset.js'
+import { createClient, type Client } from '../client.js'
+import type { ClientOptions } from '../options.js'
+import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
+const clients: Client[] = []
+afterEach(async () => {
+  await Promise.all(clients.splice(0).map((client) => client.close()))
+})
+
+const instances = [1, 2, 3, 4, 5, 6, 7, 8].map((port) =>
+  instanceAt(`http://10.0.0.1:${port}`, { locality: { zone: port % 2 === 0 ? 'a' : 'b' } }),
+)
+
+async function clientOf(
+  options: ClientOptions,
+  set = instances,
+): Promise<[Client, FakeResolver, ManualClock]> {
+  const resolver = new FakeResolver()
+  const clock = new ManualClock()
+  const client = createClient('orders', {
+    resolver,
+    clock,
+    random: seededRandom(1),
+    logger: silent,
+    ...options,
+  })
+  clients.push(client)
+  resolver.snapshot(set)
+  await clock.advance(0)
+  return [client, resolver, clock]
+}
+
+describe('each policy says how it came to its endpoint', () => {
+  test.each([
+    ['peak_ewma', 'the less loaded of two, drawn at random by weight', 2, 'peakEwma'],
+    ['least_request', 'the less loaded of two, drawn at random by weight', 2, 'leastRequest'],
+    [powerOfChoices(leastRequest, 3), 'the least loaded of 3, drawn at random by weight', 3, 'leastRequest'],
+    [powerOfChoices(leastRequest, 10), 'the least loaded of all', 8, 'leastRequest'],
+    [
+      'least_connections',
+      'the least loaded of all; of equals, the one whose turn it is by weight',
+      1,
+      'inflight / weight',
+    ],
+    ['round_robin', 'it is its turn', 0, ''],
+    ['random', 'drawn at random, by weight, from those that are eligible', 0, ''],
+  ] as const)('%s', async (balancer, step, compared, measure) => {
+    const [client] = await clientOf({ balancer })
+    const explanation = client.explain()
+    expect(explanation.steps).toEqual([step])
+    expect(explanation.compared.length).toBe(compared)
+    for (const one of explanation.compared) expect(one).toMatchObject({ measure, weight: 1, inflight: 0 })
+    expect(explanation.picked?.origin).toMatch(/^http:\/\/10/)
+    if (compared > 0) {
+      expect(explanation.compared.map(({ key }) => key)).toContain(explanation.picked?.key)
+    }
+  })
+
+  test('weighted round robin', async () => {
+    const set = instances.map((instance, index) => ({ ...instance, weight: 1 + index }))
+    const [client] = await clientOf({ balancer: 'weighted_round_robin' }, set)
+    expect(client.explain().steps).toEqual(['the next in turn that is eligible, of turns by weight'])
+  })
+
+  test('one of your own, as far as it tells', async () => {
+    const [client] = await clientOf({ balancer: (endpoints) => ({ pick: () => endpoints[3] }) })
+    expect(client.explain()).toMatchObject({
+      steps: ['the balancer says no more than what it picks'],
+      picked: { origin: 'http://10.0.0.1:4' },
+    })
+  })
+})
+
+test('layers say what they leave out, and why', async () => {
+  const balancer = compose(
+    subset({ size: 6, index: 0, of: 2 }),
+    locality({ zone: 'a' }),
+    slowStart({ windowMs: 60_000 }),
+    'round_robin',
+  )
+  const [client, resolver, clock] = await clientOf({ balancer }, instances.slice(0, 7))
+  const { passedOver, steps, picked } = client.explain()
+  expect(passedOver.filter(({ reason }) => reason === "not in this client's subset of 6 of 7").length).toBe(1)
+  expect(
+    passedOver.some(({ reason }) => /^zone [ab](, our own,)? gets \d+% of the requests$/.test(reason)),
+  ).toBe(true)
+  expect(steps.length).toBe(2)
+  expect(steps[1]).toBe('it is its turn')
+  expect(picked).toBeDefined()
+  // All of these are new.
+  await clock.advance(1000)
+  resolver.snapshot([11, 12, 13, 14, 15, 16].map((port) => instanceAt(`http://10.0.0.1:${port}`)))
+  await clock.advance(0)
+  expect(JSON.stringify(client.explain())).toContain('in slow start, and gets 10% of its share')
+})
+
+test('what is excluded, of weight 0 or in reserve is named', async () => {
+  const set = instances.map((instance, index) => ({ ...instance, weight: index === 0 ? 0 : 1 }))
+  const [client, resolver, clock] = await clientOf({ balancer: 'round_robin' }, set)
+  resolver.snapshot(set.slice(0, 2), {
+    excluded: [{ key: 'node/x@10.0.0.1:99', reason: 'critical', kind: 'unhealthy', priority: 0 }],
+  })
+  await clock.advance(0)
+  const { passedOver } = client.explain()
+  expect(passedOver).toContainEqual({ key: 'node/x@10.0.0.1:99', reason: 'critical' })
+  expect(passedOver).toContainEqual({ key: set[0]?.key, reason: 'of weight 0, a last resort' })
+  expect(passedOver).toContainEqual({ key: set[5]?.key, reason: 'in reserve: discovery no longer lists it' })
+})
+
+test('a key is named by its hash, and nobody by the reason', async () => {
+  const [client] = await clientOf({ balancer: 'maglev' }, [])
+  // XXH64 of "a", from the reference implementation.
+  expect(client.explain({ hashKey: 'a' })).toMatchObject({ hash: 'd24ec4f1a98c6e5b', picked: undefined })
+  expect(client.explain().hash).toBeUndefined()
+  expect(client.explain().steps.at(-1)).toMatch(/knows no instance|knows none|no instance/)
+})
+
+test('before the first answer it says that a request would wait', () => {
+  const client = createClient('orders', { resolver: new FakeResolver() })
+  clients.push(client)
+  expect(client.explain().steps[0]).toBe('discovery has not answered yet: a request would wait for it')
+})
+
+test('levels and their shares are told', async () => {
+  const set = instances.map((instance, index) => ({ ...instance, priority: index % 2 }))
+  const [client] = await clientOf({ balancer: 'round_robin' }, set)
+  expect(client.explain().steps[0]).toBe('level 0, which gets 100% of the load')
+})

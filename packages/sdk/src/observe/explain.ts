@@ -1,0 +1,115 @@
+import type { PickReport } from '../balance/pick-report.js'
+import type { PickContext } from '../balance/picker.js'
+import type { Clock } from '../clock.js'
+import type { Cluster } from '../cluster/cluster.js'
+import type { Endpoint } from '../cluster/endpoint.js'
+import type { KeyHash } from '../hashing/key-hash.js'
+import type { KeyedRequest, RequestHasher } from '../hashing/request-hasher.js'
+import { inspectEndpoint, type EndpointInspection } from './inspect.js'
+
+/** An endpoint that was looked at, and what it was judged by. */
+export interface ComparedEndpoint extends EndpointInspection {
+  /** The least wins. */
+  readonly load: number
+  /** What the load is a figure of, such as `peakEwma`. */
+  readonly measure: string
+}
+
+/** An instance that was not looked at. */
+export interface PassedOver {
+  /** Its key in Consul. */
+  readonly key: string
+  readonly reason: string
+}
+
+/** How a pick came to its endpoint. Plain data, safe to print as JSON. */
+export interface PickExplanation {
+  readonly service: string
+  /** Undefined: there is nobody to be picked. */
+  readonly picked: EndpointInspection | undefined
+  /** The hash of the request's key, in hexadecimal digits; undefined: it has none. */
+  readonly hash: string | undefined
+  /** What was done, in order. */
+  readonly steps: readonly string[]
+  readonly compared: readonly ComparedEndpoint[]
+  readonly passedOver: readonly PassedOver[]
+}
+
+/** Makes one pick, for nobody, and tells how. */
+export function explain(
+  service: string,
+  cluster: Cluster,
+  request: KeyedRequest,
+  hasher: RequestHasher,
+  clock: Clock,
+): PickExplanation {
+  const context = new ExplainedPick(request, hasher, Math.floor(clock.now()))
+  const log = new PickLog(context.now)
+  if (!cluster.resolved) log.step('discovery has not answered yet: a request would wait for it')
+  for (const endpoint of cluster.endpoints) log.judge(endpoint)
+  const picked = cluster.explain(context, log)
+  if (picked === undefined) {
+    log.step(cluster.endpoints.length === 0 ? cluster.whyEmpty() : 'every endpoint has an open circuit')
+  }
+  const { hash } = context
+  return {
+    service,
+    picked: picked === undefined ? undefined : inspectEndpoint(picked, context.now),
+    hash: hash === undefined ? undefined : hexOf(hash.high) + hexOf(hash.low),
+    steps: log.steps,
+    compared: log.compares,
+    passedOver: [...log.passed, ...cluster.excluded.map(({ key, reason }) => ({ key, reason }))],
+  }
+}
+
+class PickLog implements PickReport<Endpoint> {
+  readonly steps: string[] = []
+  readonly compares: ComparedEndpoint[] = []
+  readonly passed: PassedOver[] = []
+  readonly #told = new Set<string>()
+  readonly #now: number
+
+  constructor(now: number) {
+    this.#now = now
+  }
+
+  step(text: string): void {
+    this.steps.push(text)
+  }
+
+  compared(endpoint: Endpoint, load: number, measure: string): void {
+    this.compares.push({ ...inspectEndpoint(endpoint, this.#now), load, measure })
+  }
+
+  passedOver({ instance: { key } }: Endpoint, reason: string): void {
+    // A policy may meet an endpoint twice.
+    const both = `${key} ${reason}`
+    if (this.#told.has(both)) return
+    this.#told.add(both)
+    this.passed.push({ key, reason })
+  }
+
+  /** What speaks against an endpoint whatever the policy. */
+  judge(endpoint: Endpoint): void {
+    if (endpoint.reserved) this.passedOver(endpoint, 'in reserve: discovery no longer lists it')
+    else if (!endpoint.available) this.passedOver(endpoint, 'its circuit is open')
+    else if (endpoint.instance.weight === 0) this.passedOver(endpoint, 'of weight 0, a last resort')
+  }
+}
+
+/** A request that nobody sends. */
+class ExplainedPick implements PickContext<Endpoint> {
+  readonly now: number
+  readonly tried: readonly Endpoint[] = []
+  readonly hash: KeyHash | undefined
+
+  constructor(request: KeyedRequest, hasher: RequestHasher, now: number) {
+    this.now = now
+    const hash = { high: 0, low: 0 }
+    this.hash = hasher.hash(request, hash) ? hash : undefined
+  }
+}
+
+function hexOf(bits: number): string {
+  return (bits >>> 0).toString(16).padStart(8, '0')
+}
