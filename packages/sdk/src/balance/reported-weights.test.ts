@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { FakeCandidate} from '../testing/index.js';
+import type { FakeCandidate } from '../testing/index.js'
 import { candidates, seededRandom } from '../testing/index.js'
 import { compose } from './compose.js'
 import { leastConnections } from './least-connections.js'

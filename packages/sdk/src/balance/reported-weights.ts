@@ -43,7 +43,7 @@ const MATERIAL = 0.05
  * A layer that weighs endpoints by what they report of their own load: what serves more requests for its utilization gets
  * more. An endpoint without a weight of its own takes the mean of the others'; with fewer than two that have one,
  * Consul's weights stand. Servers report by a response header, see `reportLoad`.
- * A layer before it that changes weights, such as a slow start, scales these as it would have scaled Consul's.
+ * Where a layer before it changes weights, these change in the same proportion.
  * Source: gRPC A58, Envoy `client_side_weighted_round_robin`.
  *
  * @throws FairleadError `INVALID_OPTION`.
