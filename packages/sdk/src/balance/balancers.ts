@@ -1,6 +1,7 @@
 import { leastConnections } from './least-connections.js'
 import { leastRequest, peakEwma } from './load.js'
 import { maglev } from './maglev.js'
+import { orcaWeightedRoundRobin } from './orca-weighted-round-robin.js'
 import type { Balancer } from './picker.js'
 import { powerOfTwoChoices } from './power-of-two-choices.js'
 import { ringHash } from './ring-hash.js'
@@ -15,6 +16,7 @@ export type BalancerName =
   | 'least_connections'
   | 'round_robin'
   | 'weighted_round_robin'
+  | 'orca_weighted_round_robin'
   | 'random'
   | 'ring_hash'
   | 'maglev'
@@ -26,6 +28,7 @@ export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze
   least_connections: leastConnections,
   round_robin: roundRobin,
   weighted_round_robin: weightedRoundRobin,
+  orca_weighted_round_robin: orcaWeightedRoundRobin(),
   random: weightedRandom,
   ring_hash: ringHash(),
   maglev: maglev(),

@@ -1,6 +1,7 @@
 import type { Instance } from '../discovery/resolver.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
+import type { BackendLoad } from './backend-load.js'
 import type { PickReport } from './pick-report.js'
 
 /** Told at once when the number of requests in flight on an endpoint changes. */
@@ -21,6 +22,16 @@ export interface Candidate {
   latencyUs(now: number): number
   /** For pickers that keep endpoints in order of load: one observer, the newest picker's. */
   observer: LoadObserver | undefined
+  /**
+   * What the backend reports of its own load. Undefined: nobody has asked for it. A policy that goes by it puts a
+   * `BackendLoad` here when it is built, and responses are looked through for reports from then on.
+   */
+  backendLoad: BackendLoad | undefined
+  /**
+   * Has it asked for a report, by a GET of `path` beside its traffic, in a later turn of the event loop. Does nothing where
+   * no report is wanted, where one is on its way, or where the last attempt brought none a short while ago.
+   */
+  probe(path: string): void
 }
 
 /** What a pick may take into account. The request itself plays this part, so that a pick allocates nothing. */

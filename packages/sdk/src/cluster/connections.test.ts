@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { BackendLoad } from '../balance/backend-load.js'
 import type { Handler } from '../handler.js'
 import { systemClock } from '../clock.js'
 import { Connections, type ConnectionsOptions, type Ending } from './connections.js'
@@ -48,6 +49,7 @@ class Upstream {
 
 /** An endpoint's part towards its exchanges. */
 class Side extends PeakEwma implements ExchangeSide {
+  backendLoad: BackendLoad | undefined
   unreachable(): void {}
 
   readonly connections: Connections
@@ -174,6 +176,18 @@ describe('which connection', () => {
     await until(() => first.state instanceof Error)
     await until(() => connections.size === 0)
     await serveOne(connections)
+    await connections.close()
+  })
+
+  test('no second one for a request that was given up', async () => {
+    const connections = connect()
+    const first = send(connections)
+    await upstream.waiting(1)
+    upstream.requests.shift()
+    first.exchange.abandon(new Error('enough'), 'ignored')
+    await until(() => upstream.sockets[0]?.destroyed === true)
+    await serveOne(connections)
+    expect(upstream.sockets.length).toBe(2)
     await connections.close()
   })
 })

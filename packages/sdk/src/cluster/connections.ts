@@ -1,10 +1,15 @@
 import { Client, errors, type buildConnector, type Dispatcher } from 'undici'
 import type { Instance } from '../discovery/resolver.js'
-import { toDispatchHandler } from '../handler.js'
+import { toDispatchHandler, type Handler } from '../handler.js'
 import { connectorTo, type TlsOptions } from './connector.js'
-import type { Exchange } from './exchange.js'
 
-/** What an exchange leaves its connection in. */
+/** One request on one connection. */
+export interface Occupant extends Handler {
+  /** What it is on; written when its turn comes. */
+  connection: Client | undefined
+}
+
+/** What an occupant leaves its connection in. */
 export type Ending =
   /** The response is whole. */
   | 'complete'
@@ -42,7 +47,7 @@ export class Connections {
   #connector: { readonly timeoutMs: number; readonly connect: buildConnector.connector } | undefined
   readonly #all = new Set<Client>()
   readonly #idle: Client[] = []
-  readonly #waiting = new Map<Exchange, Dispatcher.DispatchOptions>()
+  readonly #waiting = new Map<Occupant, Dispatcher.DispatchOptions>()
   #closed = false
   #drained: (() => void) | undefined
 
@@ -59,22 +64,22 @@ export class Connections {
     return this.#all.size
   }
 
-  /** Sends the request of `exchange`, or lets it wait for its turn. What goes wrong reaches the exchange. */
-  send(options: Dispatcher.DispatchOptions, exchange: Exchange): void {
+  /** Sends the request of `occupant`, or lets it wait for its turn. What goes wrong reaches the occupant. */
+  send(options: Dispatcher.DispatchOptions, occupant: Occupant): void {
     const client = this.#closed ? undefined : this.#take()
-    if (client !== undefined) use(client, options, exchange)
-    else if (this.#closed) exchange.onError(new errors.ClientClosedError())
-    else this.#waiting.set(exchange, options)
+    if (client !== undefined) use(client, options, occupant)
+    else if (this.#closed) occupant.onError(new errors.ClientClosedError())
+    else this.#waiting.set(occupant, options)
   }
 
-  /** Takes back what `exchange` has used. */
-  release(exchange: Exchange, ending: Ending): void {
-    const client = exchange.connection
+  /** Takes back what `occupant` has used. */
+  release(occupant: Occupant, ending: Ending): void {
+    const client = occupant.connection
     if (ending === 'complete' && client !== undefined) {
       this.#idle.push(client)
       this.#advance()
     } else if (client === undefined) {
-      this.#waiting.delete(exchange)
+      this.#waiting.delete(occupant)
       this.#advance()
     } else {
       this.#repair(client, ending)
@@ -93,7 +98,7 @@ export class Connections {
     this.#closed = true
     const clients = [...this.#all]
     this.#all.clear()
-    for (const exchange of this.#waiting.keys()) exchange.onError(error)
+    for (const occupant of this.#waiting.keys()) occupant.onError(error)
     await Promise.all(clients.map((client) => client.destroy(error)))
   }
 
@@ -113,18 +118,19 @@ export class Connections {
     const client = new Client(this.#origin, this.#client)
     this.#all.add(client)
     client.on('disconnect', () => {
-      // Busy, it connects again for the request that it has, or its exchange tells us the end.
+      // Busy, it connects again for the request that it has, or its occupant tells us the end.
       if (this.#idle.includes(client)) this.#forget(client)
     })
     return client
   }
 
   #repair(client: Client, ending: Ending): void {
-    // What was written is broken off by the exchange, what was not will be when it would have been.
     if (ending === 'abandoned') this.#forget(client)
     // undici is in the middle of putting the client in order, and would not take a request now.
     queueMicrotask(() => {
       if (ending === 'broken') this.#salvage(client)
+      // Its request is broken off by the occupant, and then undici would connect again, for nobody.
+      else void client.destroy()
       this.#advance()
     })
   }
@@ -147,17 +153,17 @@ export class Connections {
       this.#drained?.()
       return
     }
-    for (const [exchange, options] of this.#waiting) {
+    for (const [occupant, options] of this.#waiting) {
       const client = this.#take()
       if (client === undefined) return
-      this.#waiting.delete(exchange)
-      use(client, options, exchange)
+      this.#waiting.delete(occupant)
+      use(client, options, occupant)
     }
     this.#drained?.()
   }
 }
 
-function use(client: Client, options: Dispatcher.DispatchOptions, exchange: Exchange): void {
-  exchange.connection = client
-  client.dispatch(options, toDispatchHandler(exchange))
+function use(client: Client, options: Dispatcher.DispatchOptions, occupant: Occupant): void {
+  occupant.connection = client
+  client.dispatch(options, toDispatchHandler(occupant))
 }

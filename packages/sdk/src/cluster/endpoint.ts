@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { BackendLoad } from '../balance/backend-load.js'
 import type { LoadObserver } from '../balance/picker.js'
 import type { Tiered } from '../balance/tiers.js'
 import type { Clock } from '../clock.js'
@@ -9,6 +10,7 @@ import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from '../
 import { Connections, type ConnectionsOptions, type Ending } from './connections.js'
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
+import { LoadProber } from './load-probe.js'
 
 /** What all endpoints of a client have in common. */
 export interface EndpointKit {
@@ -45,10 +47,14 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   /** Too few others are left to be choosy: it is sent requests whatever its circuit says. Written by the tiers only. */
   panic = false
   usableSince: number
+  backendLoad: BackendLoad | undefined
   readonly #kit: EndpointKit
   /** Of 10,000 endpoints most are never sent a request; these two are made for the first one. */
   #breaker: Breaker | undefined
   #connections: Connections | undefined
+  #prober: LoadProber | undefined
+  /** Has it been closed or destroyed? It is of no use to ask it for its load then. */
+  #ended = false
   #requests = 0
   #failures = 0
 
@@ -129,9 +135,14 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     const exchange = new Exchange(this, handler, permit, options.body, clock, now)
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
-    this.#connections ??= new Connections(this.instance, this.#kit.connections)
-    this.#connections.send(addressed, exchange)
+    this.#connect().send(addressed, exchange)
     return exchange
+  }
+
+  probe(path: string): void {
+    if (this.backendLoad === undefined || this.#ended) return
+    this.#prober ??= new LoadProber(this, this.#connect(), this.#kit.clock)
+    this.#prober.ask(path)
   }
 
   begin(): void {
@@ -161,13 +172,25 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
 
   /** Lets requests in flight finish, then closes its connections; undefined: it has never had a request. */
   close(): Promise<void> | undefined {
+    this.#endProbes()
     return this.#connections?.close().then(() => this.#breaker?.close())
   }
 
   /** Breaks off its requests with `error`. */
   async destroy(error: Error): Promise<void> {
+    this.#endProbes()
     await this.#connections?.destroy(error)
     this.#breaker?.close()
+  }
+
+  #connect(): Connections {
+    return (this.#connections ??= new Connections(this.instance, this.#kit.connections))
+  }
+
+  /** Its own requests may still finish; nobody waits for a probe. */
+  #endProbes(): void {
+    this.#ended = true
+    this.#prober?.end()
   }
 
   #makeBreaker(): Breaker {

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { PassThrough } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { errors } from 'undici'
+import { BackendLoad } from '../balance/backend-load.js'
 import type { Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
 import { ManualClock } from '../testing/index.js'
@@ -10,6 +11,7 @@ import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 
 class Side extends PeakEwma implements ExchangeSide {
+  backendLoad: BackendLoad | undefined
   readonly unreached: Error[] = []
   readonly verdicts: [Permit, Outcome][] = []
   readonly released: Ending[] = []
@@ -189,6 +191,62 @@ describe('the verdict', () => {
     exchange.onError(new Error('reset'))
     expect(side.estimateUs(0) / 1000).toBeGreaterThan(0.1)
     expect(next.heard).toEqual(['head 200', 'error reset'])
+  })
+})
+
+describe("the backend's report", () => {
+  const raw = (...texts: string[]): Buffer[] => texts.map((text) => Buffer.from(text))
+  const answer = (exchange: Exchange, status: number, headers: Buffer[]): boolean =>
+    exchange.onHeaders(status, headers, () => undefined, '')
+  const report = 'TEXT cpu_utilization=0.5,rps_fractional=8'
+
+  test.each(['endpoint-load-metrics', 'Endpoint-Load-Metrics', 'ENDPOINT-LOAD-METRICS'])(
+    'is read where somebody wants it: %s',
+    async (name) => {
+      const { side, clock, exchange } = start()
+      side.backendLoad = new BackendLoad()
+      await clock.advance(7.5)
+      const headers = raw(
+        'date',
+        'today',
+        'x-ndpoint-load-metrics',
+        'TEXT eps=1',
+        name,
+        report,
+        name,
+        'TEXT eps=2',
+      )
+      answer(exchange, 200, headers)
+      expect(side.backendLoad).toMatchObject({ utilization: 0.5, qps: 8, eps: 0, reportedAt: 7 })
+    },
+  )
+
+  test('of an error counts as any other; of an interim response it is none', () => {
+    const { side, exchange } = start()
+    side.backendLoad = new BackendLoad()
+    answer(exchange, 103, raw('endpoint-load-metrics', report))
+    expect(side.backendLoad.reportedAt).toBe(-1)
+    answer(exchange, 503, raw('endpoint-load-metrics', report))
+    expect(side.backendLoad.qps).toBe(8)
+  })
+
+  test('stays away with a request that was given up', () => {
+    const { side, exchange } = start()
+    side.backendLoad = new BackendLoad()
+    exchange.abandon(new Error('too late'), 'failure')
+    answer(exchange, 200, raw('endpoint-load-metrics', report))
+    expect(side.backendLoad.reportedAt).toBe(-1)
+  })
+
+  test('is handed on with all other headers', () => {
+    const { side, next, exchange } = start()
+    side.backendLoad = new BackendLoad()
+    const headers = raw('endpoint-load-metrics', 'nonsense', 'odd')
+    const handed: Buffer[][] = []
+    next.onHeaders = (_: number, given?: Buffer[]) => handed.push(given ?? []) > 0
+    answer(exchange, 200, headers)
+    expect(handed).toEqual([raw('endpoint-load-metrics', 'nonsense', 'odd')])
+    expect(side.backendLoad.reportedAt).toBe(-1)
   })
 })
 

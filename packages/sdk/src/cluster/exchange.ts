@@ -1,13 +1,17 @@
 import type { Duplex } from 'node:stream'
 import { errors, type Client } from 'undici'
+import type { BackendLoad } from '../balance/backend-load.js'
 import type { Clock } from '../clock.js'
 import type { Abort, Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
 import { isOfTheCaller } from '../resilience/retry.js'
-import type { Ending } from './connections.js'
+import type { Ending, Occupant } from './connections.js'
+import { loadReportIn } from './load-header.js'
 
 /** What an exchange writes to on its endpoint. */
 export interface ExchangeSide {
+  /** Where what it reports of its load goes; undefined: nobody wants to know, and nobody looks for it. */
+  readonly backendLoad: BackendLoad | undefined
   /** It answered: the time to first byte, in milliseconds. */
   observe(sampleMs: number, now: number): void
   /** It failed after so many milliseconds. */
@@ -29,8 +33,7 @@ export interface ExchangeSide {
  * only one that writes the endpoint's load, latency and circuit.
  * Latency ends at the first byte; the load ends with the body, exactly once in any order of events.
  */
-export class Exchange implements Handler {
-  /** What it is on; written when its turn comes. */
+export class Exchange implements Occupant {
   connection: Client | undefined
   readonly #side: ExchangeSide
   readonly #next: Handler
@@ -87,7 +90,10 @@ export class Exchange implements Handler {
     if (this.#abandoned !== undefined) return true
     this.#statusCode = statusCode
     // Interim responses (1xx) come before the one that counts.
-    if (statusCode >= 200) this.#judge(statusCode >= 500 ? 'failure' : 'success')
+    if (statusCode >= 200) {
+      this.#judge(statusCode >= 500 ? 'failure' : 'success')
+      if (this.#side.backendLoad !== undefined) this.#hear(this.#side.backendLoad, headers)
+    }
     return this.#next.onHeaders(statusCode, headers, resume, statusMessage)
   }
 
@@ -149,6 +155,11 @@ export class Exchange implements Handler {
     if (outcome === 'success') this.#side.observe(now - this.#writtenAt, now)
     if (outcome === 'failure') this.#side.penalize(now - this.#startedAt, now)
     this.#side.judge(this.#permit, outcome, now)
+  }
+
+  #hear(load: BackendLoad, headers: readonly Buffer[]): void {
+    const report = loadReportIn(headers)
+    if (report !== undefined) load.receive(report, Math.floor(this.#clock.now()))
   }
 
   #end(ending: Ending): void {

@@ -1,3 +1,4 @@
+import type { BackendLoad } from '../balance/backend-load.js'
 import type { LoadObserver } from '../balance/picker.js'
 import type { Tiered } from '../balance/tiers.js'
 import type { Instance } from '../discovery/resolver.js'
@@ -13,6 +14,9 @@ export class FakeCandidate implements Tiered {
   reserved = false
   usableSince = 0
   latencyMs = 1
+  backendLoad: BackendLoad | undefined
+  /** The paths that it was to be asked at. */
+  readonly probed: string[] = []
   #inflight = 0
 
   constructor(name: number, weight = 1, priority = 0, zone?: string) {
@@ -33,6 +37,10 @@ export class FakeCandidate implements Tiered {
 
   latencyUs(): number {
     return Math.round(this.latencyMs * 1000)
+  }
+
+  probe(path: string): void {
+    this.probed.push(path)
   }
 
   begin(): void {

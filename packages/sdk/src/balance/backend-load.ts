@@ -1,0 +1,87 @@
+import { parseLoadReport } from './orca-header.js'
+
+/** Told at once of each report. */
+export interface ReportObserver {
+  reported(): void
+}
+
+/**
+ * What a backend says of its own load, in the header `endpoint-load-metrics` of its responses (ORCA, as Envoy and gRPC
+ * have it). A policy that goes by it puts one at {@link Candidate.backendLoad} when it is built; only then are responses
+ * looked through for the header.
+ *
+ * @example
+ * ```ts
+ * import { BackendLoad, createClient, type Balancer } from '@fairlead/sdk'
+ *
+ * const leastUtilized: Balancer = (endpoints) => {
+ *   for (const endpoint of endpoints) endpoint.backendLoad ??= new BackendLoad()
+ *   const sorted = [...endpoints]
+ *   return {
+ *     refresh: () => {
+ *       sorted.sort((a, b) => (a.backendLoad?.utilization ?? 0) - (b.backendLoad?.utilization ?? 0))
+ *     },
+ *     pick: ({ tried }) => sorted.find((endpoint) => endpoint.available && !tried.includes(endpoint)),
+ *   }
+ * }
+ * await using orders = createClient('orders', { balancer: leastUtilized })
+ * ```
+ */
+export class BackendLoad {
+  /** As a part of what it can do: `application_utilization` where it says that, else `cpu_utilization`; may be above 1. */
+  utilization = 0
+  /** Requests a second. */
+  qps = 0
+  /** Errors a second. */
+  eps = 0
+  /** Requests in flight; -1: it does not say. */
+  inflight = -1
+  /** What it expects a request to take now, in whole microseconds; -1: it does not say. */
+  latencyUs = -1
+  /** When it last reported, in the clock's milliseconds; -1: never. */
+  reportedAt = -1
+  /**
+   * When it last reported both load and requests, in the clock's milliseconds; -1: never. gRPC goes by such reports only:
+   * an idle backend's says nothing of what it can do.
+   */
+  nonEmptyAt = -1
+  /** Since when it has done so without a gap of `gapMs`; -1: never. */
+  nonEmptySince = -1
+  /** How much it does for its load, by the last report that was not empty: `qps`, `utilization` and `eps` of that. */
+  readonly lastNonEmpty: { qps: number; utilization: number; eps: number } = {
+    qps: 0,
+    utilization: 0,
+    eps: 0,
+  }
+  /** For a policy that goes by each report as it comes: one observer, the newest picker's. */
+  observer: ReportObserver | undefined
+  /** What counts as a gap, in milliseconds: 3 min, as `weight_expiration_period` of gRPC A58. */
+  gapMs = 180_000
+
+  /**
+   * Takes the value of the header, in the format `TEXT` or `JSON`. Never throws: it comes from a server that is not ours
+   * to trust, and what is malformed or absurd is ignored as a whole, so that the last report stands.
+   *
+   * @param now The clock's time in milliseconds.
+   */
+  receive(text: string, now: number): void {
+    const report = parseLoadReport(text)
+    if (report === undefined) return
+    this.utilization = report.utilization
+    this.qps = report.qps
+    this.eps = report.eps
+    this.inflight = report.inflight
+    this.latencyUs = report.latencyMs < 0 ? -1 : Math.round(report.latencyMs * 1000)
+    this.reportedAt = now
+    if (report.utilization > 0 && report.qps > 0) this.#receiveNonEmpty(now)
+    this.observer?.reported()
+  }
+
+  #receiveNonEmpty(now: number): void {
+    if (this.nonEmptyAt < 0 || now - this.nonEmptyAt >= this.gapMs) this.nonEmptySince = now
+    this.nonEmptyAt = now
+    this.lastNonEmpty.qps = this.qps
+    this.lastNonEmpty.utilization = this.utilization
+    this.lastNonEmpty.eps = this.eps
+  }
+}
