@@ -4,6 +4,7 @@ import { maglev } from './maglev.js'
 import { orcaWeightedRoundRobin } from './orca-weighted-round-robin.js'
 import type { Balancer } from './picker.js'
 import { powerOfTwoChoices } from './power-of-two-choices.js'
+import { prequal } from './prequal.js'
 import { ringHash } from './ring-hash.js'
 import { roundRobin } from './round-robin.js'
 import { weightedRandom } from './weighted-random.js'
@@ -20,6 +21,7 @@ export type BalancerName =
   | 'random'
   | 'ring_hash'
   | 'maglev'
+  | 'prequal'
 
 /** Each balancer under the name the field knows it by. */
 export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze({
@@ -32,4 +34,5 @@ export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze
   random: weightedRandom,
   ring_hash: ringHash(),
   maglev: maglev(),
+  prequal: prequal(),
 })
