@@ -18,7 +18,11 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
-          include: ['packages/*/src/**/*.test.ts', 'test/{support,bench,docs}/**/*.test.ts'],
+          include: [
+            'packages/*/src/**/*.test.ts',
+            'examples/**/*.test.ts',
+            'test/{support,bench,docs}/**/*.test.ts',
+          ],
           exclude: ['**/dist/**', '**/node_modules/**'],
           // A bound for what hangs, not a measure of speed: properties take their time where cores are few and busy.
           testTimeout: 20_000,

@@ -31,6 +31,7 @@ function sources(folder: string): string[] {
 const files = [
   join(root, 'README.md'),
   join(root, 'docs/consul.md'),
+  join(root, 'docs/balancing.md'),
   ...sources('packages/sdk/src'),
   ...sources('packages/sidecar/src'),
 ]

@@ -350,9 +350,9 @@ describe('the picker', () => {
     await rig.start([a, b])
     await rig.list([a, b], { policy })
     expect(rig.built.map((built) => built.policy)).toEqual([undefined, policy])
-    await rig.list([{ ...a, meta: { version: '2' } }, b], { policy })
+    await rig.list([{ ...a, locality: { datacenter: 'dc2' } }, b], { policy })
     expect(rig.built).toHaveLength(2)
-    expect(rig.picks).toContainEqual({ ...a, meta: { version: '2' } })
+    expect(rig.picks).toContainEqual({ ...a, locality: { datacenter: 'dc2' } })
     await rig.list([a, { ...b, weight: 2 }], { policy })
     expect(rig.built).toHaveLength(3)
     const another = { requestTimeoutMs: 5 }
@@ -386,13 +386,6 @@ describe('the picker', () => {
     expect(shareOfSecond()).toBe(0)
     await rig.list([a, b, { ...second, priority: 0 }])
     expect(shareOfSecond()).toBeCloseTo(1 / 3, 1)
-  })
-
-  test('follows zones', async () => {
-    const rig = new Rig()
-    await rig.start([a, b])
-    await rig.list([{ ...a, locality: { zone: 'eu-1' } }, b])
-    expect(rig.built).toHaveLength(2)
   })
 
   test('panics below half, and says so once, and when it is over', async () => {

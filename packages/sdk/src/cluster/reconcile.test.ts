@@ -50,15 +50,28 @@ test('the same snapshot again changes nothing', () => {
   )
 })
 
-test('a new weight or level is a change, new metadata is none', () => {
-  const instance = instanceAt('http://10.0.0.1:1')
+test('whatever a balancer may go by is a change', () => {
+  const instance = instanceAt('http://10.0.0.1:1', { tags: ['a'], meta: { version: '1' } })
   const current = new Map([[instance.key, { instance }]])
-  expect(reconcile(current, [{ ...instance, weight: 5 }]).changed).toBe(true)
-  expect(reconcile(current, [{ ...instance, priority: 1 }]).changed).toBe(true)
-  const relabelled = { ...instance, meta: { version: '2' } }
-  expect(reconcile(current, [relabelled])).toMatchObject({
+  const changes: Partial<Instance>[] = [
+    { weight: 5 },
+    { priority: 1 },
+    { locality: { zone: 'eu-1' } },
+    { tags: ['b'] },
+    { tags: ['a', 'b'] },
+    { meta: { version: '2' } },
+    { meta: {} },
+    { meta: { version: '1', more: '' } },
+  ]
+  for (const change of changes) {
+    const plan = reconcile(current, [{ ...instance, ...change }])
+    expect(plan).toMatchObject({ changed: true, kept: [{ instance }] })
+  }
+  // The same in other objects is the same.
+  const copy = { ...instance, tags: ['a'], meta: { version: '1' }, locality: {} }
+  expect(reconcile(current, [copy])).toMatchObject({
     changed: false,
-    instances: [relabelled],
+    instances: [copy],
     kept: [{ instance }],
   })
 })

@@ -9,7 +9,7 @@ export interface Plan<E> {
   readonly kept: readonly (E | undefined)[]
   readonly added: readonly Instance[]
   readonly removed: readonly E[]
-  /** Does a picker have to be made anew: is a member, a weight, a level, a zone or the order different? */
+  /** Does a picker have to be made anew: is a member, the order, or anything that a balancer may go by different? */
   readonly changed: boolean
   /** Are they the same endpoints in the same order? */
   readonly inPlace: boolean
@@ -89,7 +89,23 @@ function reconcileByKey<E extends { readonly instance: Instance }>(
 }
 
 function shareDiffers(a: Instance, b: Instance): boolean {
-  return a.weight !== b.weight || a.priority !== b.priority || a.locality.zone !== b.locality.zone
+  return (
+    a.weight !== b.weight ||
+    a.priority !== b.priority ||
+    a.locality.zone !== b.locality.zone ||
+    !sameTags(a.tags, b.tags) ||
+    !sameMeta(a.meta, b.meta)
+  )
+}
+
+function sameTags(a: Instance['tags'], b: Instance['tags']): boolean {
+  return a === b || (a.length === b.length && a.every((tag, place) => tag === b[place]))
+}
+
+function sameMeta(a: Instance['meta'], b: Instance['meta']): boolean {
+  if (a === b) return true
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
 }
 
 /** The order of addresses is a preference, and no reason to give connections up. */
