@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { candidates, FakeCandidate, seededRandom } from '../testing/index.js'
 import { balancers, type BalancerName } from './balancers.js'
+import { compose } from './compose.js'
+import { explainPick } from './explain-pick.js'
+import { locality } from './locality.js'
+import { reportedWeights } from './reported-weights.js'
+import { slowStart } from './slow-start.js'
+import { subset } from './subset.js'
 import { tiers } from './tiers.js'
 import type { PickContext, Picker } from './picker.js'
 
@@ -30,6 +36,14 @@ function countPicks(
 }
 
 const noneLeftOut = { leftOut: new Map<number, number>(), panicThreshold: 0 }
+
+/** All layers at once, in the order that the guide has. Of nine endpoints in two zones a subset is seven. */
+const layers = [
+  subset({ size: 7, id: 'client' }),
+  locality({ zone: 'a', minimumEndpoints: 1 }),
+  slowStart({ windowMs: 1000 }),
+  reportedWeights(),
+] as const
 
 /** A balancer by itself, and as every client has it. */
 const variants = names.flatMap((name): [string, Maker, BalancerName][] => {
@@ -107,6 +121,78 @@ describe.each(variants)('%s', (_, make, name) => {
     const picker = make(endpoints)
     const known = new Set(endpoints)
     for (let n = 0; n < 200; n++) expect(known.has(picker.pick(context) as FakeCandidate)).toBe(true)
+  })
+})
+
+describe.each(names)('%s, when the set changes', (name) => {
+  const make = (endpoints: readonly FakeCandidate[]): Picker<FakeCandidate> =>
+    balancers[name](endpoints, seededRandom(1))
+
+  test('an endpoint removed in mid-request is not picked again, and comes back with what it is', () => {
+    const endpoints = candidates([2, 1, 1])
+    const leaving = make(endpoints).pick(context) as FakeCandidate
+    leaving.begin()
+    const others = endpoints.filter((endpoint) => endpoint !== leaving)
+    const without = make(others)
+    // Its request ends after it has left: what it tells of its load reaches nobody who cares.
+    leaving.end()
+    for (let n = 0; n < 50; n++) {
+      const picked = without.pick(context) as FakeCandidate
+      expect(others).toContain(picked)
+      picked.begin()
+      picked.end()
+    }
+    const again = countPicks(make(endpoints), endpoints, 2000)
+    expect(Math.min(...again)).toBeGreaterThan(0)
+    expect(endpoints.map(({ inflight }) => inflight)).toEqual([0, 0, 0])
+  })
+
+  test('a picker that has been replaced may still be asked', () => {
+    const endpoints = candidates([1, 1])
+    const old = make(endpoints)
+    make(endpoints)
+    for (const endpoint of endpoints) endpoint.begin()
+    expect(endpoints).toContain(old.pick(context))
+  })
+
+  test('behind every layer it keeps its promises', () => {
+    const endpoints = Array.from(
+      { length: 9 },
+      (_, index) => new FakeCandidate(1 + index, 1 + (index % 3), 0, index < 4 ? 'a' : 'b'),
+    )
+    const picker = compose(...layers, name)(endpoints, seededRandom(1))
+    const known = new Set(endpoints)
+    for (let now = 0; now < 3000; now += 10) {
+      picker.refresh?.(now)
+      const picked = picker.pick({ ...context, now }) as FakeCandidate
+      expect(known.has(picked)).toBe(true)
+      const tried = endpoints.filter((_, index) => index % 2 === now % 4)
+      const other = picker.pick({ ...context, now, tried })
+      if (other !== undefined) expect(tried).not.toContain(other)
+    }
+    for (const endpoint of endpoints) {
+      for (const other of endpoints) other.available = other === endpoint
+      picker.refresh?.(3000)
+      expect(picker.pick({ ...context, now: 3000 })).toBe(endpoint)
+    }
+    for (const other of endpoints) other.available = false
+    expect(picker.pick({ ...context, now: 3000 })).toBeUndefined()
+    expect(compose(...layers, name)([], seededRandom(1)).pick(context)).toBeUndefined()
+  })
+
+  test('explains the pick that it makes', () => {
+    const steps: string[] = []
+    const report = {
+      step: (text: string) => void steps.push(text),
+      compared: () => undefined,
+      passedOver: () => undefined,
+    }
+    const endpoints = candidates([1, 2, 3])
+    const picked = explainPick(make(endpoints), context, report)
+    expect(endpoints).toContain(picked)
+    expect(steps.length).toBeGreaterThan(0)
+    for (const endpoint of endpoints) endpoint.available = false
+    expect(explainPick(make(endpoints), context, report)).toBeUndefined()
   })
 })
 
