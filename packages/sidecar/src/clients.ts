@@ -54,6 +54,11 @@ export class Clients {
     return this.#clients.get(service) ?? this.#create(service)
   }
 
+  /** The client of a service that has been asked for before. */
+  find(service: string): Client | undefined {
+    return this.#clients.get(service)
+  }
+
   inspect(): readonly ClientInspection[] {
     return [...this.#clients.values()].map((client) => client.inspect())
   }

@@ -77,6 +77,7 @@ Asked on the admin address:
   /healthz    200 while the process is up
   /readyz     200 once every --service is known, 503 before and while draining
   /endpoints  every service, its instances, their load and state, as JSON
+  /explain    ?service=NAME[&path=PATH][&key=KEY]: why a request like this would go where it goes
 
 Token, TLS and the rest of how to reach Consul are read from the variables of Consul's own client:
 CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN (service:read, node:read), CONSUL_HTTP_TOKEN_FILE, CONSUL_HTTP_AUTH,
@@ -104,7 +105,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
         .argParser(parseListen),
     )
     .addOption(
-      new Option('--admin <host:port>', 'where /healthz, /readyz and /endpoints are')
+      new Option('--admin <host:port>', 'where /healthz, /readyz, /endpoints and /explain are')
         .env('FAIRLEAD_ADMIN')
         .default({ host: '127.0.0.1', port: 4191 }, '127.0.0.1:4191')
         .argParser(parseListen),

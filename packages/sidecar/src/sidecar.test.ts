@@ -185,6 +185,22 @@ describe('admin', () => {
     ])
   })
 
+  test('/explain: why a request would go where it goes', async () => {
+    const upstream = await serve((_, response) => response.end())
+    const rig = await Rig.start([upstream])
+    expect(await rig.admin('/explain')).toMatchObject({ status: 400 })
+    expect(await rig.admin('/explain?service=orders')).toMatchObject({ status: 404 })
+    await rig.send()
+    const { status, text } = await rig.admin('/explain?service=orders&path=/v1/orders/42&key=ann')
+    expect(status).toBe(200)
+    expect(JSON.parse(text)).toMatchObject({
+      service: 'orders',
+      picked: { origin: `http://127.0.0.1:${upstream.port}` },
+      steps: ['the less loaded of two, drawn at random by weight'],
+      hash: expect.stringMatching(/^[\da-f]{16}$/) as string,
+    })
+  })
+
   test.each(['/', '/nope', '/healthz/', '/__proto__', '/constructor', '//healthz'])(
     '%s: 404',
     async (path) => {

@@ -8,7 +8,7 @@ interface Answer {
 
 /** The server that people and orchestrators ask. `draining`: is the sidecar on its way out? */
 export function createAdminServer(clients: Clients, draining: () => boolean): Server {
-  const pages: Readonly<Record<string, () => Answer>> = {
+  const pages: Readonly<Record<string, (query: URLSearchParams) => Answer>> = {
     '/healthz': () => ({ status: 200, body: { healthy: true } }),
     '/readyz': () => {
       const waiting = clients.awaited
@@ -16,14 +16,15 @@ export function createAdminServer(clients: Clients, draining: () => boolean): Se
       return { status: ready ? 200 : 503, body: { ready, draining: draining(), waiting } }
     },
     '/endpoints': () => ({ status: 200, body: { services: clients.inspect() } }),
+    '/explain': (query) => explain(clients, query),
   }
   return createServer((request, response) => {
-    const path = (request.url ?? '/').replace(/\?.*$/, '')
+    const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
     const page = pages[path]
     const asked = request.method === 'GET' || request.method === 'HEAD'
     const answer = !asked
       ? { status: 405, body: { message: `${String(request.method)} is not GET` } }
-      : (page?.() ?? {
+      : (page?.(new URLSearchParams(query)) ?? {
           status: 404,
           body: { message: `no such page; there are ${Object.keys(pages).join(', ')}` },
         })
@@ -31,4 +32,21 @@ export function createAdminServer(clients: Clients, draining: () => boolean): Se
     response.writeHead(answer.status, { 'content-type': 'application/json' })
     response.end(`${JSON.stringify(answer.body, undefined, 2)}\n`)
   })
+}
+
+/** How a pick for a request like this would come about; nobody is sent anything. */
+function explain(clients: Clients, query: URLSearchParams): Answer {
+  const service = query.get('service')
+  if (service === null) {
+    return {
+      status: 400,
+      body: { message: 'it must say which service: /explain?service=orders&path=/v1/orders/42' },
+    }
+  }
+  const client = clients.find(service)
+  if (client === undefined) {
+    return { status: 404, body: { message: `nobody has asked for ${service} yet, nor is it a --service` } }
+  }
+  const path = query.get('path') ?? '/'
+  return { status: 200, body: client.explain({ path, hashKey: query.get('key') ?? undefined }) }
 }
