@@ -196,7 +196,7 @@ describe('admin', () => {
     expect(JSON.parse(text)).toMatchObject({
       service: 'orders',
       picked: { origin: `http://127.0.0.1:${upstream.port}` },
-      steps: ['the less loaded of two, drawn at random by weight'],
+      steps: ['it is its turn'],
       hash: expect.stringMatching(/^[\da-f]{16}$/) as string,
     })
   })

@@ -4,6 +4,7 @@ import { balancers, type BalancerName } from './balancers.js'
 import { compose } from './compose.js'
 import { explainPick } from './explain-pick.js'
 import { locality } from './locality.js'
+import type { PickReport } from './pick-report.js'
 import { reportedWeights } from './reported-weights.js'
 import { slowStart } from './slow-start.js'
 import { subset } from './subset.js'
@@ -177,13 +178,14 @@ describe.each(names)('%s, when the set changes', (name) => {
     }
     for (const other of endpoints) other.available = false
     expect(picker.pick({ ...context, now: 3000 })).toBeUndefined()
-    expect(compose(...layers, name)([], seededRandom(1)).pick(context)).toBeUndefined()
+    const none: readonly FakeCandidate[] = []
+    expect(compose(...layers, name)(none, seededRandom(1)).pick(context)).toBeUndefined()
   })
 
   test('explains the pick that it makes', () => {
     const steps: string[] = []
-    const report = {
-      step: (text: string) => void steps.push(text),
+    const report: PickReport<FakeCandidate> = {
+      step: (text) => void steps.push(text),
       compared: () => undefined,
       passedOver: () => undefined,
     }
