@@ -4,6 +4,7 @@
 """
 
 import argparse
+import collections
 import json
 import random
 import re
@@ -19,6 +20,40 @@ options = arguments.parse_args()
 stopping = threading.Event()
 
 
+class LoadReport:
+    """Tells clients how loaded this process is, in the response header `endpoint-load-metrics` (ORCA)."""
+
+    def __init__(self):
+        self.inflight, self.lock = 0, threading.Lock()
+        # When requests came, and what had been computed by then; the last hundred are enough for a rate.
+        self.begun = collections.deque([(time.monotonic(), time.process_time())], maxlen=100)
+
+    def __enter__(self):
+        with self.lock:
+            self.inflight += 1
+            self.begun.append((time.monotonic(), time.process_time()))
+
+    def __exit__(self, *_):
+        with self.lock:
+            self.inflight -= 1
+
+    def text(self):
+        with self.lock:
+            since, computed = self.begun[0]
+            # A second at least, or the first two requests would make a rate of thousands.
+            seconds = max(1, time.monotonic() - since)
+            # Of one core, whatever the machine has: Python computes in one thread at a time.
+            utilization = (time.process_time() - computed) / seconds
+            rate = (len(self.begun) - 1) / seconds
+            return (
+                f'TEXT application_utilization={utilization:.4f},rps_fractional={rate:.2f},'
+                f'named_metrics.inflight={self.inflight}'
+            )
+
+
+load = LoadReport()
+
+
 class Orders(BaseHTTPRequestHandler):
     # The default, HTTP/1.0, would cost a connection a request.
     protocol_version = 'HTTP/1.1'
@@ -29,13 +64,17 @@ class Orders(BaseHTTPRequestHandler):
 
     def do_GET(self):
         order = re.fullmatch(r'/v1/orders/(\w+)', self.path)
-        if self.path == '/health':
+        if self.path == '/.well-known/endpoint-load':
+            # Who asks for nothing but the load is no load.
+            self.answer(200, {})
+        elif self.path == '/health':
             self.answer(200, {'status': 'ok'})
         elif order is None:
             self.answer(404, {'error': 'not found'})
         else:
-            # What a look into a database takes: 10 to 20 ms.
-            time.sleep(random.uniform(0.010, 0.020))
+            with load:
+                # What a look into a database takes: 10 to 20 ms.
+                time.sleep(random.uniform(0.010, 0.020))
             self.answer(200, {'order': order.group(1), 'instance': options.name})
 
     def answer(self, status, body):
@@ -43,6 +82,7 @@ class Orders(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header('Content-Type', 'application/json')
         self.send_header('Content-Length', str(len(content)))
+        self.send_header('endpoint-load-metrics', load.text())
         if stopping.is_set():
             # A client that keeps its connection would keep a stopping server from its end.
             self.send_header('Connection', 'close')

@@ -5,6 +5,7 @@
 import { createServer } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { reportLoad } from '@fairlead/sdk'
 
 const { values } = parseArgs({ options: { name: { type: 'string' }, port: { type: 'string' } } })
 const { name = 'orders', port = '8081' } = values
@@ -22,6 +23,8 @@ const server = createServer((request, response) => {
   else void work().then(() => answer(200, { order, instance: name }))
 })
 
+// For clients that balance by it, such as with `orca_weighted_round_robin`.
+reportLoad(server)
 server.listen(Number(port), '127.0.0.1', () => console.log(`${name} listens on 127.0.0.1:${port}`))
 
 // Finishes what it has begun, and takes nothing new.

@@ -108,6 +108,8 @@ export type {
   ShutdownReport,
 } from './registration/graceful-shutdown.js'
 export type { AnyHttpServer } from './registration/server-traffic.js'
+export { loadReporter, reportLoad } from './reporting/load-reporter.js'
+export type { LoadReporter, LoadReporterOptions } from './reporting/load-reporter.js'
 export { systemClock } from './clock.js'
 export type { Clock, Timer } from './clock.js'
 export type { Random } from './random.js'
