@@ -3,6 +3,7 @@ import { leastRequest, peakEwma } from './load.js'
 import { maglev } from './maglev.js'
 import type { Balancer } from './picker.js'
 import { powerOfTwoChoices } from './power-of-two-choices.js'
+import { rendezvous } from './rendezvous.js'
 import { ringHash } from './ring-hash.js'
 import { roundRobin } from './round-robin.js'
 import { weightedRandom } from './weighted-random.js'
@@ -18,6 +19,7 @@ export type BalancerName =
   | 'random'
   | 'ring_hash'
   | 'maglev'
+  | 'rendezvous'
 
 /** Each balancer under the name the field knows it by. */
 export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze({
@@ -29,4 +31,5 @@ export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze
   random: weightedRandom,
   ring_hash: ringHash(),
   maglev: maglev(),
+  rendezvous: rendezvous(),
 })

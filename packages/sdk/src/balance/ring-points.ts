@@ -1,6 +1,6 @@
 import { hash as digestOf } from 'node:crypto'
 import { Xxh64 } from '../hashing/xxh64.js'
-import type { HashMember } from './hash-member.js'
+import { Numbers, type HashMember } from './hash-member.js'
 import { RingPoints } from './hash-ring.js'
 
 /**
@@ -54,18 +54,4 @@ export function ketamaPoints(members: readonly HashMember[]): RingPoints {
     }
   })
   return points
-}
-
-/** Counts the points of a name: two registrations of one address go on counting, or their points would be the same. */
-class Numbers {
-  #name = ''
-  #next = 0
-
-  next(name: string): number {
-    if (name !== this.#name) {
-      this.#name = name
-      this.#next = 0
-    }
-    return this.#next++
-  }
 }
