@@ -41,11 +41,18 @@ export class Numbers {
   #next = 0
 
   next(name: string): number {
+    return this.take(name, 1)
+  }
+
+  /** The first of `count` numbers in a row. */
+  take(name: string, count: number): number {
     if (name !== this.#name) {
       this.#name = name
       this.#next = 0
     }
-    return this.#next++
+    const first = this.#next
+    this.#next += count
+    return first
   }
 }
 
