@@ -1,4 +1,5 @@
 import { leastConnections } from './least-connections.js'
+import { weightedLeastRequest } from './least-request-edf.js'
 import { leastRequest, peakEwma } from './load.js'
 import { maglev } from './maglev.js'
 import type { Balancer } from './picker.js'
@@ -14,6 +15,7 @@ export type BalancerName =
   | 'peak_ewma'
   | 'least_request'
   | 'least_connections'
+  | 'weighted_least_request'
   | 'round_robin'
   | 'weighted_round_robin'
   | 'random'
@@ -26,6 +28,7 @@ export const balancers: Readonly<Record<BalancerName, Balancer>> = Object.freeze
   peak_ewma: powerOfTwoChoices(peakEwma),
   least_request: powerOfTwoChoices(leastRequest),
   least_connections: leastConnections,
+  weighted_least_request: weightedLeastRequest(),
   round_robin: roundRobin,
   weighted_round_robin: weightedRoundRobin,
   random: weightedRandom,
