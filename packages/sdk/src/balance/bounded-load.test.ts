@@ -4,6 +4,7 @@ import { FairleadError } from '../errors.js'
 import { candidates, keyHash, seededRandom, type FakeCandidate } from '../testing/index.js'
 import { maglev, type MaglevOptions } from './maglev.js'
 import type { Balancer, PickContext } from './picker.js'
+import { rendezvous } from './rendezvous.js'
 import { ringHash } from './ring-hash.js'
 
 const context = (key: string | undefined): PickContext<FakeCandidate> => ({
@@ -16,6 +17,7 @@ const context = (key: string | undefined): PickContext<FakeCandidate> => ({
 const made: readonly [string, (options: MaglevOptions) => Balancer][] = [
   ['ring_hash', (options) => ringHash({ minimumRingSize: 64, ...options })],
   ['maglev', (options) => maglev({ tableSize: 251, ...options })],
+  ['rendezvous', (options) => rendezvous({ tableSize: 256, ...options })],
 ]
 
 describe.each(made)('%s with a balance factor', (_, make) => {

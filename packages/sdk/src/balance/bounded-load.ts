@@ -1,6 +1,13 @@
 import { invalidOption } from '../invalid-option.js'
 import { scaled, type Random } from '../random.js'
-import { eligible, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  registeredWeight,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 
 // The most that is of use: at ten times the mean there is no bound left to speak of.
 const LARGEST_FACTOR = 10
@@ -34,14 +41,21 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
   /** How many of all requests in flight each may have. */
   readonly #limits: Float64Array
 
-  constructor(picker: Picker<E>, endpoints: readonly E[], factor: number, random: Random) {
-    const weight = endpoints.reduce((sum, { instance }) => sum + instance.weight, 0)
+  constructor(
+    picker: Picker<E>,
+    endpoints: readonly E[],
+    factor: number,
+    random: Random,
+    weightOf: WeightOf = registeredWeight,
+  ) {
+    const weights = endpoints.map(weightOf)
+    const total = weights.reduce((sum, weight) => sum + weight, 0)
     this.#picker = picker
     this.#endpoints = endpoints
     this.#random = random
     this.#indices = new Map(endpoints.map((endpoint, index) => [endpoint, index]))
     this.#inflight = new Int32Array(endpoints.length)
-    this.#limits = Float64Array.from(endpoints, ({ instance }) => (factor * instance.weight) / weight)
+    this.#limits = Float64Array.from(weights, (weight) => (factor * weight) / total)
     endpoints.forEach((endpoint, index) => {
       this.#count(index)
       endpoint.observer = { loadChanged: () => this.#count(index) }

@@ -5,13 +5,14 @@ import { BoundedPicker, requireBalanceFactor } from './bounded-load.js'
 import { addressOf, inHashOrder, type HashMember } from './hash-member.js'
 import { HashRing, type RingPoints } from './hash-ring.js'
 import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
+import { KetamaDigests } from './ketama-digests.js'
 import { ketamaPoints, xxHashPoints } from './ring-points.js'
 
 export interface RingHashOptions {
   /**
    * How points are made. `xx_hash`: as Envoy does, so that a key leads both to the same endpoint. `ketama`: as
    * libketama does, 160 for an endpoint of average weight: of equal weights, only the keys of one that leaves move.
-   * That takes 80 ms for 1,000 endpoints. A request's key is hashed by XXH64 either way. Default `xx_hash`.
+   * That takes 40 ms for 1,000 endpoints, later ones 17. A request's key is hashed by XXH64 either way. Default `xx_hash`.
    */
   readonly hashFunction?: 'xx_hash' | 'ketama' | undefined
   /**
@@ -73,14 +74,20 @@ export function ringHash(options: RingHashOptions = {}): Balancer {
   requireBalanceFactor(balanceFactor)
   return <E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> => {
     const ordered = inHashOrder(endpoints, endpointKey)
-    const picker = new RingHashPicker(ordered.endpoints, new HashRing(pointsOf(ordered.members)), random)
+    const picker = new RingHashPicker(
+      ordered.endpoints,
+      new HashRing(pointsOf(ordered.members, ordered.endpoints)),
+      random,
+    )
     return balanceFactor === undefined
       ? picker
       : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random)
   }
 }
 
-function pointMaker(options: RingHashOptions): (members: readonly HashMember[]) => RingPoints {
+type PointMaker = (members: readonly HashMember[], endpoints: readonly Candidate[]) => RingPoints
+
+function pointMaker(options: RingHashOptions): PointMaker {
   const { hashFunction = 'xx_hash', minimumRingSize: minimum = MINIMUM_RING_SIZE } = options
   const { maximumRingSize: maximum = Math.max(MAXIMUM_RING_SIZE, minimum) } = options
   requireCount('minimumRingSize', minimum, 1, LARGEST_RING_SIZE)
@@ -91,8 +98,10 @@ function pointMaker(options: RingHashOptions): (members: readonly HashMember[]) 
   switch (hashFunction) {
     case 'xx_hash':
       return (members) => xxHashPoints(members, minimum, maximum)
-    case 'ketama':
-      return ketamaPoints
+    case 'ketama': {
+      const digests = new KetamaDigests()
+      return (members, endpoints) => ketamaPoints(members, digests, endpoints)
+    }
     default:
       throw invalidOption('hashFunction', hashFunction, 'xx_hash or ketama')
   }

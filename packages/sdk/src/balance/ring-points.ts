@@ -1,7 +1,7 @@
-import { hash as digestOf } from 'node:crypto'
 import { Xxh64 } from '../hashing/xxh64.js'
-import type { HashMember } from './hash-member.js'
+import { Numbers, type HashMember } from './hash-member.js'
 import { RingPoints } from './hash-ring.js'
+import { KetamaDigests } from './ketama-digests.js'
 
 /**
  * Envoy's points: XXH64 of `<name>_<i>`, as many for each member as its weight asks for, in sum between the sizes.
@@ -39,8 +39,14 @@ const KETAMA_POINTS = 4
 /**
  * libketama's points: MD5 of `<name>-<i>`, four little-endian numbers each.
  * Source: https://github.com/RJ/ketama `libketama/ketama.c`, with its arithmetic in floats and doubles.
+ *
+ * @param endpoints Those of the members: what their digests are kept by.
  */
-export function ketamaPoints(members: readonly HashMember[]): RingPoints {
+export function ketamaPoints(
+  members: readonly HashMember[],
+  digests: KetamaDigests = new KetamaDigests(),
+  endpoints: readonly object[] = members,
+): RingPoints {
   const total = members.reduce((sum, { weight }) => sum + weight, 0)
   const points = new RingPoints((KETAMA_HASHES + 1) * KETAMA_POINTS * members.length)
   const numbers = new Numbers()
@@ -48,24 +54,8 @@ export function ketamaPoints(members: readonly HashMember[]): RingPoints {
     const share = Math.fround(Math.fround(weight) / Math.fround(total))
     // At least one, where libketama has none for a very small weight: it would never be taken.
     const hashes = Math.max(1, Math.floor(Math.fround(share * KETAMA_HASHES * members.length)))
-    for (let hash = 0; hash < hashes; hash++) {
-      const digest = digestOf('md5', `${name}-${numbers.next(name)}`, 'buffer')
-      for (let at = 0; at < digest.length; at += 4) points.add(digest.readInt32LE(at), 0, owner)
-    }
+    const made = digests.of(endpoints[owner] ?? members, name, numbers.take(name, hashes), hashes)
+    for (let point = 0; point < KETAMA_POINTS * hashes; point++) points.add(made[point] ?? 0, 0, owner)
   })
   return points
-}
-
-/** Counts the points of a name: two registrations of one address go on counting, or their points would be the same. */
-class Numbers {
-  #name = ''
-  #next = 0
-
-  next(name: string): number {
-    if (name !== this.#name) {
-      this.#name = name
-      this.#next = 0
-    }
-    return this.#next++
-  }
 }
