@@ -1,5 +1,7 @@
 import { invalidOption } from '../invalid-option.js'
 import { scaled, type Random } from '../random.js'
+import { explainPick } from './explain-pick.js'
+import type { PickReport } from './pick-report.js'
 import {
   eligible,
   registeredWeight,
@@ -65,6 +67,14 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
   pick(context: PickContext<E>): E | undefined {
     const endpoint = this.#picker.pick(context)
     if (endpoint === undefined || this.#hasRoom(this.#indices.get(endpoint) ?? 0)) return endpoint
+    return this.#pickWithRoom(context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    const endpoint = explainPick(this.#picker, context, report)
+    if (endpoint === undefined || this.#hasRoom(this.#indices.get(endpoint) ?? 0)) return endpoint
+    report.passedOver(endpoint, `full: it has ${endpoint.inflight} of ${this.#total} requests in flight`)
+    report.step('one with room, which the key decides as well')
     return this.#pickWithRoom(context)
   }
 

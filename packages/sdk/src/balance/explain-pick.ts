@@ -23,3 +23,14 @@ export function isTaken<E extends Candidate>(
   report.passedOver(endpoint, endpoint.available ? 'this request has tried it' : 'its circuit is open')
   return false
 }
+
+/** For policies that go by key: where it leads, and whether that is where it stays. `owner`: of a request with a key. */
+export function explainKey<E extends Candidate>(
+  owner: E | undefined,
+  context: PickContext<E>,
+  report: PickReport<E>,
+): void {
+  if (context.hash === undefined) report.step('without a key: any endpoint, by weight')
+  else if (isTaken(owner, context, report)) report.step('where its key leads')
+  else report.step('where its key leads next, always in the same order')
+}

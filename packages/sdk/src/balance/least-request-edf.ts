@@ -1,5 +1,6 @@
 import { invalidOption } from '../invalid-option.js'
 import type { Random } from '../random.js'
+import type { PickReport } from './pick-report.js'
 import {
   eligible,
   registeredWeight,
@@ -84,6 +85,11 @@ class EarliestTurnPicker<E extends Candidate> implements Picker<E> {
     // Nobody's turn has been taken: all are put back where they were.
     while (heap.asideMember >= 0) heap.putBack(heap.asideTurn)
     return undefined
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    report.step('the next in turn that is eligible, of turns by weight, put off by requests in flight')
+    return this.pick(context)
   }
 
   #take(member: number, endpoint: E): E {

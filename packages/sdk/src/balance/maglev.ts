@@ -3,8 +3,10 @@ import { Modulus } from '../hashing/modulus.js'
 import { invalidOption } from '../invalid-option.js'
 import type { Random } from '../random.js'
 import { BoundedPicker, requireBalanceFactor } from './bounded-load.js'
+import { explainKey } from './explain-pick.js'
 import { addressOf, inHashOrder } from './hash-member.js'
 import { MaglevTable } from './maglev-table.js'
+import type { PickReport } from './pick-report.js'
 import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
 
 export interface MaglevOptions {
@@ -89,6 +91,12 @@ class MaglevPicker<E extends Candidate> implements Picker<E> {
     const endpoint = this.#endpointOf(high, low)
     if (endpoint === undefined || eligible(endpoint, context)) return endpoint
     return this.#pickElsewhere(high, low, context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    const { high, low } = context.hash ?? { high: 0, low: 0 }
+    explainKey(this.#endpointOf(high, low), context, report)
+    return this.pick(context)
   }
 
   #endpointOf(high: number, low: number): E | undefined {

@@ -2,7 +2,9 @@ import type { Instance } from '../discovery/resolver.js'
 import { invalidOption } from '../invalid-option.js'
 import type { Random } from '../random.js'
 import { BoundedPicker, requireBalanceFactor } from './bounded-load.js'
+import { explainKey } from './explain-pick.js'
 import { addressOf, inHashOrder } from './hash-member.js'
+import type { PickReport } from './pick-report.js'
 import {
   eligible,
   registeredWeight,
@@ -102,6 +104,11 @@ class RendezvousPicker<E extends Candidate> implements Picker<E> {
     const endpoint = this.#endpointOf(low)
     if (endpoint === undefined || eligible(endpoint, context)) return endpoint
     return this.#pickElsewhere(low, context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    explainKey(this.#endpointOf(context.hash?.low ?? 0), context, report)
+    return this.pick(context)
   }
 
   #endpointOf(hash: number): E | undefined {

@@ -2,8 +2,10 @@ import type { Instance } from '../discovery/resolver.js'
 import { invalidOption, requireCount } from '../invalid-option.js'
 import type { Random } from '../random.js'
 import { BoundedPicker, requireBalanceFactor } from './bounded-load.js'
+import { explainKey } from './explain-pick.js'
 import { addressOf, inHashOrder, type HashMember } from './hash-member.js'
 import { HashRing, type RingPoints } from './hash-ring.js'
+import type { PickReport } from './pick-report.js'
 import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
 import { KetamaDigests } from './ketama-digests.js'
 import { ketamaPoints, xxHashPoints } from './ring-points.js'
@@ -127,6 +129,12 @@ class RingHashPicker<E extends Candidate> implements Picker<E> {
     const endpoint = this.#endpoints[this.#ring.owner(point)]
     if (endpoint === undefined || eligible(endpoint, context)) return endpoint
     return this.#pickAfter(point, context)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    const { high, low } = context.hash ?? { high: 0, low: 0 }
+    explainKey(this.#endpoints[this.#ring.owner(this.#ring.at(high, low))], context, report)
+    return this.pick(context)
   }
 
   #pickAfter(point: number, context: PickContext<E>): E | undefined {

@@ -51,6 +51,15 @@ describe('each policy says how it came to its endpoint', () => {
       'inflight / weight',
     ],
     ['round_robin', 'it is its turn', 0, ''],
+    [
+      'weighted_least_request',
+      'the next in turn that is eligible, of turns by weight, put off by requests in flight',
+      0,
+      '',
+    ],
+    ['maglev', 'without a key: any endpoint, by weight', 0, ''],
+    ['ring_hash', 'without a key: any endpoint, by weight', 0, ''],
+    ['rendezvous', 'without a key: any endpoint, by weight', 0, ''],
     ['random', 'drawn at random, by weight, from those that are eligible', 0, ''],
   ] as const)('%s', async (balancer, step, compared, measure) => {
     const [client] = await clientOf({ balancer })
@@ -113,6 +122,13 @@ test('what is excluded, of weight 0 or in reserve is named', async () => {
   expect(passedOver).toContainEqual({ key: 'node/x@10.0.0.1:99', reason: 'critical' })
   expect(passedOver).toContainEqual({ key: set[0]?.key, reason: 'of weight 0, a last resort' })
   expect(passedOver).toContainEqual({ key: set[5]?.key, reason: 'in reserve: discovery no longer lists it' })
+})
+
+test.each(['maglev', 'ring_hash', 'rendezvous'] as const)('%s: where a key leads', async (balancer) => {
+  const [client] = await clientOf({ balancer })
+  const first = client.explain({ hashKey: 'ann' })
+  expect(first.steps).toEqual(['where its key leads'])
+  expect(client.explain({ hashKey: 'ann' }).picked?.key).toBe(first.picked?.key)
 })
 
 test('a key is named by its hash, and nobody by the reason', async () => {
