@@ -178,6 +178,19 @@ describe('an endpoint without a weight of its own', () => {
     expectRatios(picker, [a, b], [1, 0.5])
   })
 
+  test('is one that was out of use, for as long as the blackout lasts', () => {
+    const [a, b] = candidates([1, 1]) as Pair
+    const picker = make([a, b], { blackoutMs: 10 * SECOND })
+    for (let now = 0; now <= 21 * SECOND; now += SECOND) {
+      if (now === 11 * SECOND) b.usableSince = now
+      report(a, now, { utilization: 0.1 })
+      report(b, now, { utilization: 0.2 })
+      picker.refresh?.(now)
+      if (now === 20 * SECOND) expectRatios(picker, [a, b], [1, 1])
+    }
+    expectRatios(picker, [a, b], [1, 0.5])
+  })
+
   test('is one that reports again after it was silent for long', () => {
     const [a, b] = candidates([1, 1]) as Pair
     const picker = make([a, b], { blackoutMs: 10 * SECOND, expiryMs: 60 * SECOND })
@@ -209,6 +222,24 @@ test('one mistaken server gets ten times the middle at most, and who is worst a 
   expect(ofB).toBe(ofA)
   expect(ofMad / ofA).toBeCloseTo(10, 1)
   expect(ofWorst / ofA).toBeCloseTo(0.01, 2)
+})
+
+test('between two the larger weight is the one that is hard to believe', () => {
+  const [a, b] = candidates([1, 1]) as Pair
+  const picker = make([a, b], { blackoutMs: 0 })
+  report(a, 0, { qps: 10, utilization: 1 })
+  report(b, 0, { qps: 1e9, utilization: 1 })
+  picker.refresh?.(0)
+  expectRatios(picker, [a, b], [1, 10])
+})
+
+test('without a penalty errors are nothing, however many there are to a request', () => {
+  const [a, b] = candidates([1, 1]) as Pair
+  const picker = make([a, b], { blackoutMs: 0, errorPenalty: 0 })
+  report(a, 0, { qps: 10, utilization: 1 })
+  report(b, 0, { qps: 5e-324, utilization: 1, eps: 1e9 })
+  picker.refresh?.(0)
+  expectRatios(picker, [a, b], [1, 0.1])
 })
 
 describe('the inner picker', () => {

@@ -103,6 +103,24 @@ describe('a probe', () => {
     expect(endpoint.estimateUs(systemClock.now())).toBeLessThanOrEqual(before)
   })
 
+  test('takes no report from an interim response', async () => {
+    let reports = 0
+    if (endpoint.backendLoad !== undefined) endpoint.backendLoad.observer = { reported: () => reports++ }
+    backend.answer = (_, response) => {
+      response.writeEarlyHints({ link: '</style.css>', 'endpoint-load-metrics': REPORT }, () =>
+        reported(response),
+      )
+    }
+    endpoint.probe(PATH)
+    await hasReported()
+    backend.answer = (_, response) => response.end()
+    await until(() => {
+      endpoint.probe('/next')
+      return backend.asked.length === 2
+    })
+    expect(reports).toBe(1)
+  })
+
   test('is one at a time, on a connection that is kept', async () => {
     for (let n = 0; n < 5; n++) endpoint.probe(PATH)
     await hasReported()
