@@ -19,6 +19,7 @@ import { systemRandom } from './random.js'
 import { alwaysClosed, type BreakerState } from './resilience/breaker.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { RetryBudget } from './resilience/retry-budget.js'
+import { Sessions } from './sessions/sessions.js'
 
 /** What `request` takes: undici's own options, without the origin and with a method that may be left out. */
 export type ClientRequestOptions<TOpaque = null> = Omit<
@@ -112,11 +113,12 @@ class ConsulClient implements Client {
     const clock = settings.clock ?? systemClock
     const random = settings.random ?? systemRandom()
     const logger = settings.logger ?? defaultLogger()
-    const { service, removal } = settings
+    const { service, removal, sticky } = settings
     this.service = service
     this.#settings = settings
     this.#clock = clock
     const balancing = new Balancing(settings, logger)
+    const sessions = sticky === undefined ? undefined : new Sessions<Endpoint>(sticky, service)
     this.#resolver = processResolver(settings, clock, logger)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
@@ -127,6 +129,7 @@ class ConsulClient implements Client {
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
       panicThreshold: settings.panicThreshold,
+      sessions,
       onChange: (change) => this.#listeners.announce(change, clock),
       clock,
       random,
@@ -145,6 +148,7 @@ class ConsulClient implements Client {
         attempts,
         budget: this.#budget,
         hasher: (policy) => balancing.hasher(policy),
+        sessions,
       }),
       timeoutMs: (policy) =>
         settings.given.timeoutMs ? settings.timeoutMs : (policy?.requestTimeoutMs ?? settings.timeoutMs),
