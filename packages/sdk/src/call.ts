@@ -11,6 +11,7 @@ import { withLastingHeaders } from './hashing/request-fields.js'
 import type { Caller, RequestHasher } from './hashing/request-hasher.js'
 import type { Deadlined, Deadlines } from './resilience/deadline.js'
 import { isReplayable, type FailedAttempt } from './resilience/retry.js'
+import type { Sessions } from './sessions/sessions.js'
 
 /** Dispatch options, and what Fairlead adds to them. */
 export type CallOptions = Dispatcher.DispatchOptions & {
@@ -29,6 +30,8 @@ export type CallOptions = Dispatcher.DispatchOptions & {
 export interface CallOwner {
   /** What calls are hashed by, for balancers that ask. */
   readonly hasher: RequestHasher
+  /** Undefined: no call has a session. */
+  readonly sessions?: Sessions<Endpoint> | undefined
   /** An attempt has failed before the head of a response. */
   retry(call: Call, endpoint: Endpoint, failure: Error): void
   /** The call has ended, in whatever way. */
@@ -61,6 +64,8 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   readonly #deadlines: Deadlines
   /** Does it have a key? Not known before a balancer has asked. */
   #keyed: boolean | undefined
+  #session: string | undefined
+  #sessionRead = false
   #exchange: Exchange | undefined
   #endpoint: Endpoint | undefined
   /** Ends the wait for the first snapshot. */
@@ -96,6 +101,19 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   get hash(): KeyHash | undefined {
     this.#keyed ??= this.#computeHash()
     return this.#keyed ? this : undefined
+  }
+
+  /** Once for all attempts, and only where the client is sticky. */
+  get session(): string | undefined {
+    if (!this.#sessionRead) {
+      this.#sessionRead = true
+      const { sessions } = this.#owner
+      if (sessions !== undefined) {
+        this.options = withLastingHeaders(this.options)
+        this.#session = sessions.read(this.options.headers)
+      }
+    }
+    return this.#session
   }
 
   #computeHash(): boolean {
@@ -153,8 +171,9 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   onConnect(): void {}
 
   onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
-    if (statusCode >= 200) this.#commit()
-    return this.#handler.onHeaders(statusCode, headers, resume, statusMessage)
+    if (statusCode < 200) return this.#handler.onHeaders(statusCode, headers, resume, statusMessage)
+    this.#commit()
+    return this.#handler.onHeaders(statusCode, this.#withSession(headers), resume, statusMessage)
   }
 
   onData(chunk: Buffer): boolean {
@@ -167,7 +186,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
 
   onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
     this.#commit()
-    if (this.#end()) this.#handler.onUpgrade?.(statusCode, headers, socket)
+    if (this.#end()) this.#handler.onUpgrade?.(statusCode, this.#withSession(headers), socket)
   }
 
   onError(error: Error): void {
@@ -195,6 +214,13 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   /** In a turn of its own, as an attempt may fail before `attempt` has returned. */
   #retry(error: Error): void {
     if (!this.#ended && this.#endpoint !== undefined) this.#owner.retry(this, this.#endpoint, error)
+  }
+
+  /** Whoever has answered is where the session is from now on. */
+  #withSession(headers: Buffer[]): Buffer[] {
+    const { sessions } = this.#owner
+    if (sessions === undefined || this.#endpoint === undefined) return headers
+    return sessions.stamp(headers, this.session, this.#endpoint)
   }
 
   #commit(): void {

@@ -21,6 +21,7 @@ import { systemRandom } from './random.js'
 import { alwaysClosed, type BreakerState } from './resilience/breaker.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { RetryBudget } from './resilience/retry-budget.js'
+import { Sessions } from './sessions/sessions.js'
 
 /** What `request` takes: undici's own options, without the origin and with a method that may be left out. */
 export type ClientRequestOptions<TOpaque = null> = Omit<
@@ -118,6 +119,7 @@ class ConsulClient implements Client {
   readonly #resolver: Resolver
   readonly #cluster: Cluster
   readonly #balancing: Balancing
+  readonly #sessions: Sessions<Endpoint> | undefined
   readonly #budget: RetryBudget
   readonly #listeners: DiscoveryListeners
 
@@ -125,12 +127,14 @@ class ConsulClient implements Client {
     const clock = settings.clock ?? systemClock
     const random = settings.random ?? systemRandom()
     const logger = settings.logger ?? defaultLogger()
-    const { service, removal } = settings
+    const { service, removal, sticky } = settings
     this.service = service
     this.#settings = settings
     this.#clock = clock
     const balancing = new Balancing(settings, logger)
+    const sessions = sticky === undefined ? undefined : new Sessions<Endpoint>(sticky, service)
     this.#balancing = balancing
+    this.#sessions = sessions
     this.#resolver = processResolver(settings, clock, logger)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
@@ -141,6 +145,7 @@ class ConsulClient implements Client {
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
       panicThreshold: settings.panicThreshold,
+      sessions,
       onChange: (change) => this.#listeners.announce(change, clock),
       clock,
       random,
@@ -159,6 +164,7 @@ class ConsulClient implements Client {
         attempts,
         budget: this.#budget,
         hasher: (policy) => balancing.hasher(policy),
+        sessions,
       }),
       timeoutMs: (policy) =>
         settings.given.timeoutMs ? settings.timeoutMs : (policy?.requestTimeoutMs ?? settings.timeoutMs),
@@ -223,9 +229,13 @@ class ConsulClient implements Client {
   }
 
   explain(request: ExplainOptions = {}): PickExplanation {
-    const hasher = this.#balancing.hasher(this.#cluster.policy)
     const complete = withLastingHeaders({ path: '/', method: 'GET', ...request })
-    return explain(this.service, this.#cluster, complete, hasher, this.#clock)
+    return explain(this.service, this.#cluster, {
+      request: complete,
+      hasher: this.#balancing.hasher(this.#cluster.policy),
+      session: this.#sessions?.read(complete.headers),
+      now: Math.floor(this.#clock.now()),
+    })
   }
 
   close(): Promise<void> {

@@ -6,6 +6,7 @@ import { asError, FairleadError, reasonOf } from './errors.js'
 import type { RequestHasher } from './hashing/request-hasher.js'
 import { isOfTheCaller, whyNotRetry } from './resilience/retry.js'
 import type { RetryBudget } from './resilience/retry-budget.js'
+import type { Sessions } from './sessions/sessions.js'
 
 export interface ExecutePolicy {
   /** Attempts in all, the first included. */
@@ -13,6 +14,8 @@ export interface ExecutePolicy {
   readonly budget: RetryBudget
   /** What requests are hashed by, under what the registry asks for. */
   readonly hasher: (policy: ServerPolicy | undefined) => RequestHasher
+  /** Undefined: no request has a session. */
+  readonly sessions?: Sessions<Endpoint> | undefined
 }
 
 /**
@@ -33,6 +36,10 @@ export class Execution implements CallOwner {
 
   get hasher(): RequestHasher {
     return this.#policy.hasher(this.#cluster.policy)
+  }
+
+  get sessions(): Sessions<Endpoint> | undefined {
+    return this.#policy.sessions
   }
 
   /** Sends a call on its way, at once or when discovery has answered. Never throws: what is wrong ends the call. */

@@ -21,6 +21,12 @@ export type { Consistency } from './discovery/consul-question.js'
 export type { CallOptions } from './call.js'
 export { validateOptions } from './options.js'
 export type { HashPolicyOption } from './hashing/hash-policy-option.js'
+export type {
+  StickyCookieOptions,
+  StickyHeaderOptions,
+  StickyOptions,
+  StickySecret,
+} from './sessions/sticky-options.js'
 export type { Caller } from './hashing/request-hasher.js'
 export type { KeyHash } from './hashing/key-hash.js'
 export { FairleadError } from './errors.js'

@@ -16,6 +16,8 @@ import type { Logger } from './logger.js'
 import { amount, count, group, having, LONGEST_MS, orFalse, word } from './option-schemas.js'
 import type { Random } from './random.js'
 import { refusal } from './refusal.js'
+import type { StickyOptions, StickySettings } from './sessions/sticky-options.js'
+import { stickySchema } from './sessions/sticky-schema.js'
 
 export interface RetryOptions {
   /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
@@ -99,6 +101,11 @@ export interface ClientOptions {
    */
   readonly hashOn?: readonly HashPolicyOption[] | undefined
   /**
+   * Sessions: a cookie or header names the endpoint that answered, opaquely and signed, and later requests that bring
+   * it go there; when it is gone, its circuit is open or it fails, to whom the balancer picks. Default: none.
+   */
+  readonly sticky?: StickyOptions | undefined
+  /**
    * From the call to the head of the response, in milliseconds: waiting for discovery and all attempts included.
    * Every chunk of a body that is a stream renews it. `Infinity`: no limit. Default 30,000.
    */
@@ -128,6 +135,7 @@ export interface Settings {
   readonly balancer: Balancer | undefined
   readonly panicThreshold: number
   readonly hashOn: readonly HashPolicy[]
+  readonly sticky: StickySettings | undefined
   readonly timeoutMs: number
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
@@ -196,6 +204,7 @@ const schema = group({
     v.array(hashPolicySchema, 'an array of what to hash by, such as { header: "x-user" }'),
     [],
   ),
+  sticky: v.optional(stickySchema),
   timeoutMs: v.optional(
     v.union(
       [count(1, LONGEST_MS), v.literal(Infinity)],
@@ -270,6 +279,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     },
     panicThreshold: rest.panicThreshold,
     hashOn: rest.hashOn,
+    sticky: rest.sticky,
     timeoutMs: rest.timeoutMs,
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,

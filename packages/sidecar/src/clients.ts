@@ -6,13 +6,16 @@ import {
   type ClientInspection,
   type ClientOptions,
   type Logger,
+  type StickyOptions,
 } from '@fairlead/sdk'
 import type { Config } from './config.js'
+import { stickyOf } from './sticky-name.js'
 
 /** The SDK's clients, one per service, made when a service is first asked for. */
 export class Clients {
   readonly #maxServices: number
   readonly #options: ClientOptions
+  readonly #sticky: StickyOptions | undefined
   readonly #clients = new Map<string, Client>()
   readonly #configured: ReadonlySet<string>
   readonly #awaited = new Set<string>()
@@ -22,6 +25,7 @@ export class Clients {
     const { consul: address, datacenter, balancer, hashOn, timeoutMs, maxServices, services } = config
     const failover = config.failover.map((elsewhere) => ({ datacenter: elsewhere }))
     this.#maxServices = maxServices
+    this.#sticky = config.sticky
     this.#configured = new Set(services)
     // A watch for each service and each place it may fail over to, and the one for service-resolvers.
     const maxWatches = Math.min(65_535, maxServices * (1 + failover.length) + 1)
@@ -34,7 +38,8 @@ export class Clients {
       snapshot: config.snapshotDir === undefined ? undefined : { directory: config.snapshotDir },
       logger,
     }
-    validateOptions(this.#options)
+    const sticky = this.#sticky && stickyOf(this.#sticky, 'any')
+    validateOptions({ ...this.#options, sticky })
     try {
       for (const service of services) this.#await(this.get(service))
     } catch (error) {
@@ -83,9 +88,11 @@ export class Clients {
         { service },
       )
     }
+    const sticky = this.#sticky && stickyOf(this.#sticky, service)
+    const options = { ...this.#options, sticky }
     const client = createClient(
       service,
-      this.#configured.has(service) ? { ...this.#options, idleMs: Infinity } : this.#options,
+      this.#configured.has(service) ? { ...options, idleMs: Infinity } : options,
     )
     this.#clients.set(service, client)
     return client

@@ -45,6 +45,7 @@ const DEFAULTS: Config = {
   services: [],
   balancer: undefined,
   hashOn: [],
+  sticky: undefined,
   timeoutMs: undefined,
   drainTimeoutMs: 30_000,
   maxServices: 100,

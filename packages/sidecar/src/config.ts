@@ -1,6 +1,7 @@
-import { balancers, type BalancerName, type HashPolicyOption } from '@fairlead/sdk'
+import { balancers, type BalancerName, type HashPolicyOption, type StickyOptions } from '@fairlead/sdk'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { collectHashOn } from './hash-on.js'
+import { addStickyOptions, stickyFrom, type StickyFlags } from './sticky.js'
 
 /** A place to listen on. */
 export interface Listen {
@@ -32,6 +33,8 @@ export interface Config {
   readonly balancer: BalancerName | undefined
   /** What `ring_hash` and `maglev` go by; empty: as for the balancer, else nothing. */
   readonly hashOn: readonly HashPolicyOption[]
+  /** For all services, whose names `{service}` stands for in its own; undefined: no request has a session. */
+  readonly sticky: StickyOptions | undefined
   /** From a request to the head of its response, in milliseconds; undefined: as for the balancer. */
   readonly timeoutMs: number | undefined
   /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
@@ -41,7 +44,7 @@ export interface Config {
   readonly logLevel: LogLevel
 }
 
-interface Parsed extends Omit<Config, 'services'> {
+interface Parsed extends Omit<Config, 'services' | 'sticky'>, StickyFlags {
   readonly service: readonly string[]
   readonly timeout: number | undefined
   readonly drainTimeout: number
@@ -72,6 +75,14 @@ that has none goes to any instance:
   path         the path without its query (header::path is the path with it)
   source_ip    the last address of X-Forwarded-For, which is what the application's own front saw, else that
                of the connection; a loopback address is none, being the same for every host
+
+Sessions: the response of an instance sets a cookie or header, and requests that bring it go to that instance
+while it is there, else to any, whose response sets it anew. It is opaque, and signed by a secret of 32 characters
+or more from FAIRLEAD_STICKY_SECRET or --sticky-secret-file; of several the first signs, and all are accepted:
+  --sticky-cookie NAME                          until the browser is closed, HttpOnly, SameSite=Lax
+  --sticky-cookie 'NAME; Max-Age=3600; Secure'  also Path=, Domain= and SameSite=
+  --sticky-header NAME                          for applications that keep it and send it themselves
+{service} in a NAME is the name of the service, for applications that pass the same cookies on to several.
 
 Asked on the admin address:
   /healthz    200 while the process is up
@@ -194,6 +205,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     .addHelpText('after', EXAMPLES)
     .allowExcessArguments(false)
     .exitOverride()
+  addStickyOptions(command)
   const parsed = command.parse(argv, { from: 'user' }).opts<Parsed>()
   return Object.freeze({
     listen: parsed.listen,
@@ -206,6 +218,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     services: parsed.service,
     balancer: parsed.balancer,
     hashOn: parsed.hashOn,
+    sticky: stickyFrom(command, parsed, process.env),
     timeoutMs: parsed.timeout,
     drainTimeoutMs: parsed.drainTimeout,
     maxServices: parsed.maxServices,

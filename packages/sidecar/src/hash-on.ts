@@ -1,6 +1,6 @@
-import { validateHeaderName } from 'node:http'
 import type { HashPolicyOption } from '@fairlead/sdk'
 import { InvalidArgumentError } from 'commander'
+import { isToken } from './token.js'
 
 /** Adds one value of `--hash-on`, of one part or several with commas between them, to those before it. */
 export function collectHashOn(
@@ -33,13 +33,3 @@ function parsePart(part: string): HashPolicyOption {
 }
 
 const NAMED = /^(header|cookie|query):(.+)$/s
-
-/** RFC 9110, 5.1, and RFC 6265, 4.1.1: names of headers and of cookies are the same kind of token. */
-function isToken(name: string): boolean {
-  try {
-    validateHeaderName(name)
-    return true
-  } catch {
-    return false
-  }
-}

@@ -45,6 +45,8 @@ export interface PickContext<E extends Candidate = Candidate> {
    * Computed when it is first read. `undefined`: the request has no key, and any endpoint will do.
    */
   readonly hash?: KeyHash | undefined
+  /** The session of the request, where the client is sticky; read when it is first asked for. Not verified. */
+  readonly session?: string | undefined
 }
 
 /**

@@ -10,6 +10,8 @@ import type { KeyHash } from '../hashing/key-hash.js'
 import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
+import type { Sessions } from '../sessions/sessions.js'
+import { StickyPicker } from '../sessions/sticky-picker.js'
 import { ClusterLog } from './cluster-log.js'
 import { Beat } from './beat.js'
 import type { Endpoint } from './endpoint.js'
@@ -45,6 +47,8 @@ export interface ClusterOptions {
   readonly idleMs: number
   /** Below this share of usable endpoints a level is balanced over all; 0: never. */
   readonly panicThreshold: number
+  /** Undefined: no request has a session. */
+  readonly sessions?: Sessions<Endpoint> | undefined
   /** Hears of every change; must not throw. */
   readonly onChange: (change: ClusterChange) => void
   readonly clock: Clock
@@ -274,6 +278,10 @@ export class Cluster {
     yield
     const next = this.#endpoints.prepare(plan, held, this.#reserve)
     yield
+    if (this.#options.sessions !== undefined) {
+      yield* this.#options.sessions.prepare(next.endpoints.values())
+      yield
+    }
     this.#endpoints.adopt(next)
     const leftOut = countLeftOut(this.excluded)
     this.#pickerDue ||= next.reserveChanged || !sameCounts(leftOut, this.#leftOut)
@@ -291,11 +299,13 @@ export class Cluster {
   }
 
   #swap(): void {
-    const { balancer, panicThreshold, random } = this.#options
+    const { balancer, panicThreshold, sessions, random } = this.#options
     this.#pickerDue = false
+    sessions?.adopt(this.endpoints)
     try {
       const context = { leftOut: this.#leftOut, panicThreshold }
-      this.#picker = tiers(balancer(this.policy), this.endpoints, context, random)
+      const picker = tiers(balancer(this.policy), this.endpoints, context, random)
+      this.#picker = sessions === undefined ? picker : new StickyPicker(picker, sessions)
     } catch (thrown) {
       this.#break(thrown)
     }
@@ -354,7 +364,7 @@ export class Cluster {
   }
 }
 
-/** A request as if it had been to no endpoint yet. */
+/** A request as if it had been to no endpoint yet, and without its session: where that is, it has just failed. */
 class Untried implements PickContext<Endpoint> {
   readonly now: number
   readonly tried: readonly Endpoint[] = []

@@ -1,6 +1,5 @@
 import type { PickReport } from '../balance/pick-report.js'
 import type { PickContext } from '../balance/picker.js'
-import type { Clock } from '../clock.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../cluster/endpoint.js'
 import type { KeyHash } from '../hashing/key-hash.js'
@@ -35,15 +34,22 @@ export interface PickExplanation {
   readonly passedOver: readonly PassedOver[]
 }
 
+/** What the pick is to be for. */
+export interface ExplainQuestion {
+  readonly request: KeyedRequest
+  readonly hasher: RequestHasher
+  readonly session: string | undefined
+  /** The clock's time in whole milliseconds. */
+  readonly now: number
+}
+
 /** Makes one pick, for nobody, and tells how. */
 export function explain(
   service: string,
   cluster: Cluster,
-  request: KeyedRequest,
-  hasher: RequestHasher,
-  clock: Clock,
+  question: ExplainQuestion,
 ): PickExplanation {
-  const context = new ExplainedPick(request, hasher, Math.floor(clock.now()))
+  const context = new ExplainedPick(question)
   const log = new PickLog(context.now)
   if (!cluster.resolved) log.step('discovery has not answered yet: a request would wait for it')
   for (const endpoint of cluster.endpoints) log.judge(endpoint)
@@ -102,9 +108,11 @@ class ExplainedPick implements PickContext<Endpoint> {
   readonly now: number
   readonly tried: readonly Endpoint[] = []
   readonly hash: KeyHash | undefined
+  readonly session: string | undefined
 
-  constructor(request: KeyedRequest, hasher: RequestHasher, now: number) {
+  constructor({ request, hasher, session, now }: ExplainQuestion) {
     this.now = now
+    this.session = session
     const hash = { high: 0, low: 0 }
     this.hash = hasher.hash(request, hash) ? hash : undefined
   }

@@ -139,6 +139,7 @@ export const CONFIG: Config = {
   // Takes turns, so that a test knows who is asked.
   balancer: 'round_robin',
   hashOn: [],
+  sticky: undefined,
   timeoutMs: 5000,
   drainTimeoutMs: 0,
   maxServices: 10,

@@ -1,0 +1,57 @@
+import { explainPick } from '../balance/explain-pick.js'
+import type { PickReport } from '../balance/pick-report.js'
+import { eligible, type Candidate, type PickContext } from '../balance/picker.js'
+import type { TieredPicker } from '../balance/tiers.js'
+import type { Sessions } from './sessions.js'
+
+/**
+ * Sends a request to the endpoint that its session is on, and where it has none, or that endpoint is gone, open or
+ * tried, to whom the balancer picks. Stands around levels, weights and the reserve: none of them moves a session.
+ */
+export class StickyPicker<E extends Candidate> implements TieredPicker<E> {
+  readonly #next: TieredPicker<E>
+  readonly #sessions: Sessions<E>
+
+  constructor(next: TieredPicker<E>, sessions: Sessions<E>) {
+    this.#next = next
+    this.#sessions = sessions
+  }
+
+  get ages(): boolean {
+    return this.#next.ages
+  }
+
+  get panicking(): readonly number[] {
+    return this.#next.panicking
+  }
+
+  pick(context: PickContext<E>): E | undefined {
+    const { session } = context
+    if (session === undefined) return this.#next.pick(context)
+    const endpoint = this.#sessions.find(session)
+    return endpoint !== undefined && eligible(endpoint, context) ? endpoint : this.#next.pick(context)
+  }
+
+  refresh(now: number): void {
+    this.#next.refresh(now)
+  }
+
+  explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
+    const { session } = context
+    const endpoint = session === undefined ? undefined : this.#sessions.find(session)
+    if (endpoint === undefined) {
+      report.step(
+        session === undefined
+          ? 'the request has no session'
+          : 'the session of the request is of no endpoint that is there: the balancer picks one',
+      )
+    } else if (eligible(endpoint, context)) {
+      report.step('the session of the request is on it')
+      return endpoint
+    } else {
+      const reason = endpoint.available ? 'it has failed this request' : 'its circuit is open'
+      report.passedOver(endpoint, `the session of the request is on it, but ${reason}`)
+    }
+    return explainPick(this.#next, context, report)
+  }
+}

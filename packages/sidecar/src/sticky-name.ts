@@ -1,0 +1,21 @@
+import type { StickyOptions } from '@fairlead/sdk'
+import { InvalidArgumentError } from 'commander'
+import { isToken } from './token.js'
+
+// Braces cannot stand in such a name, and whatever is in the name of a service can.
+const SERVICE = '{service}'
+
+/** The name of a cookie or header, in which `{service}` stands for the name of the service. */
+export function parseStickyName(value: string): string {
+  if (isToken(value.replaceAll(SERVICE, 'any'))) return value
+  throw new InvalidArgumentError(
+    "Its name must be of letters, digits and !#$%&'*+-.^_`|~, and may have {service} in it.",
+  )
+}
+
+/** The sessions of one service. */
+export function stickyOf(sticky: StickyOptions, service: string): StickyOptions {
+  return sticky.header === undefined
+    ? { ...sticky, cookie: sticky.cookie.replaceAll(SERVICE, service) }
+    : { ...sticky, header: sticky.header.replaceAll(SERVICE, service) }
+}
