@@ -44,11 +44,7 @@ export interface ExplainQuestion {
 }
 
 /** Makes one pick, for nobody, and tells how. */
-export function explain(
-  service: string,
-  cluster: Cluster,
-  question: ExplainQuestion,
-): PickExplanation {
+export function explain(service: string, cluster: Cluster, question: ExplainQuestion): PickExplanation {
   const context = new ExplainedPick(question)
   const log = new PickLog(context.now)
   if (!cluster.resolved) log.step('discovery has not answered yet: a request would wait for it')
