@@ -18,8 +18,8 @@ export type CallOptions = Dispatcher.DispatchOptions & {
   /** Overrides the client's `timeoutMs` for this request, in milliseconds. */
   readonly timeoutMs?: number | undefined
   /**
-   * What `ring_hash` and `maglev` go by for this request, before all that `hashOn` says: requests of one key go to one
-   * endpoint. An empty one counts as none.
+   * What `ring_hash`, `maglev` and `rendezvous` go by for this request, before all that `hashOn` says: requests of one
+   * key go to one endpoint. An empty one counts as none.
    */
   readonly hashKey?: string | undefined
   /** Who this request is made for: the part `sourceIp` of `hashOn`, and `SourceIP` of a service-resolver. */

@@ -56,7 +56,7 @@ async function ask(
 const five = (): Promise<string[]> => Promise.all([serve(), serve(), serve(), serve(), serve()])
 const users = Array.from({ length: 40 }, (_, index) => `user-${index}`)
 
-describe.each(['ring_hash', 'maglev'] as const)('%s', (balancer) => {
+describe.each(['ring_hash', 'maglev', 'rendezvous'] as const)('%s', (balancer) => {
   test('sends requests of one user to one instance, and users to all of them', async () => {
     const orders = client(await five(), { balancer, hashOn: [{ header: 'X-User' }] })
     const servers = new Map<string, number>()
@@ -200,7 +200,7 @@ describe('the hash is computed', () => {
       },
     }
     for (const balancer of Object.keys(balancers) as (keyof typeof balancers)[]) {
-      if (balancer === 'ring_hash' || balancer === 'maglev') continue
+      if (balancer === 'ring_hash' || balancer === 'maglev' || balancer === 'rendezvous') continue
       const hashOn = [{ header: 'x-user' }, { sourceIp: true }] as const
       const orders = client([await serve()], { balancer, hashOn })
       headers.reads = 0
