@@ -84,6 +84,16 @@ test('a session stays with its server while others come and go', async () => {
   expect(everyone.size).toBe(5)
 })
 
+test('explain says where a session leads', async () => {
+  const origins = await several()
+  const rig = new Rig(origins)
+  const { text, session } = await rig.ask()
+  const { picked, steps } = rig.client.explain({ headers: { cookie: `sid=${String(session)}` } })
+  expect(picked?.origin).toBe(origins[['a', 'b', 'c', 'd'].indexOf(text)])
+  expect(steps).toEqual(['the session of the request is on it'])
+  expect(rig.client.explain().steps).toEqual(['the request has no session', 'it is its turn'])
+})
+
 test('when the server is gone the session moves to another, and stays there', async () => {
   const origins = await several()
   const rig = new Rig(origins)

@@ -1,9 +1,12 @@
+import { createSecretKey } from 'node:crypto'
 import { expect, test } from 'vitest'
 import { nextTurn } from '../clock.js'
 import type { Instance, Snapshot } from '../discovery/resolver.js'
 import { instanceAt } from '../testing/index.js'
 import { until } from '../testing/until.test.support.js'
+import { Sessions } from '../sessions/sessions.js'
 import { Rig, type Watched } from './cluster.test.support.js'
+import type { Endpoint } from './endpoint.js'
 
 /** So many are taken in over several turns of the event loop. */
 const COUNT = 1000
@@ -38,6 +41,31 @@ test('others have their turns meanwhile, and the last set serves until the new o
   expect(seen.filter((host) => host === '10.0.0.1').length).toBeGreaterThan(2)
   expect(hostOf(rig)).toBe('10.0.0.2')
   expect(rig.present).toHaveLength(COUNT)
+})
+
+test('sessions hold while a set is taken in, and after it for whoever is still there', async () => {
+  const secrets = [createSecretKey(Buffer.alloc(32))]
+  const carrier = { kind: 'header', name: 'x-session' } as const
+  const sessions = new Sessions<Endpoint>({ carrier, secrets }, 'orders')
+  const rig = new Rig({ governor: undefined, sessions })
+  await rig.cluster.update(set(before))
+  const [gone, stays] = [rig.present[0], rig.present.at(-1)] as [Watched, Watched]
+  const [goneSession, session] = [gone, stays].map((endpoint) =>
+    sessions.stamp([], '', endpoint)[1]?.toString(),
+  )
+  const picked = (had: string | undefined): Endpoint | undefined =>
+    rig.cluster.pick({ now: 0, tried: [], session: had })
+  const ends: string[] = []
+  const taken = rig.cluster.update(set([stays.instance, ...after])).then(() => ends.push('taken'))
+  expect(picked(goneSession)).toBe(gone)
+  while (ends.length === 0) {
+    expect(picked(session)).toBe(stays)
+    await nextTurn()
+  }
+  await taken
+  expect(picked(session)).toBe(stays)
+  expect(picked(goneSession)).not.toBe(gone)
+  expect(picked(goneSession)).toBeDefined()
 })
 
 test('closed meanwhile, it takes nothing in', async () => {
