@@ -21,7 +21,7 @@ export default defineConfig({
           include: [
             'packages/*/src/**/*.test.ts',
             'examples/**/*.test.ts',
-            'test/{support,bench,docs}/**/*.test.ts',
+            'test/{support,bench,docs,sim}/**/*.test.ts',
           ],
           exclude: ['**/dist/**', '**/node_modules/**'],
           // A bound for what hangs, not a measure of speed: properties take their time where cores are few and busy.

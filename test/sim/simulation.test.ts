@@ -1,0 +1,176 @@
+import { BackendLoad, balancers, type BalancerName } from '@fairlead/sdk'
+import { describe, expect, test } from 'vitest'
+import { exponentialWork } from './draws.js'
+import { figuresOf, type Figures } from './figures.js'
+import { alike, MEAN_WORK_US, usual, type Scenario } from './scenario.js'
+import { scenarios } from './scenarios.js'
+import { Simulation, type SimulationOptions } from './simulation.js'
+import type { Tally } from './tally.js'
+
+const SIZE = 20
+
+function simulationOf(
+  name: string,
+  balancer: BalancerName,
+  options: Partial<SimulationOptions> = {},
+): Simulation {
+  const scenario = scenarios.find((known) => known.name === name)
+  if (scenario === undefined) throw new Error(`there is no scenario ${name}`)
+  return new Simulation({
+    scenario,
+    balancer: balancers[balancer],
+    clients: SIZE,
+    servers: SIZE,
+    seed: 1,
+    ...options,
+  })
+}
+
+function run(...[name, balancer, options]: Parameters<typeof simulationOf>): Figures {
+  const simulation = simulationOf(name, balancer, options).run()
+  const [figures] = figuresOf(simulation, scenarios.find((known) => known.name === name)?.spans ?? [])
+  if (figures === undefined) throw new Error(`${name} has no span`)
+  return figures
+}
+
+test('the same seed gives the same figures, another one others', () => {
+  const small = { clients: 10, servers: 10 }
+  const figures = run('noisy-neighbours', 'peak_ewma', small)
+  expect(run('noisy-neighbours', 'peak_ewma', small)).toEqual(figures)
+  expect(run('noisy-neighbours', 'peak_ewma', { ...small, seed: 2 })).not.toEqual(figures)
+})
+
+test('every policy gets the same requests', () => {
+  const counts = (['round_robin', 'peak_ewma'] as const).map((name) => run('bursts', name).requests)
+  expect(counts[0]).toBe(counts[1])
+})
+
+describe('against queueing theory', () => {
+  const only = (cores: number, load: number): Scenario => ({
+    name: 'only',
+    title: '',
+    about: '',
+    // A hundred thousand requests.
+    spans: [{ label: '', fromS: 10, toS: 2500 / cores }],
+    machines: alike({ ...usual, cores }),
+    load: () => load,
+  })
+
+  // Erlang's C: the share of requests that has to wait for one of `cores` servers.
+  function erlangC(cores: number, load: number): number {
+    const offered = cores * load
+    let term = 1
+    let sum = 0
+    for (let busy = 0; busy < cores; busy++) {
+      sum += term
+      term *= offered / (busy + 1)
+    }
+    const waiting = term / (1 - load)
+    return waiting / (sum + waiting)
+  }
+
+  test.each([
+    [1, 0.5],
+    [1, 0.7],
+    [4, 0.8],
+  ])('a server with %i cores at load %d waits as M/M/c does', (cores, load) => {
+    const scenario = only(cores, load)
+    const simulation = new Simulation({
+      scenario,
+      balancer: balancers.round_robin,
+      clients: 1,
+      servers: 1,
+      seed: 4,
+      work: exponentialWork(MEAN_WORK_US),
+    }).run()
+    const [tally] = simulation.tallies
+    const meanMs = (tally?.latency.mean ?? 0) / 1000
+    const waitMs = (erlangC(cores, load) * MEAN_WORK_US) / 1000 / (cores * (1 - load))
+    // Work, wait, and the network there and back.
+    const expected = MEAN_WORK_US / 1000 + waitMs + 0.5
+    expect(Math.abs(meanMs / expected - 1)).toBeLessThan(0.03)
+  })
+})
+
+describe('one slow server', () => {
+  test('peak_ewma does not wait for it, round_robin does', () => {
+    const fair = run('one-slow', 'round_robin')
+    const aware = run('one-slow', 'peak_ewma')
+    expect(fair.p99 / aware.p99).toBeGreaterThan(4)
+    expect(fair.errors).toBeGreaterThan(2)
+    expect(aware.errors).toBeLessThan(0.1)
+  })
+})
+
+test('failing fast attracts no traffic under peak_ewma', () => {
+  const simulation = simulationOf('failing-fast', 'peak_ewma').run()
+  const [tally] = simulation.tallies
+  const [failing, ...others] = simulation.fleet.servers.map((server) => tally?.attempts.get(server) ?? 0)
+  const mean = others.reduce((sum, attempts) => sum + attempts, 0) / others.length
+  // It served its share for 5 of 20 s.
+  expect(failing).toBeLessThan(mean * 0.5)
+})
+
+test('a rolling deploy loses no request', () => {
+  for (const balancer of ['round_robin', 'peak_ewma'] as const) {
+    const simulation = simulationOf('rolling-deploy', balancer).run()
+    const [tally] = simulation.tallies
+    expect(simulation.fleet.servers).toHaveLength(2 * SIZE)
+    expect(tally?.ended.get('refused')).toBeUndefined()
+    expect(tally?.ended.get('reset')).toBeUndefined()
+    expect(tally?.ended.get('no endpoint')).toBeUndefined()
+  }
+})
+
+test.each(['temporary-failure', 'rolling-deploy', 'noisy-neighbours', 'bursts'])(
+  'no request is lost or counted twice: %s',
+  (name) => {
+    const simulation = simulationOf(name, 'least_connections')
+    const all = (): readonly Tally[] => [simulation.rest, ...simulation.tallies]
+    for (const atS of [1, 15, 20.3, 25, 35]) {
+      simulation.timeline.runUntil(atS * 1e6)
+      const open = all().reduce((sum, tally) => sum + tally.open, 0)
+      const inflight = simulation.clients
+        .flatMap(({ endpoints }) => endpoints)
+        .reduce((sum, endpoint) => sum + endpoint.inflight, 0)
+      expect(open).toBeGreaterThan(0)
+      // Of endpoints that have been taken off the list requests may still be in flight.
+      if (name === 'rolling-deploy') expect(open).toBeGreaterThanOrEqual(inflight)
+      else expect(open).toBe(inflight)
+    }
+    simulation.run()
+    for (const tally of simulation.tallies) {
+      expect(tally.open).toBe(0)
+      expect(tally.arrived).toBe(tally.answered + tally.failed)
+    }
+  },
+)
+
+test('a server reports its load to those that want to know, with responses and when it is asked', () => {
+  const simulation = simulationOf('one-slow', 'round_robin')
+  const endpoint = simulation.clients[0]?.endpoints.at(-1)
+  if (endpoint === undefined) throw new Error('the client has no endpoint')
+  const load = new BackendLoad()
+  // Nobody wants to know yet.
+  endpoint.probe()
+  simulation.timeline.runUntil(10e6)
+  endpoint.backendLoad = load
+  endpoint.probe()
+  simulation.timeline.runUntil(10e6 + 499)
+  expect(load.reportedAt).toBe(-1)
+  simulation.timeline.runUntil(10e6 + 500)
+  expect(load.reportedAt).toBe(10_000.5)
+  let utilization = 0
+  let qps = 0
+  for (let second = 11; second <= 30; second++) {
+    simulation.timeline.runUntil(second * 1e6)
+    expect(load.reportedAt).toBeGreaterThan((second - 3) * 1000)
+    utilization += load.utilization / 20
+    qps += load.qps / 20
+  }
+  // Load 0.7 of 100 requests a second.
+  expect(utilization).toBeCloseTo(0.7, 1)
+  expect(qps / 100).toBeCloseTo(0.7, 1)
+  expect(load.inflight).toBeGreaterThanOrEqual(0)
+  expect(load.latencyUs).toBeGreaterThan(1000)
+})
