@@ -9,6 +9,7 @@ import {
   type StickyOptions,
 } from '@fairlead/sdk'
 import type { Config } from './config.js'
+import { layered } from './layers.js'
 import { stickyOf } from './sticky-name.js'
 
 /** The SDK's clients, one per service, made when a service is first asked for. */
@@ -22,7 +23,7 @@ export class Clients {
 
   /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
   constructor(config: Config, logger: Logger) {
-    const { consul: address, datacenter, balancer, hashOn, timeoutMs, maxServices, services } = config
+    const { consul: address, datacenter, hashOn, timeoutMs, maxServices, services } = config
     const failover = config.failover.map((elsewhere) => ({ datacenter: elsewhere }))
     this.#maxServices = maxServices
     this.#sticky = config.sticky
@@ -31,7 +32,8 @@ export class Clients {
     const maxWatches = Math.min(65_535, maxServices * (1 + failover.length) + 1)
     this.#options = {
       consul: { address, datacenter, failover, maxWatches },
-      balancer,
+      balancer: layered(config.layers, config.balancer),
+      panicThreshold: config.panicThreshold,
       hashOn,
       timeoutMs,
       idleMs: config.idleTimeoutMs,

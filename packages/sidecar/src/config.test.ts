@@ -44,6 +44,8 @@ const DEFAULTS: Config = {
   idleTimeoutMs: 600_000,
   services: [],
   balancer: undefined,
+  layers: { subset: undefined, zone: undefined, slowStartMs: undefined },
+  panicThreshold: 0.5,
   hashOn: [],
   sticky: undefined,
   timeoutMs: undefined,

@@ -1,6 +1,7 @@
 import { balancers, type BalancerName, type HashPolicyOption, type StickyOptions } from '@fairlead/sdk'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { collectHashOn } from './hash-on.js'
+import { addLayerOptions, layersFrom, type LayerFlags, type LayerSettings } from './layers.js'
 import { addStickyOptions, stickyFrom, type StickyFlags } from './sticky.js'
 
 /** A place to listen on. */
@@ -31,7 +32,11 @@ export interface Config {
   readonly services: readonly string[]
   /** Undefined: what Consul's service-resolver says, else the SDK's default. */
   readonly balancer: BalancerName | undefined
-  /** What `ring_hash` and `maglev` go by; empty: as for the balancer, else nothing. */
+  /** What stands before the balancer. */
+  readonly layers: LayerSettings
+  /** Below this share of usable instances all that Consul calls healthy are used; 0: never. */
+  readonly panicThreshold: number
+  /** What `ring_hash`, `maglev` and `rendezvous` go by; empty: as for the balancer, else nothing. */
   readonly hashOn: readonly HashPolicyOption[]
   /** For all services, whose names `{service}` stands for in its own; undefined: no request has a session. */
   readonly sticky: StickyOptions | undefined
@@ -44,7 +49,7 @@ export interface Config {
   readonly logLevel: LogLevel
 }
 
-interface Parsed extends Omit<Config, 'services' | 'sticky'>, StickyFlags {
+interface Parsed extends Omit<Config, 'services' | 'sticky' | 'layers'>, StickyFlags, LayerFlags {
   readonly service: readonly string[]
   readonly timeout: number | undefined
   readonly drainTimeout: number
@@ -63,11 +68,11 @@ What Fairlead itself answers when there is no response to pass on
   400 BAD_REQUEST         the request names no service, or cannot be sent to one
   502 ATTEMPTS_EXHAUSTED  it was sent, failed, and must not or may not be sent again
   503 NO_ENDPOINTS        Consul cannot be reached, or knows no healthy instance
-  503 CIRCUIT_OPEN        every instance has failed too often just now
+  503 CIRCUIT_OPEN        every instance has failed too often just now, and --panic-threshold is 0
   503 OVERLOADED          more services than --max-services
   504 DEADLINE_EXCEEDED   no response within --timeout
 
-What ring_hash and maglev go by (--hash-on): all parts that a request has count together, and a request
+What ring_hash, maglev and rendezvous go by (--hash-on): all parts that a request has count together, and a request
 that has none goes to any instance:
   header:NAME  the header; several of one name count in any order
   cookie:NAME  the cookie
@@ -83,6 +88,12 @@ or more from FAIRLEAD_STICKY_SECRET or --sticky-secret-file; of several the firs
   --sticky-cookie 'NAME; Max-Age=3600; Secure'  also Path=, Domain= and SameSite=
   --sticky-header NAME                          for applications that keep it and send it themselves
 {service} in a NAME is the name of the service, for applications that pass the same cookies on to several.
+
+Before the balancer, which is --balancer or else peak_ewma where any of these is given:
+  --zone NAME           stay in this zone as far as it has the capacity; instances have theirs in Consul's meta
+  --subset SIZE         use so many instances of each service, always the same; of all clients together evenly
+                        where --subset-client says which of how many this is (7/300), else by the host's name
+  --slow-start MS       give an instance that is new, or back, its share little by little
 
 Asked on the admin address:
   /healthz    200 while the process is up
@@ -161,7 +172,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     .addOption(
       new Option(
         '--hash-on <part>',
-        'what ring_hash and maglev go by, as below; repeat it, or separate by commas',
+        'what ring_hash, maglev and rendezvous go by, as below; repeat it, or separate by commas',
       )
         .env('FAIRLEAD_HASH_ON')
         .default([], "what Consul's service-resolver says, else nothing")
@@ -205,6 +216,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     .addHelpText('after', EXAMPLES)
     .allowExcessArguments(false)
     .exitOverride()
+  addLayerOptions(command)
   addStickyOptions(command)
   const parsed = command.parse(argv, { from: 'user' }).opts<Parsed>()
   return Object.freeze({
@@ -217,6 +229,8 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     idleTimeoutMs: parsed.idleTimeout,
     services: parsed.service,
     balancer: parsed.balancer,
+    layers: layersFrom(command, parsed),
+    panicThreshold: parsed.panicThreshold,
     hashOn: parsed.hashOn,
     sticky: stickyFrom(command, parsed, process.env),
     timeoutMs: parsed.timeout,

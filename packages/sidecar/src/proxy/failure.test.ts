@@ -311,7 +311,7 @@ describe('what Fairlead answers itself', () => {
   })
 
   test('503 CIRCUIT_OPEN', async () => {
-    const rig = await Rig.start([await dying()])
+    const rig = await Rig.start([await dying()], { panicThreshold: 0 })
     let answer = await rig.send({ method: 'POST', body: SMALL })
     for (let sent = 1; sent < 40 && answer.status === 502; sent++) {
       answer = await rig.send({ method: 'POST', body: SMALL })

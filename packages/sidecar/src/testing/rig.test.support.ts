@@ -138,6 +138,8 @@ export const CONFIG: Config = {
   services: [],
   // Takes turns, so that a test knows who is asked.
   balancer: 'round_robin',
+  layers: { subset: undefined, zone: undefined, slowStartMs: undefined },
+  panicThreshold: 0.5,
   hashOn: [],
   sticky: undefined,
   timeoutMs: 5000,
