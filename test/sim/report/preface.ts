@@ -10,7 +10,7 @@ Real balancers, simulated servers. What chooses is the SDK's own code: the polic
 
 - **${size} clients, ${size} servers.** Every client has a balancer of its own, over endpoints of its own. As in production, it sees its own requests in flight and its own latencies, and nothing of the others'.
 - **Requests** come at random (Poisson), whatever becomes of those before them. Each goes to a random client and brings its work with it: log-normal, 20 ms on average, standard deviation 20 ms. All policies get the same requests at the same times.
-- **A server** has two cores unless the scenario says otherwise, and one queue: first come, first served. At load 1 all cores are busy all the time: 100 requests a second each, 10,000 in all, 0.7 of which reach one client's endpoint of one server per second at load 0.7.
+- **A server** has two cores unless the scenario says otherwise, and one queue: first come, first served. At load 1 all cores are busy all the time: 100 requests a second each. At load 0.7 one client sends one server ${70 / size} a second.
 - **The network** takes 0.25 ms each way. A refused connection takes 1 ms. Connections are there already.
 - **A request** has one second. One that is refused or broken off is tried once more, elsewhere, within the retry budget; a response of status 500 is a response. Cancellation reaches the server: what it has not begun it drops, what it has begun it finishes.
 - **Counted** is from second 15 to 35, when clients know their servers, unless the scenario says otherwise.
@@ -28,5 +28,5 @@ Real balancers, simulated servers. What chooses is the SDK's own code: the polic
 - Latency on the network does not vary, packets are never lost, and all servers are equally far.
 - Requests are alike to the client: their cost is not known before, and does not depend on who asks.
 - A change of a server's speed or cores is for requests that begin, not for those that have begun.
-- 0.7 requests a second from one client to one server is little. A circuit needs 20 within 10 s to open, so here it hardly ever does; with fewer clients or more traffic it would.`
+- ${70 / size} requests a second from one client to one server are few. A circuit needs 20 within 10 s to open, so here it hardly ever does; with fewer clients or more traffic it would.`
 }

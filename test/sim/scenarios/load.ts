@@ -74,7 +74,7 @@ export const noisyRamp: Scenario = {
   name: 'ramp-noisy',
   title: 'Rising load, noisy neighbours',
   about:
-    'The same, with the machines and neighbours of the scenario before: 1 is what is allocated, and 1.75 what there is on average. This is the experiment of figure 6 of the paper on Prequal. How long a policy holds out above 1 shows how well it finds what is spare.',
+    'The same, with the machines and neighbours of the noisy neighbours above: 1 is what is allocated, and 1.75 what there is on average. The paper on Prequal (arXiv 2312.10172) raises the load in the same way. How long a policy holds out above 1 shows how well it finds what is spare.',
   spans: stepSpans,
   machines: alike(usual),
   load: rising,
