@@ -12,5 +12,6 @@ export const policies: Readonly<Record<string, Balancer>> = {
   least_connections: balancers.least_connections,
   least_request: balancers.least_request,
   peak_ewma: balancers.peak_ewma,
+  prequal: balancers.prequal,
   'slow start, peak_ewma': compose(slowStart({ windowMs: WARM_UP_MS }), 'peak_ewma'),
 }

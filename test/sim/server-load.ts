@@ -1,8 +1,7 @@
+import { LatencyByLoad } from '#sdk/reporting/latency-by-load.js'
+
 // As long as a load report usually looks back.
 const TAU_US = 1_000_000
-
-// As in Prequal (arXiv 2312.10172, section 4): few enough to be news, enough for a median.
-const KEPT = 16
 
 /** Keeps what a server reports of its load, with responses and to probes. */
 export class ServerLoad {
@@ -11,9 +10,7 @@ export class ServerLoad {
   #rps = 0
   #eps = 0
   #atUs = 0
-  #answers = 0
-  readonly #latencies = new Int32Array(KEPT)
-  readonly #met = new Int32Array(KEPT)
+  readonly #latencies = new LatencyByLoad()
 
   /** From now on, so many of its allocated cores are in use. */
   use(busy: number, nowUs: number): void {
@@ -24,9 +21,7 @@ export class ServerLoad {
   /** @param met How many requests it met when it came. */
   answered(latencyUs: number, met: number, nowUs: number): void {
     this.#count(nowUs)
-    const place = this.#answers++ % KEPT
-    this.#latencies[place] = latencyUs
-    this.#met[place] = met
+    this.#latencies.record(met + 1, latencyUs / 1000, nowUs / 1000)
   }
 
   failed(nowUs: number): void {
@@ -44,7 +39,7 @@ export class ServerLoad {
     return (
       `TEXT cpu_utilization=${this.#utilization.toFixed(4)}, rps_fractional=${this.#rps.toFixed(2)}, ` +
       `eps=${this.#eps.toFixed(2)}, named_metrics.inflight=${inflight}, ` +
-      `named_metrics.latency_ms=${this.#latencyUs(inflight) / 1000}`
+      `named_metrics.latency_ms=${this.#latencies.expected(inflight + 1, nowUs / 1000) ?? 0}`
     )
   }
 
@@ -59,14 +54,5 @@ export class ServerLoad {
     this.#rps *= kept
     this.#eps *= kept
     this.#atUs = nowUs
-  }
-
-  /** The median of those that met as many others as one that comes now, or nearest to it. */
-  #latencyUs(inflight: number): number {
-    const kept = Math.min(this.#answers, KEPT)
-    const distances = Array.from(this.#met.subarray(0, kept), (met) => Math.abs(met - inflight))
-    const nearest = Math.min(...distances)
-    const latencies = this.#latencies.filter((_, place) => distances[place] === nearest).sort()
-    return latencies[latencies.length >> 1] ?? 0
   }
 }
