@@ -1,4 +1,4 @@
-import type { Random } from '../random.js'
+import { below, type Random } from '../random.js'
 import { isTaken } from './explain-pick.js'
 import type { PickReport } from './pick-report.js'
 import { eligible, scanFrom, type Candidate, type PickContext, type Picker } from './picker.js'
@@ -14,19 +14,27 @@ export function roundRobin<E extends Candidate>(endpoints: readonly E[], random:
 
 class RoundRobinPicker<E extends Candidate> implements Picker<E> {
   readonly #endpoints: readonly E[]
+  readonly #random: Random
   #next: number
 
   constructor(endpoints: readonly E[], random: Random) {
     this.#endpoints = endpoints
+    this.#random = random
     this.#next = Math.floor(random.next() * endpoints.length)
   }
 
   pick(context: PickContext<E>): E | undefined {
+    if (context.tried.length > 0) return this.#pickElsewhere(context)
     const index = this.#next
     this.#next = index + 1 < this.#endpoints.length ? index + 1 : 0
     const endpoint = this.#endpoints[index]
     if (endpoint === undefined) return undefined
     return eligible(endpoint, context) ? endpoint : scanFrom(this.#endpoints, this.#next, context)
+  }
+
+  /** Takes no turn, and does not ask the neighbour: instances that stand side by side, as of a rack, often fail together. */
+  #pickElsewhere(context: PickContext<E>): E | undefined {
+    return scanFrom(this.#endpoints, below(this.#endpoints.length, this.#random), context)
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

@@ -1,8 +1,9 @@
 import type { KeyObject } from 'node:crypto'
 
 /**
- * What signs sessions, 32 characters or more. Of several the first signs and all are accepted: to change it, put the
- * new one first on all clients of the service, and take the old one out when its sessions may end.
+ * What signs sessions, 32 characters or more. Of several the first signs and all are accepted. To change it, let all
+ * clients of the service accept the new one first (`[old, new]`), then sign with it (`[new, old]`); take the old one out
+ * when its sessions may end.
  */
 export type StickySecret = string | readonly string[]
 
