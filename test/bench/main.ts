@@ -7,6 +7,7 @@ import { benchDiscovery } from './discovery/discovery.js'
 import { describeMachine, placement, type Placement } from './machine.js'
 import { benchPicks } from './picks.js'
 import { benchProxy } from './proxy.js'
+import { benchRebuilds } from './rebuilds.js'
 import { render } from './report.js'
 import type { Results, Section } from './results.js'
 
@@ -14,6 +15,7 @@ type Bench = (children: Children, where: Placement, quick: boolean) => Promise<S
 
 const BENCHES: Readonly<Record<Part, Bench>> = {
   picks: benchPicks,
+  rebuilds: benchRebuilds,
   client: benchClient,
   proxy: benchProxy,
   discovery: benchDiscovery,

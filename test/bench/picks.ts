@@ -1,44 +1,82 @@
-import type { BalancerName } from '@fairlead/sdk'
 import type { Children, Worker } from './children.js'
 import type { Placement } from './machine.js'
-import { groupOf, type Group, type Sample, type Section, type Skip } from './results.js'
+import { groupOf, type Comparison, type Group, type Sample, type Section, type Skip } from './results.js'
 import { interleave } from './rounds.js'
 import type { PickArgument, PickOrder } from './subjects/pick-subject.js'
 
 const SIZES = [10, 1000, 10_000]
-const REFERENCE = 'round_robin'
 
-// What a balancer is asked to do: only to pick, or to follow the load of requests that begin and end as well.
-const CONTESTANTS: readonly {
+/** What picks, without the set. */
+type Contestant = PickArgument extends infer A
+  ? A extends unknown
+    ? Omit<A, 'size' | 'weights'>
+    : never
+  : never
+
+interface Entry {
   readonly name: string
-  readonly balancer: BalancerName
-  readonly inflight: number
-}[] = [
-  { name: REFERENCE, balancer: 'round_robin', inflight: 0 },
-  { name: 'weighted_round_robin', balancer: 'weighted_round_robin', inflight: 0 },
-  { name: 'least_request', balancer: 'least_request', inflight: 0 },
-  { name: 'peak_ewma', balancer: 'peak_ewma', inflight: 0 },
-  { name: 'least_connections', balancer: 'least_connections', inflight: 0 },
-  { name: 'least_connections + begin, end', balancer: 'least_connections', inflight: 64 },
+  readonly subject: Contestant
+  /** Whom it is compared with. */
+  readonly to?: string
+}
+
+const policy = (policy: string, to?: string): Entry => ({
+  name: policy,
+  subject: { kind: 'policy', policy },
+  ...(to !== undefined && { to }),
+})
+const keyed = (policy: string, to: string): Entry => ({
+  name: `${policy}, by key`,
+  subject: { kind: 'keyed', policy },
+  to,
+})
+const peer = (peer: string): Entry => ({ name: peer, subject: { kind: 'peer', peer } })
+
+const ENTRIES: readonly Entry[] = [
+  policy('round_robin', 'moleculer RoundRobin'),
+  policy('weighted_round_robin', 'undici BalancedPool'),
+  policy('orca_weighted_round_robin', 'undici BalancedPool'),
+  policy('random', 'moleculer Random'),
+  policy('least_request', 'moleculer CpuUsage'),
+  policy('peak_ewma', 'moleculer Latency'),
+  policy('least_connections', 'round_robin'),
+  {
+    name: 'least_connections + begin, end',
+    subject: { kind: 'loaded', policy: 'least_connections', inflight: 64 },
+    to: 'round_robin',
+  },
+  policy('weighted_least_request', 'round_robin'),
+  policy('prequal', 'round_robin'),
+  keyed('ring_hash', 'hashring'),
+  keyed('maglev', 'hashring'),
+  keyed('rendezvous', 'moleculer Shard'),
+  policy('subset + locality + slow start + peak_ewma', 'peak_ewma'),
+  peer('moleculer RoundRobin'),
+  peer('moleculer Random'),
+  peer('moleculer CpuUsage'),
+  peer('moleculer Latency'),
+  peer('moleculer Shard'),
+  peer('hashring'),
+  peer('undici BalancedPool'),
 ]
 
 // The young generation must hold all that a sample could allocate, or a collection would hide it.
 const NODE_FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64']
 
-/** (a) What a pick costs: nanoseconds and bytes, each balancer at each size. */
+/** (a) What a pick costs: nanoseconds and bytes, each policy at each size, beside the nearest of npm. */
 export async function benchPicks(children: Children, where: Placement, quick: boolean): Promise<Section> {
   const order: PickOrder = { milliseconds: quick ? 20 : 50 }
-  const rounds = quick ? 5 : 15
+  const rounds = quick ? 3 : 15
   const groups: Group[] = []
   const skipped: Skip[] = []
   for (const size of SIZES) {
     for (const weights of ['equal', 'mixed'] as const) {
-      // Seconds go into the start of six processes of 10,000 endpoints.
-      if (quick && weights === 'mixed' && size !== 1000) continue
+      // Seconds go into the start of twenty processes.
+      if (quick && (size !== 1000 || weights === 'mixed')) continue
       const title = `${size.toLocaleString('en')} endpoints, ${weights} weights`
-      // A process each: what the compiler learns of one balancer must not serve or spoil the next.
-      const workers = CONTESTANTS.map(({ name, balancer, inflight }) => {
-        const argument: PickArgument = { balancer, size, weights, inflight }
+      // A process each: what the compiler learns of one policy must not serve or spoil the next.
+      const workers = ENTRIES.map(({ name, subject }) => {
+        const argument: PickArgument = { ...subject, size, weights }
         const worker = children.worker('pick-subject.js', argument, {
           cores: where.subject,
           nodeFlags: NODE_FLAGS,
@@ -48,8 +86,7 @@ export async function benchPicks(children: Children, where: Placement, quick: bo
       await Promise.allSettled(workers.map(({ worker }) => warmUp(worker, quick)))
       const match = await interleave(workers, { rounds, warmUps: 1 })
       await Promise.all(workers.map(({ worker }) => worker.stop()))
-      const comparisons = CONTESTANTS.slice(1).map(({ name }) => ({ subject: name, of: name, to: REFERENCE }))
-      groups.push(groupOf(title, match, comparisons))
+      groups.push(groupOf(title, match, COMPARISONS))
       skipped.push(...match.failed.map(({ name, why }) => ({ what: `${name}, ${title}`, why })))
     }
   }
@@ -61,11 +98,17 @@ export async function benchPicks(children: Children, where: Placement, quick: bo
     skipped,
     notes: [
       'The smaller the ratio, the faster. Mixed weights: 1 to 10. Endpoints are real, with load and latency of their own.',
-      ...(quick ? ['--quick: mixed weights with 1,000 endpoints only.'] : []),
+      '"by key": each pick has another key of 32 bytes, whose hash is part of it, as it is of its peers.',
       '"+ begin, end": each pick begins a request, and the one 64 picks ago ends, so that the order changes.',
+      'moleculer ignores weights, and its CpuUsage and Latency look at five nodes; BalancedPool weighs by errors only.',
+      ...(quick ? ['--quick: 1,000 endpoints of equal weight only.'] : []),
     ],
   }
 }
+
+const COMPARISONS: readonly Comparison[] = ENTRIES.flatMap(({ name, to }) =>
+  to === undefined ? [] : [{ subject: name, of: name, to }],
+)
 
 // Until the optimizing compiler is done with the loop.
 async function warmUp(worker: Worker, quick: boolean): Promise<void> {

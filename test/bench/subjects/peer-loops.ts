@@ -1,6 +1,6 @@
 import HashRing from 'hashring'
-import { ServiceBroker, Strategies } from 'moleculer'
-import { BalancedPool, Pool } from 'undici'
+import Moleculer from 'moleculer'
+import { BalancedPool, errors, Pool } from 'undici'
 import { seededRandom } from '@fairlead/sdk/testing'
 import { keyedRequests } from './keys.js'
 import { originAt, weightAt, type EndpointsArgument } from './live-endpoints.js'
@@ -35,7 +35,8 @@ const PEERS: Readonly<Record<string, (argument: EndpointsArgument) => () => unkn
   'moleculer Shard': ({ size }) => {
     const strategy = strategyOf('Shard', { shardKey: 'key' })
     const list = nodes(size)
-    const contexts = keyedRequests().map(({ hashKey }) => ({ params: { key: hashKey } }))
+    // All that a strategy reads of a call's context.
+    const contexts = keyedRequests().map(({ hashKey }) => ({ params: { key: hashKey } }) as Moleculer.Context)
     let next = 0
     return () => {
       const context = contexts[next]
@@ -86,13 +87,16 @@ interface Node {
 }
 
 // Strategies are told of latencies by a message of the broker's, which calls this.
-type Strategy = Pick<InstanceType<(typeof Strategies)['Latency']>, 'select'> & {
+type Strategy = Pick<InstanceType<(typeof Moleculer.Strategies)['Latency']>, 'select'> & {
   updateLatency(latency: { readonly hostname: string; readonly avgLatency: number }): void
 }
 
-function strategyOf(name: 'RoundRobin' | 'Random' | 'CpuUsage' | 'Latency' | 'Shard', options: object): Strategy {
-  const broker = new ServiceBroker({ logger: false, skipProcessEventRegistration: true })
-  return new Strategies[name](broker.registry, broker, options) as Strategy
+function strategyOf(
+  name: 'RoundRobin' | 'Random' | 'CpuUsage' | 'Latency' | 'Shard',
+  options: object,
+): Strategy {
+  const broker = new Moleculer.ServiceBroker({ logger: false, skipProcessEventRegistration: true })
+  return new Moleculer.Strategies[name](broker.registry, broker, options) as Strategy
 }
 
 /** What a strategy looks at of moleculer's endpoints. */
@@ -123,7 +127,12 @@ function balancedPool({ size, weights }: EndpointsArgument): BalancedPool {
   if (weights === 'mixed') {
     pools.forEach((pool, index) => {
       for (let weight = weightAt(index, weights); weight < 10; weight++)
-        pool.emit('connectionError', pool, [], new Error('for its weight'))
+        pool.emit(
+          'connectionError',
+          new URL(originAt(index)),
+          [pool],
+          new errors.SocketError('for its weight'),
+        )
     })
   }
   return balanced

@@ -87,7 +87,9 @@ class Stopwatch {
   /** Bytes a pick, less what looking at the heap takes itself. */
   async bytesPerPick(nsPerPick: number): Promise<number | undefined> {
     const picks =
-      nsPerPick <= 200 ? COUNTED_PICKS : Math.ceil(Math.min(COUNTED_PICKS, (COUNTED_MS * 1e6) / nsPerPick) / 2)
+      nsPerPick <= 200
+        ? COUNTED_PICKS
+        : Math.ceil(Math.min(COUNTED_PICKS, (COUNTED_MS * 1e6) / nsPerPick) / 2)
     const idle = await growth(() => this.#loop.run(0))
     const busy = await growth(() => this.#loop.run(picks))
     if (idle === undefined || busy === undefined) return undefined
