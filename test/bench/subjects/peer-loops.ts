@@ -36,7 +36,9 @@ const PEERS: Readonly<Record<string, (argument: EndpointsArgument) => () => unkn
     const strategy = strategyOf('Shard', { shardKey: 'key' })
     const list = nodes(size)
     // All that a strategy reads of a call's context.
-    const contexts = keyedRequests().map(({ hashKey }) => ({ params: { key: hashKey } }) as Moleculer.Context)
+    const contexts = keyedRequests().map(
+      ({ hashKey }) => ({ params: { key: hashKey } }) as unknown as Moleculer.Context,
+    )
     let next = 0
     return () => {
       const context = contexts[next]

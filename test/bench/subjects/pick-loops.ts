@@ -1,5 +1,5 @@
 import type { KeyHash, PickContext, Picker } from '@fairlead/sdk'
-import type { RequestHasher } from '../../../packages/sdk/src/hashing/request-hasher.js'
+import type { RequestHasher } from '#sdk/hashing/request-hasher.js'
 import { BEGIN_MS, type LiveEndpoint } from './live-endpoints.js'
 
 /** What is under the clock. It allocates nothing itself, and keeps what was picked, so that nothing can be left out. */

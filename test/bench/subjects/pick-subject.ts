@@ -1,7 +1,7 @@
 import { seededRandom } from '@fairlead/sdk/testing'
+import { RequestHasher } from '#sdk/hashing/request-hasher.js'
 import type { Sample } from '../results.js'
 import { growth, proveScale } from './heap-growth.js'
-import { requestHasher } from './hasher.js'
 import { keyedRequests } from './keys.js'
 import { answerProbes, liveEndpoints, reportLoads, type EndpointsArgument } from './live-endpoints.js'
 import { PeerLoop } from './peer-loops.js'
@@ -48,7 +48,7 @@ async function loopOf(subject: PickArgument): Promise<Loop> {
     case 'policy':
       return new PickLoop(picker, context)
     case 'keyed':
-      return new KeyLoop(picker, await requestHasher(), keyedRequests())
+      return new KeyLoop(picker, new RequestHasher([]), keyedRequests())
     case 'loaded': {
       const [first] = endpoints
       if (first === undefined) throw new Error('the client has no endpoint')

@@ -1,13 +1,4 @@
-import {
-  balancers,
-  compose,
-  locality,
-  ringHash,
-  slowStart,
-  subset,
-  type Balancer,
-  type BalancerName,
-} from '@fairlead/sdk'
+import { balancers, compose, locality, ringHash, slowStart, subset, type Balancer } from '@fairlead/sdk'
 
 /** What has no name of its own in `balancers`. */
 const MADE: Readonly<Record<string, () => Balancer>> = {
@@ -21,7 +12,7 @@ const MADE: Readonly<Record<string, () => Balancer>> = {
 
 /** A policy by the name it has in the report. What it keeps from one set to the next is its own. */
 export function policyNamed(name: string): Balancer {
-  const policy = MADE[name]?.() ?? (balancers[name as BalancerName] as Balancer | undefined)
+  const policy = MADE[name]?.() ?? (balancers as Readonly<Partial<Record<string, Balancer>>>)[name]
   if (policy === undefined) throw new Error(`there is no policy ${name}`)
   return policy
 }
