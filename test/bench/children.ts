@@ -126,7 +126,9 @@ export class Program {
   whyEnded(): Error {
     const { exitCode, signalCode } = this.#child
     const how = this.#fault?.message ?? `ended with ${exitCode ?? signalCode ?? 'no reason'}`
-    const last = (this.#said.trim() || this.#output.trim()).split('\n').at(-1) ?? ''
+    const lines = (this.#said.trim() || this.#output.trim()).split('\n')
+    // Node names itself last, below the error.
+    const last = lines.findLast((line) => /^\w*Error: /.test(line)) ?? lines.at(-1) ?? ''
     return new Error(`${this.#name} ${how}${last === '' ? '' : `: ${last}`}`)
   }
 }
