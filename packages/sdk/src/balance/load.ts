@@ -10,11 +10,20 @@ import type { Candidate } from './picker.js'
  */
 export type Load = (endpoint: Candidate, weight: number, now: number) => number
 
-/** Requests in flight for its weight. Source: Envoy's and gRPC's least request. */
+/**
+ * Requests in flight for its weight.
+ * When: requests of uneven cost on machines that are alike. When not: endpoints that are slow or fail, which it notices
+ * only by the requests that pile up there; one that fails fast looks idle. Use `peakEwma`. O(1).
+ * Source: Envoy's and gRPC's least request.
+ */
 export const leastRequest: Load = (endpoint, weight) => endpoint.inflight / weight
 
 /**
  * Peak EWMA of latency times the requests ahead of the next one: an estimate of how long it would wait.
+ * When: nearly always, and so it is the default: whatever is slow or failing gets less, within a few requests. When not:
+ * shares must follow weights, latency says nothing of load (long polls, streams), or instances are cold at first, as in
+ * a rolling deploy: put `slowStart` before it then.
+ * An average of 10 s that jumps up to a slow sample at once; a failure counts four times what is usual, 5 s at most. O(1).
  * Source: Finagle `PeakEwma` (cost times pending + 1), Linkerd.
  */
 export const peakEwma: Load = (endpoint, weight, now) =>

@@ -6,7 +6,8 @@ import { eligible, scanFrom, type Candidate, type PickContext, type Picker } fro
 /**
  * Round robin: each endpoint in turn, weights ignored.
  * When: equal machines and requests of about equal cost. When not: anything with uneven latency; use `peak_ewma`.
- * O(1). Starts at a random place, so that many clients do not all begin with the same endpoint.
+ * O(1). Starts at a random place, so that many clients do not all begin with the same endpoint; a retry goes to a random
+ * one. Source: as old as time sharing; the start is gRPC's.
  */
 export function roundRobin<E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> {
   return new RoundRobinPicker(endpoints, random)

@@ -18,6 +18,7 @@ const DRAWS = 6
  * Random: any endpoint, with a probability proportional to its weight.
  * When: very many clients, where anything that looks at load would look the same to all of them.
  * When not: load is uneven; `least_request` costs one more draw. Expected O(1).
+ * Source: Envoy `random`; the draw as in {@link WeightedIndex}.
  */
 export function weightedRandom<E extends Candidate>(
   endpoints: readonly E[],
