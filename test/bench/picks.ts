@@ -1,6 +1,14 @@
 import type { Children, Worker } from './children.js'
 import type { Placement } from './machine.js'
-import { groupOf, type Comparison, type Group, type Sample, type Section, type Skip } from './results.js'
+import {
+  groupOf,
+  type Comparison,
+  type Goal,
+  type Group,
+  type Sample,
+  type Section,
+  type Skip,
+} from './results.js'
 import { interleave } from './rounds.js'
 import type { PickArgument, PickOrder } from './subjects/pick-subject.js'
 
@@ -18,27 +26,36 @@ interface Entry {
   readonly subject: Contestant
   /** Whom it is compared with. */
   readonly to?: string
+  /** Nanoseconds that a pick should take at most. */
+  readonly goalNs?: number
 }
 
-const policy = (policy: string, to?: string): Entry => ({
+// A choice of two, or the next in turn.
+const QUICK_NS = 60
+// With the hash of a key of 32 bytes.
+const KEYED_NS = 200
+
+const policy = (policy: string, to: string): Entry => ({
   name: policy,
   subject: { kind: 'policy', policy },
-  ...(to !== undefined && { to }),
+  to,
 })
+const quickPolicy = (name: string, to: string): Entry => ({ ...policy(name, to), goalNs: QUICK_NS })
 const keyed = (policy: string, to: string): Entry => ({
   name: `${policy}, by key`,
   subject: { kind: 'keyed', policy },
   to,
+  goalNs: KEYED_NS,
 })
 const peer = (peer: string): Entry => ({ name: peer, subject: { kind: 'peer', peer } })
 
 const ENTRIES: readonly Entry[] = [
-  policy('round_robin', 'moleculer RoundRobin'),
-  policy('weighted_round_robin', 'undici BalancedPool'),
-  policy('orca_weighted_round_robin', 'undici BalancedPool'),
-  policy('random', 'moleculer Random'),
-  policy('least_request', 'moleculer CpuUsage'),
-  policy('peak_ewma', 'moleculer Latency'),
+  quickPolicy('round_robin', 'moleculer RoundRobin'),
+  quickPolicy('weighted_round_robin', 'undici BalancedPool'),
+  quickPolicy('orca_weighted_round_robin', 'undici BalancedPool'),
+  quickPolicy('random', 'moleculer Random'),
+  quickPolicy('least_request', 'moleculer CpuUsage'),
+  quickPolicy('peak_ewma', 'moleculer Latency'),
   policy('least_connections', 'round_robin'),
   {
     name: 'least_connections + begin, end',
@@ -75,7 +92,7 @@ export async function benchPicks(children: Children, where: Placement, quick: bo
       if (quick && (size !== 1000 || weights === 'mixed')) continue
       const title = `${size.toLocaleString('en')} endpoints, ${weights} weights`
       // A process each: what the compiler learns of one policy must not serve or spoil the next.
-      // One after the other: twenty that all make 10,000 endpoints at once wait for each other longer than they may.
+      // One after the other: on one core they would only wait for each other.
       const workers: { name: string; worker: Worker; measure: () => Promise<Sample> }[] = []
       for (const { name, subject } of ENTRIES) {
         const argument: PickArgument = { ...subject, size, weights }
@@ -88,7 +105,7 @@ export async function benchPicks(children: Children, where: Placement, quick: bo
       }
       const match = await interleave(workers, { rounds, warmUps: 1 })
       await Promise.all(workers.map(({ worker }) => worker.stop()))
-      groups.push(groupOf(title, match, COMPARISONS))
+      groups.push(groupOf(title, match, COMPARISONS, GOALS))
       skipped.push(...match.failed.map(({ name, why }) => ({ what: `${name}, ${title}`, why })))
     }
   }
@@ -110,6 +127,10 @@ export async function benchPicks(children: Children, where: Placement, quick: bo
 
 const COMPARISONS: readonly Comparison[] = ENTRIES.flatMap(({ name, to }) =>
   to === undefined ? [] : [{ subject: name, of: name, to }],
+)
+
+const GOALS: readonly Goal[] = ENTRIES.flatMap(({ name, goalNs }) =>
+  goalNs === undefined ? [] : [{ subject: name, rate: goalNs, cost: 0 }],
 )
 
 // Until the optimizing compiler is done with the loop.

@@ -21,6 +21,13 @@ export interface Comparison {
   readonly to: string
 }
 
+/** What the medians of a subject should not be above. */
+export interface Goal {
+  readonly subject: string
+  readonly rate: number
+  readonly cost: number
+}
+
 export interface Row {
   readonly subject: string
   readonly rate: Spread
@@ -31,6 +38,7 @@ export interface Row {
   /** Of ratios paired within a round. */
   readonly ratio: { readonly of: string; readonly to: string; readonly rate: Spread } | undefined
   readonly costRatio: Spread | undefined
+  readonly goal: Goal | undefined
 }
 
 /** Contestants that ran against each other. */
@@ -85,9 +93,17 @@ export interface Results {
   readonly sections: readonly Section[]
 }
 
-export function groupOf(title: string, match: Match<Sample>, comparisons: readonly Comparison[]): Group {
+export function groupOf(
+  title: string,
+  match: Match<Sample>,
+  comparisons: readonly Comparison[],
+  goals: readonly Goal[] = [],
+): Group {
   const names = Object.keys(match.rounds[0] ?? {})
-  const rows = names.map((name) => rowOf(match.rounds, name, comparisons))
+  const rows = names.map((name) => {
+    const goal = goals.find(({ subject }) => subject === name)
+    return rowOf(match.rounds, name, comparisons, goal)
+  })
   return { title, rows: rows.filter((row) => row !== undefined), rounds: match.rounds }
 }
 
@@ -95,6 +111,7 @@ function rowOf(
   rounds: readonly Round<Sample>[],
   subject: string,
   comparisons: readonly Comparison[],
+  goal: Goal | undefined,
 ): Row | undefined {
   const middle = (number: (sample: Sample) => number | undefined): number | undefined =>
     spreadOf(seriesOf(rounds, subject, number))?.median
@@ -111,6 +128,7 @@ function rowOf(
     p99Ms: middle(({ p99Ms }) => p99Ms),
     ratio: pair && ratio && { of: pair.of, to: pair.to, rate: ratio },
     costRatio: pair && spreadOf(ratiosOf(rounds, pair.of, pair.to, costOf)),
+    goal,
   }
 }
 

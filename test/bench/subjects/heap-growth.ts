@@ -26,12 +26,20 @@ export async function growth(action: () => void): Promise<number | undefined> {
   return disturbed ? undefined : after - before
 }
 
+// A collection that others have made due may come once more; one that comes each time is ours.
+const ATTEMPTS = 5
+
 /** An allocation that is known must show, or a zero would mean nothing. */
 export async function proveScale(): Promise<void> {
   const kept: object[] = new Array<object>(1000)
-  const bytes = await growth(() => {
-    for (let index = 0; index < 100_000; index++) kept[index % 1000] = { index }
-  })
+  let bytes: number | undefined
+  // To make 10,000 endpoints is reason enough for a full collection, which would come in the middle of the proof.
+  globalThis.gc?.()
+  for (let attempt = 0; attempt < ATTEMPTS && bytes === undefined; attempt++) {
+    bytes = await growth(() => {
+      for (let index = 0; index < 100_000; index++) kept[index % 1000] = { index }
+    })
+  }
   if (bytes === undefined || bytes < 100_000 * 16) {
     throw new Error(`the heap statistics of this Node do not show allocations: ${bytes ?? 'disturbed'}`)
   }
