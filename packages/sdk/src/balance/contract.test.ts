@@ -91,6 +91,19 @@ describe.each(variants)('%s', (_, make, name) => {
     }
   })
 
+  test('what is down leaves its share to all others, not to its neighbour', () => {
+    const endpoints = candidates(Array.from({ length: 12 }, () => 1))
+    const picker = make(endpoints)
+    // Side by side, as those of a rack are.
+    const down = endpoints.slice(3, 7)
+    for (const endpoint of down) endpoint.available = false
+    const counts = countPicks(picker, endpoints, 16_000)
+    endpoints.forEach((endpoint, index) => {
+      if (down.includes(endpoint)) expect(counts[index]).toBe(0)
+      else expect(Math.abs((counts[index] ?? 0) / 2000 - 1)).toBeLessThan(2 * tolerance(name))
+    })
+  })
+
   test('does not pick what was tried', () => {
     const endpoints = candidates([4, 2, 1])
     const [first, second, third] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]

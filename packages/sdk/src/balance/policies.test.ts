@@ -20,6 +20,22 @@ test('round robin takes turns from wherever it starts', () => {
   expect([picker.pick(context), picker.pick(context), picker.pick(context)]).toEqual(lap)
 })
 
+test('a retry of round robin goes to any other one, and takes no turn', () => {
+  const endpoints = candidates([1, 1, 1, 1, 1])
+  const picker = roundRobin(endpoints, seededRandom(5))
+  const lap = endpoints.map(() => picker.pick(context))
+  const counts = new Map<FakeCandidate | undefined, number>()
+  const tried = lap.slice(0, 1) as FakeCandidate[]
+  for (let n = 0; n < 4001; n++) {
+    const pick = picker.pick({ ...context, tried })
+    counts.set(pick, (counts.get(pick) ?? 0) + 1)
+  }
+  expect(new Set(counts.keys())).toEqual(new Set(lap.slice(1)))
+  // One in five draws falls on the one that was tried, and goes on to the next.
+  for (const count of counts.values()) expect(count).toBeGreaterThan(650)
+  expect(endpoints.map(() => picker.pick(context))).toEqual(lap)
+})
+
 describe('weighted round robin', () => {
   test('is proportional to the weights over a full cycle, exactly', () => {
     fc.assert(

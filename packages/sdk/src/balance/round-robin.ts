@@ -26,11 +26,24 @@ class RoundRobinPicker<E extends Candidate> implements Picker<E> {
 
   pick(context: PickContext<E>): E | undefined {
     if (context.tried.length > 0) return this.#pickElsewhere(context)
+    const endpoint = this.#take()
+    if (endpoint === undefined || eligible(endpoint, context)) return endpoint
+    return this.#takeNext(context)
+  }
+
+  #take(): E | undefined {
     const index = this.#next
     this.#next = index + 1 < this.#endpoints.length ? index + 1 : 0
-    const endpoint = this.#endpoints[index]
-    if (endpoint === undefined) return undefined
-    return eligible(endpoint, context) ? endpoint : scanFrom(this.#endpoints, this.#next, context)
+    return this.#endpoints[index]
+  }
+
+  /** What is not eligible loses its turn: were the next one taken in its place, that would have two, or ten after a rack. */
+  #takeNext(context: PickContext<E>): E | undefined {
+    for (let turn = 1; turn < this.#endpoints.length; turn++) {
+      const endpoint = this.#take()
+      if (endpoint !== undefined && eligible(endpoint, context)) return endpoint
+    }
+    return undefined
   }
 
   /** Takes no turn, and does not ask the neighbour: instances that stand side by side, as of a rack, often fail together. */
