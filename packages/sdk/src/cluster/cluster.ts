@@ -1,24 +1,19 @@
-import { explainPick } from '../balance/explain-pick.js'
 import type { PickReport } from '../balance/pick-report.js'
 import type { Balancer, PickContext } from '../balance/picker.js'
-import { tiers, type TieredPicker } from '../balance/tiers.js'
 import { isAborted, nextTurn, type Clock } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
-import { asError } from '../errors.js'
-import type { KeyHash } from '../hashing/key-hash.js'
 import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'
 import type { BreakerState } from '../resilience/breaker.js'
 import type { Sessions } from '../sessions/sessions.js'
-import { StickyPicker } from '../sessions/sticky-picker.js'
 import { ClusterLog } from './cluster-log.js'
-import { Beat } from './beat.js'
 import type { Endpoint } from './endpoint.js'
 import { EndpointSet, type EndpointFactory } from './endpoint-set.js'
 import { Following } from './following.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
 import { countLeftOut, sameCounts } from './left-out.js'
+import { LivePicker } from './live-picker.js'
 import type { Held, RemovalGovernor } from './removal-governor.js'
 import { Reserve } from './reserve.js'
 
@@ -68,13 +63,12 @@ export class Cluster {
   readonly #following: Following
   readonly #reserve: Reserve
   readonly #log: ClusterLog
-  readonly #beat: Beat
+  readonly #picker: LivePicker
   readonly #closing = new AbortController()
   readonly #waiters = new Set<() => void>()
   readonly #endpoints: EndpointSet
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
-  #picker: TieredPicker<Endpoint> | undefined
   /** How many instances of each level the picker knows to be registered and left out. */
   #leftOut: ReadonlyMap<number, number> = new Map<number, number>()
   /** There is nothing to wait for. */
@@ -94,7 +88,7 @@ export class Cluster {
     })
     this.#endpoints = new EndpointSet(options)
     this.#log = new ClusterLog(options.service, options.resolver.name, options.logger)
-    this.#beat = new Beat(options.clock, () => this.#refresh())
+    this.#picker = new LivePicker(options, this.#log)
     this.#reserve = new Reserve({ ...options, onEnd: () => void this.#reserveEnded() })
   }
 
@@ -123,7 +117,7 @@ export class Cluster {
 
   /** The levels of which too few endpoints are usable, so that all of them are used; the first first. */
   get panicking(): readonly number[] {
-    return this.#picker?.panicking ?? []
+    return this.#picker.panicking
   }
 
   /** What the registry asks of its clients. */
@@ -149,13 +143,13 @@ export class Cluster {
   follow(): void {
     if (this.closed) return
     this.#following.start()
-    this.#keepTime()
+    this.#picker.start()
   }
 
   /** Stops following. The set stays; the next who needs it waits for discovery's word on it. */
   pause(): void {
     void this.#following.stop()
-    this.#beat.stop()
+    this.#picker.stop()
     this.#reserve.lapse()
     this.#resolved = false
   }
@@ -163,14 +157,12 @@ export class Cluster {
   /** An endpoint that has not failed this request already, or else one that has. */
   pick(context: PickContext<Endpoint>): Endpoint | undefined {
     this.#following.used = true
-    const endpoint = this.#picker?.pick(context)
-    if (endpoint !== undefined || context.tried.length === 0) return endpoint
-    return this.#picker?.pick(new Untried(context))
+    return this.#picker.pick(context)
   }
 
   /** Picks for nobody, and reports how. */
   explain(context: PickContext<Endpoint>, report: PickReport<Endpoint>): Endpoint | undefined {
-    return this.#picker === undefined ? undefined : explainPick(this.#picker, context, report)
+    return this.#picker.explain(context, report)
   }
 
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
@@ -202,7 +194,7 @@ export class Cluster {
   /** The circuit of an endpoint has changed its state. */
   circuitChanged(endpoint: Endpoint, state: BreakerState): void {
     if (state === 'open') endpoint.witness?.unreachable(endpoint, 'its circuit has opened')
-    this.#refresh()
+    this.#picker.refresh()
   }
 
   /** Lets requests in flight finish, then closes all connections. */
@@ -225,9 +217,8 @@ export class Cluster {
   #leave(): Promise<void> {
     this.#closing.abort()
     const ended = this.#following.stop()
-    this.#beat.stop()
     this.#reserve.close()
-    this.#picker = undefined
+    this.#picker.close()
     this.#wake()
     return ended
   }
@@ -286,7 +277,7 @@ export class Cluster {
     const leftOut = countLeftOut(this.excluded)
     this.#pickerDue ||= next.reserveChanged || !sameCounts(leftOut, this.#leftOut)
     this.#leftOut = leftOut
-    if (this.#pickerDue || this.#picker === undefined) this.#swap()
+    if (this.#pickerDue || !this.#picker.made) this.#swap()
     const { changed } = plan
     this.#endpoints.retire(next)
     if (changed) this.#log.changed(next, this.excluded)
@@ -299,40 +290,8 @@ export class Cluster {
   }
 
   #swap(): void {
-    const { balancer, panicThreshold, sessions, random } = this.#options
     this.#pickerDue = false
-    sessions?.adopt(this.endpoints)
-    try {
-      const context = { leftOut: this.#leftOut, panicThreshold }
-      const picker = tiers(balancer(this.policy), this.endpoints, context, random)
-      this.#picker = sessions === undefined ? picker : new StickyPicker(picker, sessions)
-    } catch (thrown) {
-      this.#break(thrown)
-    }
-    this.#keepTime()
-    this.#log.panics(this.panicking)
-  }
-
-  /** Nobody needs what the passing of time changes while the cluster is idle. */
-  #keepTime(): void {
-    if (this.#following.active && this.#picker?.ages === true) this.#beat.start()
-    else this.#beat.stop()
-  }
-
-  #refresh(): void {
-    try {
-      this.#picker?.refresh(Math.floor(this.#options.clock.now()))
-    } catch (thrown) {
-      this.#break(thrown)
-    }
-    this.#log.panics(this.panicking)
-  }
-
-  /** A balancer may be anybody's: what it throws costs requests, not the process. */
-  #break(thrown: unknown): void {
-    const error = asError(thrown)
-    this.#log.broken(error)
-    this.#picker = broken(error)
+    this.#picker.replace(() => this.#options.balancer(this.policy), this.endpoints, this.#leftOut)
   }
 
   #distrust(cause: Error): void {
@@ -352,7 +311,7 @@ export class Cluster {
 
   /** The first word of discovery, or the first after a pause: a set, or that the one we have has to do. */
   #resolve(): void {
-    if (this.#picker === undefined || this.#resolved) return
+    if (!this.#picker.made || this.#resolved) return
     this.#resolved = true
     this.#wake()
   }
@@ -364,35 +323,7 @@ export class Cluster {
   }
 }
 
-/** A request as if it had been to no endpoint yet, and without its session: where that is, it has just failed. */
-class Untried implements PickContext<Endpoint> {
-  readonly now: number
-  readonly tried: readonly Endpoint[] = []
-  readonly #context: PickContext<Endpoint>
-
-  constructor(context: PickContext<Endpoint>) {
-    this.now = context.now
-    this.#context = context
-  }
-
-  /** Left to whoever reads it: not every balancer does. */
-  get hash(): KeyHash | undefined {
-    return this.#context.hash
-  }
-}
-
 /** All steps at once. */
 function allOf(steps: Generator<void, void>): void {
   while (steps.next().done !== true);
-}
-
-function broken(error: Error): TieredPicker<Endpoint> {
-  return {
-    ages: false,
-    panicking: [],
-    pick() {
-      throw error
-    },
-    refresh: () => undefined,
-  }
 }
