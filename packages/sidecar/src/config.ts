@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { collectHashOn } from './hash-on.js'
 import { addLayerOptions, layersFrom, type LayerFlags, type LayerSettings } from './layers.js'
 import { addStickyOptions, stickyFrom, type StickyFlags } from './sticky.js'
+import { LONGEST_MS, wholeNumber } from './whole-number.js'
 
 /** A place to listen on. */
 export interface Listen {
@@ -184,13 +185,13 @@ export function parseConfig(argv: readonly string[], version: string): Config {
         "until the head of a response, all attempts included (default: Consul's service-resolver, else 30000)",
       )
         .env('FAIRLEAD_TIMEOUT')
-        .argParser(wholeNumber(1, 86_400_000)),
+        .argParser(wholeNumber(1, LONGEST_MS)),
     )
     .addOption(
       new Option('--drain-timeout <ms>', 'how long requests in flight may take after SIGTERM')
         .env('FAIRLEAD_DRAIN_TIMEOUT')
         .default(30_000)
-        .argParser(wholeNumber(0, 86_400_000)),
+        .argParser(wholeNumber(0, LONGEST_MS)),
     )
     .addOption(
       new Option(
@@ -199,7 +200,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
       )
         .env('FAIRLEAD_IDLE_TIMEOUT')
         .default(600_000)
-        .argParser(wholeNumber(1000, 86_400_000)),
+        .argParser(wholeNumber(1000, LONGEST_MS)),
     )
     .addOption(
       new Option('--max-services <n>', 'services at most; each costs a connection to the agent')
@@ -254,12 +255,4 @@ const HOST_AND_PORT = /^(\[[\da-f:.]+\]|[\w.-]+):(\d{1,5})$/i
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, ...value.split(',').map((name) => name.trim())]
-}
-
-function wholeNumber(least: number, most: number): (value: string) => number {
-  return (value) => {
-    const number = Number(value)
-    if (/^\d+$/.test(value) && number >= least && number <= most) return number
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
-  }
 }

@@ -1,8 +1,10 @@
 import { hostname } from 'node:os'
+import type { BalancerName, PickReport } from '@fairlead/sdk'
+import { FakeCandidate, seededRandom } from '@fairlead/sdk/testing'
 import { CommanderError } from 'commander'
 import { afterEach, expect, test, vi } from 'vitest'
 import { parseConfig, type Config } from './config.js'
-import { layered } from './layers.js'
+import { layered, type LayerSettings } from './layers.js'
 
 afterEach(() => {
   vi.restoreAllMocks()
@@ -46,12 +48,38 @@ test.each([
   expect(printed).toContain(message)
 })
 
-test('layers stand before the balancer that is named, else before the default', () => {
-  const none = { subset: undefined, zone: undefined, slowStartMs: undefined }
+const none = { subset: undefined, zone: undefined, slowStartMs: undefined }
+
+test('without layers the balancer is as it was', () => {
   expect(layered(none, undefined)).toBeUndefined()
   expect(layered(none, 'maglev')).toBe('maglev')
-  expect(layered({ ...none, zone: 'eu-1' }, undefined)).toBeTypeOf('function')
-  expect(layered({ subset: { size: 2, id: 'a' }, zone: 'a', slowStartMs: 1 }, 'random')).toBeTypeOf(
-    'function',
+})
+
+/** How a pick among new instances in two zones comes about. */
+function stepsOf(layers: LayerSettings, name?: BalancerName): string {
+  const balancer = layered(layers, name)
+  if (typeof balancer !== 'function') throw new Error('there is no layer')
+  const endpoints = Array.from(
+    { length: 12 },
+    (_, index) => new FakeCandidate(1 + index, 1, 0, index < 6 ? 'a' : 'b'),
+  )
+  const told: string[] = []
+  const picker = balancer(endpoints, seededRandom(1))
+  const report: PickReport<FakeCandidate> = {
+    step: (text) => void told.push(text),
+    compared: () => undefined,
+    passedOver: (_, reason) => void told.push(reason),
+  }
+  picker.explain?.({ now: 0, tried: [] }, report)
+  return told.join('; ')
+}
+
+test('each layer that is asked for stands before the balancer, or the default', () => {
+  expect(stepsOf({ ...none, zone: 'a' })).toMatch(/zone a, our own, gets 100%.*the less loaded of two/)
+  expect(stepsOf({ ...none, zone: 'a' }, 'round_robin')).toMatch(/zone a, our own.*it is its turn/)
+  expect(stepsOf({ ...none, subset: { size: 5, index: 1, of: 2 } })).toContain('subset of 5 of 12')
+  expect(stepsOf({ ...none, slowStartMs: 60_000 }, 'round_robin')).toContain('in slow start, and gets 10%')
+  expect(stepsOf({ subset: { size: 11, id: 'a' }, zone: 'b', slowStartMs: 60_000 }, 'random')).toMatch(
+    /subset of 11 of 12.*zone b, our own.*drawn at random.*in slow start/,
   )
 })

@@ -10,6 +10,7 @@ import {
   type SubsetOptions,
 } from '@fairlead/sdk'
 import { InvalidArgumentError, Option, type Command } from 'commander'
+import { LONGEST_MS, wholeNumber } from './whole-number.js'
 
 /** What stands before the balancer; all of it may be missing. */
 export interface LayerSettings {
@@ -31,9 +32,6 @@ interface SubsetClient {
   readonly of: number
 }
 
-// A day.
-const LONGEST_MS = 86_400_000
-
 export function addLayerOptions(command: Command): Command {
   return command
     .addOption(
@@ -44,7 +42,7 @@ export function addLayerOptions(command: Command): Command {
     .addOption(
       new Option('--subset <size>', 'use so many instances of each service, as below')
         .env('FAIRLEAD_SUBSET')
-        .argParser(numberFrom(1, 1_000_000)),
+        .argParser(wholeNumber(1, 1_000_000)),
     )
     .addOption(
       new Option(
@@ -57,7 +55,7 @@ export function addLayerOptions(command: Command): Command {
     .addOption(
       new Option('--slow-start <ms>', 'how long an instance that is new gets less than its share, as below')
         .env('FAIRLEAD_SLOW_START')
-        .argParser(numberFrom(1, LONGEST_MS)),
+        .argParser(wholeNumber(1, LONGEST_MS)),
     )
     .addOption(
       new Option(
@@ -108,11 +106,4 @@ function parseSubsetClient(value: string): SubsetClient {
 function parseShare(value: string): number {
   if (/^(0|1|[01]?\.\d+)$/.test(value) && Number(value) <= 1) return Number(value)
   throw new InvalidArgumentError('It must be a number from 0 to 1.')
-}
-
-function numberFrom(least: number, most: number): (value: string) => number {
-  return (value) => {
-    if (/^\d+$/.test(value) && Number(value) >= least && Number(value) <= most) return Number(value)
-    throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`)
-  }
 }

@@ -185,6 +185,17 @@ describe('admin', () => {
     ])
   })
 
+  test('layers stand before the balancer of every service', async () => {
+    const upstreams = await Promise.all([1, 2, 3].map(() => serve((_, response) => response.end())))
+    const subset = { size: 1, id: 'this host' }
+    const rig = await Rig.start(upstreams, { layers: { subset, zone: undefined, slowStartMs: undefined } })
+    for (let n = 0; n < 6; n++) await rig.send()
+    await rig.idle()
+    const requests = (await rig.inspect()).endpoints.map((endpoint) => endpoint.requests)
+    // Without them they take turns.
+    expect([...requests].sort()).toEqual([0, 0, 6])
+  })
+
   test('/explain: why a request would go where it goes', async () => {
     const upstream = await serve((_, response) => response.end())
     const rig = await Rig.start([upstream])
