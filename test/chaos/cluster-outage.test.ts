@@ -67,9 +67,10 @@ async function survive(
       what: 'load on the one registered later',
       deadlineMs: 30_000,
     })
+    // A second's worth; where cores are busy, the events may be over before.
+    await eventually(() => load.succeeded > 1000, { what: 'load that says something', deadlineMs: 30_000 })
     await load.stop()
     expect(load.failures).toEqual([])
-    expect(load.succeeded).toBeGreaterThan(1000)
     expect(watcher.fewest).toBeGreaterThanOrEqual(fewest)
     return watcher
   } finally {

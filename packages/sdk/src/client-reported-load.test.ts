@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { expect, test } from 'vitest'
+import { test } from 'vitest'
 import { orcaWeightedRoundRobin } from './balance/orca-weighted-round-robin.js'
 import { createClient } from './client.js'
 import { fixedResolver } from './discovery/fixed-resolver.js'
@@ -56,7 +56,7 @@ test('from one end to the other: a server that reports more load is sent less', 
     }
   }
   try {
-    expect(await share()).toBeCloseTo(0.5, 1)
+    await reaches((share) => share > 0.35 && share < 0.65)
     b.utilization = 0.8
     await reaches((share) => share < 0.3)
     b.utilization = 0.05

@@ -231,12 +231,11 @@ describe('the end', () => {
     for (const max of [Infinity, 1]) {
       const asked = backend.asked.length
       backend.answer = () => undefined
-      endpoint = endpointAt(origin, systemClock, max)
+      // On this clock the second for an answer never ends.
+      endpoint = endpointAt(origin, new ManualClock(), max)
       endpoint.probe(PATH)
       await probed(asked + 1)
-      const begun = performance.now()
       await endpoint.close()
-      expect(performance.now() - begun).toBeLessThan(500)
       await until(() => backend.open === 0)
       endpoint.probe(PATH)
     }
