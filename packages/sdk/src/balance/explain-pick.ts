@@ -12,6 +12,19 @@ export function explainPick<E extends Candidate>(
   return picker.pick(context)
 }
 
+/** The same picker; before it explains a pick it says this. */
+export function withRemark<E extends Candidate>(picker: Picker<E>, remark: string): Picker<E> {
+  return {
+    pick: (context) => picker.pick(context),
+    explain: (context, report) => {
+      report.step(remark)
+      return explainPick(picker, context, report)
+    },
+    // Where there is nothing to refresh, nobody need keep time.
+    ...(picker.refresh !== undefined && { refresh: (now: number) => picker.refresh?.(now) }),
+  }
+}
+
 /** Reports that a policy meant this endpoint, where it cannot be taken; says whether it can. */
 export function isTaken<E extends Candidate>(
   endpoint: E | undefined,

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { FakeCandidate, keyHash, seededRandom } from '../testing/index.js'
 import { balancers } from './balancers.js'
 import { locality, type LocalityOptions } from './locality.js'
-import type { PickContext, Picker } from './picker.js'
+import type { Balancer, PickContext, Picker } from './picker.js'
 import { zoneShares } from './zone-shares.js'
 
 const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
@@ -83,14 +83,32 @@ describe('the own zone', () => {
 
 describe('zones do not count', () => {
   test.each([
-    ['with fewer than six endpoints', { a: 2, b: 3 }, {}],
-    ['where the own zone has none', { b: 4, c: 4 }, {}],
-    ['of so few as the caller says', { a: 5, b: 5 }, { minimumEndpoints: 11 }],
-  ])('%s', (_, counts, options) => {
-    const got = shares(make(fleet(counts), options))
+    ['there are 5 endpoints in all, fewer than 6', { a: 2, b: 3 }, {}],
+    ['there are 10 endpoints in all, fewer than 11', { a: 5, b: 5 }, { minimumEndpoints: 11 }],
+    ['no endpoint is in a, our own', { b: 4, c: 4 }, {}],
+    ['all endpoints are in a, our own', { a: 8 }, {}],
+  ])('%s', (why, counts, options) => {
+    const picker = make(fleet(counts), options)
+    const steps: string[] = []
+    picker.explain?.(context, {
+      step: (text) => void steps.push(text),
+      compared: () => undefined,
+      passedOver: () => undefined,
+    })
+    expect(steps).toEqual([`zones do not count: ${why}`, 'it is its turn'])
+    const got = shares(picker)
     const sum = Object.values(counts).reduce((sum, count) => sum + count, 0)
     for (const [zone, count] of Object.entries(counts)) expect(got[zone]).toBeCloseTo(count / sum, 1.5)
   })
+})
+
+test('where they do not, the policy is kept up to date all the same, if it has to be', () => {
+  const endpoints = fleet({ a: 2 })
+  expect(make(endpoints)).not.toHaveProperty('refresh')
+  let refreshedAt = NaN
+  const aging: Balancer = () => ({ pick: () => undefined, refresh: (now) => void (refreshedAt = now) })
+  locality({ zone: 'a' })(aging)(endpoints, seededRandom(1)).refresh?.(7)
+  expect(refreshedAt).toBe(7)
 })
 
 test('instances without a zone are one of their own', () => {

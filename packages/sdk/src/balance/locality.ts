@@ -1,6 +1,6 @@
 import { invalidOption, requireCount } from '../invalid-option.js'
 import type { Random } from '../random.js'
-import { explainPick } from './explain-pick.js'
+import { explainPick, withRemark } from './explain-pick.js'
 import type { PickReport } from './pick-report.js'
 import { registeredWeight } from './picker.js'
 import type { Balancer, Candidate, Layer, PickContext, Picker, WeightOf } from './picker.js'
@@ -53,8 +53,9 @@ export function locality(options: LocalityOptions): Layer {
   return (next: Balancer): Balancer =>
     <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf?: WeightOf): Picker<E> => {
       const groups = byZone(endpoints)
-      if (endpoints.length < minimumEndpoints || groups.size < 2 || !groups.has(zone)) {
-        return next(endpoints, random, weightOf)
+      const objection = objectionTo(groups, zone, endpoints.length, minimumEndpoints)
+      if (objection !== undefined) {
+        return withRemark(next(endpoints, random, weightOf), `zones do not count: ${objection}`)
       }
       const zones = [...groups].map(([name, members]) => ({
         name,
@@ -64,6 +65,20 @@ export function locality(options: LocalityOptions): Layer {
       }))
       return new LocalityPicker(zones, callerShare ?? 1 / zones.length, random, weightOf)
     }
+}
+
+/** Why zones do not count. */
+function objectionTo(
+  groups: ReadonlyMap<string | undefined, unknown>,
+  own: string,
+  endpoints: number,
+  minimumEndpoints: number,
+): string | undefined {
+  if (endpoints < minimumEndpoints) {
+    return `there are ${endpoints} endpoints in all, fewer than ${minimumEndpoints}`
+  }
+  if (!groups.has(own)) return `no endpoint is in ${own}, our own`
+  return groups.size < 2 ? `all endpoints are in ${own}, our own` : undefined
 }
 
 interface Zone<E extends Candidate> {
