@@ -1,13 +1,14 @@
 import { createServer, type Server } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
+import { say } from './say.js'
 
 /** A server that says on standard output which requests it has seen, and answers after `delayMs` who it is. */
 export function createInstanceServer(instance: string, delayMs: number): Server {
   return createServer((request, response) => {
     const { method = '', headers } = request
     const id = headers['x-request-id']
-    // First of all, and synchronous as standard output is a pipe: what it has seen survives its end.
-    if (id !== undefined) console.log(`seen ${method} ${String(id)}`)
+    // First of all: what it has seen survives its end.
+    if (id !== undefined) say(`seen ${method} ${String(id)}`)
     request.resume()
     request.on('end', () => {
       void delay(delayMs).then(() => {
@@ -25,7 +26,7 @@ export function listen(server: Server, port: number, onListening: (port: number)
     if (address === null || typeof address !== 'object') return
     // Last, as whoever reads it may send a signal at once.
     onListening(address.port)
-    console.log(`listening ${address.port}`)
+    say(`listening ${address.port}`)
   })
   // The port of an instance that has ended lies where the kernel takes outgoing connections from, so it may be taken
   // for a moment: come again.

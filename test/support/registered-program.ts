@@ -1,5 +1,6 @@
 import { gracefulShutdown, register } from '@fairlead/sdk'
 import { createInstanceServer, listen } from './instance-server.js'
+import { say } from './say.js'
 
 // An instance as its users would write it, that registers itself and ends by SIGTERM:
 // registered-program.js <name> <port> <delay in ms> <service> <agent> <options of register as JSON>.
@@ -17,7 +18,7 @@ listen(server, Number(port), (actual) => {
   })
   gracefulShutdown(server, {
     registration,
-    onDrained: ({ drain }) => console.log(`drained ${JSON.stringify(drain)}`),
+    onDrained: ({ drain }) => say(`drained ${JSON.stringify(drain)}`),
   })
-  void registration.ready().then(() => console.log(`registered ${registration.id}`))
+  void registration.ready().then(() => say(`registered ${registration.id}`))
 })

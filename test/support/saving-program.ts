@@ -1,5 +1,6 @@
 import { createClient, systemClock, type Clock, type Resolver } from '@fairlead/sdk'
 import { instanceAt } from '@fairlead/sdk/testing'
+import { say } from './say.js'
 
 // A program whose sets change without pause and are saved each time, to be killed in the middle of it:
 // saving-program.js <folder> <services>.
@@ -34,4 +35,4 @@ const resolver: Resolver = {
 
 for (let index = 0; index < Number(services); index++)
   createClient(`orders-${index}`, { resolver, snapshot: { directory }, clock, idleMs: Infinity })
-console.log(`saving ${process.pid}`)
+say(`saving ${process.pid}`)

@@ -1,5 +1,6 @@
 import { gracefulShutdown, register } from '@fairlead/sdk'
 import { createInstanceServer, listen } from './instance-server.js'
+import { say } from './say.js'
 
 // Servers that end gracefully, each as it is told: shutdown-program.js <options as JSON>.
 
@@ -20,7 +21,7 @@ export interface ShutdownProgramOptions {
 }
 
 const { servers, listener = false } = JSON.parse(process.argv[2] ?? '') as ShutdownProgramOptions
-if (listener) process.on('SIGTERM', () => console.log('heard'))
+if (listener) process.on('SIGTERM', () => say('heard'))
 for (const [index, { delayMs = 0, shutdown, registration }] of servers.entries()) {
   const server = createInstanceServer(String(index), delayMs)
   listen(server, 0, (port) => {
@@ -28,8 +29,8 @@ for (const [index, { delayMs = 0, shutdown, registration }] of servers.entries()
     gracefulShutdown(server, {
       ...shutdown,
       registration: registered,
-      onSignal: () => console.log(`signal ${index}`),
-      onDrained: (report) => console.log(`drained ${index} ${JSON.stringify(report)}`),
+      onSignal: () => say(`signal ${index}`),
+      onDrained: (report) => say(`drained ${index} ${JSON.stringify(report)}`),
     })
   })
 }
@@ -38,7 +39,7 @@ function registerAs(port: number, options: object): ReturnType<typeof register> 
   const registration = register({ name: 'orders', port, address: '127.0.0.1', ...options })
   // It may end before.
   registration.ready().then(
-    () => console.log('registered'),
+    () => say('registered'),
     () => undefined,
   )
   return registration

@@ -1,0 +1,20 @@
+import { writeSync } from 'node:fs'
+
+/**
+ * A line on standard output, which is out when this returns. `console.log` keeps what a slow reader leaves no room for,
+ * after some 280 lines, and a process that is killed takes that with it.
+ */
+export function say(line: string): void {
+  while (!written(`${line}\n`));
+}
+
+/** `false`: there is no room, and somebody (`process.stdout` is enough) has told the pipe not to wait for it. */
+function written(text: string): boolean {
+  try {
+    writeSync(1, text)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false
+    throw error
+  }
+}
