@@ -24,8 +24,9 @@ export default defineConfig({
             'test/{support,bench,docs,sim}/**/*.test.ts',
           ],
           exclude: ['**/dist/**', '**/node_modules/**'],
-          // A bound for what hangs, not a measure of speed: properties take their time where cores are few and busy.
+          // Bounds for what hangs, not measures of speed: properties take their time where cores are few and busy.
           testTimeout: 20_000,
+          expect: { poll: { timeout: 10_000 } },
         },
       },
       {
@@ -40,6 +41,7 @@ export default defineConfig({
           globalSetup: ['test/support/vitest-consul.ts'],
           testTimeout: 60_000,
           hookTimeout: 180_000,
+          expect: { poll: { timeout: 10_000 } },
         },
       },
     ],

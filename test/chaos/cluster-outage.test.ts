@@ -137,7 +137,10 @@ describe.concurrent('under load no request fails', () => {
           await using forgotten = new TestService(cluster.client)
           await forgotten.add('a', { port: 1 })
           const known = async (): Promise<number> => (await health(leader, forgotten.name)).length
-          await eventually(async () => (await known()) === 1, { what: 'one that nobody registers again' })
+          await eventually(async () => (await known()) === 1, {
+            what: 'one that nobody registers again',
+            deadlineMs: 45_000,
+          })
           await cluster.client.wipe()
           // The catalog has heard from the agent that it has nothing.
           await eventually(async () => (await known()) === 0, {

@@ -14,6 +14,10 @@ const agent = inject('consul').address
 // Long enough that each instance has several of 16 requests in flight when it is killed.
 const answerMs = 4
 
+// Five tests at once, of three instances and sixteen callers each, on however few cores there are.
+const BUSY_MS = 45_000
+const TIMEOUT_MS = 180_000
+
 const METHODS = ['GET', 'PUT', 'GET', 'POST'] as const
 
 interface Outgoing {
@@ -92,123 +96,143 @@ async function endAll(instances: readonly Instance[]): Promise<void> {
 const names = Object.keys(balancers) as readonly BalancerName[]
 
 // At once: each has instances and a service of its own, and most of the time goes into waiting.
-describe.concurrent('an instance gets SIGKILL under load, and Consul does not notice', () => {
-  // With unequal weights, or weighted_round_robin would hand over to round_robin.
-  const weights = [2, 1, 1] as const
+describe.concurrent(
+  'an instance gets SIGKILL under load, and Consul does not notice',
+  { timeout: TIMEOUT_MS },
+  () => {
+    // With unequal weights, or weighted_round_robin would hand over to round_robin.
+    const weights = [2, 1, 1] as const
 
-  test.for(names)('%s: no idempotent request fails, no POST is sent twice', async (balancer) => {
-    const instances = await startThree()
-    const [victim] = instances
-    await using service = new TestService(agent)
-    const add = (instance: Instance, index: number): Promise<void> =>
-      service.add(instance.name, {
-        port: instance.port,
-        weights: { passing: weights[index] ?? 1, warning: 1 },
-      })
-    try {
-      await Promise.all(instances.map(add))
-      await using client = createClient(service.name, { consul: { address: agent }, balancer, logger: quiet })
-      await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints' })
+    test.for(names)('%s: no idempotent request fails, no POST is sent twice', async (balancer) => {
+      const instances = await startThree()
+      const [victim] = instances
+      await using service = new TestService(agent)
+      const add = (instance: Instance, index: number): Promise<void> =>
+        service.add(instance.name, {
+          port: instance.port,
+          weights: { passing: weights[index] ?? 1, warning: 1 },
+        })
+      try {
+        await Promise.all(instances.map(add))
+        await using client = createClient(service.name, {
+          consul: { address: agent },
+          balancer,
+          logger: quiet,
+        })
+        await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints' })
 
-      const traffic = new Traffic(async ({ method, id, body }) => {
-        const answer = await client.request({ path: '/', method, headers: { 'x-request-id': id }, body })
-        return (await answer.body.json()) as InstanceAnswer
-      })
+        const traffic = new Traffic(async ({ method, id, body }) => {
+          const answer = await client.request({ path: '/', method, headers: { 'x-request-id': id }, body })
+          return (await answer.body.json()) as InstanceAnswer
+        })
+        await eventually(() => instances.every(({ name }) => traffic.answeredBy(`${name}.1`) > 100), {
+          what: 'load on all three',
+          deadlineMs: BUSY_MS,
+        })
+        await victim.kill()
+        await delay(2000)
+
+        // It comes back as whatever watches over it would bring it back.
+        await service.remove(victim.name)
+        await eventually(() => client.inspect().endpoints.length === 2, { what: 'two endpoints' })
+        await victim.start()
+        await add(victim, 0)
+        await eventually(() => traffic.answeredBy('a.2') > 100, {
+          what: 'load on the one that is back',
+          deadlineMs: BUSY_MS,
+        })
+        await traffic.end(instances)
+      } finally {
+        await endAll(instances)
+      }
+    })
+  },
+)
+
+describe.concurrent(
+  'an instance gets SIGKILL under load, and a check of Consul notices',
+  { timeout: TIMEOUT_MS },
+  () => {
+    async function startChecked(service: TestService): Promise<readonly [Instance, Instance, Instance]> {
+      const instances = await startThree()
+      await Promise.all(
+        instances.map(({ name, port, origin }) =>
+          service.add(name, {
+            port,
+            check: { HTTP: `${origin}/`, Interval: '1s', Timeout: '1s', Status: 'passing' },
+          }),
+        ),
+      )
+      return instances
+    }
+
+    async function killAndBringBack(
+      instances: readonly [Instance, ...Instance[]],
+      send: (outgoing: Outgoing) => Promise<InstanceAnswer>,
+      endpoints: () => Promise<number> | number,
+    ): Promise<void> {
+      const [victim] = instances
+      await eventually(async () => (await endpoints()) === 3, { what: 'three endpoints' })
+      const traffic = new Traffic(send)
       await eventually(() => instances.every(({ name }) => traffic.answeredBy(`${name}.1`) > 100), {
         what: 'load on all three',
+        deadlineMs: BUSY_MS,
       })
       await victim.kill()
-      await delay(2000)
-
-      // It comes back as whatever watches over it would bring it back.
-      await service.remove(victim.name)
-      await eventually(() => client.inspect().endpoints.length === 2, { what: 'two endpoints' })
+      await eventually(async () => (await endpoints()) === 2, { what: 'two endpoints', deadlineMs: BUSY_MS })
+      await delay(500)
       await victim.start()
-      await add(victim, 0)
-      await eventually(() => traffic.answeredBy('a.2') > 100, { what: 'load on the one that is back' })
+      await eventually(() => traffic.answeredBy('a.2') > 100, {
+        what: 'load on the one that is back',
+        deadlineMs: BUSY_MS,
+      })
       await traffic.end(instances)
-    } finally {
-      await endAll(instances)
     }
-  })
-})
 
-describe.concurrent('an instance gets SIGKILL under load, and a check of Consul notices', () => {
-  async function startChecked(service: TestService): Promise<readonly [Instance, Instance, Instance]> {
-    const instances = await startThree()
-    await Promise.all(
-      instances.map(({ name, port, origin }) =>
-        service.add(name, {
-          port,
-          check: { HTTP: `${origin}/`, Interval: '1s', Timeout: '1s', Status: 'passing' },
-        }),
-      ),
-    )
-    return instances
-  }
-
-  async function killAndBringBack(
-    instances: readonly [Instance, ...Instance[]],
-    send: (outgoing: Outgoing) => Promise<InstanceAnswer>,
-    endpoints: () => Promise<number> | number,
-  ): Promise<void> {
-    const [victim] = instances
-    await eventually(async () => (await endpoints()) === 3, { what: 'three endpoints' })
-    const traffic = new Traffic(send)
-    await eventually(() => instances.every(({ name }) => traffic.answeredBy(`${name}.1`) > 100), {
-      what: 'load on all three',
+    test('through the SDK', async () => {
+      await using service = new TestService(agent)
+      const instances = await startChecked(service)
+      try {
+        await using client = createClient(service.name, { consul: { address: agent }, logger: quiet })
+        const send = async ({ method, id, body }: Outgoing): Promise<InstanceAnswer> => {
+          const headers = { 'x-request-id': id }
+          // Not a PUT by fetch: that makes a stream of every body, and what has been read cannot be sent again.
+          const answer =
+            method === 'GET'
+              ? await client.fetch('/', { headers }).then((response) => response.json())
+              : await client
+                  .request({ path: '/', method, headers, body })
+                  .then((response) => response.body.json())
+          return answer as InstanceAnswer
+        }
+        await killAndBringBack(instances, send, () => client.inspect().endpoints.length)
+      } finally {
+        await endAll(instances)
+      }
     })
-    await victim.kill()
-    await eventually(async () => (await endpoints()) === 2, { what: 'two endpoints' })
-    await delay(500)
-    await victim.start()
-    await eventually(() => traffic.answeredBy('a.2') > 100, { what: 'load on the one that is back' })
-    await traffic.end(instances)
-  }
 
-  test('through the SDK', async () => {
-    await using service = new TestService(agent)
-    const instances = await startChecked(service)
-    try {
-      await using client = createClient(service.name, { consul: { address: agent }, logger: quiet })
-      const send = async ({ method, id, body }: Outgoing): Promise<InstanceAnswer> => {
-        const headers = { 'x-request-id': id }
-        // Not a PUT by fetch: that makes a stream of every body, and what has been read cannot be sent again.
-        const answer =
-          method === 'GET'
-            ? await client.fetch('/', { headers }).then((response) => response.json())
-            : await client
-                .request({ path: '/', method, headers, body })
-                .then((response) => response.body.json())
-        return answer as InstanceAnswer
+    test('through a sidecar', async () => {
+      await using service = new TestService(agent)
+      const instances = await startChecked(service)
+      await using sidecar = await startSidecarProcess(agent, ['--service', service.name])
+      const pool = new Pool(sidecar.address)
+      try {
+        const send = async ({ method, id, body }: Outgoing): Promise<InstanceAnswer> => {
+          const headers = { host: service.name, 'x-request-id': id }
+          const answer = await pool.request({ path: '/', method, headers, body })
+          if (answer.statusCode === 200) return (await answer.body.json()) as InstanceAnswer
+          const { error, message } = (await answer.body.json()) as { error: string; message: string }
+          expect(answer.headers['x-fairlead-error']).toBe(error)
+          throw new FairleadError(error as FairleadError['code'], `${answer.statusCode}: ${message}`)
+        }
+        await killAndBringBack(instances, send, () => endpointsOf(sidecar.admin))
+      } finally {
+        await pool.destroy()
+        await endAll(instances)
       }
-      await killAndBringBack(instances, send, () => client.inspect().endpoints.length)
-    } finally {
-      await endAll(instances)
-    }
-  })
-
-  test('through a sidecar', async () => {
-    await using service = new TestService(agent)
-    const instances = await startChecked(service)
-    await using sidecar = await startSidecarProcess(agent, ['--service', service.name])
-    const pool = new Pool(sidecar.address)
-    try {
-      const send = async ({ method, id, body }: Outgoing): Promise<InstanceAnswer> => {
-        const headers = { host: service.name, 'x-request-id': id }
-        const answer = await pool.request({ path: '/', method, headers, body })
-        if (answer.statusCode === 200) return (await answer.body.json()) as InstanceAnswer
-        const { error, message } = (await answer.body.json()) as { error: string; message: string }
-        expect(answer.headers['x-fairlead-error']).toBe(error)
-        throw new FairleadError(error as FairleadError['code'], `${answer.statusCode}: ${message}`)
-      }
-      await killAndBringBack(instances, send, () => endpointsOf(sidecar.admin))
-    } finally {
-      await pool.destroy()
-      await endAll(instances)
-    }
-  })
-})
+    })
+  },
+)
 
 async function endpointsOf(admin: string): Promise<number> {
   const response = await fetch(`${admin}/endpoints`)

@@ -119,8 +119,11 @@ describe('an address that is no Consul agent, or a broken one', () => {
   test.for(answers)('%s', async ([, answer, said]) => {
     await using server = await startRawServer(answer)
     const name = uniqueService('orders')
-    await using client = clientAt(server.address, name, 400)
-    const failure = await client.request({ path: '/' }).catch((error: unknown) => error)
+    await using client = clientAt(server.address, name, 30_000)
+    const waiting = client.request({ path: '/', timeoutMs: 50 }).catch((error: unknown) => error)
+    await eventually(() => client.inspect().reason, { what: 'a first answer' })
+    await waiting
+    const failure = await client.request({ path: '/', timeoutMs: 50 }).catch((error: unknown) => error)
     expect(failure).toMatchObject({ code: 'NO_ENDPOINTS', service: name })
     expect((failure as Error).message).toMatch(said)
     expect((failure as Error).message).toContain(`Consul at ${server.address}`)

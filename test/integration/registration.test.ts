@@ -330,7 +330,8 @@ test.concurrent(
       consul: { address: consul.address, tokenFile },
       logger: { ...quiet, error: (fields) => errors.push((fields as { reason: string }).reason) },
     })
-    await expect(registration.ready({ timeoutMs: 500 })).rejects.toThrow(
+    await eventually(() => errors.length === 1, { what: 'the refusal' })
+    await expect(registration.ready({ timeoutMs: 100 })).rejects.toThrow(
       /is not registered .* needs service:write$/,
     )
     expect(errors).toHaveLength(1)

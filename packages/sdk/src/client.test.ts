@@ -354,11 +354,15 @@ describe('the end of a call', () => {
   })
 
   test('the deadline is for the head: a body may take longer', async () => {
+    let end: (() => void) | undefined
     const origin = await serve((_, response) => {
       response.write('first ')
-      setTimeout(() => response.end('last'), 150)
+      end = () => response.end('last')
     })
-    const { body } = await client(fixedResolver([origin]), { timeoutMs: 75 }).request({ path: '/' })
+    const clock = new ManualClock()
+    const { body } = await client(fixedResolver([origin]), { timeoutMs: 75, clock }).request({ path: '/' })
+    await clock.advance(150)
+    end?.()
     expect(await body.text()).toBe('first last')
   })
 
@@ -610,7 +614,7 @@ describe('what users bring along', () => {
   test('in a panic requests are sent whatever the circuits say, and a probe closes them', async () => {
     let status = 500
     const origin = await serve((_request, response) => response.writeHead(status).end())
-    const orders = client(fixedResolver([origin]), { breaker: { volumeThreshold: 2, resetMs: 50 } })
+    const orders = client(fixedResolver([origin]), { breaker: { volumeThreshold: 2, resetMs: 1000 } })
     const ask = async (): Promise<number> => {
       const { statusCode, body } = await orders.request({ path: '/' })
       await body.dump()
@@ -620,7 +624,7 @@ describe('what users bring along', () => {
     expect(orders.inspect()).toMatchObject({ panicking: [0], endpoints: [{ circuit: 'open' }] })
     status = 200
     expect(await ask()).toBe(200)
-    const deadline = performance.now() + 5000
+    const deadline = performance.now() + 10_000
     while (orders.inspect().endpoints[0]?.circuit !== 'closed') {
       expect(performance.now()).toBeLessThan(deadline)
       await ask()
