@@ -28,3 +28,31 @@ export const leastRequest: Load = (endpoint, weight) => endpoint.inflight / weig
  */
 export const peakEwma: Load = (endpoint, weight, now) =>
   (endpoint.inflight / weight + 1) * endpoint.latencyUs(now)
+
+/**
+ * Is the second of two endpoints less loaded than the first? Weights are in a table, at the places of the two: all that
+ * is handed over is an object or a small integer, so that a comparison allocates nothing, whatever V8 compiles as one.
+ */
+export type Comparison = (
+  first: Candidate,
+  i: number,
+  second: Candidate,
+  j: number,
+  weights: Float32Array,
+  now: number,
+) => boolean
+
+/** Compares by a load. Of the two above each formula stands here once more, as what a function returns may be an object. */
+export function comparisonBy(load: Load): Comparison {
+  if (load === leastRequest) {
+    return (first, i, second, j, weights) =>
+      second.inflight / (weights[j] ?? 1) < first.inflight / (weights[i] ?? 1)
+  }
+  if (load === peakEwma) {
+    return (first, i, second, j, weights, now) =>
+      (second.inflight / (weights[j] ?? 1) + 1) * second.latencyUs(now) <
+      (first.inflight / (weights[i] ?? 1) + 1) * first.latencyUs(now)
+  }
+  return (first, i, second, j, weights, now) =>
+    load(second, weights[j] ?? 1, now) < load(first, weights[i] ?? 1, now)
+}

@@ -1,6 +1,6 @@
 import { below, type Random } from '../random.js'
 import { isTaken } from './explain-pick.js'
-import type { Load } from './load.js'
+import { comparisonBy, type Comparison, type Load } from './load.js'
 import { pairs, type Pairs } from './pairs.js'
 import type { PickReport } from './pick-report.js'
 import {
@@ -38,6 +38,7 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
   readonly #endpoints: readonly E[]
   readonly #pairs: Pairs
   readonly #load: Load
+  readonly #secondIsLess: Comparison
   /** Weight of each endpoint relative to the mean. */
   readonly #weights: Float32Array
   readonly #random: Random
@@ -50,6 +51,7 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
     this.#endpoints = endpoints
     this.#pairs = pairs(weights, random)
     this.#load = load
+    this.#secondIsLess = comparisonBy(load)
     // Without a function `from` copies at once, with one it goes through an iterator.
     this.#weights = Float32Array.from(weights.map((weight) => weight / mean))
     this.#random = random
@@ -70,10 +72,7 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
     return endpoint
   }
 
-  /**
-   * The less loaded of a pair, or the one of it that is eligible.
-   * Short enough to be compiled with all it calls as one: a fraction that crosses a call is an object.
-   */
+  /** The less loaded of a pair, or the one of it that is eligible. */
   #draw(context: PickContext<E>): E | undefined {
     const i = this.#pairs.first()
     const j = this.#pairs.second()
@@ -84,9 +83,7 @@ class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {
     if (b === undefined || !eligible(b, context))
       return a !== undefined && eligible(a, context) ? a : undefined
     if (a === undefined || !eligible(a, context)) return b
-    const { now } = context
-    const weights = this.#weights
-    return this.#load(b, weights[j] ?? 1, now) < this.#load(a, weights[i] ?? 1, now) ? b : a
+    return this.#secondIsLess(a, i, b, j, this.#weights, context.now) ? b : a
   }
 
   #pickAmongFailing(context: PickContext<E>): E | undefined {
