@@ -1,5 +1,7 @@
+import { readFile } from 'node:fs/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import wabt from 'wabt'
 import xxhash from 'xxhash-wasm'
 import { Xxh64 } from './xxh64.js'
 
@@ -31,7 +33,6 @@ test('agrees with the reference implementation on any text, length and seed', as
   const reference = await xxhash()
   const hash = new Xxh64()
   const short = fc.oneof(fc.string({ maxLength: 100 }), fc.string({ unit: 'binary', maxLength: 100 }))
-  // Up to past what its buffer holds at first.
   const text = fc.tuple(short, fc.constantFrom(1, 1, 1, 50)).map(([part, times]) => part.repeat(times))
   fc.assert(
     fc.property(text, fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), (text, seed) => {
@@ -59,4 +60,25 @@ test('both halves are whole numbers that V8 keeps in a register', () => {
       expect([hash.high | 0, hash.low | 0]).toEqual([hash.high, hash.low])
     }),
   )
+})
+
+test('takes text that is longer than its memory', async () => {
+  const reference = await xxhash()
+  // 64 KiB at first, which no text before has grown.
+  for (const length of [21_000, 22_000, 70_000, 1_000_000, 5]) {
+    for (const unit of ['a', '€'])
+      expect(hashOf(unit.repeat(length))).toBe(reference.h64(unit.repeat(length)))
+  }
+})
+
+// `npx vitest run --update xxh64` writes it anew.
+test('the module is what its source says', async () => {
+  const assembler = await wabt()
+  const source = await readFile(new URL('xxh64.wat', import.meta.url))
+  const { buffer } = assembler.parseWat('xxh64.wat', source).toBinary({})
+  const module = `// Assembled from xxh64.wat by its test.
+export const XXH64_WASM =
+  '${Buffer.from(buffer).toString('base64')}'
+`
+  await expect(module).toMatchFileSnapshot('xxh64-wasm.ts')
 })
