@@ -46,7 +46,9 @@ test('agrees with the reference implementation on any text, length and seed', as
 test('agrees at every length around the strides of the algorithm, in ASCII and beyond', async () => {
   const reference = await xxhash()
   for (let length = 0; length <= 140; length++) {
-    for (const text of ['a'.repeat(length), 'é'.repeat(length), `${'z'.repeat(length)}€`]) {
+    // The last one has halves of surrogate pairs, which UTF-8 has no place for.
+    const texts = ['a', 'é', '😀', '\ud800', 'a\udc00b'].map((unit) => unit.repeat(length))
+    for (const text of [...texts, `${'z'.repeat(length)}€`]) {
       expect(hashOf(text)).toBe(reference.h64(text))
     }
   }

@@ -8,8 +8,8 @@
 (module
   (memory (export "memory") 1)
 
-  ;; Hashes `length` bytes from address 8. Leaves the hash at address 0; returns its lower half, a call that allocates
-  ;; nothing, as one that returns an i64 would.
+  ;; Hashes `length` bytes from address 8. Leaves the hash at address 0, and returns its lower half: for an i64 that is
+  ;; returned V8 makes a BigInt.
   (func (export "hash") (param $length i32) (param $seedHigh i32) (param $seedLow i32) (result i32)
     (local $at i32) (local $end i32) (local $hash i64)
     (local $lane1 i64) (local $lane2 i64) (local $lane3 i64) (local $lane4 i64)
