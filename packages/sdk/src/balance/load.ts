@@ -31,7 +31,7 @@ export const peakEwma: Load = (endpoint, weight, now) =>
 
 /**
  * Is the second of two endpoints less loaded than the first? Weights are in a table, at the places of the two: all that
- * is handed over is an object or a small integer, so that a comparison allocates nothing, whatever V8 compiles as one.
+ * is handed over is an object or a whole number, so that a comparison allocates nothing, whatever V8 compiles as one.
  */
 export type Comparison = (
   first: Candidate,

@@ -20,7 +20,7 @@ test('round robin takes turns from wherever it starts', () => {
   expect([picker.pick(context), picker.pick(context), picker.pick(context)]).toEqual(lap)
 })
 
-test('a retry of round robin goes to any other one, and takes no turn', () => {
+test('a retry of round robin goes to any other one that is up, and takes no turn', () => {
   const endpoints = candidates([1, 1, 1, 1, 1])
   const picker = roundRobin(endpoints, seededRandom(5))
   const lap = endpoints.map(() => picker.pick(context))
@@ -31,9 +31,19 @@ test('a retry of round robin goes to any other one, and takes no turn', () => {
     counts.set(pick, (counts.get(pick) ?? 0) + 1)
   }
   expect(new Set(counts.keys())).toEqual(new Set(lap.slice(1)))
-  // One in five draws falls on the one that was tried, and goes on to the next.
-  for (const count of counts.values()) expect(count).toBeGreaterThan(650)
+  for (const count of counts.values()) expect(Math.abs(count / 1000 - 1)).toBeLessThan(0.15)
   expect(endpoints.map(() => picker.pick(context))).toEqual(lap)
+
+  // Nor to the neighbour of what is down more often than to the others.
+  const [, down, alsoDown, neighbour, other] = endpoints as [FakeCandidate, ...FakeCandidate[]]
+  for (const endpoint of [down, alsoDown]) if (endpoint !== undefined) endpoint.available = false
+  let ofNeighbour = 0
+  for (let n = 0; n < 4000; n++) {
+    const pick = picker.pick({ ...context, tried: endpoints.slice(0, 1) })
+    if (pick === neighbour) ofNeighbour++
+    else expect(pick).toBe(other)
+  }
+  expect(Math.abs(ofNeighbour / 2000 - 1)).toBeLessThan(0.15)
 })
 
 describe('weighted round robin', () => {
