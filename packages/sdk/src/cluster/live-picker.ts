@@ -86,8 +86,10 @@ export class LivePicker {
 
   /** A circuit has changed, or time has passed. */
   refresh(): void {
+    // A circuit may change after the end, and nobody is to hear that a panic is over then.
+    if (this.#picker === undefined) return
     try {
-      this.#picker?.refresh(Math.floor(this.#options.clock.now()))
+      this.#picker.refresh(Math.floor(this.#options.clock.now()))
     } catch (thrown) {
       this.#break(thrown)
     }
