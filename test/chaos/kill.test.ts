@@ -14,7 +14,7 @@ const agent = inject('consul').address
 // Long enough that each instance has several of 16 requests in flight when it is killed.
 const answerMs = 4
 
-// Five tests at once, of three instances and sixteen callers each, on however few cores there are.
+// vitest runs five tests at once, of three instances and sixteen callers each, on however few cores there are.
 const BUSY_MS = 45_000
 const TIMEOUT_MS = 180_000
 

@@ -8,13 +8,16 @@ export function say(line: string): void {
   while (!written(`${line}\n`));
 }
 
+const SLEEPER = new Int32Array(new SharedArrayBuffer(4))
+
 /** `false`: there is no room, and somebody (`process.stdout` is enough) has told the pipe not to wait for it. */
 function written(text: string): boolean {
   try {
     writeSync(1, text)
     return true
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EAGAIN') return false
-    throw error
+    if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error
+    Atomics.wait(SLEEPER, 0, 0, 1)
+    return false
   }
 }

@@ -92,7 +92,7 @@ or more from FAIRLEAD_STICKY_SECRET or --sticky-secret-file; of several the firs
 
 Before the balancer, which is --balancer or else peak_ewma where any of these is given:
   --zone NAME           stay in this zone as far as it has the capacity; instances have theirs in Consul's meta,
-                        and with fewer than six of them zones do not count
+                        with fewer than six instances, of the subset if there is one, zones do not count
   --subset SIZE         use so many instances of each service, always the same; of all clients together evenly
                         where --subset-client says which of how many this is (7/300), else by the host's name
   --slow-start MS       give an instance that is new, or back, its share little by little

@@ -1,6 +1,6 @@
 import { InvalidArgumentError } from 'commander'
 
-/** A day: as long as anything timed can mean to take. */
+/** A day: nothing that is timed here should take longer. */
 export const LONGEST_MS = 86_400_000
 
 /** Reads an argument that is a whole number within bounds. */

@@ -83,8 +83,12 @@ describe('the own zone', () => {
 
 describe('zones do not count', () => {
   test.each([
-    ['there are 5 endpoints in all, fewer than 6', { a: 2, b: 3 }, {}],
-    ['there are 10 endpoints in all, fewer than 11', { a: 5, b: 5 }, { minimumEndpoints: 11 }],
+    ['too few endpoints to choose from, 5 of the 6 that it takes', { a: 2, b: 3 }, {}],
+    [
+      'too few endpoints to choose from, 10 of the 11 that it takes',
+      { a: 5, b: 5 },
+      { minimumEndpoints: 11 },
+    ],
     ['no endpoint is in a, our own', { b: 4, c: 4 }, {}],
     ['all endpoints are in a, our own', { a: 8 }, {}],
   ])('%s', (why, counts, options) => {

@@ -75,7 +75,7 @@ function objectionTo(
   minimumEndpoints: number,
 ): string | undefined {
   if (endpoints < minimumEndpoints) {
-    return `there are ${endpoints} endpoints in all, fewer than ${minimumEndpoints}`
+    return `too few endpoints to choose from, ${endpoints} of the ${minimumEndpoints} that it takes`
   }
   if (!groups.has(own)) return `no endpoint is in ${own}, our own`
   return groups.size < 2 ? `all endpoints are in ${own}, our own` : undefined
