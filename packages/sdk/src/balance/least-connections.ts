@@ -1,5 +1,6 @@
 import type { Random } from '../random.js'
 import { LevelQueues } from './level-queues.js'
+import { leastRequest } from './load.js'
 import type { PickReport } from './pick-report.js'
 import {
   eligible,
@@ -9,10 +10,11 @@ import {
   type Picker,
   type WeightOf,
 } from './picker.js'
+import { powerOfTwoChoices } from './power-of-two-choices.js'
 
 /**
  * Least connections, exact: the endpoint with the fewest requests in flight for its weight. Ties, such as all
- * idle, go round in proportion to weight.
+ * idle, go round in proportion to weight. A retry goes to the less loaded of two at random.
  * When: long or uneven requests and a set small enough that one client sees most of the load.
  * When not: many clients of one service (all of them run to the same idle endpoint); use `least_request`.
  * O(number of different weights) a pick, whatever the number of endpoints; O(1) for a request that begins or ends.
@@ -30,19 +32,24 @@ export function leastConnections<E extends Candidate>(
     if (peers === undefined) byWeight.set(weight, [endpoint])
     else peers.push(endpoint)
   }
-  return new LeastConnectionsPicker([...byWeight].map(([weight, peers]) => new Peers(weight, peers, random)))
+  const groups = [...byWeight].map(([weight, peers]) => new Peers(weight, peers, random))
+  return new LeastConnectionsPicker(groups, powerOfTwoChoices(leastRequest)(endpoints, random, weightOf))
 }
 
 class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
   readonly #groups: readonly Peers<E>[]
+  /** For retries: who fails fast is idle, and stands in the queues beside others that do. */
+  readonly #elsewhere: Picker<E>
   /** Where virtual time stands: the turn that was taken last. */
   #now = 0
 
-  constructor(groups: readonly Peers<E>[]) {
+  constructor(groups: readonly Peers<E>[], elsewhere: Picker<E>) {
     this.#groups = groups
+    this.#elsewhere = elsewhere
   }
 
   pick(context: PickContext<E>): E | undefined {
+    if (context.tried.length > 0) return this.#elsewhere.pick(context)
     const least = this.#least(context)
     if (least === undefined) return undefined
     // From now on, not from its last turn: what was busy for long has no claim to a burst of turns.

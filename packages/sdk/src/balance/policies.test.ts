@@ -88,9 +88,40 @@ describe('weighted round robin', () => {
       picks.filter((pick) => pick === two).length / picks.filter((pick) => pick === one).length,
     ).toBeCloseTo(2, 1)
   })
+
+  test('a retry goes to any other one, by weight, and takes no turn', () => {
+    const endpoints = candidates([4, 1, 2, 1])
+    const twin = weightedRoundRobin(endpoints, seededRandom(5))
+    const picker = weightedRoundRobin(endpoints, seededRandom(5))
+    const counts = new Map<FakeCandidate | undefined, number>()
+    for (let n = 0; n < 4000; n++) {
+      const pick = picker.pick({ ...context, tried: endpoints.slice(0, 1) })
+      counts.set(pick, (counts.get(pick) ?? 0) + 1)
+    }
+    const [tried, ...others] = endpoints
+    expect(counts.get(tried)).toBeUndefined()
+    for (const endpoint of others) {
+      expect(Math.abs((counts.get(endpoint) ?? 0) / (1000 * endpoint.instance.weight) - 1)).toBeLessThan(0.15)
+    }
+    for (let n = 0; n < 8; n++) expect(picker.pick(context)).toBe(twin.pick(context))
+  })
 })
 
 describe('least connections', () => {
+  test('a retry goes to any of the others that are as idle, and takes no turn', () => {
+    const endpoints = candidates([1, 1, 1, 1, 1])
+    const picker = leastConnections(endpoints, seededRandom(5))
+    const lap = endpoints.map(() => picker.pick(context))
+    const counts = new Map<FakeCandidate | undefined, number>()
+    for (let n = 0; n < 4000; n++) {
+      const pick = picker.pick({ ...context, tried: endpoints.slice(0, 1) })
+      counts.set(pick, (counts.get(pick) ?? 0) + 1)
+    }
+    expect(new Set(counts.keys())).toEqual(new Set(endpoints.slice(1)))
+    for (const count of counts.values()) expect(Math.abs(count / 1000 - 1)).toBeLessThan(0.15)
+    expect(endpoints.map(() => picker.pick(context))).toEqual(lap)
+  })
+
   test('always picks an endpoint with the least load, whatever begins and ends', () => {
     const steps = fc.array(fc.record({ end: fc.boolean(), which: fc.nat(), down: fc.nat({ max: 30 }) }), {
       maxLength: 300,
