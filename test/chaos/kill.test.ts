@@ -55,9 +55,13 @@ class Traffic {
     return this.#answers.get(run) ?? 0
   }
 
-  /** No request failed that may not, and each POST was answered and seen once, or refused and seen once at most. */
+  /**
+   * Ends all of them. No request failed that may not, and each POST was answered and seen once, or refused and seen once
+   * at most.
+   */
   async end(instances: readonly Instance[]): Promise<void> {
     await this.load.stop()
+    await endAll(instances)
     expect(this.load.failures).toEqual([])
     const sightings = new Map<string, number>()
     for (const seen of instances.flatMap((instance) => instance.seen)) {

@@ -112,6 +112,8 @@ test(
       expect(
         traffics.flatMap(({ name, load }) => load.failures.map((failure) => `${name}: ${String(failure)}`)),
       ).toEqual([])
+      expect(await health(agent, service)).toHaveLength(4)
+      await Promise.all(instances.map((instance) => instance.terminate()))
       const sightings = new Map<string, number>()
       for (const seen of instances.flatMap((instance) => instance.seen)) {
         sightings.set(seen, (sightings.get(seen) ?? 0) + 1)
@@ -131,7 +133,6 @@ test(
       expect(posts.length).toBe(
         traffics.reduce((sum, { answered }) => sum + (answered.get('POST')?.size ?? 0), 0),
       )
-      expect(await health(agent, service)).toHaveLength(4)
       console.log(
         `${sightings.size} requests, ${posts.length} of them POSTs: ${traffics.map(({ name, load }) => `${name} ${load.succeeded}`).join(', ')}`,
       )

@@ -1,4 +1,5 @@
 import { built, Child } from './child.js'
+import { seenBy } from './seen.js'
 
 /** What an instance answers. */
 export interface InstanceAnswer {
@@ -49,11 +50,9 @@ export class Instance implements AsyncDisposable {
     await this.#runs.at(-1)?.kill()
   }
 
-  /** Each request with an `x-request-id` that reached it in any of its runs, as `<method> <id>`. */
+  /** Each request that reached it in any of its runs, as `<method> <id>`. It has to have ended. */
   get seen(): readonly string[] {
-    return this.#runs.flatMap(({ lines }) =>
-      lines.filter((line) => line.startsWith('seen ')).map((line) => line.slice('seen '.length)),
-    )
+    return seenBy(this.#runs)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

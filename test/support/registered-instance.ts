@@ -1,5 +1,6 @@
 import type { DrainReport } from '@fairlead/sdk'
 import { built, Child, type Ending } from './child.js'
+import { seenBy } from './seen.js'
 
 /** A real HTTP server in a process of its own that registers itself, and leaves by itself at SIGTERM. */
 export class RegisteredInstance implements AsyncDisposable {
@@ -60,11 +61,9 @@ export class RegisteredInstance implements AsyncDisposable {
     return { ending, drain: JSON.parse(line.slice('drained '.length)) as DrainReport }
   }
 
-  /** Each request with an `x-request-id` that reached it in any of its runs, as `<method> <id>`. */
+  /** Each request that reached it in any of its runs, as `<method> <id>`. It has to have ended. */
   get seen(): readonly string[] {
-    return this.#runs.flatMap(({ lines }) =>
-      lines.filter((line) => line.startsWith('seen ')).map((line) => line.slice('seen '.length)),
-    )
+    return seenBy(this.#runs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
