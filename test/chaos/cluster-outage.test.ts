@@ -177,7 +177,7 @@ describe.concurrent('under load no request fails', () => {
       const former = { address: agent.address, tls: await authority.issue('former-client') }
       const reloadAll = (): Promise<unknown> => Promise.all(agents.map(reload))
       await survive({ cluster: secured, tls }, async (client) => {
-        expect(await leaderOf(former)).not.toBe('')
+        await eventually(() => leaderOf(former), { what: 'an answer for who has a former certificate' })
         // As it is done without an outage: both authorities are trusted, then all have new certificates, then one is.
         await authority.renew()
         await reloadAll()
@@ -198,7 +198,8 @@ describe.concurrent('under load no request fails', () => {
   // A minute is also the least that Consul lets a token live, so both are waited for at once.
   test('when the agent is dead for a minute', async () => {
     await using own = await startCluster()
-    const watcher = await survive({ cluster: own }, async (client) => {
+    // An agent that is back may say for a moment that its own node has failed, as the servers still have it.
+    const watcher = await survive({ cluster: own, fewest: 0 }, async (client) => {
       await own.client.kill()
       await stale(client)
       await delay(60_000)

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { gzipSync } from 'node:zlib'
-import { describe, expect, inject, test } from 'vitest'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { built, Child } from '../support/child.js'
 import { TestService } from '../support/consul/test-service.js'
 import { startHttpServer } from '../support/http-server.js'
@@ -11,8 +11,12 @@ const agent = inject('consul').address
 
 // As the issue names them; each has an undici of its own behind `fetch`, of three generations.
 describe.each([20, 22, 24, 26])('Node %i', (major) => {
+  let node: string
+  beforeAll(async () => {
+    node = await nodeBinary(major)
+  })
+
   test('takes the dispatcher in its own fetch, and client.fetch and client.request work', async () => {
-    const node = await nodeBinary(major)
     await using service = new TestService(agent)
     const peer = new Peer()
     await using server = await startHttpServer((request, response) => void peer.serve(request, response))

@@ -22,7 +22,7 @@ async function served(client: Client): Promise<void> {
 }
 
 function clientOf({ name }: TestService, consul: ClientOptions['consul']): Client {
-  return createClient(name, { consul, logger: quiet, timeoutMs: 3000 })
+  return createClient(name, { consul, logger: quiet })
 }
 
 // At once: each test has a Consul of its own, and waits for it most of the time.
@@ -72,7 +72,7 @@ describe.concurrent('ACLs', () => {
     await anonymous.ready()
     expect(anonymous.inspect().endpoints).toEqual([])
     await using unknown = clientOf(service, { address, token: randomUUID() })
-    await expect(unknown.request({ path: '/' })).rejects.toMatchObject({
+    await expect(unknown.request({ path: '/', timeoutMs: 1000 })).rejects.toMatchObject({
       code: 'NO_ENDPOINTS',
       message: expect.stringContaining('ACL not found') as string,
     })

@@ -3,9 +3,9 @@ import { setTimeout as delay } from 'node:timers/promises'
 
 /** What to wait for, and how long. */
 export interface EventuallyOptions {
-  /** Completes the sentence "waited 10000 ms for …". */
+  /** Completes the sentence "waited 30000 ms for …". */
   readonly what: string
-  /** @defaultValue 10_000 */
+  /** A bound for what hangs, not a measure of speed. @defaultValue 30_000 */
   readonly deadlineMs?: number
   /** Ends the wait early; the promise rejects with its reason. */
   readonly signal?: AbortSignal | undefined
@@ -22,7 +22,7 @@ const intervalMs = 20
  */
 export async function eventually<T>(
   probe: () => T | Promise<T>,
-  { what, deadlineMs = 10_000, signal }: EventuallyOptions,
+  { what, deadlineMs = 30_000, signal }: EventuallyOptions,
 ): Promise<Truthy<T>> {
   const late = new AbortController()
   const deadline = setTimeout(() => late.abort(), deadlineMs)

@@ -2,11 +2,13 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import {
   createServer as createTcpServer,
+  getDefaultAutoSelectFamilyAttemptTimeout,
+  setDefaultAutoSelectFamilyAttemptTimeout,
   type AddressInfo,
   type Server as TcpServer,
   type Socket,
 } from 'node:net'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createClient, type Client } from './client.js'
 import type { Instance } from './discovery/resolver.js'
 import { FakeResolver, instanceAt } from './testing/index.js'
@@ -19,6 +21,14 @@ const NAME = 'orders.invalid'
 const servers: (Server | TcpServer)[] = []
 let resolver: FakeResolver
 let orders: Client
+
+// Node goes on to the next address where the last has not connected within 250 ms; a process that stands still that
+// long would go past the one that accepts.
+beforeAll(() => {
+  const before = getDefaultAutoSelectFamilyAttemptTimeout()
+  setDefaultAutoSelectFamilyAttemptTimeout(10_000)
+  return () => setDefaultAutoSelectFamilyAttemptTimeout(before)
+})
 
 beforeEach(() => {
   resolver = new FakeResolver()

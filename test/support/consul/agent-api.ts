@@ -1,7 +1,7 @@
 import { AgentRefused, ask, type AgentAccess, type AnAgent } from './agent-access.js'
 
 // One poll; an agent of this machine answers in milliseconds or hangs.
-const timeoutMs = 2_000
+const timeoutMs = 5_000
 
 /** What a query of the agent's HTTP API answers; rejects unless with 2xx. */
 export async function query(agent: AnAgent, path: string): Promise<unknown> {

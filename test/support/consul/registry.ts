@@ -3,9 +3,9 @@ import { Agent as HttpsAgent } from 'node:https'
 import Consul from 'consul'
 import { accessOf, ask, readTls, type AnAgent } from './agent-access.js'
 
-// Short of any test's own deadline. npm `consul` has no default: without one, a call to an agent that dies
+// Longer than a server waits for a leader (7 s), short of any test's own deadline. npm `consul` has no default: without one, a call to an agent that dies
 // mid-answer never settles.
-const timeoutMs = 5_000
+const timeoutMs = 15_000
 
 /** A check in the agent's own form, as far as tests use it. */
 interface Check {

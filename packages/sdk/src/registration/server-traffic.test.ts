@@ -178,7 +178,7 @@ describe('connections', () => {
     expect(ended).toBe(false)
     release?.()
     await ending
-    expect(client.received).toContain('Connection: close')
+    await until(() => client.received.includes('Connection: close'))
   })
 })
 

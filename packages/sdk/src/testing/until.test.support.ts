@@ -1,8 +1,10 @@
-/** Polls until `condition` holds: for what no event announces. */
-export async function until(condition: () => boolean, deadlineMs = 5000): Promise<void> {
+/** Polls until `condition` holds, and once more after the deadline: for what no event announces. */
+export async function until(condition: () => boolean, deadlineMs = 15_000): Promise<void> {
   const deadline = performance.now() + deadlineMs
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`not within ${deadlineMs} ms: ${String(condition)}`)
+  for (;;) {
+    const late = performance.now() > deadline
+    if (condition()) return
+    if (late) throw new Error(`not within ${deadlineMs} ms: ${String(condition)}`)
     await new Promise((resolve) => setTimeout(resolve, 1))
   }
 }

@@ -7,20 +7,24 @@ import { FakeConsul, healthEntry } from '@fairlead/sdk/testing'
 import { onTestFinished } from 'vitest'
 import { startSidecar, type Config, type Sidecar } from '../index.js'
 
-/** Polls until `probe` holds: for what no event announces. A probe that throws counts as "not yet". */
-export async function until(what: string, probe: () => unknown, deadlineMs = 5000): Promise<void> {
+/**
+ * Polls until `probe` holds, and once more after the deadline: for what no event announces. A probe that throws counts
+ * as "not yet".
+ */
+export async function until(what: string, probe: () => unknown, deadlineMs = 15_000): Promise<void> {
   const deadline = performance.now() + deadlineMs
-  let last: unknown
-  while (performance.now() < deadline) {
+  for (;;) {
+    const late = performance.now() > deadline
+    let last: unknown
     try {
       last = await probe()
       if (Boolean(last)) return
     } catch (error) {
       last = error
     }
+    if (late) throw new Error(`waited ${deadlineMs} ms until ${what}; last: ${String(last)}`)
     await delay(5)
   }
-  throw new Error(`waited ${deadlineMs} ms until ${what}; last: ${String(last)}`)
 }
 
 /** Resolves to a number once it has stopped growing: the sign that backpressure has reached its source. */
