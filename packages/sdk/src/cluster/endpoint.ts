@@ -114,7 +114,8 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   latencyUs(now: number): number {
     // Not known yet, and idle: the next request finds out. While it is on its way the estimate stands, so that the
     // others do not all follow (as in Finagle's PeakEwma: free before the first request, not while it is pending).
-    return this.#inflight === 0 && !this.settled ? 0 : this.estimateUs(now)
+    // In this order: that it is settled the processor foresees, and whether it is idle it does not, for 8 ns of a pick.
+    return !this.settled && this.#inflight === 0 ? 0 : this.estimateUs(now)
   }
 
   /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */

@@ -71,3 +71,10 @@ test('an endpoint that never answered but failed does not count as new', () => {
   ewma.observe(2, 0)
   expect(ewma.estimateUs(0) / 1000).toBe(120)
 })
+
+test('what took an hour is as slow as what took 35 min 47 s, where 32 bits end', () => {
+  const ewma = warm(5)
+  ewma.observe(3_600_000, 0)
+  expect(ewma.estimateUs(0)).toBe(2 ** 31 - 1)
+  expect(ewma.estimateUs(10_000) / 2 ** 31).toBeCloseTo(1 / Math.E, 4)
+})
