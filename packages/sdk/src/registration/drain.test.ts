@@ -53,6 +53,15 @@ async function reasonGiven(): Promise<string> {
   return new URLSearchParams(last().split('?')[1]).get('reason') ?? ''
 }
 
+/** From its maintenance on, the catalog has it so, and these: a query that came before would wait for the clock. */
+function seenAtOnce(others: readonly object[] = []): void {
+  agent.next('maintenance', (request, response) => {
+    const reason = new URL(request.url ?? '', agent.address).searchParams.get('reason') ?? ''
+    agent.consul.serve('orders', [...others, inMaintenance(reason)])
+    response.end()
+  })
+}
+
 /** A drain whose steps are written down, and whose `finish` ends when the test says so. */
 function drain(options: DrainOptions = {}): {
   readonly report: Promise<unknown>
@@ -114,17 +123,17 @@ describe('in order', () => {
 
   test('asked again, it is the same drain', async () => {
     await registration.ready()
+    seenAtOnce()
     const first = registration.drain({ settleMs: 0 })
     const second = registration.drain({ settleMs: 0 })
-    agent.consul.serve('orders', [inMaintenance(await reasonGiven())])
     expect(await first).toBe(await second)
     await expect(registration.maintenance(false)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
   })
 
   test('a heart-beat is given while it finishes', async () => {
     await registration.ready()
+    seenAtOnce()
     const draining = drain({ settleMs: 0 })
-    agent.consul.serve('orders', [inMaintenance(await reasonGiven())])
     await until(() => draining.finishing && agent.consul.pending === 0)
     const before = agent.calls.length
     await clock.advance(5000)
@@ -161,10 +170,11 @@ describe('what counts as seen', () => {
   test('ours, though an instance of another agent has the same id', async () => {
     agent.consul.serve('orders', [healthy])
     await registration.ready()
+    seenAtOnce([healthEntry(8080, { node: { Node: 'node-2' }, service: { ID: 'o1' } })])
     const draining = drain({ settleMs: 0 })
-    const reason = await reasonGiven()
-    const other = healthEntry(8080, { node: { Node: 'node-2' }, service: { ID: 'o1' } })
-    expect(await confirmed([other, inMaintenance(reason)], draining)).toMatchObject({ confirmed: true })
+    await until(() => draining.finishing)
+    draining.finish()
+    expect(await draining.report).toMatchObject({ confirmed: true })
   })
 
   test('that it is there no more, if it was', async () => {
@@ -267,8 +277,8 @@ describe('without Consul', () => {
 describe('the deadline', () => {
   test('ends waiting for what is in flight, and the instance leaves', async () => {
     await registration.ready()
+    seenAtOnce()
     const draining = drain({ deadlineMs: 2000, settleMs: 0 })
-    agent.consul.serve('orders', [inMaintenance(await reasonGiven())])
     await until(() => draining.finishing)
     await clock.advance(1999)
     expect(draining.aborted).toBe(false)
@@ -290,8 +300,8 @@ describe('the deadline', () => {
 
   test('what finish throws is thrown, once the instance is gone', async () => {
     await registration.ready()
+    seenAtOnce()
     const draining = registration.drain({ settleMs: 0, finish: () => Promise.reject(new Error('mine')) })
-    agent.consul.serve('orders', [inMaintenance(await reasonGiven())])
     await expect(draining).rejects.toThrow('mine')
     expect(agent.names.at(-1)).toBe('deregister')
     expect(clock.pending).toBe(0)
