@@ -204,6 +204,7 @@ describe.concurrent('under load no request fails', () => {
       await stale(client)
       await delay(60_000)
       expect(client.inspect().staleForMs).toBeGreaterThan(59_000)
+      expect(client.inspect()).toMatchObject({ endpoints: [{}, {}, {}], reserve: [] })
       await own.client.start()
     })
     expect(watcher.freshness).toEqual(['fresh', 'stale', 'fresh'])

@@ -271,9 +271,12 @@ describe.concurrent('an agent that has forgotten', () => {
     const lost = `service:${registration.id}:2`
     const has = ({ Checks }: HealthEntry): boolean => Checks.some(({ CheckID }) => CheckID === lost)
     await deregisterCheck(agent, lost)
-    // The agent may have it again before the catalog has seen it go.
+    // Not from the catalog: the agent may have it again before that has seen it go.
     await eventually(() => warned.some((message) => message.includes('does not know check')), {
       what: 'that it is missed',
+    })
+    await eventually(async () => lost in ((await query(agent, 'agent/checks')) as object), {
+      what: 'that the agent has it again',
     })
     await entryOf(name, (entry) => has(entry) && passing(entry))
   })

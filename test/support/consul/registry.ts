@@ -3,8 +3,8 @@ import { Agent as HttpsAgent } from 'node:https'
 import Consul from 'consul'
 import { accessOf, ask, readTls, type AnAgent } from './agent-access.js'
 
-// Longer than a server waits for a leader (7 s), short of any test's own deadline. npm `consul` has no default: without one, a call to an agent that dies
-// mid-answer never settles.
+// Longer than a server waits for a leader (7 s), short of any test's own deadline. npm `consul` has no default: without
+// one, a call to an agent that dies mid-answer never settles.
 const timeoutMs = 15_000
 
 /** A check in the agent's own form, as far as tests use it. */

@@ -159,7 +159,8 @@ test('how often it looks is an option', async () => {
   await put('{"orders": ["http://10.0.0.1:1"]}')
   await watch.pass(50_000)
   expect(watch.unread).toEqual([])
-  await watch.pass(10_000)
+  // A minute after that look, and not at its very end.
+  await watch.pass(10_500)
   expect(await watch.origins()).toHaveLength(1)
 })
 
