@@ -3,6 +3,7 @@ import { answerHead, retryAfterMs } from './answer-head.js'
 
 const silent = {
   index: undefined,
+  streamed: false,
   knownLeader: undefined,
   lastContactMs: undefined,
   ageMs: undefined,
@@ -33,6 +34,44 @@ test('reads what newer ones send', () => {
     knownLeader: false,
     filteredByAcls: true,
     addressesTranslated: true,
+  })
+})
+
+test('of what the streaming backend sends, believes the index and the addresses alone', () => {
+  const head = answerHead({
+    'x-consul-default-acl-policy': 'allow',
+    'x-consul-effective-consistency': 'leader',
+    'x-consul-index': '26',
+    'x-consul-knownleader': 'false',
+    'x-consul-lastcontact': '0',
+    'x-consul-query-backend': 'streaming',
+    'x-consul-translate-addresses': 'true',
+  })
+  expect(head).toEqual({
+    ...silent,
+    index: 26,
+    streamed: true,
+    filteredByAcls: undefined,
+    addressesTranslated: true,
+  })
+})
+
+test("and all that 1.13 says where it asks its servers, as for a watch's first query", () => {
+  const head = answerHead({
+    'x-consul-default-acl-policy': 'deny',
+    'x-consul-effective-consistency': 'leader',
+    'x-consul-index': '26',
+    'x-consul-knownleader': 'false',
+    'x-consul-lastcontact': '15000',
+    'x-consul-query-backend': 'blocking-query',
+    'x-consul-results-filtered-by-acls': 'true',
+  })
+  expect(head).toEqual({
+    ...silent,
+    index: 26,
+    knownLeader: false,
+    lastContactMs: 15_000,
+    filteredByAcls: true,
   })
 })
 

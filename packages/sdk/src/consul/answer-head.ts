@@ -1,32 +1,43 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
 /**
- * What the agent says about an answer, in its headers. Undefined: it said nothing, which is never a "no": since
- * Consul 1.10 the streaming backend answers without most of them (hashicorp/consul#11912).
+ * What the agent says about an answer, in its headers. Undefined: it said nothing, which is never a "no".
+ *
+ * Since Consul 1.10 blocking queries are answered by the streaming backend, which fills three of them with nothing:
+ * every answer has `X-Consul-KnownLeader: false` and `X-Consul-LastContact: 0`, and none has
+ * `X-Consul-Results-Filtered-By-ACLs` (hashicorp/consul#9776, #11912; `Result` in agent/rpcclient/health/view.go of
+ * 1.13.9 sets index and backend alone). Of that backend all three read as undefined.
  */
 export interface AnswerHead {
   /** `X-Consul-Index`. */
   readonly index: number | undefined
+  /** `X-Consul-Query-Backend`: the agent answered from the view of a stream, and asked no server. */
+  readonly streamed: boolean
   /** `X-Consul-KnownLeader`. */
   readonly knownLeader: boolean | undefined
   /** `X-Consul-LastContact`: how long the server that answered has heard nothing of the leader, in milliseconds. */
   readonly lastContactMs: number | undefined
   /** `Age`: how long the agent's cache has been cut off from the servers, in milliseconds. */
   readonly ageMs: number | undefined
-  /** `X-Consul-Results-Filtered-By-ACLs`: there is more, which our token may not see. */
-  readonly filteredByAcls: boolean
+  /**
+   * `X-Consul-Results-Filtered-By-ACLs`: there is more, which our token may not see. Consul sends it only where it is
+   * true, so false may also be one that is older than 1.11.
+   */
+  readonly filteredByAcls: boolean | undefined
   /** `X-Consul-Translate-Addresses`: the agent has chosen between LAN and WAN addresses already. */
   readonly addressesTranslated: boolean
 }
 
 /** Reads the headers of an answer. Pure. */
 export function answerHead(headers: IncomingHttpHeaders): AnswerHead {
+  const streamed = headers['x-consul-query-backend'] === 'streaming'
   return {
     index: wholeNumber(headers['x-consul-index']),
-    knownLeader: truth(headers['x-consul-knownleader']),
-    lastContactMs: wholeNumber(headers['x-consul-lastcontact']),
+    streamed,
+    knownLeader: streamed ? undefined : truth(headers['x-consul-knownleader']),
+    lastContactMs: streamed ? undefined : wholeNumber(headers['x-consul-lastcontact']),
     ageMs: milliseconds(headers.age),
-    filteredByAcls: truth(headers['x-consul-results-filtered-by-acls']) === true,
+    filteredByAcls: streamed ? undefined : truth(headers['x-consul-results-filtered-by-acls']) === true,
     addressesTranslated: truth(headers['x-consul-translate-addresses']) === true,
   }
 }

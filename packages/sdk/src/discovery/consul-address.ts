@@ -12,7 +12,7 @@ export interface AddressChoice {
 
 export interface Address {
   readonly host: string
-  /** Undefined: that of the service. */
+  /** As it was registered, which may be 0, or no number at all. */
   readonly port: unknown
 }
 
@@ -30,7 +30,7 @@ export function addressOf(
   { network, ipFamily }: AddressChoice,
   translated: boolean,
 ): Address | string {
-  const own = { host: text(service['Address']) || text(node['Address']), port: service['Port'] }
+  const own = { host: text(service['Address']) || text(node['Address']), port: portOf(service) }
   const wan = network === 'wan'
   const wide = wan && !translated ? tagged(service, node, 'wan') : undefined
   const plain = wide ?? own
@@ -48,17 +48,22 @@ export function addressOf(
   return isOfOther(plain.host) ? `has address ${describe(plain.host)} and none of IPv${ipFamily}` : plain
 }
 
+/** The port of a service; one that is not there is 0, as Consul 1.13 leaves a port of 0 out of the answer. */
+export function portOf(service: Json): unknown {
+  return service['Port'] ?? 0
+}
+
 /** The service's are objects, in lower case in some of Consul's answers; the node's are strings. */
 function tagged(service: Json, node: Json, tag: string): Address | undefined {
   const ofService = field(service['TaggedAddresses'], tag)
   const host = text(ofService['Address'] ?? ofService['address'])
-  const port = ofService['Port'] ?? ofService['port']
-  if (host !== '') return { host, port: port === undefined || port === 0 ? service['Port'] : port }
+  const port = ofService['Port'] ?? ofService['port'] ?? 0
+  if (host !== '') return { host, port: port === 0 ? portOf(service) : port }
   // The node's count for a service that has no address of its own.
   const ofNode = text(asJson(node['TaggedAddresses'])[tag])
   return ofNode === '' || text(service['Address']) !== ''
     ? undefined
-    : { host: ofNode, port: service['Port'] }
+    : { host: ofNode, port: portOf(service) }
 }
 
 /** `http://host:port`; `undefined` where that is none. Pure. */

@@ -56,6 +56,8 @@ describe('the address', () => {
 
   test.each([
     [{ Port: 0 }, 'has port 0; register it with a port from 1 to 65535'],
+    [{ Port: undefined }, 'has port 0; register it with a port from 1 to 65535'],
+    [{ Port: null }, 'has port 0; register it with a port from 1 to 65535'],
     [{ Port: '80' }, 'has port "80"; register it with a port from 1 to 65535'],
     [{ Address: 'a/b' }, 'has address "a/b", which is no host name or IP'],
     [{ Address: 'user@host' }, 'has address "user@host", which is no host name or IP'],
@@ -65,6 +67,15 @@ describe('the address', () => {
     expect(decoded.instances).toHaveLength(1)
     expect(decoded.excluded).toMatchObject([{ reason }])
   })
+})
+
+test('a port of 0 has the same key whether it is sent, or left out as by 1.13', () => {
+  const keys = [
+    { Port: 0 },
+    { Port: undefined },
+    { Port: undefined, Address: '', TaggedAddresses: null },
+  ].map((service) => decodeHealth([healthEntry(80, { service })]).excluded[0]?.key)
+  expect(keys).toEqual(Array.from({ length: 3 }, () => 'node-1/orders-80@10.0.0.1:0'))
 })
 
 describe('status', () => {

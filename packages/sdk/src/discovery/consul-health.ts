@@ -1,5 +1,5 @@
 import type { EntryReader } from '../consul/json-list.js'
-import { addressOf, originOf, type AddressChoice } from './consul-address.js'
+import { addressOf, originOf, portOf, type AddressChoice } from './consul-address.js'
 import { flat, Sharing } from './compact.js'
 import { asJson, describe, field, list, text, type Json } from './json.js'
 import type { ExcludedInstance, Instance } from './resolver.js'
@@ -64,7 +64,7 @@ function decodeEntry(
   const id = text(service['ID'])
   const { priority } = options
   const address = addressOf(service, node, options.address, translated)
-  const [host, port] = typeof address === 'string' ? ['', service['Port']] : [address.host, address.port]
+  const [host, port] = typeof address === 'string' ? ['', portOf(service)] : [address.host, address.port]
   const key = flat(options.keyPrefix, nodeName, '/', id, '@', host, ':', String(port))
   const leave = (kind: ExcludedInstance['kind'], reason: string): ExcludedInstance => ({
     key,

@@ -26,7 +26,7 @@ export const FILTERED = 'the ACL token may not see all of it'
  * @param sawAll An answer before this one was whole.
  */
 export function mayMiss(head: AnswerHead, { instances }: HealthSnapshot, sawAll: boolean): boolean {
-  return head.filteredByAcls && (sawAll || instances.length === 0)
+  return head.filteredByAcls === true && (sawAll || instances.length === 0)
 }
 
 /** Is it older than it may be, so that the leader has to be asked instead? */

@@ -129,7 +129,13 @@ export async function* watchTarget(
       )
       const before = doubt
       doubt = doubtOf(head, maxStaleMs) ?? (mayMiss(head, health, sawAll) ? FILTERED : undefined)
-      sawAll ||= !head.filteredByAcls
+      if (head.streamed && doubt === undefined && before !== undefined) {
+        // It says nothing of a leader or of ACLs, so it ends no doubt. What does is not streamed: a query that does
+        // not block.
+        doubt = before
+        index.reset()
+      }
+      sawAll ||= head.filteredByAcls === false
       const changed = last === undefined || !sameHealth(last, health)
       const news = changed || failures > 0 || doubt !== before
       failures = 0

@@ -124,6 +124,13 @@ export function pourForEver(): FakeConsulStep {
 /** Headers of an answer of an agent that knows no leader. */
 export const noLeader: Headers = { 'x-consul-knownleader': 'false' }
 
+/** Headers of every answer of the streaming backend, which Consul has since 1.10: that there is no leader means nothing. */
+export const streamed: Headers = {
+  'x-consul-query-backend': 'streaming',
+  'x-consul-knownleader': 'false',
+  'x-consul-lastcontact': '0',
+}
+
 /** Headers of an answer that leaves out what the token may not see. */
 export const filteredByAcls: Headers = { 'x-consul-results-filtered-by-acls': 'true' }
 

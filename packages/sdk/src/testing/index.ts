@@ -28,6 +28,7 @@ export {
   noPathToDatacenter,
   pourForEver,
   refuse,
+  streamed,
   tooManyRequests,
   trickle,
   withoutContact,

@@ -162,6 +162,6 @@ export const reading: readonly Rule[] = [
     rule: '10',
     name: 'one that cannot be read does not take the others along',
     script: [answer(1, [{}, { Node: null, Service: [] }, healthEntry(1)])],
-    sees: [/^set of 1; out: \/@:undefined \(has no node name or no service id\); out: /],
+    sees: [/^set of 1; out: \/@:0 \(has no node name or no service id\); out: /],
   },
 ]

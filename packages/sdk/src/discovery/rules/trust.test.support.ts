@@ -10,6 +10,7 @@ import {
   noLeader,
   noPathToDatacenter,
   refuse,
+  streamed,
   withoutContact,
 } from '../../testing/index.js'
 import { one, two } from './data.test.support.js'
@@ -98,6 +99,55 @@ export const trust: readonly Rule[] = [
     consul: { datacenter: 'dc9' },
     script: [noPathToDatacenter(), answer(1, one)],
     sees: [/answered 500 \(No path to datacenter\)/, 'set of 1'],
+  },
+  {
+    rule: '7, consul#9776',
+    name: 'what the streaming backend says of its leader means nothing: it is believed, and waited on as long as usual',
+    script: [answer(1, one), answer(2, two, streamed), answer(3, one, streamed), answer(4, [], streamed)],
+    sees: ['set of 1', 'set of 1 2', 'set of 1', 'set of none'],
+    asks: ['', ...[1, 2, 3, 4].map((index) => `index=${index}&wait=60000ms`)],
+  },
+  {
+    rule: '7, consul#9776',
+    name: 'nor can it end a doubt, which a query that does not block does',
+    script: [
+      answer(1, two),
+      noClusterLeader(),
+      answer(1, two, noLeader),
+      answer(1, two, streamed),
+      answer(1, two, noLeader),
+      answer(2, one, streamed),
+      answer(2, one),
+    ],
+    sees: [
+      'set of 1 2',
+      /^stale: .*No cluster leader/,
+      `set of 1 2; ${leaderless}`,
+      `set of 1; ${leaderless}`,
+      'set of 1',
+    ],
+    asks: [
+      '',
+      'index=1&wait=60000ms',
+      '',
+      'index=1&wait=10000ms',
+      '',
+      'index=1&wait=10000ms',
+      '',
+      'index=2&wait=60000ms',
+    ],
+  },
+  {
+    rule: '6, 7',
+    name: 'nor does it say what ACLs hide: a token that has always seen a part has no other truth',
+    script: [
+      answer(1, two, filteredByAcls),
+      answer(2, one, streamed),
+      noClusterLeader(),
+      answer(2, one, filteredByAcls),
+      answer(3, two, streamed),
+    ],
+    sees: ['set of 1 2', 'set of 1', /^stale: .*No cluster leader/, 'set of 1', 'set of 1 2'],
   },
   {
     rule: '7, consul#11912',
