@@ -93,7 +93,8 @@ export interface Client extends AsyncDisposable {
 
 /**
  * A client that finds the instances of a Consul service and balances over them.
- * It begins to watch at once, and keeps the process alive until it is closed or idle (option `idleMs`).
+ * It begins to watch at once. Watching does not keep the process alive, nor do idle connections; a request does until
+ * its body has been read, and so does waiting for discovery, `ready()` or `close()`.
  *
  * @param service The name in Consul.
  * @throws FairleadError `INVALID_OPTION` for everything that can be refused before the first request.

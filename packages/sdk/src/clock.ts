@@ -7,7 +7,7 @@ export interface Clock {
   now(): number
   /** Unix time in milliseconds: only to date what outlives the process; it may jump. */
   unixTime(): number
-  /** Calls `callback` once, `delayMs` milliseconds from now. The timer keeps the process alive. */
+  /** Calls `callback` once, `delayMs` milliseconds from now. A timer that has `unref`, as Node's have, may be told not to keep the process alive. */
   setTimer(callback: () => void, delayMs: number): Timer
   /** Forgets a timer; one that has fired already is ignored. */
   clearTimer(timer: Timer): void
@@ -22,6 +22,23 @@ export const systemClock: Clock = {
   unixTime: () => Date.now(),
   setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, LONGEST_DELAY_MS)),
   clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+}
+
+/**
+ * The same time, for work that nobody waits for: watches, heartbeats, what expires. Its timers do not keep a process
+ * alive that has nothing else to do. A clock whose timers cannot be unreferenced, such as a test's, is as it was.
+ */
+export function inBackground(clock: Clock): Clock {
+  return {
+    now: () => clock.now(),
+    unixTime: () => clock.unixTime(),
+    setTimer: (callback, delayMs) => {
+      const timer = clock.setTimer(callback, delayMs) as Partial<NodeJS.Timeout>
+      timer.unref?.()
+      return timer
+    },
+    clearTimer: (timer) => clock.clearTimer(timer),
+  }
 }
 
 /** Has it aborted by now? A function, as the compiler takes a property that was false to be false for ever. */

@@ -1,6 +1,6 @@
 import type { PickReport } from '../balance/pick-report.js'
 import type { Balancer, PickContext } from '../balance/picker.js'
-import { isAborted, nextTurn, type Clock } from '../clock.js'
+import { inBackground, isAborted, nextTurn, type Clock } from '../clock.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
 import type { Logger } from '../logger.js'
@@ -14,6 +14,7 @@ import { Following } from './following.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
 import { countLeftOut, sameCounts } from './left-out.js'
 import { LivePicker } from './live-picker.js'
+import { ProcessHold } from './process-hold.js'
 import type { Held, RemovalGovernor } from './removal-governor.js'
 import { Reserve } from './reserve.js'
 
@@ -66,6 +67,8 @@ export class Cluster {
   readonly #picker: LivePicker
   readonly #closing = new AbortController()
   readonly #waiters = new Set<() => void>()
+  /** Discovery is background work, and keeps no process alive; whoever waits for it does. */
+  readonly #hold: ProcessHold
   readonly #endpoints: EndpointSet
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
@@ -80,16 +83,18 @@ export class Cluster {
 
   constructor(options: ClusterOptions) {
     this.#options = options
+    this.#hold = new ProcessHold(options.clock)
+    const background = { ...options, clock: inBackground(options.clock) }
     this.#following = new Following({
-      ...options,
+      ...background,
       onEvent: (event, signal) => this.update(event, signal),
       onIdle: () => this.#rest(),
       isAwaited: () => this.#waiters.size > 0,
     })
     this.#endpoints = new EndpointSet(options)
     this.#log = new ClusterLog(options.service, options.resolver.name, options.logger)
-    this.#picker = new LivePicker(options, this.#log)
-    this.#reserve = new Reserve({ ...options, onEnd: () => void this.#reserveEnded() })
+    this.#picker = new LivePicker(background, this.#log)
+    this.#reserve = new Reserve({ ...background, onEnd: () => void this.#reserveEnded() })
   }
 
   /** Those that discovery lists, and those in reserve. */
@@ -168,7 +173,11 @@ export class Cluster {
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
   readonly onResolved = (callback: () => void): (() => void) => {
     this.#waiters.add(callback)
-    return () => this.#waiters.delete(callback)
+    this.#hold.begin()
+    return () => {
+      this.#waiters.delete(callback)
+      if (this.#waiters.size === 0) this.#hold.end()
+    }
   }
 
   /** Why there is no endpoint, for an error message. */
@@ -319,6 +328,7 @@ export class Cluster {
   #wake(): void {
     const waiters = [...this.#waiters]
     this.#waiters.clear()
+    this.#hold.end()
     for (const waiter of waiters) waiter()
   }
 }

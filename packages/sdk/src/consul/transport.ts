@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import { buildConnector, Client } from 'undici'
 import type { TlsFiles, TlsMaterial } from './tls-files.js'
 
@@ -52,17 +53,22 @@ export class Transport {
   }
 
   #renew(material: TlsMaterial | undefined): buildConnector.connector {
+    this.#connect = this.#connector(material)
     // What is asked over the old connections is answered, and then they end.
     for (const client of this.#idle) void client.destroy()
     this.#idle = []
     this.#current = new Set()
     this.#material = material
-    this.#connect = buildConnector({
+    return this.#connect
+  }
+
+  #connector(material: TlsMaterial | undefined): buildConnector.connector {
+    const connect = buildConnector({
       ...material,
       timeout: CONNECT_TIMEOUT_MS,
       ...(this.#socketPath === undefined ? {} : { socketPath: this.#socketPath }),
     })
-    return this.#connect
+    return (target, callback) => leaveProcessFree(connect(target, callback) as unknown as Socket)
   }
 
   #open(connect: buildConnector.connector): Client {
@@ -77,4 +83,14 @@ export class Transport {
     })
     return client
   }
+}
+
+/**
+ * A blocking query is out at nearly all times, and must not keep a process alive that has nothing else to do. Whoever
+ * waits for an answer does that: the caller of the client, or the timer of a registration.
+ */
+function leaveProcessFree(socket: Socket): void {
+  socket.unref()
+  // undici references the socket of each request that it writes (`resumeH1` in undici/lib/dispatcher/client-h1.js).
+  socket.ref = () => socket
 }

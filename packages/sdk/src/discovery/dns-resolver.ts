@@ -1,4 +1,4 @@
-import { systemClock } from '../clock.js'
+import { inBackground, systemClock } from '../clock.js'
 import { systemRandom, type Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
 import { DnsClient } from './dns-client.js'
@@ -49,7 +49,7 @@ export function dnsResolver(options: DnsResolverOptions = {}): Resolver {
   // Targets are names in the same DNS.
   const lookup: HostLookup = async (host, known, signal) =>
     (await dns.addresses(host, known, signal)).addresses
-  return resolveHosts(resolver, lookup, clock, random)
+  return resolveHosts(resolver, lookup, inBackground(clock), random)
 }
 
 /** Makes what looks at one service. */

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isAborted, sleep, type Clock } from '../clock.js'
+import { inBackground, isAborted, sleep, type Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import type { ResolverEvent, Snapshot } from './resolver.js'
 
@@ -19,11 +19,15 @@ export interface PollingOptions {
   readonly clock: Clock
 }
 
-/** Follows a source that does not tell of changes: looks again and again, and gives what has changed. */
+/**
+ * Follows a source that does not tell of changes: looks again and again, and gives what has changed. The pauses between
+ * two looks keep no process alive.
+ */
 export async function* poll(
   { look, retryMs, clock }: PollingOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ResolverEvent, void, undefined> {
+  const background = inBackground(clock)
   let last: Snapshot | undefined
   let fault: Error | undefined
   let failures = 0
@@ -51,7 +55,7 @@ export async function* poll(
       fault = cause
       if (news) yield { kind: 'stale', cause }
     }
-    await sleep(clock, waitMs, signal)
+    await sleep(background, waitMs, signal)
   }
 }
 

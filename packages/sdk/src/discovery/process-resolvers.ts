@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../clock.js'
+import { inBackground, systemClock, type Clock } from '../clock.js'
 import type { Logger } from '../logger.js'
 import { systemRandom } from '../random.js'
 import { ConsulResolver, type ConsulResolverOptions } from './consul-resolver.js'
@@ -56,15 +56,17 @@ function make(
   logger: Logger,
 ): Resolver {
   const random = systemRandom()
-  const source = resolver ?? new ConsulResolver(consul, clock, random, count)
-  const resolved = resolveHosts(source, systemLookup, clock, random)
+  // Whoever waits for discovery keeps the process alive, not the watch.
+  const background = inBackground(clock)
+  const source = resolver ?? new ConsulResolver(consul, background, random, count)
+  const resolved = resolveHosts(source, systemLookup, background, random)
   const asked = resolver === undefined ? questionOf(consul) : ''
   // Saving must be above the names, so that a saved set has the addresses that they led to: where Consul is away, its
   // DNS is too. Sharing must be outermost, so that both are done once for all clients.
   const saved =
     snapshot === undefined
       ? resolved
-      : new SnapshotCache(resolved, `${resolved.name} ${asked}`, snapshot, clock, logger)
+      : new SnapshotCache(resolved, `${resolved.name} ${asked}`, snapshot, background, logger)
   return new SharedResolver(saved, clock, random)
 }
 

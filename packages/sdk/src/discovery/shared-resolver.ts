@@ -1,4 +1,4 @@
-import { isAborted, sleep, type Clock } from '../clock.js'
+import { inBackground, isAborted, sleep, type Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
@@ -69,7 +69,7 @@ export class SharedResolver implements Resolver {
         throw new Error(`${this.name} ended its watch of ${service}`)
       } catch (error) {
         watch.publish({ kind: 'stale', cause: asError(error) })
-        await sleep(this.#clock, backoffDelay(failures, RESTART, this.#random), watch.signal)
+        await sleep(inBackground(this.#clock), backoffDelay(failures, RESTART, this.#random), watch.signal)
       }
     }
   }

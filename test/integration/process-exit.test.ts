@@ -1,0 +1,81 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DnsServer } from '#sdk/testing/dns-server.test.support.js'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { built, Child } from '../support/child.js'
+import { TestService } from '../support/consul/test-service.js'
+import { startHttpServer, type HttpServer } from '../support/http-server.js'
+import { TempFolder } from '../support/temp-folder.js'
+
+// A client that nobody closes must not keep a process alive, or every test runner that uses one hangs (Jest says "did
+// not exit one second after the test run has completed"); what somebody waits for must.
+
+const agent = inject('consul').address
+const PROGRAM = built('test/dist/support/exit-program.js')
+
+let server: HttpServer
+let service: TestService
+let dns: DnsServer
+let folder: TempFolder
+let sources: Readonly<Record<string, object>>
+
+beforeAll(async () => {
+  server = await startHttpServer()
+  service = new TestService(agent)
+  await service.add('a', { port: server.port })
+  dns = await DnsServer.start()
+  dns.set('A orders.test', [{ type: 'A', name: 'orders.test', ttl: 60, data: '127.0.0.1' }])
+  folder = await TempFolder.create('fairlead-exit-')
+  const path = join(folder.path, 'services.json')
+  await writeFile(path, JSON.stringify({ [service.name]: [server.origin] }))
+  sources = {
+    Consul: { consul: agent },
+    'a fixed list': { origins: [server.origin] },
+    'a file': { path },
+    DNS: { dns: { servers: [dns.address], name: 'orders.test', port: server.port } },
+  }
+})
+
+afterAll(async () => {
+  await service[Symbol.asyncDispose]()
+  await server[Symbol.asyncDispose]()
+  await dns[Symbol.asyncDispose]()
+  await folder[Symbol.asyncDispose]()
+})
+
+describe.for(['Consul', 'a fixed list', 'a file', 'DNS'])('a client of %s', (source) => {
+  test.for([
+    ['idle', ['done']],
+    ['ready', ['done']],
+    ['request', ['200 ok', 'done']],
+    ['request, with a listener', ['200 ok', 'done']],
+  ] as const)('that is never closed lets the process end: %s', async ([stage, lines]) => {
+    await using child = new Child(process.execPath, [
+      PROGRAM,
+      stage,
+      service.name,
+      JSON.stringify(sources[source]),
+    ])
+    // 13 would be a wait that nothing holds.
+    expect(await child.ended, child.stderr).toEqual({ code: 0, signal: null })
+    expect(child.lines).toEqual(lines)
+  })
+})
+
+test.for([
+  ['wait for discovery', ['200', 'done']],
+  ['wait for readiness', ['done']],
+  ['wait for the end', ['done']],
+] as const)('a %s keeps the process alive', async ([stage, lines]) => {
+  const source = JSON.stringify({ origins: [server.origin] })
+  await using child = new Child(process.execPath, [PROGRAM, stage, service.name, source])
+  expect(await child.ended, child.stderr).toEqual({ code: 0, signal: null })
+  expect(child.lines).toEqual(lines)
+})
+
+test('a registration keeps the process alive until it is deregistered', async () => {
+  const source = JSON.stringify({ consul: agent })
+  await using child = new Child(process.execPath, [PROGRAM, 'registration', `${service.name}-worker`, source])
+  expect(await child.ended, child.stderr).toEqual({ code: 0, signal: null })
+  expect(child.lines).toEqual(['done'])
+})

@@ -1,0 +1,87 @@
+import {
+  createClient,
+  dnsResolver,
+  fileResolver,
+  fixedResolver,
+  register,
+  type Resolver,
+} from '@fairlead/sdk'
+import { say } from './say.js'
+
+// A program that uses a client, closes nothing, and comes to its last line: exit-program.js <stage> <service> <source>.
+// It says "done" there, and whether the process then ends is for Node to decide.
+
+const [stage = '', service = '', source = '{}'] = process.argv.slice(2)
+const given = JSON.parse(source) as {
+  readonly consul?: string
+  readonly origins?: readonly string[]
+  readonly path?: string
+  readonly dns?: { readonly servers: readonly string[]; readonly name: string; readonly port: number }
+}
+
+function resolverOf(): Resolver | undefined {
+  if (given.origins !== undefined) return fixedResolver(given.origins)
+  if (given.path !== undefined) return fileResolver({ path: given.path })
+  return given.dns === undefined ? undefined : dnsResolver(given.dns)
+}
+
+/** After some time that keeps no process alive: only what is tried here can. */
+function aWhile(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 300).unref())
+}
+
+/** Knows where to send requests only after a while, and does not end when it is told to. */
+const late: Resolver = {
+  name: 'a late list',
+  async *watch(name, signal) {
+    await aWhile()
+    yield* fixedResolver(given.origins ?? []).watch(name, signal)
+    await new Promise(() => undefined)
+  },
+}
+
+const client = createClient(service, { consul: { address: given.consul }, resolver: resolverOf() })
+
+const stages: Readonly<Record<string, () => Promise<void>>> = {
+  async idle() {
+    await Promise.resolve()
+  },
+  async ready() {
+    await client.ready()
+  },
+  async request() {
+    const { statusCode, body } = await client.request({ path: '/' })
+    say(`${statusCode} ${await body.text()}`)
+  },
+  async 'request, with a listener'() {
+    client.onDiscovery(({ freshness }) => freshness)
+    await stages['request']?.()
+  },
+  async 'wait for discovery'() {
+    const waiting = createClient(service, { resolver: late, timeoutMs: Infinity })
+    const { statusCode } = await waiting.request({ path: '/' })
+    say(String(statusCode))
+  },
+  async 'wait for readiness'() {
+    await createClient(service, { resolver: late }).ready({ timeoutMs: Infinity })
+  },
+  async 'wait for the end'() {
+    const ending = createClient(service, { resolver: late })
+    await ending.ready()
+    await ending.close()
+  },
+  async registration() {
+    const registration = register({
+      name: service,
+      port: 1,
+      address: '127.0.0.1',
+      consul: { address: given.consul },
+    })
+    await registration.ready()
+    await aWhile()
+    await registration.deregister()
+  },
+}
+
+await stages[stage]?.()
+say('done')
