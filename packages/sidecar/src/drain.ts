@@ -1,57 +1,46 @@
 import type { Server } from 'node:http'
-import type { Socket } from 'node:net'
-import type { Clock, Logger, Timer } from '@fairlead/sdk'
+import { gracefulShutdown, type Clock, type GracefulShutdown, type Logger } from '@fairlead/sdk'
 import type { Clients } from './clients.js'
 
-/** The open connections of a server: asked for before it listens. */
-export function connectionsOf(server: Server): ReadonlySet<Socket> {
-  const connections = new Set<Socket>()
-  server.on('connection', (socket: Socket) => {
-    connections.add(socket)
-    socket.once('close', () => connections.delete(socket))
+// As long as undici and the agents of other languages take an idle connection for good (4 s), and a second more: an
+// application that is asked to leave by nothing but silence has left by then, and no request meets a closing connection.
+const IDLE_MS = 5000
+
+/** How a server ends without losing a request: asked for before it listens, and then once. */
+export function drainOf(proxy: Server, timeoutMs: number, logger: Logger, clock: Clock): GracefulShutdown {
+  return gracefulShutdown(proxy, {
+    // The process ends by `main`, which listens for them.
+    signals: [],
+    raise: false,
+    deadlineMs: Math.max(1, timeoutMs),
+    // In a shorter drain than that, what is only idle must not pass for what has not finished.
+    idleMs: Math.min(IDLE_MS, Math.floor(timeoutMs / 2)),
+    logger: inOurWords(logger),
+    clock,
   })
-  return connections
 }
 
-// Long enough for what has just arrived to be read, short against any drain.
-const SWEEP_MS = 100
-
 /**
- * Ends the proxy without losing a request: no new connections, idle ones closed, those in flight finish.
- * After `timeoutMs` milliseconds what is left is broken off. Resolves to whether all finished.
+ * Ends the proxy: no new connections, idle ones are left to their clients for a while, those in flight finish.
+ * At the deadline what is left is broken off. Resolves to whether all finished.
  */
-export async function drain(
-  proxy: Server,
-  connections: ReadonlySet<Socket>,
-  clients: Clients,
-  timeoutMs: number,
-  logger: Logger,
-  clock: Clock,
-): Promise<boolean> {
-  let sweeping: Timer | undefined
-  // `close` ends what is idle once, at first: a response whose head said keep-alive leaves an idle connection
-  // behind, and a connection on which nothing was ever sent does not pass for idle.
-  const sweep = (): void => {
-    proxy.closeIdleConnections()
-    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy()
-    sweeping = clock.setTimer(sweep, SWEEP_MS)
-  }
-  sweeping = clock.setTimer(sweep, SWEEP_MS)
-  const finished = await new Promise<boolean>((resolve) => {
-    const timer = clock.setTimer(() => resolve(false), timeoutMs)
-    proxy.close(() => {
-      clock.clearTimer(timer)
-      resolve(true)
-    })
-  })
-  clock.clearTimer(sweeping)
+export async function drain(proxy: GracefulShutdown, clients: Clients, logger: Logger): Promise<boolean> {
+  const { finished } = await proxy.begin()
   if (finished) {
     await clients.close()
     logger.info({}, 'drained: every request in flight has finished')
     return true
   }
-  logger.warn({ timeoutMs }, 'not drained in time (--drain-timeout): breaking off what is left')
-  proxy.closeAllConnections()
   await clients.destroy()
   return false
+}
+
+/** The SDK's one warning here is of its option `deadlineMs`, which is the flag `--drain-timeout`. */
+function inOurWords(logger: Logger): Logger {
+  return {
+    info: (fields, message) => logger.info(fields, message),
+    warn: (fields) =>
+      logger.warn(fields, 'not drained in time (deadlineMs, of --drain-timeout): breaking off what is left'),
+    error: (fields, message) => logger.error(fields, message),
+  }
 }

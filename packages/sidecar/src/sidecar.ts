@@ -5,7 +5,7 @@ import { FairleadError, systemClock, type Logger } from '@fairlead/sdk'
 import { createAdminServer } from './admin/server.js'
 import { Clients } from './clients.js'
 import type { Config, Listen } from './config.js'
-import { connectionsOf, drain } from './drain.js'
+import { drain, drainOf } from './drain.js'
 import { createProxyServer } from './proxy/server.js'
 
 /** A running sidecar. */
@@ -31,11 +31,12 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   let draining = false
   const admin = createAdminServer(clients, () => draining)
   const proxy = createProxyServer(clients, logger)
-  const connections = connectionsOf(proxy)
+  const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {
     await listen(admin, config.admin, '--admin')
     await listen(proxy, config.listen, '--listen')
   } catch (error) {
+    shutdown[Symbol.dispose]()
     admin.close()
     await clients.close()
     throw error
@@ -45,7 +46,7 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   logger.info({ address, admin: adminAddress, services: config.services }, 'sidecar is listening')
   const stop = async (): Promise<boolean> => {
     draining = true
-    const drained = await drain(proxy, connections, clients, config.drainTimeoutMs, logger, systemClock)
+    const drained = await drain(shutdown, clients, logger)
     admin.close()
     admin.closeAllConnections()
     return drained

@@ -1,4 +1,4 @@
-import { createServer, ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
 import { badRequest, errorResponse } from './error-response.js'
@@ -11,16 +11,7 @@ const KEEP_ALIVE_MS = 75_000
 
 /** The server that applications talk to: request, route, client, forward. */
 export function createProxyServer(clients: Clients, logger: Logger): Server {
-  /** Decides with the head, not with the request: one that is in flight when a drain begins has to say so too. */
-  class ClosingResponse extends ServerResponse {
-    override writeHead(status: number, ...rest: unknown[]): this {
-      // A connection kept alive would bring new requests for ever.
-      if (!server.listening) this.shouldKeepAlive = false
-      return super.writeHead(status, ...(rest as []))
-    }
-  }
-  const options = { keepAliveTimeout: KEEP_ALIVE_MS, ServerResponse: ClosingResponse }
-  const server = createServer(options, (request, response) => {
+  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
     handle(request, response, clients, logger)
   })
   // An upload may take as long as it takes; its head may not (headersTimeout, 60 s).
