@@ -3,7 +3,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { Pool } from 'undici'
 import { describe, expect, inject, test } from 'vitest'
 import { startAgentProxy } from '../support/agent-proxy.js'
-import { Child } from '../support/child.js'
+import { built, Child } from '../support/child.js'
 import { TestService } from '../support/consul/test-service.js'
 import { freePorts } from '../support/free-ports.js'
 import { startHttpServer } from '../support/http-server.js'
@@ -19,7 +19,7 @@ describe('the command line', () => {
     expect(await child.ended).toEqual({ code: 0, signal: null })
     expect(child.stderr).toBe('')
     for (const told of [
-      'Usage: fairlead-sidecar [options]',
+      'Usage: npx @fairlead/sidecar [options]',
       '--listen <host:port>',
       '127.0.0.1:4140',
       '--admin <host:port>',
@@ -32,6 +32,42 @@ describe('the command line', () => {
     ]) {
       expect(child.stdout).toContain(told)
     }
+  })
+
+  test.for([
+    ['--help', '', 0],
+    ['--help', '2>&1', 0],
+    ['--lissten', '2>&1', 1],
+  ] as const)('%s whose reader has gone (%s) ends as it does with one', async ([flag, redirect, code]) => {
+    const program = built('packages/sidecar/dist/main.js')
+    const script = `"$0" "$1" ${flag} ${redirect} | true; exit "\${PIPESTATUS[0]}"`
+    await using child = new Child('bash', ['-c', script, process.execPath, program])
+    expect(await child.ended).toEqual({ code, signal: null })
+    expect(child.stderr).toBe('')
+  })
+
+  test('a sidecar whose log has lost its reader serves on', async () => {
+    const args = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--consul', agent]
+    // The first line goes on to us, and then its reader ends.
+    const script = `"$0" "$@" > >(head -n 1 >&2)`
+    await using child = new Child('bash', [
+      '-c',
+      `exec ${script}`,
+      process.execPath,
+      built('packages/sidecar/dist/main.js'),
+      ...args,
+    ])
+    const line = await eventually(() => /^\{.*"address":.*$/m.exec(child.stderr)?.[0], {
+      what: 'its first line',
+    })
+    const { address, admin } = JSON.parse(line) as { address: string; admin: string }
+    for (let request = 0; request < 3; request++) {
+      const response = await fetch(address, { headers: { 'fairlead-service': `gone-${request}` } })
+      expect(response.status).toBe(503)
+      await response.text()
+    }
+    expect((await fetch(`${admin}/healthz`)).status).toBe(200)
+    expect(child.running).toBe(true)
   })
 
   test('--version is that of the package', async () => {

@@ -116,7 +116,7 @@ SIGTERM and SIGINT drain: no new connections, requests in flight finish; a secon
  * @throws CommanderError naming the option, its value and what it should be; also to end for `--help`.
  */
 export function parseConfig(argv: readonly string[], version: string): Config {
-  const command = new Command('fairlead-sidecar')
+  const command = new Command('npx @fairlead/sidecar')
     .description(
       'Client-side load balancing from Consul for services in any language: an HTTP proxy on localhost that ' +
         'sends each request to a healthy, fast instance of the service it names.',

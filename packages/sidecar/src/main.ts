@@ -4,8 +4,10 @@ import { FairleadError } from '@fairlead/sdk'
 import { CommanderError } from 'commander'
 import { pino } from 'pino'
 import { parseConfig } from './config.js'
+import { surviveClosedOutput } from './output.js'
 import { startSidecar } from './sidecar.js'
 
+surviveClosedOutput(process)
 // The only place that ends the process.
 process.exitCode = await main()
 

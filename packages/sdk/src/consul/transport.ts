@@ -67,8 +67,9 @@ export class Transport {
       ...material,
       timeout: CONNECT_TIMEOUT_MS,
       ...(this.#socketPath === undefined ? {} : { socketPath: this.#socketPath }),
-    })
-    return (target, callback) => leaveProcessFree(connect(target, callback) as unknown as Socket)
+      // Its types do not tell that it returns the socket.
+    }) as unknown as (...args: Parameters<buildConnector.connector>) => Socket
+    return (target, callback) => leaveProcessFree(connect(target, callback))
   }
 
   #open(connect: buildConnector.connector): Client {
