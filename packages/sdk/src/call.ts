@@ -9,8 +9,10 @@ import type { Handler } from './handler.js'
 import type { KeyHash } from './hashing/key-hash.js'
 import { withLastingHeaders } from './hashing/request-fields.js'
 import type { Caller, RequestHasher } from './hashing/request-hasher.js'
+import type { Outcome } from './resilience/breaker.js'
 import type { Deadlined, Deadlines } from './resilience/deadline.js'
-import { isReplayable, type FailedAttempt } from './resilience/retry.js'
+import { isReplayable } from './request/bodies.js'
+import type { FailedAttempt } from './resilience/retry.js'
 import type { Sessions } from './sessions/sessions.js'
 
 /** Dispatch options, and what Fairlead adds to them. */
@@ -32,7 +34,7 @@ export interface CallOwner {
   readonly hasher: RequestHasher
   /** Undefined: no call has a session. */
   readonly sessions?: Sessions<Endpoint> | undefined
-  /** An attempt has failed before the head of a response. */
+  /** An attempt has failed before the head of a response: ends the call now, or tries again in a turn of its own. */
   retry(call: Call, endpoint: Endpoint, failure: Error): void
   /** The call has ended, in whatever way. */
   ended(): void
@@ -129,7 +131,11 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
 
   /** Hands the caller the means to abort: at once, so that waiting for discovery can be aborted as well. */
   begin(): void {
-    this.#handler.onConnect((reason) => this.#abort(reason ?? new errors.RequestAbortedError()))
+    try {
+      this.#handler.onConnect((reason) => this.#giveUp(reason ?? new errors.RequestAbortedError(), 'ignored'))
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
   }
 
   /** Waits for what `subscribe` announces, or for the end of the call. `late`: the error if the deadline comes first. */
@@ -164,56 +170,103 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   fail(error: Error): void {
     if (!this.#end()) return
     this.#wake?.()
-    this.#handler.onError(error)
+    this.#tell(error)
   }
 
   // From the exchange: undici has begun to write. The caller has had its `onConnect` from `begin`.
   onConnect(): void {}
 
   onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
-    if (statusCode < 200) return this.#handler.onHeaders(statusCode, headers, resume, statusMessage)
-    this.#commit()
-    return this.#handler.onHeaders(statusCode, this.#withSession(headers), resume, statusMessage)
+    if (statusCode >= 200) this.#commit()
+    try {
+      const own = statusCode >= 200 ? this.#withSession(headers) : headers
+      return this.#handler.onHeaders(statusCode, own, resume, statusMessage)
+    } catch (thrown) {
+      return this.#thrown(thrown)
+    }
   }
 
   onData(chunk: Buffer): boolean {
-    return this.#handler.onData(chunk)
+    try {
+      return this.#handler.onData(chunk)
+    } catch (thrown) {
+      return this.#thrown(thrown)
+    }
   }
 
   onComplete(trailers: Buffer[]): void {
-    if (this.#end()) this.#handler.onComplete(trailers)
+    if (!this.#end()) return
+    try {
+      this.#handler.onComplete(trailers)
+    } catch (thrown) {
+      this.#tell(asReason(thrown))
+    }
   }
 
   onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
     this.#commit()
-    if (this.#end()) this.#handler.onUpgrade?.(statusCode, this.#withSession(headers), socket)
+    if (!this.#end()) return
+    try {
+      this.#handler.onUpgrade?.(statusCode, this.#withSession(headers), socket)
+    } catch (thrown) {
+      // The connection was handed over, and whoever took it has failed.
+      const reason = asReason(thrown)
+      this.#tell(reason)
+      socket.destroy(socket.listenerCount('error') > 0 ? reason : undefined)
+    }
   }
 
   onError(error: Error): void {
-    if (this.#committed) this.fail(error)
-    else queueMicrotask(() => this.#retry(error))
+    if (this.#committed || this.#endpoint === undefined) this.fail(error)
+    else if (!this.#ended) this.#owner.retry(this, this.#endpoint, error)
   }
 
-  onBodySent(chunkSize: number, totalBytesSent: number): void {
+  onBodySent(chunk: Uint8Array | string): void {
     // An upload takes as long as its sender does: while a stream makes progress, the deadline moves on.
     if (!this.#committed && !isReplayable(this.options.body)) {
       this.#deadlines.remove(this)
       this.#deadlines.add(this, this.#clock.now())
     }
-    this.#handler.onBodySent?.(chunkSize, totalBytesSent)
+    try {
+      this.#handler.onBodySent?.(chunk)
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
   }
 
   onRequestSent(): void {
-    this.#handler.onRequestSent?.()
+    try {
+      this.#handler.onRequestSent?.()
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
   }
 
   onResponseStarted(): void {
-    this.#handler.onResponseStarted?.()
+    try {
+      this.#handler.onResponseStarted?.()
+    } catch (thrown) {
+      this.#thrown(thrown)
+    }
   }
 
-  /** In a turn of its own, as an attempt may fail before `attempt` has returned. */
-  #retry(error: Error): void {
-    if (!this.#ended && this.#endpoint !== undefined) this.#owner.retry(this, this.#endpoint, error)
+  /** What the caller's handler throws is its own error, and ends its own call: no endpoint has failed by it. */
+  #thrown(thrown: unknown): false {
+    this.#giveUp(asReason(thrown), 'ignored')
+    return false
+  }
+
+  /** The last that the handler hears. */
+  #tell(error: Error): void {
+    try {
+      this.#handler.onError(error)
+    } catch (thrown) {
+      // There is no callback left to tell of it: an uncaught exception, as with undici. In a turn of its own, since
+      // the deadlines or calls of others may be next in this one.
+      queueMicrotask(() => {
+        throw thrown
+      })
+    }
   }
 
   /** Whoever has answered is where the session is from now on. */
@@ -229,18 +282,20 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     this.#deadlines.remove(this)
   }
 
-  /** The caller goes away. */
-  #abort(reason: Error): void {
-    this.#exchange?.abandon(reason, 'ignored')
+  /**
+   * Ends the call while an attempt may be on its way. The handler comes first, as in undici: what undici aborts, it
+   * destroys the body of, and the handler is the one to say by which error.
+   */
+  #giveUp(reason: Error, outcome: Outcome): void {
+    const exchange = this.#exchange
     this.fail(reason)
+    exchange?.abandon(reason, outcome)
   }
 
   /** From the deadlines: its time is over. */
   expire(): void {
-    const error = this.#late?.() ?? this.#tooLate()
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned.
-    this.#exchange?.abandon(error, 'failure')
-    this.fail(error)
+    this.#giveUp(this.#late?.() ?? this.#tooLate(), 'failure')
   }
 
   #tooLate(): Error {
@@ -261,4 +316,9 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     this.#owner.ended()
     return true
   }
+}
+
+/** What a handler threw, as undici hands it on. */
+function asReason(thrown: unknown): Error {
+  return (thrown as Error | undefined) ?? new errors.RequestAbortedError()
 }

@@ -1,11 +1,12 @@
-import { Dispatcher } from 'undici'
+import { Dispatcher, errors } from 'undici'
 import { Call, type CallOptions } from './call.js'
 import type { Clock } from './clock.js'
 import type { Cluster } from './cluster/cluster.js'
 import type { ServerPolicy } from './discovery/server-policy.js'
 import { FairleadError } from './errors.js'
 import { clientClosed, type Execution } from './execute.js'
-import { toHandler } from './handler.js'
+import { toHandler, type Handler } from './handler.js'
+import { admit } from './request/request-rules.js'
 import { Deadlines } from './resilience/deadline.js'
 
 export interface ClientDispatcherOptions {
@@ -23,8 +24,8 @@ export class ClientDispatcher extends Dispatcher {
   #deadlines: Deadlines
   /** How a caller may spell the service as an origin. */
   readonly #origins: ReadonlySet<string>
-  #closed = false
   #closing: Promise<void> | undefined
+  #destroying: Promise<void> | undefined
 
   constructor(options: ClientDispatcherOptions) {
     super()
@@ -32,44 +33,79 @@ export class ClientDispatcher extends Dispatcher {
     this.#deadlines = new Deadlines(options.timeoutMs(undefined), options.clock)
     const host = options.service.toLowerCase()
     this.#origins = new Set([`http://${host}`, `http://${host}.service.consul`])
+    // `compose` makes a Proxy of this and calls its methods on that, which has no private members.
+    for (const name of ['dispatch', 'close', 'destroy'] as const) {
+      Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true })
+    }
+  }
+
+  /** Has `close` or `destroy` been called? */
+  get closed(): boolean {
+    return this.#closing !== undefined || this.destroyed
+  }
+
+  /** Has `destroy` been called, or has `close` come to its end? */
+  get destroyed(): boolean {
+    return this.#destroying !== undefined
   }
 
   /**
-   * Sends a request to an endpoint of the service. Never throws: what is wrong reaches the handler.
-   * An `origin`, as `fetch` gives it, must be the service's own, `http://<service>`.
+   * Sends a request to an endpoint of the service. An `origin`, as `fetch` gives it, must be the service's own,
+   * `http://<service>`. What is wrong with the request reaches the handler, and nothing was counted or sent.
+   *
+   * @throws InvalidArgumentError when there is no handler that could hear of it, as undici.
    */
   override dispatch(options: CallOptions, handler: Dispatcher.DispatchHandler): boolean {
-    const { service, execution, clock } = this.#options
+    if (!isObject(handler)) throw new errors.InvalidArgumentError('handler must be an object')
     const own = toHandler(handler)
-    const refusal = this.#closed ? clientClosed(service) : this.#refusal(options)
-    if (refusal !== undefined) {
-      own.onError(refusal)
+    try {
+      this.#send(options, own, handler)
+      return true
+    } catch (error) {
+      if (typeof own.onError !== 'function') throw error
+      own.onError(error as Error)
       return false
     }
+  }
+
+  /**
+   * Takes no more requests, lets those in flight finish for however long it takes, then closes all connections.
+   * `close` of the client has a limit to it.
+   */
+  override close(): Promise<void>
+  override close(callback: () => void): void
+  override close(callback?: () => void): Promise<void> | undefined {
+    checkCallback(callback)
+    const refused = this.#destroying !== undefined && this.#closing === undefined
+    if (refused) return announce(Promise.reject(clientClosed(this.#options.service)), callback)
+    this.#closing ??= this.#close()
+    return announce(this.#closing, callback)
+  }
+
+  /** Aborts what is in flight and what waits, each with `error`. Default: `CLIENT_CLOSED`. */
+  override destroy(error?: Error | null): Promise<void>
+  override destroy(callback: () => void): void
+  override destroy(error: Error | null, callback: () => void): void
+  override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> | undefined {
+    const callback = typeof first === 'function' ? first : second
+    checkCallback(callback)
+    const error = typeof first === 'function' ? undefined : first
+    this.#destroying ??= this.#destroy(error ?? clientClosed(this.#options.service))
+    return announce(this.#destroying, callback)
+  }
+
+  #send(given: CallOptions, handler: Handler, callers: object): void {
+    if (!isObject(given)) throw new errors.InvalidArgumentError('opts must be an object.')
+    const { service, execution, clock } = this.#options
+    if (this.closed) throw clientClosed(service)
+    const options = admit(given, callers)
+    this.#checkOwn(options)
     const usual = this.#usualDeadlines()
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
     const limited = options.timeoutMs === undefined && usual ? options : { headersTimeout: 0, ...options }
     const deadlines =
       options.timeoutMs === undefined ? this.#deadlines : new Deadlines(options.timeoutMs, clock)
-    execution.execute(new Call(service, limited, deadlines, own, clock, execution))
-    return true
-  }
-
-  /** Takes no more requests, lets those in flight finish, then closes all connections. */
-  override close(): Promise<void>
-  override close(callback: () => void): void
-  override close(callback?: () => void): Promise<void> | undefined {
-    this.#closing ??= this.#close()
-    return announce(this.#closing, callback)
-  }
-
-  /** Breaks off what is in flight. */
-  override destroy(error?: Error | null): Promise<void>
-  override destroy(callback: () => void): void
-  override destroy(error: Error | null, callback: () => void): void
-  override destroy(first?: Error | null | (() => void), second?: () => void): Promise<void> | undefined {
-    const error = typeof first === 'function' ? undefined : first
-    return announce(this.#destroy(error ?? undefined), typeof first === 'function' ? first : second)
+    execution.execute(new Call(service, limited, deadlines, handler, clock, execution))
   }
 
   /** Keeps the deadlines to what the registry asks for. Returns whether it asks for nothing else than usual. */
@@ -81,26 +117,27 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   async #close(): Promise<void> {
-    this.#closed = true
     await this.#options.execution.idle()
     await this.#options.cluster.close()
+    this.#destroying ??= Promise.resolve()
   }
 
-  async #destroy(error = clientClosed(this.#options.service) as Error): Promise<void> {
-    this.#closed = true
+  async #destroy(error: Error): Promise<void> {
+    this.#options.execution.destroy(error)
     await this.#options.cluster.destroy(error)
   }
 
-  #refusal({ origin, timeoutMs = 1 }: CallOptions): FairleadError | undefined {
+  /** What undici knows nothing of. */
+  #checkOwn({ origin, timeoutMs = 1 }: CallOptions): void {
     if (!(timeoutMs > 0)) {
-      return new FairleadError('INVALID_OPTION', `timeoutMs is ${timeoutMs}: it must be milliseconds above 0`)
+      throw new FairleadError('INVALID_OPTION', `timeoutMs is ${timeoutMs}: it must be milliseconds above 0`)
     }
-    if (origin === undefined) return undefined
+    if (origin === undefined) return
     const text = typeof origin === 'string' ? origin : origin.origin
-    if (this.#origins.has(text)) return undefined
+    if (this.#origins.has(text)) return
     const { service } = this.#options
     // A redirect to another host ends here as well: it must not be sent to this service by mistake.
-    return new FairleadError(
+    throw new FairleadError(
       'INVALID_OPTION',
       `origin is ${JSON.stringify(text)}: a client of ${service} serves http://${service.toLowerCase()} only`,
       { service },
@@ -108,9 +145,22 @@ export class ClientDispatcher extends Dispatcher {
   }
 }
 
+type Callback = (error: Error | null, value: null) => void
+
 /** undici's two ways to hear of an end: a promise, or a callback. */
-function announce(end: Promise<void>, callback: (() => void) | undefined): Promise<void> | undefined {
+function announce(end: Promise<void>, callback: Callback | undefined): Promise<void> | undefined {
   if (callback === undefined) return end
-  void end.then(callback)
+  const call = (error: Error | null): void => queueMicrotask(() => callback(error, null))
+  end.then(() => call(null), call)
   return undefined
+}
+
+function checkCallback(callback: unknown): void {
+  if (callback !== undefined && typeof callback !== 'function') {
+    throw new errors.InvalidArgumentError('invalid callback')
+  }
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }

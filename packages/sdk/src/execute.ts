@@ -26,6 +26,7 @@ export interface ExecutePolicy {
 export class Execution implements CallOwner {
   readonly #cluster: Cluster
   readonly #policy: ExecutePolicy
+  #destroyed: Error | undefined
   #active = 0
   #idle: (() => void) | undefined
 
@@ -46,21 +47,40 @@ export class Execution implements CallOwner {
   execute(call: Call): void {
     this.#active++
     call.begin()
+    // Aborted beforehand, or by a handler that threw.
+    if (call.ended) return
     this.#policy.budget.deposit(call.attemptedAt)
     if (this.#cluster.resolved) this.#attempt(call)
     else void this.#attemptWhenResolved(call)
   }
 
-  /** An attempt has failed before the head of a response: another one elsewhere, or the end of the call. */
+  /**
+   * An attempt has failed before the head of a response: another one elsewhere, or the end of the call. The end comes
+   * at once, since the caller's handler must be heard before undici destroys the body, and knows no error for it.
+   */
   retry(call: Call, endpoint: Endpoint, failure: Error): void {
+    if (this.#destroyed !== undefined) {
+      call.fail(this.#destroyed)
+      return
+    }
     if (isOfTheCaller(failure, call.options.body)) {
       call.fail(failure)
       return
     }
+    if (this.#policy.attempts === 1) {
+      call.fail(located(failure, call.service, endpoint))
+      return
+    }
     call.failed(endpoint, failure)
     const final = whyFinal(call, this.#policy)
-    if (final === undefined) this.#attempt(call)
-    else call.fail(exhausted(call, endpoint, failure, final))
+    if (final !== undefined) call.fail(exhausted(call, endpoint, failure, final))
+    // In a turn of its own, as an attempt may fail before `attempt` has returned.
+    else queueMicrotask(() => this.#attempt(call))
+  }
+
+  /** No call goes on: what is in flight ends as its connection does, and each gets `error`. */
+  destroy(error: Error): void {
+    this.#destroyed ??= error
   }
 
   ended(): void {
@@ -75,6 +95,10 @@ export class Execution implements CallOwner {
 
   #attempt(call: Call): void {
     if (call.ended) return
+    if (this.#destroyed !== undefined) {
+      call.fail(this.#destroyed)
+      return
+    }
     try {
       const endpoint = this.#cluster.pick(call)
       if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
@@ -97,13 +121,23 @@ export class Execution implements CallOwner {
 function whyFinal(call: Call, { attempts, budget }: ExecutePolicy): string | undefined {
   const refusal = whyNotRetry(call.lastAttempt)
   if (refusal !== undefined) return refusal
-  if (call.errors.length >= attempts)
-    return attempts === 1 ? 'retries are off' : `${attempts} attempts are the most`
+  if (call.errors.length >= attempts) return `${attempts} attempts are the most`
   // What nobody has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
   // would use the budget up before its circuit opens (gRPC A6, transparent retries).
   if (!call.lastAttempt.written) return undefined
   // Last of all, so that only a retry that is made is paid for.
   return budget.withdraw(call.attemptedAt) ? undefined : 'the retry budget is spent'
+}
+
+/**
+ * Where retries are off, whoever retries instead (undici's RetryAgent, p-retry, a service mesh's client) goes by the
+ * error's own code: it is handed on as it is, with where it happened.
+ */
+function located(failure: Error, service: string, endpoint: Endpoint): Error {
+  if (!(failure instanceof FairleadError) && Object.isExtensible(failure)) {
+    Object.assign(failure, { service, endpoint: endpoint.address })
+  }
+  return failure
 }
 
 function exhausted(call: Call, endpoint: Endpoint, failure: Error, final: string): FairleadError {

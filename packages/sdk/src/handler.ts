@@ -1,5 +1,5 @@
 import type { Duplex } from 'node:stream'
-import { util, type Dispatcher } from 'undici'
+import { errors, util, type Dispatcher } from 'undici'
 
 /**
  * The callbacks of one dispatch, in the shape that undici 7's clients call themselves: headers as they came off
@@ -15,17 +15,15 @@ export interface Handler {
   onComplete(trailers: Buffer[]): void
   onUpgrade?(statusCode: number, headers: Buffer[], socket: Duplex): void
   onError(error: Error): void
-  onBodySent?(chunkSize: number, totalBytesSent: number): void
+  onBodySent?(chunk: Uint8Array | string): void
   onRequestSent?(): void
 }
 
 export type Abort = (reason?: Error) => void
 
-/** A caller's handler of either generation, as a {@link Handler}. */
+/** A caller's handler of either generation, as a {@link Handler}: told apart as undici does it. */
 export function toHandler(handler: Dispatcher.DispatchHandler): Handler {
-  return handler.onRequestStart === undefined
-    ? (handler as unknown as Handler)
-    : new ControllerHandler(handler)
+  return handler.onRequestStart ? new ControllerHandler(handler) : (handler as unknown as Handler)
 }
 
 /**
@@ -45,9 +43,14 @@ class ControllerHandler implements Handler {
     this.#handler = handler
   }
 
-  onConnect(abort: Abort, context: object = {}): void {
+  onConnect(abort: Abort, context?: object): void {
     this.#controller = new Controller(abort)
     this.#handler.onRequestStart?.(this.#controller, context)
+  }
+
+  onResponseStarted(): void {
+    // Not in undici's types of this shape, but fetch takes its timing from it.
+    ;(this.#handler as Pick<Handler, 'onResponseStarted'>).onResponseStarted?.()
   }
 
   onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
@@ -77,7 +80,10 @@ class ControllerHandler implements Handler {
   }
 
   onError(error: Error): void {
-    this.#handler.onResponseError?.(this.#started(), error)
+    // As undici: an error that nobody hears of is an exception.
+    if (this.#handler.onResponseError === undefined)
+      throw new errors.InvalidArgumentError('invalid onError method')
+    this.#handler.onResponseError(this.#started(), error)
   }
 
   /** An error can come before the start, such as for a path that is none: then this is the start. */

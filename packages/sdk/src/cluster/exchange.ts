@@ -135,16 +135,16 @@ export class Exchange implements Occupant {
     this.#next.onError(error)
   }
 
-  onBodySent(chunkSize: number, totalBytesSent: number): void {
-    this.#next.onBodySent?.(chunkSize, totalBytesSent)
+  onBodySent(chunk: Uint8Array | string): void {
+    if (this.#abandoned === undefined) this.#next.onBodySent?.(chunk)
   }
 
   onRequestSent(): void {
-    this.#next.onRequestSent?.()
+    if (this.#abandoned === undefined) this.#next.onRequestSent?.()
   }
 
   onResponseStarted(): void {
-    this.#next.onResponseStarted?.()
+    if (this.#abandoned === undefined) this.#next.onResponseStarted?.()
   }
 
   #judge(outcome: Outcome): void {

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { errors } from 'undici'
+import { isReplayable } from '../request/bodies.js'
 
 /** What the question "may this be sent again?" depends on. */
 export interface FailedAttempt {
@@ -31,18 +32,5 @@ export function isOfTheCaller(error: Error, body: unknown): boolean {
     error instanceof errors.NotSupportedError ||
     error instanceof errors.RequestContentLengthMismatchError ||
     (typeof body === 'object' && body !== null && (body as Readable).errored === error)
-  )
-}
-
-/** Can this body be sent twice? A stream cannot. */
-export function isReplayable(body: unknown): boolean {
-  return (
-    body === undefined ||
-    body === null ||
-    typeof body === 'string' ||
-    ArrayBuffer.isView(body) ||
-    body instanceof ArrayBuffer ||
-    body instanceof Blob ||
-    body instanceof FormData
   )
 }

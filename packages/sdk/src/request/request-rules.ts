@@ -1,0 +1,221 @@
+import { Buffer } from 'node:buffer'
+import { errors, type Dispatcher } from 'undici'
+import { convertBody, isSendable } from './bodies.js'
+
+/**
+ * A request as it can be sent, and sent again: what can be read once only is stored, and what undici would take and
+ * then fail to send becomes what it can send. The usual request is returned as it is.
+ *
+ * Throws what undici throws for a request that it would send to no one, and for a handler that it would not call:
+ * the same error, but at once. undici looks when it is handed the request, and by then an endpoint has been picked,
+ * a circuit asked, a connection taken, or discovery waited for. As `lib/core/request.js` and `assertRequestHandler`
+ * of undici 7, in their order; `contract/refusals.test.ts` compares the two.
+ *
+ * @throws InvalidArgumentError, NotSupportedError, and whatever an iterator of headers throws.
+ */
+export function admit<T extends Dispatcher.DispatchOptions>(options: T, handler: object): T {
+  const { path, method, body, query, headers, upgrade } = options
+  checkTarget(path, method)
+  checkSettings(options)
+  if (body !== undefined && body !== null && !isSendable(body)) {
+    refuse('body must be a string, a Buffer, a Readable stream, an iterable, or an async iterable')
+  }
+  if (query && (path.includes('?') || path.includes('#'))) {
+    // undici's own choice of class.
+    throw new Error('Query params cannot be passed when url already contains "?" or "#".')
+  }
+  let list: string[] | undefined
+  if (isPairs(headers)) list = layOut(headers)
+  else checkHeaders(headers)
+  checkHandler(handler, method, upgrade)
+  const lasting = list === undefined ? options : { ...options, headers: list }
+  return typeof body === 'object' && body !== null && !Buffer.isBuffer(body)
+    ? convertBody(lasting, body)
+    : lasting
+}
+
+const NOT_IN_A_PATH = /[^\u0021-\u00ff]/
+/** RFC 9110, 5.6.2. */
+const TOKEN = /^[\^_`a-zA-Z\-0-9!#$%&'*+.|~]+$/
+/** RFC 9110, 5.5. */
+const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/
+
+function checkTarget(path: unknown, method: unknown): void {
+  if (typeof path !== 'string') refuse('path must be a string')
+  if (
+    path.charCodeAt(0) !== 47 &&
+    !(path.startsWith('http://') || path.startsWith('https://')) &&
+    method !== 'CONNECT'
+  ) {
+    refuse('path must be an absolute URL or start with a slash')
+  }
+  if (NOT_IN_A_PATH.test(path)) refuse('invalid request path')
+  if (typeof method !== 'string') refuse('method must be a string')
+  if (!TOKEN.test(method)) refuse('invalid request method')
+}
+
+function checkSettings(options: object): void {
+  const {
+    upgrade,
+    headersTimeout,
+    bodyTimeout,
+    reset,
+    expectContinue,
+    throwOnError,
+    maxRedirections,
+    typeOfService,
+  } = options as Readonly<Record<string, unknown>>
+  if (upgrade && typeof upgrade !== 'string') refuse('upgrade must be a string')
+  if (typeof upgrade === 'string' && NOT_IN_A_VALUE.test(upgrade)) refuse('invalid upgrade header')
+  if (isGiven(headersTimeout) && !isDuration(headersTimeout)) refuse('invalid headersTimeout')
+  if (isGiven(bodyTimeout) && !isDuration(bodyTimeout)) refuse('invalid bodyTimeout')
+  if (isGiven(reset) && typeof reset !== 'boolean') refuse('invalid reset')
+  if (isGiven(expectContinue) && typeof expectContinue !== 'boolean') refuse('invalid expectContinue')
+  if (isGiven(throwOnError)) refuse('invalid throwOnError')
+  if (isGiven(maxRedirections) && maxRedirections !== 0) {
+    refuse('maxRedirections is not supported, use the redirect interceptor')
+  }
+  if (isGiven(typeOfService) && !isByte(typeOfService)) {
+    refuse('typeOfService must be an integer between 0 and 255')
+  }
+}
+
+function checkHeaders(headers: unknown): void {
+  if (headers === undefined || headers === null) return
+  if (typeof headers !== 'object') refuse('headers must be an object or an array')
+  const single: Singles = { host: false, length: false }
+  if (Array.isArray(headers)) {
+    const list = headers as readonly unknown[]
+    if (list.length % 2 !== 0) refuse('headers array must be even')
+    for (let index = 0; index < list.length; index += 2) checkHeader(list[index], list[index + 1], single)
+    return
+  }
+  const record = headers as Readonly<Record<string, unknown>>
+  for (const key of Object.keys(record)) checkHeader(key, record[key], single)
+}
+
+/** Pairs from a `Headers`, a `Map`, a generator; not an array, which undici reads as names and values in turn. */
+function isPairs(headers: unknown): headers is Iterable<unknown> {
+  if (typeof headers !== 'object' || headers === null || Array.isArray(headers)) return false
+  if (!(Symbol.iterator in headers)) return false
+  // As undici does: an iterator that someone has put on every object is not one of headers.
+  const isOwn = Object.hasOwn(headers, Symbol.iterator)
+  return (
+    isOwn ||
+    (Object.getPrototypeOf(headers) !== Object.prototype && typeof headers[Symbol.iterator] === 'function')
+  )
+}
+
+/** Pairs one after the other, checked: of an array, undici expects that. */
+function layOut(pairs: Iterable<unknown>): string[] {
+  const list: unknown[] = []
+  const single: Singles = { host: false, length: false }
+  for (const pair of pairs) {
+    if (!Array.isArray(pair) || pair.length !== 2) refuse('headers must be in key-value pair format')
+    checkHeader(pair[0], pair[1], single)
+    list.push(pair[0], pair[1])
+  }
+  return list as string[]
+}
+
+/** What may be there once only, and whether it was. */
+interface Singles {
+  host: boolean
+  length: boolean
+}
+
+function checkHeader(key: unknown, value: unknown, single: Singles): void {
+  if (value === undefined) return
+  if (value !== null && typeof value === 'object' && !Array.isArray(value))
+    refuse(`invalid ${String(key)} header`)
+  const name = key as string
+  // A longer name is none of those that undici keeps to itself.
+  const rule = name.length <= LONGEST_KEPT ? (KEPT[name] ?? KEPT[name.toLowerCase()]) : undefined
+  if (rule === undefined && !TOKEN.test(name)) refuse('invalid header key')
+  if (Array.isArray(value)) checkList(key, value)
+  else if (value !== null && NOT_IN_A_VALUE.test(textOf(value))) refuse(`invalid ${String(key)} header`)
+  rule?.(value, single)
+}
+
+function checkList(key: unknown, list: readonly unknown[]): void {
+  for (const each of list) {
+    if (each === null) continue
+    if (typeof each === 'object' || NOT_IN_A_VALUE.test(textOf(each))) refuse(`invalid ${String(key)} header`)
+  }
+}
+
+type Rule = (value: unknown, single: Singles) => void
+
+const forbidden =
+  (name: string): Rule =>
+  () =>
+    refuse(`invalid ${name} header`)
+
+const LONGEST_KEPT = 'transfer-encoding'.length
+
+/** Headers that say how a message is framed or who it is for. Without a prototype: a header may be called anything. */
+const KEPT: Readonly<Record<string, Rule>> = Object.freeze({
+  __proto__: null as unknown as Rule,
+  host: (value, single) => {
+    if (single.host) refuse('duplicate host header')
+    if (value !== null && typeof value === 'object') refuse('invalid host header')
+    single.host = true
+  },
+  'content-length': (value, single) => {
+    if (single.length) refuse('duplicate content-length header')
+    if (typeof value === 'object' || !/^[0-9]+$/.test(textOf(value))) refuse('invalid content-length header')
+    single.length = true
+  },
+  'transfer-encoding': forbidden('transfer-encoding'),
+  'keep-alive': forbidden('keep-alive'),
+  upgrade: forbidden('upgrade'),
+  connection: (value) => {
+    if (value !== null && typeof value === 'object') refuse('invalid connection header')
+    for (const token of (value === null ? '' : textOf(value)).split(',')) {
+      if (!TOKEN.test(token.trim())) refuse('invalid connection header')
+    }
+  },
+  expect: () => {
+    throw new errors.NotSupportedError('expect header not supported')
+  },
+})
+
+function checkHandler(handler: object, method: string, upgrade: unknown): void {
+  const given = handler as Readonly<Record<string, unknown>>
+  if (given['onRequestStart']) return
+  checkMethod(given, 'onConnect')
+  checkMethod(given, 'onError')
+  if (given['onBodySent'] !== undefined) checkMethod(given, 'onBodySent')
+  if (upgrade || method === 'CONNECT') {
+    checkMethod(given, 'onUpgrade')
+    return
+  }
+  checkMethod(given, 'onHeaders')
+  checkMethod(given, 'onData')
+  checkMethod(given, 'onComplete')
+}
+
+function checkMethod(handler: Readonly<Record<string, unknown>>, name: string): void {
+  if (typeof handler[name] !== 'function') refuse(`invalid ${name} method`)
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null
+}
+
+function isDuration(value: unknown): boolean {
+  return Number.isFinite(value) && (value as number) >= 0
+}
+
+function isByte(value: unknown): boolean {
+  return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255
+}
+
+/** As undici makes it: a symbol throws. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : `${value as number}`
+}
+
+function refuse(message: string): never {
+  throw new errors.InvalidArgumentError(message)
+}
