@@ -1,7 +1,8 @@
 import { Xxh64 } from '../hashing/xxh64.js'
+import { addressIn } from '../discovery/place.js'
 import type { Candidate } from './picker.js'
 
-/** An endpoint, and where its key falls on the circle. */
+/** An endpoint, and where its address falls on the circle. */
 interface Placed<E> {
   readonly endpoint: E
   readonly key: string
@@ -45,7 +46,8 @@ export function subsetOf<E extends Candidate>(
 function inOrderOfHash<E extends Candidate>(endpoints: readonly E[]): readonly Placed<E>[] {
   const hash = new Xxh64()
   const placed = endpoints.map((endpoint): Placed<E> => {
-    const { key } = endpoint.instance
+    // By its address: under which ids that is registered must not move it.
+    const key = addressIn(endpoint.instance.key)
     hash.hash(key)
     // As an unsigned number it would be in the lower half where its sign says so.
     return { endpoint, key, high: hash.high, low: hash.low }

@@ -1,6 +1,7 @@
 import type { PickReport } from '../balance/pick-report.js'
 import type { Balancer, PickContext } from '../balance/picker.js'
 import { inBackground, isAborted, nextTurn, type Clock } from '../clock.js'
+import { placeOf } from '../discovery/place.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
 import type { Logger } from '../logger.js'
@@ -14,6 +15,7 @@ import { Following } from './following.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
 import { countLeftOut, sameCounts } from './left-out.js'
 import { LivePicker } from './live-picker.js'
+import { OnePerAddress } from './one-per-address.js'
 import { ProcessHold } from './process-hold.js'
 import type { Held, RemovalGovernor } from './removal-governor.js'
 import { Reserve } from './reserve.js'
@@ -70,6 +72,7 @@ export class Cluster {
   /** Discovery is background work, and keeps no process alive; whoever waits for it does. */
   readonly #hold: ProcessHold
   readonly #endpoints: EndpointSet
+  readonly #onePerAddress = new OnePerAddress()
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
   /** How many instances of each level the picker knows to be registered and left out. */
@@ -251,11 +254,15 @@ export class Cluster {
     if (!this.closed) allOf(this.#rebuild(false))
   }
 
-  *#adopt(snapshot: Snapshot): Generator<void, void> {
+  *#adopt(listed: Snapshot): Generator<void, void> {
     const before = this.#freshness
     // It comes where discovery fails at once after a pause, and is no newer than what we have had from it since.
-    if (snapshot.savedAt !== undefined && (before.kind === 'fresh' || before.kind === 'stale')) return
+    if (listed.savedAt !== undefined && (before.kind === 'fresh' || before.kind === 'stale')) return
     // The set was made in this turn.
+    yield
+    // Here, so that it holds for every resolver, and nothing behind it has to know that an address may be listed twice.
+    const instances = this.#onePerAddress.of(listed.instances)
+    const snapshot = instances === listed.instances ? listed : { ...listed, instances }
     yield
     this.#pickerDue ||= this.#snapshot.policy !== snapshot.policy
     this.#snapshot = snapshot
@@ -272,18 +279,18 @@ export class Cluster {
    * @param isNews There is something to announce in any case.
    */
   *#rebuild(isNews: boolean): Generator<void, void> {
-    const held = new Map(this.held.map(({ instance }) => [instance.key, instance]))
+    const held = new Map(this.held.map(({ instance }) => [placeOf(instance), instance]))
     const plan = this.#endpoints.plan(this.#snapshot.instances, held)
     this.#pickerDue ||= plan.changed
     yield
     const next = this.#endpoints.prepare(plan, held, this.#reserve)
+    const leftOut = countLeftOut(this.excluded, (place) => next.endpoints.get(place)?.reserved === false)
     yield
     if (this.#options.sessions !== undefined) {
       yield* this.#options.sessions.prepare(next.endpoints.values())
       yield
     }
     this.#endpoints.adopt(next)
-    const leftOut = countLeftOut(this.excluded)
     this.#pickerDue ||= next.reserveChanged || !sameCounts(leftOut, this.#leftOut)
     this.#leftOut = leftOut
     if (this.#pickerDue || !this.#picker.made) this.#swap()

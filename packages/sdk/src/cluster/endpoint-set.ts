@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { placeOf } from '../discovery/place.js'
 import type { Instance } from '../discovery/resolver.js'
 import type { Endpoint, ReserveWitness } from './endpoint.js'
 import { reconcile, type Plan } from './reconcile.js'
@@ -70,14 +71,15 @@ export class EndpointSet {
     const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
     const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
     let reserveChanged = false
-    for (const [place, instance] of plan.instances.entries()) {
-      const endpoint = plan.kept[place] ?? createEndpoint(instance, seedMs, newSince)
+    for (const [index, instance] of plan.instances.entries()) {
+      const place = placeOf(instance)
+      const endpoint = plan.kept[index] ?? createEndpoint(instance, seedMs, newSince)
       endpoint.instance = instance
-      const itsWitness = held.has(instance.key) ? witness : undefined
+      const itsWitness = held.size > 0 && held.has(place) ? witness : undefined
       if (endpoint.reserved && itsWitness === undefined) endpoint.usableSince = now
       reserveChanged ||= endpoint.witness !== itsWitness
       endpoint.witness = itsWitness
-      if (!plan.inPlace) endpoints.set(instance.key, endpoint)
+      if (!plan.inPlace) endpoints.set(place, endpoint)
     }
     return { endpoints, added: plan.added, removed: plan.removed, reserveChanged }
   }

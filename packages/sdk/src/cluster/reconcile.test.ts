@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Instance } from '../discovery/resolver.js'
+import { placeOf } from '../discovery/place.js'
 import { instanceAt } from '../testing/index.js'
 import { reconcile } from './reconcile.js'
 
@@ -21,7 +22,7 @@ function apply(current: ReadonlyMap<string, Live>, set: readonly Instance[]): Ma
   for (const [place, instance] of plan.instances.entries()) {
     const live = plan.kept[place] ?? { instance }
     live.instance = instance
-    next.set(instance.key, live)
+    next.set(placeOf(instance), live)
   }
   return next
 }
@@ -31,7 +32,7 @@ test('the endpoints are those of the snapshot, and what stays is the same object
     fc.property(instances, instances, (before, after) => {
       const first = apply(new Map(), before)
       const second = apply(first, after)
-      expect([...second.keys()].sort()).toEqual([...new Set(after.map(({ key }) => key))].sort())
+      expect([...second.keys()].sort()).toEqual([...new Set(after.map(placeOf))].sort())
       for (const [key, endpoint] of second) if (first.has(key)) expect(endpoint).toBe(first.get(key))
     }),
   )
@@ -52,7 +53,7 @@ test('the same snapshot again changes nothing', () => {
 
 test('whatever a balancer may go by is a change', () => {
   const instance = instanceAt('http://10.0.0.1:1', { tags: ['a'], meta: { version: '1' } })
-  const current = new Map([[instance.key, { instance }]])
+  const current = new Map([[placeOf(instance), { instance }]])
   const changes: Partial<Instance>[] = [
     { weight: 5 },
     { priority: 1 },
@@ -78,7 +79,7 @@ test('whatever a balancer may go by is a change', () => {
 
 test('the same key at another origin is another endpoint', () => {
   const instance = instanceAt('http://10.0.0.1:1')
-  const current = new Map([[instance.key, { instance }]])
+  const current = new Map([[placeOf(instance), { instance }]])
   const moved = { ...instance, origin: 'https://10.0.0.1:1' }
   expect(reconcile(current, [moved])).toMatchObject({ added: [moved], removed: [{ instance }] })
 })
@@ -86,7 +87,7 @@ test('the same key at another origin is another endpoint', () => {
 test('a name that leads elsewhere is another endpoint; the order of its addresses is not', () => {
   const placed = (...addresses: string[]): Instance => instanceAt('http://orders.test:1', { addresses })
   const instance = placed('10.0.0.1', 'fd00::1')
-  const current = new Map([[instance.key, { instance }]])
+  const current = new Map([[placeOf(instance), { instance }]])
   for (const moved of [
     placed('10.0.0.1'),
     placed('10.0.0.1', 'fd00::2'),

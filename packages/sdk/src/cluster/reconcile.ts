@@ -1,9 +1,10 @@
+import { placeOf } from '../discovery/place.js'
 import type { Instance } from '../discovery/resolver.js'
-import { sameKeys } from './same-keys.js'
+import { samePlaces } from './same-places.js'
 
 /** What has to happen for the endpoints to be those of a snapshot. */
 export interface Plan<E> {
-  /** What there has to be, each key once, in the snapshot's order. */
+  /** What there has to be, each place once, in the snapshot's order. */
   readonly instances: readonly Instance[]
   /** For each of these the endpoint that stays; undefined: it is new. */
   readonly kept: readonly (E | undefined)[]
@@ -17,20 +18,21 @@ export interface Plan<E> {
 
 /**
  * Compares the live endpoints with a snapshot. Pure.
- * Same key, origin and addresses: same endpoint, so its connections, its load and its circuit survive. Where its name
- * leads elsewhere it is another machine, and connections to the old one must end.
- * Of two instances with one key the first counts.
+ * Same place, and a registration in common: same endpoint, so its connections, its load and its circuit survive. Where
+ * its name leads elsewhere it is another machine, and where nothing of its registrations is left another process:
+ * connections to the old one must end, and its circuit says nothing of the new one.
+ * Of two instances of one place the first counts.
  */
 export function reconcile<E extends { readonly instance: Instance }>(
   current: ReadonlyMap<string, E>,
   instances: readonly Instance[],
 ): Plan<E> {
-  return sameKeys(current, instances)
+  return samePlaces(current, instances)
     ? reconcileInOrder([...current.values()], instances)
-    : reconcileByKey(current, instances)
+    : reconcileByPlace(current, instances)
 }
 
-/** With the same keys as before in the same order there is none twice, and nothing to look up. */
+/** With the same places as before in the same order there is none twice, and nothing to look up. */
 function reconcileInOrder<E extends { readonly instance: Instance }>(
   current: readonly E[],
   instances: readonly Instance[],
@@ -43,7 +45,7 @@ function reconcileInOrder<E extends { readonly instance: Instance }>(
     const endpoint = current[place]
     const instance = instances[place]
     if (endpoint === undefined || instance === undefined || endpoint.instance === instance) continue
-    if (samePlace(endpoint.instance, instance)) {
+    if (staysOn(endpoint.instance, instance)) {
       moved ||= shareDiffers(endpoint.instance, instance)
     } else {
       added.push(instance)
@@ -57,7 +59,7 @@ function reconcileInOrder<E extends { readonly instance: Instance }>(
   return { instances, kept, added, removed, changed: moved || added.length > 0, inPlace: added.length === 0 }
 }
 
-function reconcileByKey<E extends { readonly instance: Instance }>(
+function reconcileByPlace<E extends { readonly instance: Instance }>(
   current: ReadonlyMap<string, E>,
   instances: readonly Instance[],
 ): Plan<E> {
@@ -68,10 +70,11 @@ function reconcileByKey<E extends { readonly instance: Instance }>(
   const staying = new Set<E>()
   let moved = false
   for (const instance of instances) {
-    if (seen.has(instance.key)) continue
-    seen.add(instance.key)
-    const known = current.get(instance.key)
-    const stays = known !== undefined && samePlace(known.instance, instance)
+    const place = placeOf(instance)
+    if (seen.has(place)) continue
+    seen.add(place)
+    const known = current.get(place)
+    const stays = known !== undefined && staysOn(known.instance, instance)
     unique.push(instance)
     kept.push(stays ? known : undefined)
     if (stays) {
@@ -84,7 +87,7 @@ function reconcileByKey<E extends { readonly instance: Instance }>(
   const removed: E[] = []
   if (staying.size < current.size)
     for (const endpoint of current.values()) if (!staying.has(endpoint)) removed.push(endpoint)
-  const changed = moved || added.length > 0 || removed.length > 0 || !sameKeys(current, unique)
+  const changed = moved || added.length > 0 || removed.length > 0 || !samePlaces(current, unique)
   return { instances: unique, kept, added, removed, changed, inPlace: false }
 }
 
@@ -108,12 +111,17 @@ function sameMeta(a: Instance['meta'], b: Instance['meta']): boolean {
   return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
 }
 
-/** The order of addresses is a preference, and no reason to give connections up. */
-function samePlace(a: Instance, b: Instance): boolean {
-  if (a === b) return true
-  if (a.origin !== b.origin) return false
-  const [before, after] = [a.addresses, b.addresses]
-  if (before === after) return true
-  if (before === undefined || after === undefined) return false
-  return before.length === after.length && before.every((address) => after.includes(address))
+/** Of one place: is it the same process, by the same name? */
+function staysOn(a: Instance, b: Instance): boolean {
+  return a === b || (a.origin === b.origin && haveRegistrationInCommon(a, b))
+}
+
+function haveRegistrationInCommon(a: Instance, b: Instance): boolean {
+  if (a.key === b.key) return true
+  const after = registrationsOf(b)
+  return registrationsOf(a).some((key) => after.includes(key))
+}
+
+function registrationsOf({ key, registrations }: Instance): readonly string[] {
+  return registrations ?? [key]
 }

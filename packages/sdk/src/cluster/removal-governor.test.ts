@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { ExcludedInstance, Instance, Snapshot } from '../discovery/resolver.js'
+import { placeOf } from '../discovery/place.js'
 import { instanceAt } from '../testing/index.js'
 import { RemovalGovernor, type GovernorOptions } from './removal-governor.js'
 
@@ -246,7 +247,7 @@ describe('traffic and time', () => {
     governor.govern(set([]), 0)
     return governor
   }
-  const [a, b, c] = upTo(3).map(({ key }) => key) as [string, string, string]
+  const [a, b, c] = upTo(3).map(placeOf) as [string, string, string]
 
   test('an answer renews the time of that one, up to the most', () => {
     const governor = held()
@@ -438,7 +439,7 @@ class Witness {
     const others = this.#governor.held
       .filter((held) => held.instance !== instance)
       .map((held) => ({ ...held }))
-    this.#governor.confirm(instance.key, this.#now)
+    this.#governor.confirm(placeOf(instance), this.#now)
     expect(this.#governor.held.filter((held) => held.instance !== instance)).toEqual(others)
     const own = this.#governor.held.find((held) => held.instance === instance)
     if (own === undefined) return
@@ -452,7 +453,7 @@ class Witness {
     const before = heldBy(this.#governor)
     // As a cluster does: only what is held has a witness.
     if (!before.includes(instance)) return
-    expect(this.#governor.drop(instance.key)).toBe(true)
+    expect(this.#governor.drop(placeOf(instance))).toBe(true)
     expect(heldBy(this.#governor)).toEqual(without(before, [instance]))
     this.#end(instance)
   }
@@ -503,7 +504,7 @@ test('whatever happens, nothing is left in reserve once discovery and traffic ha
       for (const one of steps) {
         if (one.kind === 'set')
           governor.govern(set(some(...one.listed), one.doubtful ? { doubt: DOUBT } : {}), now)
-        if (one.kind === 'answer') governor.confirm(fleet[one.which]?.key ?? '', now)
+        if (one.kind === 'answer') governor.confirm(placeOf(fleet[one.which] as Instance), now)
         if (one.kind === 'pass') now += one.ms
       }
       governor.expire(now + options.maxHoldMs)

@@ -1,5 +1,6 @@
-import type { Instance, Snapshot } from '../discovery/resolver.js'
-import { sameKeys } from './same-keys.js'
+import { otherScheme, placeOf } from '../discovery/place.js'
+import type { ExcludedInstance, Instance, Snapshot } from '../discovery/resolver.js'
+import { samePlaces } from './same-places.js'
 
 export interface GovernorOptions {
   /** Above this share of what was listed within `windowMs`, and more than one, a removal is hard to believe. */
@@ -63,10 +64,11 @@ const STEPS = 60
  */
 export class RemovalGovernor {
   readonly #options: GovernorOptions
+  /** By place, as all else here: whose registration it is makes no difference to what is there. */
   #listed = new Map<string, Instance>()
   /** What was listed, is not now, and was taken out by nobody: held, or believed to be gone within the window. */
   readonly #missing = new Map<string, Missing>()
-  /** Keys that no answer has listed since they became known. */
+  /** Places that no answer has listed since they became known. */
   readonly #hearsay = new Set<string>()
 
   constructor(options: GovernorOptions) {
@@ -91,25 +93,25 @@ export class RemovalGovernor {
     const before = this.held
     const listed = indexed(instances, this.#listed)
     const removed = listed === this.#listed ? [] : this.#note(listed, now)
-    for (const { key, kind } of excluded) if (kind === 'deliberate') this.#missing.delete(key)
-    if (savedAt !== undefined) for (const key of listed.keys()) this.#hearsay.add(key)
+    this.#letGo(excluded)
+    if (savedAt !== undefined) for (const place of listed.keys()) this.#hearsay.add(place)
     else this.#check(listed, doubt !== undefined)
     this.#forget(now)
     const reason: HoldReason | undefined = doubt === undefined ? this.#judge(now) : { kind: 'doubt', doubt }
     // Doubt is about what this answer leaves out; what others did is decided.
     if (doubt !== undefined)
-      for (const key of removed) this.#hold(this.#missing.get(key), { kind: 'doubt', doubt }, now)
+      for (const place of removed) this.#hold(this.#missing.get(place), { kind: 'doubt', doubt }, now)
     return this.#verdict(before, reason)
   }
 
   /** Discovery is not followed for now: what is known grows old. */
   lapse(): void {
-    for (const key of [...this.#listed.keys(), ...this.#missing.keys()]) this.#hearsay.add(key)
+    for (const place of [...this.#listed.keys(), ...this.#missing.keys()]) this.#hearsay.add(place)
   }
 
   /** It has answered a request. Returns whether that is the first answer since it is held. */
-  confirm(key: string, now: number): boolean {
-    const held = this.#missing.get(key)?.held
+  confirm(place: string, now: number): boolean {
+    const held = this.#missing.get(place)?.held
     if (held === undefined) return false
     const first = !held.confirmed
     held.confirmed = true
@@ -118,27 +120,38 @@ export class RemovalGovernor {
   }
 
   /** It could not be reached. Returns whether it was held. */
-  drop(key: string): boolean {
-    const wasHeld = this.#missing.get(key)?.held !== undefined
-    this.#missing.delete(key)
+  drop(place: string): boolean {
+    const wasHeld = this.#missing.get(place)?.held !== undefined
+    this.#missing.delete(place)
     return wasHeld
   }
 
   /** Forgets those whose time is over, and returns them. */
   expire(now: number): readonly Held[] {
     const over = this.held.filter(({ until }) => until <= now)
-    for (const { instance } of over) this.#missing.delete(instance.key)
+    for (const { instance } of over) this.#missing.delete(placeOf(instance))
     return over
   }
 
-  /** Returns the keys of what has been listed until now. */
+  /** What someone has taken out, under all of its registrations. */
+  #letGo(excluded: readonly ExcludedInstance[]): void {
+    if (this.#missing.size === 0) return
+    const deliberate = new Set(excluded.filter(({ kind }) => kind === 'deliberate').map(({ key }) => key))
+    if (deliberate.size === 0) return
+    for (const [place, { instance }] of this.#missing) {
+      const { key, registrations = [key] } = instance
+      if (registrations.every((each) => deliberate.has(each))) this.#missing.delete(place)
+    }
+  }
+
+  /** Returns the places of what has been listed until now. */
   #note(listed: Map<string, Instance>, now: number): readonly string[] {
-    for (const key of this.#missing.keys()) if (listed.has(key)) this.#missing.delete(key)
+    for (const place of this.#missing.keys()) if (lists(listed, place)) this.#missing.delete(place)
     const removed: string[] = []
-    for (const [key, instance] of this.#listed) {
-      if (listed.has(key)) continue
-      this.#missing.set(key, { instance, goneAt: now, held: undefined })
-      removed.push(key)
+    for (const [place, instance] of this.#listed) {
+      if (lists(listed, place)) continue
+      this.#missing.set(place, { instance, goneAt: now, held: undefined })
+      removed.push(place)
     }
     this.#listed = listed
     return removed
@@ -146,17 +159,17 @@ export class RemovalGovernor {
 
   /** An answer makes a fact of what it lists; one that can be believed ends the rest of what was only known of old. */
   #check(listed: ReadonlyMap<string, Instance>, doubtful: boolean): void {
-    for (const key of this.#hearsay) {
-      if (doubtful && !listed.has(key)) continue
-      this.#hearsay.delete(key)
-      this.#missing.delete(key)
+    for (const place of this.#hearsay) {
+      if (doubtful && !listed.has(place)) continue
+      this.#hearsay.delete(place)
+      this.#missing.delete(place)
     }
   }
 
   /** What went long ago, and was believed to. */
   #forget(now: number): void {
-    for (const [key, { held, goneAt }] of this.#missing)
-      if (held === undefined && now - goneAt > this.#options.windowMs) this.#missing.delete(key)
+    for (const [place, { held, goneAt }] of this.#missing)
+      if (held === undefined && now - goneAt > this.#options.windowMs) this.#missing.delete(place)
   }
 
   /** By an answer that can be believed: is what is missing too much? */
@@ -200,16 +213,16 @@ export class RemovalGovernor {
   }
 
   #verdict(before: readonly Held[], reason: HoldReason | undefined): Verdict {
-    const known = new Set(before.map(({ instance }) => instance.key))
-    const begun = this.held.map(({ instance }) => instance).filter(({ key }) => !known.has(key))
+    const known = new Set(before.map(({ instance }) => placeOf(instance)))
+    const begun = this.held.map(({ instance }) => instance).filter((one) => !known.has(placeOf(one)))
     const ended = before
       .map(({ instance }) => instance)
-      .filter(({ key }) => this.#missing.get(key)?.held === undefined)
+      .filter((one) => this.#missing.get(placeOf(one))?.held === undefined)
     return {
       begun,
       reason: begun.length > 0 ? reason : undefined,
-      returned: ended.filter(({ key }) => this.#listed.has(key)),
-      released: ended.filter(({ key }) => !this.#listed.has(key)),
+      returned: ended.filter((one) => lists(this.#listed, placeOf(one))),
+      released: ended.filter((one) => !lists(this.#listed, placeOf(one))),
     }
   }
 }
@@ -218,17 +231,22 @@ function isDoubted({ held }: Missing): boolean {
   return held?.reason.kind === 'doubt'
 }
 
-/** By key; in the map of before where the keys are the same ones. */
+/** Is this address listed, whichever scheme it is listed with? */
+function lists(listed: ReadonlyMap<string, Instance>, place: string): boolean {
+  return listed.has(place) || listed.has(otherScheme(place))
+}
+
+/** By place; in the map of before where the places are the same ones. */
 function indexed(instances: readonly Instance[], before: Map<string, Instance>): Map<string, Instance> {
-  if (!sameKeys(before, instances)) {
+  if (!samePlaces(before, instances)) {
     const after = new Map<string, Instance>()
-    for (const instance of instances) after.set(instance.key, instance)
+    for (const instance of instances) after.set(placeOf(instance), instance)
     return after
   }
-  let place = 0
-  for (const known of before.values()) {
-    const instance = instances[place++]
-    if (instance !== undefined && instance !== known) before.set(instance.key, instance)
+  let index = 0
+  for (const [place, known] of before) {
+    const instance = instances[index++]
+    if (instance !== undefined && instance !== known) before.set(place, instance)
   }
   return before
 }

@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.js'
+import { placeOf } from '../discovery/place.js'
 import type { Instance, Snapshot } from '../discovery/resolver.js'
 import { few, type Logger } from '../logger.js'
 import type { Endpoint, ReserveWitness } from './endpoint.js'
@@ -50,7 +51,7 @@ export class Reserve implements ReserveWitness {
   answered(endpoint: Endpoint): void {
     const { governor, clock, logger, service } = this.#options
     // Its time only moves away, so the timer may stay as it is.
-    if (governor?.confirm(endpoint.instance.key, clock.now()) !== true) return
+    if (governor?.confirm(placeOf(endpoint.instance), clock.now()) !== true) return
     logger.warn(
       { service, endpoint: endpoint.address },
       'an instance that discovery no longer lists answers: it stays in reserve',
@@ -59,7 +60,7 @@ export class Reserve implements ReserveWitness {
 
   unreachable(endpoint: Endpoint, reason: string): void {
     const { governor, logger, service } = this.#options
-    if (governor?.drop(endpoint.instance.key) !== true) return
+    if (governor?.drop(placeOf(endpoint.instance)) !== true) return
     logger.warn(
       { service, endpoint: endpoint.address, reason },
       'an instance that discovery no longer lists does not serve either: it is gone',

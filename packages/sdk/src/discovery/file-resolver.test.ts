@@ -316,7 +316,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     [
       'an instance twice',
       'orders:\n  - http://a:80\n  - address: a\n    port: 80\n',
-      'line 3: orders[1] is orders[0] again (http://a:80): take it out, with more weight for a larger share, or give it an id',
+      'line 3: orders[1] is orders[0] again (http://a:80): take it out; for a larger share give the other more weight',
     ],
   ])('%s', async (_, text, message) => {
     await put(one)

@@ -104,7 +104,7 @@ test.each<[unknown, string]>([
   ],
   [
     ['http://a:80', 'http://a'],
-    'instances[1] is instances[0] again (http://a:80): take it out, with more weight for a larger share, or give it an id',
+    'instances[1] is instances[0] again (http://a:80): take it out; for a larger share give the other more weight',
   ],
 ])('%j: %s', (instances, message) => {
   const make = (): unknown => fixedResolver(instances as never)

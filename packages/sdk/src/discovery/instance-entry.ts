@@ -99,7 +99,7 @@ export function duplicateIn(
     const earlier = seen.get(key)
     seen.set(key, index)
     if (earlier === undefined) continue
-    const complaint = `${name}[${index}] is ${name}[${earlier}] again (${at}): take it out, with more weight for a larger share, or give it an id`
+    const complaint = `${name}[${index}] is ${name}[${earlier}] again (${at}): take it out; for a larger share give the other more weight`
     return { index, complaint }
   }
   return undefined

@@ -17,6 +17,11 @@ export interface Instance {
    * this order. Undefined: the host is an address already, or is left to the connection to resolve.
    */
   readonly addresses?: readonly string[] | undefined
+  /**
+   * The keys of all registrations of this address, in order, where there are several: they are one instance to a client,
+   * `key` being one of them. Set by Fairlead; a resolver lists them one by one.
+   */
+  readonly registrations?: readonly string[] | undefined
   /** Share of the load relative to its peers, 0 to 65,535. 0 = healthy, but last resort. */
   readonly weight: number
   /** 0 = first; a higher level gets what the levels before it cannot carry. */

@@ -1,6 +1,7 @@
 import type { Clock } from '../clock.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../cluster/endpoint.js'
+import { placeOf } from '../discovery/place.js'
 import type { ExcludedInstance } from '../discovery/resolver.js'
 import type { BreakerState } from '../resilience/breaker.js'
 import type { RetryBudget } from '../resilience/retry-budget.js'
@@ -8,6 +9,8 @@ import type { RetryBudget } from '../resilience/retry-budget.js'
 /** One endpoint as it stands. Plain data, safe to print as JSON. */
 export interface EndpointInspection {
   readonly key: string
+  /** The keys of all registrations of its address: one, unless it is registered under several ids. */
+  readonly registrations: readonly string[]
   readonly origin: string
   /** The IP addresses that its host name stands for, where it has one that was resolved. */
   readonly addresses: readonly string[] | undefined
@@ -77,7 +80,7 @@ export function inspect(
 ): ClientInspection {
   const now = clock.now()
   const { freshness, endpoints } = cluster
-  const held = new Map(cluster.held.map((entry) => [entry.instance.key, entry]))
+  const held = new Map(cluster.held.map((entry) => [placeOf(entry.instance), entry]))
   return {
     service,
     resolver,
@@ -91,7 +94,7 @@ export function inspect(
       .filter(({ reserved }) => !reserved)
       .map((endpoint) => inspectEndpoint(endpoint, now)),
     reserve: endpoints.flatMap((endpoint) => {
-      const entry = endpoint.reserved ? held.get(endpoint.instance.key) : undefined
+      const entry = endpoint.reserved ? held.get(placeOf(endpoint.instance)) : undefined
       if (entry === undefined) return []
       const { reason, confirmed, since } = entry
       const more = { heldFor: reason.kind, confirmed, heldForMs: now - since }
@@ -106,6 +109,7 @@ export function inspectEndpoint(endpoint: Endpoint, now: number): EndpointInspec
   const { instance, inflight, connections, circuit, requests, failures } = endpoint
   return {
     key: instance.key,
+    registrations: instance.registrations ?? [instance.key],
     origin: instance.origin,
     addresses: instance.addresses,
     weight: instance.weight,

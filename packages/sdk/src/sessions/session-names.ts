@@ -1,5 +1,6 @@
 import { createHmac, hash, timingSafeEqual, type KeyObject } from 'node:crypto'
 import type { Candidate } from '../balance/picker.js'
+import { addressIn } from '../discovery/place.js'
 
 /** What a session token proves, and what a response is given for it. */
 export interface Pass {
@@ -105,20 +106,21 @@ export class SessionNames<E extends Candidate> {
   #name({ instance }: E): Name {
     // Cut to a quarter, so that a secret prefix is as good as HMAC, in a quarter of the time: of the state that
     // would be extended three quarters are missing. It only has to say nothing; the signature is HMAC's.
-    const digest = hash('sha256', this.#nameKey + instance.key, 'buffer')
+    const digest = hash('sha256', this.#nameKey + addressIn(instance.key), 'buffer')
     return { high: digest.readInt32BE(0), low: digest.readInt32BE(4), pass: undefined }
   }
 
   #passOf({ instance }: E, name: Name): Pass {
-    return (name.pass ??= this.#sign(instance.key, name))
+    return (name.pass ??= this.#sign(addressIn(instance.key), name))
   }
 
-  #sign(key: string, { high, low }: Name): Pass {
+  /** @param address Not its key: a session stays where it is when one of several ids of an address goes. */
+  #sign(address: string, { high, low }: Name): Pass {
     const bytes = Buffer.alloc(TOKEN_BYTES)
     bytes.writeInt32BE(high, 0)
     bytes.writeInt32BE(low, 4)
     createHmac('sha256', this.#signKey)
-      .update(key)
+      .update(address)
       .digest()
       .copy(bytes, ID_BYTES, 0, TOKEN_BYTES - ID_BYTES)
     return { token: bytes.toString('base64url'), bytes }

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
 import { instanceAt } from '../testing/index.js'
 import { RemovalGovernor } from './removal-governor.js'
-import { sameKeys } from './same-keys.js'
+import { samePlaces } from './same-places.js'
 
 const [a, b, c] = ['http://10.0.0.1:1', 'http://10.0.0.1:2', 'http://10.0.0.1:3'].map((origin) =>
   instanceAt(origin),
 ) as [ReturnType<typeof instanceAt>, ReturnType<typeof instanceAt>, ReturnType<typeof instanceAt>]
-const known = new Map([a, b].map((instance) => [instance.key, instance]))
+const known = new Map([a, b].map((instance) => [instance.origin, instance]))
 
-test('the same keys in the same order, whatever else is said of them', () => {
-  expect(sameKeys(known, [{ ...a, weight: 7 }, b])).toBe(true)
-  expect(sameKeys(new Map(), [])).toBe(true)
+test('the same places in the same order, whatever else is said of them', () => {
+  expect(samePlaces(known, [{ ...a, weight: 7 }, b])).toBe(true)
+  expect(samePlaces(new Map(), [])).toBe(true)
 })
 
 test.each([
@@ -20,10 +20,10 @@ test.each([
   ['member', [a, c]],
   ['one twice', [a, a]],
 ])('another %s', (_, instances) => {
-  expect(sameKeys(known, instances)).toBe(false)
+  expect(samePlaces(known, instances)).toBe(false)
 })
 
-test('what is held is what was said of it last, also by a set with the same keys', () => {
+test('what is held is what was said of it last, also by a set with the same places', () => {
   const governor = new RemovalGovernor({ share: 0.5, windowMs: 1000, holdMs: 1000, maxHoldMs: 1000 })
   const said = (instances: readonly (typeof a)[], doubt?: string): unknown =>
     governor.govern({ kind: 'snapshot', instances, excluded: [], doubt }, 0)
