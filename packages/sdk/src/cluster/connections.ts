@@ -2,6 +2,7 @@ import { Client, errors, type buildConnector, type Dispatcher } from 'undici'
 import type { Instance } from '../discovery/resolver.js'
 import { toDispatchHandler, type Handler } from '../handler.js'
 import { connectorTo, type TlsOptions } from './connector.js'
+import { readByTheBook } from './response-parser.js'
 
 /** One request on one connection. */
 export interface Occupant extends Handler {
@@ -111,7 +112,10 @@ export class Connections {
     const { tls, connectTimeoutMs: timeoutMs } = this.#options
     if (this.#connector?.timeoutMs !== timeoutMs)
       this.#connector = { timeoutMs, connect: connectorTo(this.#addresses, timeoutMs, tls) }
-    this.#connector.connect(target, callback)
+    this.#connector.connect(target, (...result) => {
+      callback(...result)
+      if (result[0] === null) readByTheBook(result[1])
+    })
   }
 
   #open(): Client {

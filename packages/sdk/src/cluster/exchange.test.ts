@@ -174,16 +174,6 @@ describe('the verdict', () => {
     expect(side.verdicts).toEqual([[7, 'success']])
   })
 
-  test('a 304 with the length of what it stands for is whole', () => {
-    const { side, exchange, next } = start()
-    exchange.onConnect(() => undefined)
-    head(exchange, 304)
-    exchange.onError(new errors.ResponseContentLengthMismatchError())
-    expect(next.heard).toEqual(['head 304', 'complete'])
-    expect(side).toMatchObject({ inflight: 0, verdicts: [[7, 'success']], released: ['broken'] })
-    expect(side.estimateUs(0) / 1000).toBeLessThan(1)
-  })
-
   test('a body cut off costs latency, after a good head', () => {
     const { side, exchange, next } = start()
     exchange.onConnect(() => undefined)

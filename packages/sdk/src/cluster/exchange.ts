@@ -46,7 +46,6 @@ export class Exchange implements Occupant {
   #written = false
   #abort: Abort | undefined
   #abandoned: Error | undefined
-  #statusCode = 0
   #judged = false
   #ended = false
 
@@ -88,7 +87,6 @@ export class Exchange implements Occupant {
 
   onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
     if (this.#abandoned !== undefined) return true
-    this.#statusCode = statusCode
     // Interim responses (1xx) come before the one that counts.
     if (statusCode >= 200) {
       this.#judge(statusCode >= 500 ? 'failure' : 'success')
@@ -116,12 +114,6 @@ export class Exchange implements Occupant {
 
   onError(error: Error): void {
     if (this.#ended) return
-    if (this.#statusCode === 304 && error instanceof errors.ResponseContentLengthMismatchError) {
-      // RFC 9110, 8.6: it has the length of the body that it stands for, and none itself. undici 7 misses that body.
-      this.#end('broken')
-      this.#next.onComplete([])
-      return
-    }
     if (this.#judged) {
       // The circuit has its verdict from the head, but a body cut off must still cost the endpoint traffic.
       const now = this.#clock.now()

@@ -184,7 +184,6 @@ test.each([
   ['half a head', 'HTTP/1.1 200 OK\r\nX-A'],
   ['an endless head', `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`],
   ['an upgrade nobody asked for', 'HTTP/1.1 101 Odd\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
-  ['100 Continue nobody asked for', 'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n\r\n'],
 ])('an answer that is none (%s) is a failed attempt', async (_, answer) => {
   const broken = await serveText(answer)
   const rig = await Rig.start([broken])
