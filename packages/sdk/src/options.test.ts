@@ -11,7 +11,7 @@ test('every option has a default', () => {
     service: 'orders',
     consul: {
       agent: { address: 'http://127.0.0.1:8500', pathPrefix: '', token: undefined, bearer: false },
-      waitMs: 60_000,
+      waitMs: 300_000,
       maxStaleMs: 10_000,
       maxWatches: 128,
       serverPolicy: true,

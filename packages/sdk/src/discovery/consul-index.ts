@@ -1,3 +1,5 @@
+import type { AnswerHead } from '../consul/answer-head.js'
+
 /** How a blocking query waits. */
 export interface Waiting {
   /** For an answer with a higher one than this. */
@@ -24,6 +26,14 @@ export function answerTimeoutMs(waiting: Waiting | undefined): number {
 export const CONFIRM_MS = 1000
 
 /**
+ * What an answer is worth by its index alone.
+ * - `whole`: all there is to know now.
+ * - `older`: than what is known, for the first time; it has to be asked for again after {@link CONFIRM_MS}.
+ * - `unconfirmed`: from a stream that has brought nothing since it was asked; the servers have to be asked, at once.
+ */
+export type Standing = 'whole' | 'older' | 'unconfirmed'
+
+/**
  * Where a series of blocking queries stands.
  * Source: Consul's documentation, features/blocking.
  */
@@ -37,19 +47,24 @@ export class BlockingIndex {
     return this.#next > 0 ? { index: this.#next, waitMs } : undefined
   }
 
-  /**
-   * Takes in the index of an answer.
-   *
-   * @returns False: the answer is older than what is known, for the first time, and has to be asked for again.
-   */
-  take(answered: number | undefined): boolean {
+  /** Takes in an answer. @param streamed It is from the view of a stream; see {@link AnswerHead}. */
+  take({ index: answered, streamed }: Pick<AnswerHead, 'index' | 'streamed'>): Standing {
+    if (streamed && this.#next > 0 && (answered ?? 0) <= this.#next) {
+      // A wait that ended with nothing new. Consul answers it from what the view holds at that moment, which is nothing
+      // while the view is made anew (after a change of ACLs, or of the server that it follows), under the index of
+      // before; its index is not that of other answers, which count all services where there is none of that name; and
+      // a view goes on although its token has been deleted, if that was within its first moments. So what ends a wait
+      // is no more than the occasion to ask the servers (agent/submatview/materializer.go of 1.13.9, query; measured).
+      this.#next = 0
+      return 'unconfirmed'
+    }
     // "Sanity check index is greater than zero" (use 1, which is always safe).
     this.#next = answered === undefined ? 0 : Math.max(answered, 1)
     this.#doubted = !this.#doubted && (answered ?? 0) < this.#newest
     // "Reset the index if it goes backwards."
     if (this.#doubted) this.#next = 0
     else this.#newest = answered ?? 0
-    return !this.#doubted
+    return this.#doubted ? 'older' : 'whole'
   }
 
   /** The next query must not wait: the agent may have restarted, with another index. */

@@ -37,8 +37,9 @@ export interface ConsulOptions extends ConsulConnectionOptions {
    */
   readonly maxStaleMs?: number | undefined
   /**
-   * How long the agent may hold a blocking query open, in milliseconds, 1,000 to 600,000. Default 60,000:
-   * an idle service costs one query a minute, and a connection that died unseen is noticed after about one.
+   * How long the agent may hold a blocking query open, in milliseconds, 1,000 to 600,000. Default 300,000, as Consul's
+   * own: an idle service costs a query, or two, in 5 minutes. Where a proxy in between ends requests sooner, waits
+   * become shorter by themselves. A connection that died unseen is noticed within about a minute, however long the wait.
    */
   readonly waitMs?: number | undefined
   /**
@@ -74,6 +75,18 @@ export type ParsedConsulOptions = Omit<ConsulOptions, Filled> & {
   readonly [Name in Filled]-?: NonNullable<ConsulOptions[Name]>
 }
 
+// Consul cuts longer ones to this (features/blocking).
+const LONGEST_WAIT_MS = 600_000
+
+// Consul's own default, and the longest that three things allow, derived in docs/decisions/0029-todays-consul.md.
+// For as long a client may be blind: before 1.10 nothing wakes a query when its token loses rights
+// (hashicorp/consul#5651) or the servers are restored from a snapshot, and from 1.10 on the end of a wait is when a
+// stream is checked. With Consul's stagger of a sixteenth it is 318.75 s, within the 600 s for which retained instances
+// stand in at most (removal.maxHoldMs); Consul's longest, 637.5 s, is beyond it. What drops idle connections of TCP
+// (NAT, balancers; 240 s and 350 s in clouds) sees a probe of TCP's keep-alive each 60 s, which is undici's. Proxies
+// that speak HTTP end a request after 15 to 300 s without an answer, which no default can suit: see WaitLimit.
+const DEFAULT_WAIT_MS = 300_000
+
 const name = (what: string): v.OptionalSchema<v.GenericSchema<string>, undefined> => v.optional(word(what))
 
 export const consulSchema: v.GenericSchema<ConsulOptions, ParsedConsulOptions> = group({
@@ -88,8 +101,7 @@ export const consulSchema: v.GenericSchema<ConsulOptions, ParsedConsulOptions> =
   ),
   cached: v.optional(flag, false),
   maxStaleMs: v.optional(count(0, LONGEST_MS), 10_000),
-  // Consul's own most is 10 minutes.
-  waitMs: v.optional(count(1000, 600_000), 60_000),
+  waitMs: v.optional(count(1000, LONGEST_WAIT_MS), DEFAULT_WAIT_MS),
   maxWatches: v.optional(count(1, 65_535), 128),
   scheme: v.optional(v.picklist(['http', 'https'], 'http or https')),
   network: v.optional(v.picklist(['auto', 'lan', 'wan'], 'auto, lan or wan'), 'auto'),

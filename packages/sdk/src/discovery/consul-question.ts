@@ -23,12 +23,16 @@ export interface ConsulQuestion {
 }
 
 /**
+ * Who has to answer: whoever the question allows; the servers, which a query asks that does not block and does not want
+ * the agent's cache; or the leader, as what came from elsewhere was too old.
+ */
+export type Asked = 'anyone' | 'servers' | 'leader'
+
+/**
  * The query string of a question; pure.
  * Without `passing`: "unknown", "all critical" and "all in maintenance" are told apart here, not in the agent.
- *
- * @param exact Ask the leader's own view, as what came from elsewhere was too old.
  */
-export function healthQuery(question: ConsulQuestion, exact: boolean, waiting?: Waiting): URLSearchParams {
+export function healthQuery(question: ConsulQuestion, of: Asked, waiting?: Waiting): URLSearchParams {
   const query = new URLSearchParams()
   const { datacenter, namespace, partition, peer, near, filter, tags, consistency, cached } = question
   if (datacenter !== undefined) query.set('dc', datacenter)
@@ -39,8 +43,8 @@ export function healthQuery(question: ConsulQuestion, exact: boolean, waiting?: 
   if (filter !== undefined) query.set('filter', filter)
   for (const tag of tags) query.append('tag', tag)
   if (consistency === 'consistent') query.set('consistent', '')
-  if (consistency === 'stale' && !exact) query.set('stale', '')
-  if (cached && !exact) query.set('cached', '')
+  if (consistency === 'stale' && of !== 'leader') query.set('stale', '')
+  if (cached && of === 'anyone') query.set('cached', '')
   return blocking(query, waiting)
 }
 

@@ -1,4 +1,4 @@
-import { test } from 'vitest'
+import { describe, test } from 'vitest'
 import { blocking } from './rules/blocking.test.support.js'
 import { chains } from './rules/chains.test.support.js'
 import { connect } from './rules/connect.test.support.js'
@@ -18,4 +18,9 @@ const rules = [
   ...[...registering, ...connect],
 ]
 
-test.for(rules.map((rule) => [`${rule.rule}: ${rule.name}`, rule] as const))('%s', ([, rule]) => keep(rule))
+describe.each(['blocking-query', 'streaming'] as const)('%s', (backend) => {
+  const kept = rules.filter(({ only }) => only === undefined || only === backend)
+  test.for(kept.map((rule) => [`${rule.rule}: ${rule.name}`, rule] as const))('%s', ([, rule]) =>
+    keep(rule, backend),
+  )
+})

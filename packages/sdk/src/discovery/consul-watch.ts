@@ -15,10 +15,11 @@ import {
   type ReadOptions,
 } from './consul-health.js'
 import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './consul-index.js'
-import { healthQuery, type ConsulQuestion } from './consul-question.js'
+import { healthQuery, type Asked, type ConsulQuestion } from './consul-question.js'
 import { doubtOf, FILTERED, isTooOld, mayMiss } from './consul-trust.js'
 import { TokenBucket } from './token-bucket.js'
 import type { Turnstile } from './turnstile.js'
+import { WaitLimit } from './wait-limit.js'
 import type { Slot, WatchSlots } from './watch-slots.js'
 
 export interface WatchOptions {
@@ -74,6 +75,7 @@ export async function* watchTarget(
   const { maxStaleMs, slots } = options
   const bucket = new TokenBucket(QUERY_RATE, clock)
   const index = new BlockingIndex()
+  const wait = new WaitLimit(options.waitMs)
   let slot: Slot | undefined
   let failures = 0
   let answer: Answer | undefined
@@ -83,24 +85,29 @@ export async function* watchTarget(
   let sawAll = false
   // An answer that is too old, while the leader is asked instead.
   let spare: Answer | undefined
+  // The next query is for the servers, as a stream cannot say what has to be known.
+  let confirming = false
   await options.turnstile.pass()
   try {
     for (;;) {
       await bucket.take(signal)
       if (isAborted(signal)) return
+      const waitMs = doubt === undefined ? wait.waitMs : Math.min(wait.waitMs, DOUBTFUL_WAIT_MS)
+      const waiting = spare === undefined ? index.waiting(waitMs) : undefined
+      const askedAt = clock.now()
       try {
         // Kept from one query to the next: a watch that runs must not lose its place to one that begins.
         slot ??= slots.take(target.service)
-        const waitMs = doubt === undefined ? options.waitMs : Math.min(options.waitMs, DOUBTFUL_WAIT_MS)
-        const waiting = spare === undefined ? index.waiting(waitMs) : undefined
-        answer = await ask(agent, target, spare !== undefined, waiting, answer, signal)
+        const of = spare !== undefined ? 'leader' : confirming ? 'servers' : 'anyone'
+        answer = await ask(agent, target, of, waiting, answer, signal)
       } catch (thrown) {
         if (isAborted(signal)) return
+        const cause = asError(thrown)
+        // After an error the next query must not block: the agent may have restarted, with another index.
+        index.reset()
+        if (waiting !== undefined && wait.isCut(cause, clock.now() - askedAt)) continue
         if (spare === undefined) {
           failures++
-          // After an error the next query must not block: the agent may have restarted, with another index.
-          index.reset()
-          const cause = asError(thrown)
           yield { kind: 'stale', cause }
           const pause = pauseMs(cause, failures, random)
           if (pause > 0) await sleep(clock, pause, signal)
@@ -118,8 +125,10 @@ export async function* watchTarget(
         spare = undefined
       }
       const { head, entries } = answer
-      if (!index.take(head.index)) {
-        await sleep(clock, CONFIRM_MS, signal)
+      const standing = index.take(head)
+      confirming = standing === 'unconfirmed'
+      if (standing !== 'whole') {
+        if (standing === 'older') await sleep(clock, CONFIRM_MS, signal)
         continue
       }
       // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a doubt.
@@ -130,10 +139,10 @@ export async function* watchTarget(
       const before = doubt
       doubt = doubtOf(head, maxStaleMs) ?? (mayMiss(head, health, sawAll) ? FILTERED : undefined)
       if (head.streamed && doubt === undefined && before !== undefined) {
-        // It says nothing of a leader or of ACLs, so it ends no doubt. What does is not streamed: a query that does
-        // not block.
+        // It says nothing of a leader or of ACLs, so it ends no doubt.
         doubt = before
         index.reset()
+        confirming = true
       }
       sawAll ||= head.filteredByAcls === false
       const changed = last === undefined || !sameHealth(last, health)
@@ -158,7 +167,7 @@ function pauseMs(cause: Error, failures: number, random: Random): number {
 async function ask(
   agent: ConsulAgent,
   { service, question, read }: WatchTarget,
-  exact: boolean,
+  of: Asked,
   waiting: Waiting | undefined,
   last: Answer | undefined,
   signal: AbortSignal,
@@ -167,7 +176,7 @@ async function ask(
     {
       method: 'GET',
       path: `/v1/health/service/${encodeURIComponent(service)}`,
-      query: healthQuery(question, exact, waiting),
+      query: healthQuery(question, of, waiting),
       timeoutMs: answerTimeoutMs(waiting),
     },
     ({ addressesTranslated }) => {

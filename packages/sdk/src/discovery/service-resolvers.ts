@@ -5,10 +5,11 @@ import { isRefusal, type ConsulError } from '../consul/consul-error.js'
 import { JsonListReader, type EntryReader, type Keyed, type ListEntry } from '../consul/json-list.js'
 import type { Random } from '../random.js'
 import { backoffDelay } from './backoff.js'
-import { answerTimeoutMs, BlockingIndex, CONFIRM_MS } from './consul-index.js'
+import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './consul-index.js'
 import { configQuery, type Consistency } from './consul-question.js'
 import { asJson, text } from './json.js'
 import { TokenBucket } from './token-bucket.js'
+import { WaitLimit } from './wait-limit.js'
 import type { Slot, WatchSlots } from './watch-slots.js'
 
 /** Which services have a `service-resolver`. */
@@ -90,32 +91,36 @@ export class ServiceResolverWatch {
   async #run(signal: AbortSignal): Promise<void> {
     const bucket = new TokenBucket(QUERY_RATE, this.#clock)
     const index = new BlockingIndex()
+    const wait = new WaitLimit(this.#options.waitMs)
     let slot: Slot | undefined
     let failures = 0
     let published: number | undefined
     for (;;) {
       await bucket.take(signal)
       if (isAborted(signal)) break
+      const waiting = index.waiting(wait.waitMs)
+      const askedAt = this.#clock.now()
       try {
         slot ??= this.#options.slots.take('the watch of service-resolvers')
-        const { head, entries } = await this.#ask(index, signal)
+        const { head, entries } = await this.#ask(waiting, signal)
         if (isAborted(signal)) break
-        const answered = head.index
-        if (index.take(answered)) {
+        const standing = index.take(head)
+        if (standing === 'whole') {
           // What a new index brings may be equal; asking a chain once too often does no harm.
-          if (this.#known === undefined || answered !== published || failures > 0)
+          if (this.#known === undefined || head.index !== published || failures > 0)
             this.#publish(new Set(entries.map(({ value }) => value.key)))
-          published = answered
+          published = head.index
           failures = 0
-        } else {
+        } else if (standing === 'older') {
           await sleep(this.#clock, CONFIRM_MS, signal)
         }
       } catch (thrown) {
         if (isAborted(signal)) break
-        failures++
         index.reset()
         // #ask throws nothing else.
         const error = thrown as ConsulError
+        if (waiting !== undefined && wait.isCut(error, this.#clock.now() - askedAt)) continue
+        failures++
         this.#fail(error)
         const pace = isRefusal(error) ? REFUSED : BACKOFF
         const delayMs = Math.max(error.retryAfterMs, backoffDelay(failures, pace, this.#random))
@@ -126,11 +131,10 @@ export class ServiceResolverWatch {
   }
 
   #ask(
-    index: BlockingIndex,
+    waiting: Waiting | undefined,
     signal: AbortSignal,
   ): Promise<{ readonly head: AnswerHead; readonly entries: readonly ListEntry<Keyed>[] }> {
-    const { waitMs, consistency } = this.#options
-    const waiting = index.waiting(waitMs)
+    const { consistency } = this.#options
     return this.#agent.askList(
       {
         method: 'GET',

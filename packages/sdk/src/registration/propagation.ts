@@ -46,8 +46,9 @@ export async function isSeenByClients(
       )
       // Consul before 1.5 knows no filter and sends all.
       const entries = list(JSON.parse(body)).filter((entry) => idOf(entry) === drained.id)
-      if (!index.take(head.index)) {
-        await sleep(clock, CONFIRM_MS, signal)
+      const standing = index.take(head)
+      if (standing !== 'whole') {
+        await sleep(clock, standing === 'older' ? CONFIRM_MS : PAUSE_MS, signal)
         continue
       }
       if (entries.some((entry) => notes(entry).includes(drained.reason))) return true

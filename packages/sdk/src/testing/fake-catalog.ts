@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../clock.js'
 import { asJson, field, list } from '../discovery/json.js'
 import { BlockedQueries } from './blocked-queries.js'
+import { isStreamed, type FakeBackend } from './fake-backend.js'
 import { noPathToDatacenter, refuse, respond, type FakeConsulStep } from './fake-consul-steps.js'
 
 /** Where a service is, other than with the agent itself. */
@@ -27,11 +28,13 @@ export class FakeCatalog {
   readonly #datacenters = new Set([LOCAL_DATACENTER])
   readonly #cached = new Set<string>()
   readonly #queries: BlockedQueries
+  readonly #backend: FakeBackend
   #headers: Readonly<Record<string, string>> = {}
   #index = 1
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, backend: FakeBackend) {
     this.#queries = new BlockedQueries(clock)
+    this.#backend = backend
   }
 
   /** That of the last change. */
@@ -64,8 +67,10 @@ export class FakeCatalog {
       return
     }
     const key = keyOf(service, query.get('dc') ?? undefined, query.get('peer') ?? undefined)
-    // A service that is not there stands under the index of the whole catalogue, and never under 0.
-    const listed = (): Listed => this.#services.get(key) ?? { health: [], index: this.#index }
+    // A service that is not there stands under the index of the whole catalogue, and never under 0; in a stream, under
+    // that of its own beginning.
+    const unlisted = isStreamed(this.#backend, query) ? 1 : undefined
+    const listed = (): Listed => this.#services.get(key) ?? { health: [], index: unlisted ?? this.#index }
     this.#queries.add(
       query,
       response,
@@ -74,7 +79,7 @@ export class FakeCatalog {
         const { health, index } = listed()
         const headers = { ...this.#headersFor(key, query), ...this.#headers }
         if (typeof health === 'function') health(request, response)
-        else respond(response, index, health.filter(matching(query)), headers)
+        else respond(response, index, health.filter(matching(query)).map(this.#written), headers)
       },
     )
   }
@@ -87,6 +92,12 @@ export class FakeCatalog {
       if (query.has('consistent') && query.has(other))
         return refuse(400, `Cannot specify ?${other} with ?consistent, conflicting semantics.`)
     return this.#datacenters.has(query.get('dc') ?? LOCAL_DATACENTER) ? undefined : noPathToDatacenter()
+  }
+
+  readonly #written = (entry: object): object => {
+    const service = field(entry, 'Service')
+    if (this.#backend === 'blocking-query' || service['Port'] !== 0) return entry
+    return { ...entry, Service: { ...service, Port: undefined } }
   }
 
   #headersFor(key: string, query: URLSearchParams): Readonly<Record<string, string>> {

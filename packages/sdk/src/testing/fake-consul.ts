@@ -4,12 +4,15 @@ import type { TLSSocket } from 'node:tls'
 import { systemClock, type Clock } from '../clock.js'
 import { FakeCatalog, LOCAL_DATACENTER, type FakeHealth, type FakePlace } from './fake-catalog.js'
 import { FakeConfig } from './fake-config.js'
+import { headersOf, isStreamed, sayAsStream, type FakeBackend } from './fake-backend.js'
 import { hold, refuse, respond, type FakeConsulStep } from './fake-consul-steps.js'
 import { RestartableServer, type RestartableServerOptions } from './restartable-server.js'
 
 export interface FakeConsulOptions extends RestartableServerOptions {
   /** What becomes of the first queries of health. */
   readonly script?: readonly FakeConsulStep[]
+  /** As which Consul it speaks. Default `blocking-query`. */
+  readonly backend?: FakeBackend
   /** For how long queries wait. Default: the machine's; a `ManualClock` lets a test move hours on. */
   readonly clock?: Clock
 }
@@ -72,15 +75,17 @@ export class FakeConsul {
   readonly #routes = new Map<string, FakeConsulStep[]>()
   readonly #catalog: FakeCatalog
   readonly #config: FakeConfig
+  readonly #backend: FakeBackend
   #scripted: boolean
   #served = false
   #unheard: (() => void)[] | undefined
 
   private constructor(options: FakeConsulOptions) {
-    const { script = [], clock = systemClock } = options
+    const { script = [], backend = 'blocking-query', clock = systemClock } = options
     this.#script = [...script]
     this.#scripted = script.length > 0
-    this.#catalog = new FakeCatalog(clock)
+    this.#backend = backend
+    this.#catalog = new FakeCatalog(clock, backend)
     this.#config = new FakeConfig(clock)
     this.#server = new RestartableServer(options, (request, response) => this.#receive(request, response))
   }
@@ -230,6 +235,9 @@ export class FakeConsul {
       const [index, wait] = [query.get('index') ?? undefined, query.get('wait') ?? undefined]
       this.queries.push({ ...request, service, index, wait, token })
     }
+    for (const [name, value] of Object.entries(headersOf(this.#backend, path)))
+      response.setHeader(name, value)
+    if (service !== undefined && isStreamed(this.#backend, query)) sayAsStream(response)
     this.#open.set(response, service)
     response.once('close', () => this.#open.delete(response))
     const answer = (): void => this.#stepFor(request, service)(incoming, response)

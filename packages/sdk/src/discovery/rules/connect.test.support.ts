@@ -54,7 +54,7 @@ export const connect: readonly Rule[] = [
     sees: ['set of 1'],
     asks: [
       'filter=Service.Connect.Native != true',
-      'filter=Service.Connect.Native != true&index=2&wait=60000ms',
+      'filter=Service.Connect.Native != true&index=2&wait=300000ms',
     ],
   },
 ]

@@ -16,7 +16,7 @@ import {
   type FakeConsulStep,
 } from '../../testing/index.js'
 import { one, say, times, two } from './data.test.support.js'
-import { comesNow, silentFor, took, type Action, type Rule } from './rule.test.support.js'
+import { comesNow, postponed, silentFor, took, type Action, type Rule } from './rule.test.support.js'
 
 /** The client's own ManualClock begins here. */
 const BEGIN_MS = Date.UTC(2030, 0, 1)
@@ -36,6 +36,9 @@ function backsOff(failures: number, message: RegExp): readonly (RegExp | Action)
     return failure === 0 ? [message] : [message, took(ceilingMs / 2, ceilingMs)]
   }).flat()
 }
+
+const gatewayTimeout = postponed(refuse(504, 'Gateway Time-out'))
+const closed = [postponed(hangUp()), postponed(hangUp())] as const
 
 const kinds: readonly (readonly [string, FakeConsulStep, RegExp])[] = [
   ['400', refuse(400, 'Invalid index'), /answered 400 \(Invalid index\)$/],
@@ -82,13 +85,37 @@ export const faults: readonly Rule[] = [
     name: `goes on for ever after ${kind}, without waiting on an index`,
     script: [answer(7, one), ...times(12, fault), answer(7, one)],
     sees: ['set of 1', ...times(12, fault).map(() => message), 'set of 1'],
-    asks: ['', 'index=7&wait=60000ms', ...times(12, fault).map(() => ''), 'index=7&wait=60000ms'],
+    asks: ['', 'index=7&wait=300000ms', ...times(12, fault).map(() => ''), 'index=7&wait=300000ms'],
   })),
   {
     rule: '5, node-consul: 500',
     name: 'backs off with jitter, to 10 s at most, and from the beginning after a success',
     script: [...times(12, noClusterLeader()), answer(7, one), ...times(3, noClusterLeader())],
     sees: [...backsOff(12, /No cluster leader/), 'set of 1', ...backsOff(3, /No cluster leader/)],
+  },
+  {
+    rule: '1, 13',
+    name: 'a proxy that ends a wait with its 504 is no outage: the next wait is short of its limit',
+    script: [answer(7, one), gatewayTimeout.step, answer(7, one), hold()],
+    sees: ['set of 1', silentFor(60_000), gatewayTimeout.go, silentFor(50_000)],
+    // 59 s and their sixteenth.
+    asks: ['', 'index=7&wait=300000ms', '', 'index=7&wait=55529ms'],
+  },
+  {
+    rule: '1, 13',
+    name: 'one that closes the connection is known by doing so after the same time again',
+    script: [answer(7, one), closed[0].step, answer(7, one), closed[1].step, answer(7, one), hold()],
+    sees: [
+      'set of 1',
+      silentFor(50_000),
+      closed[0].go,
+      /could not be reached/,
+      'set of 1',
+      silentFor(49_500),
+      closed[1].go,
+      silentFor(40_000),
+    ],
+    asks: ['', 'index=7&wait=300000ms', '', 'index=7&wait=300000ms', '', 'index=7&wait=45647ms'],
   },
   {
     rule: '5',
@@ -159,7 +186,7 @@ export const faults: readonly Rule[] = [
       'set of 1 2',
       took(250, 500),
     ],
-    asks: ['', 'index=7&wait=60000ms', '', '', 'index=8&wait=60000ms'],
+    asks: ['', 'index=7&wait=300000ms', '', '', 'index=8&wait=300000ms'],
   },
   {
     rule: '5',

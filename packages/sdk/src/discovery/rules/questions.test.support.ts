@@ -16,7 +16,7 @@ function asked(name: string, consul: ConsulOptions, query: string, environment =
     environment,
     script: [answer(7, one)],
     sees: ['set of 1'],
-    asks: [query, `${query}${query === '' ? '' : '&'}index=7&wait=60000ms`],
+    asks: [query, `${query}${query === '' ? '' : '&'}index=7&wait=300000ms`],
   }
 }
 

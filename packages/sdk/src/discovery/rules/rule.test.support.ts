@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { FakeConsulStep } from '../../testing/index.js'
+import type { FakeBackend, FakeConsulStep } from '../../testing/index.js'
 import { World, type Watch, type WorldOptions } from './world.test.support.js'
 
 /** One rule of what a correct client of Consul does, as a row of a table. */
@@ -7,6 +7,8 @@ export interface Rule extends WorldOptions {
   /** Its number in the list, and what another client gets wrong. */
   readonly rule: string
   readonly name: string
+  /** The one backend that it is about. Default: both keep it. */
+  readonly only?: FakeBackend
   /** The events of a watch of `orders` that come, in this order, and what is done or looked at in between. */
   readonly sees: readonly (string | RegExp | Action)[]
   /** The query strings of the queries of health, in this order, and no more. */
@@ -15,9 +17,9 @@ export interface Rule extends WorldOptions {
 
 export type Action = (world: World, watch: Watch) => void | Promise<void>
 
-/** Sees the rule kept. */
-export async function keep(rule: Rule): Promise<void> {
-  const world = await World.of(rule)
+/** Sees the rule kept with an agent that speaks as this one. */
+export async function keep(rule: Rule, backend: FakeBackend): Promise<void> {
+  const world = await World.of(rule, backend)
   try {
     const watch = world.follow('orders')
     for (const seen of rule.sees) {
@@ -68,16 +70,19 @@ export function postponed(step: FakeConsulStep): {
   readonly step: FakeConsulStep
   readonly go: () => void
 } {
+  // Both are as at the beginning once the step is taken: a rule is kept more than once.
   let isOff = false
-  let take = (): void => undefined
+  let take: (() => void) | undefined
   return {
     step: (request, response) => {
       if (isOff) step(request, response)
       else take = () => step(request, response)
+      isOff = false
     },
     go: () => {
-      isOff = true
-      take()
+      isOff = take === undefined
+      take?.()
+      take = undefined
     },
   }
 }

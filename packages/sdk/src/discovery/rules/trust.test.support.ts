@@ -48,6 +48,7 @@ export const trust: readonly Rule[] = [
   {
     rule: '6, node-consul: empty, without a leader',
     name: 'an agent that knows no leader is doubted, until it knows one',
+    only: 'blocking-query',
     script: [answer(1, two), answer(2, [], noLeader), answer(2, [])],
     sees: ['set of 1 2', `set of none; ${leaderless}`, 'set of none'],
   },
@@ -60,6 +61,7 @@ export const trust: readonly Rule[] = [
   {
     rule: '6',
     name: 'nothing wakes a query when the doubt ends, so it waits for 10 s at most',
+    only: 'blocking-query',
     prepare: (agent) => {
       agent.serve('orders', one)
       agent.say(noLeader)
@@ -72,17 +74,19 @@ export const trust: readonly Rule[] = [
       ({ agent }) => agent.serve('orders', two),
       'set of 1 2',
     ],
-    asks: ['', 'index=2&wait=10000ms', 'index=2&wait=60000ms', 'index=3&wait=60000ms'],
+    asks: ['', 'index=2&wait=10000ms', 'index=2&wait=300000ms', 'index=3&wait=300000ms'],
   },
   {
     rule: '6',
     name: 'a token that may no longer see all of it is doubted',
+    only: 'blocking-query',
     script: [answer(1, two), answer(2, one, filteredByAcls), answer(3, two)],
     sees: ['set of 1 2', `set of 1; ${filtered}`, 'set of 1 2'],
   },
   {
     rule: '6',
     name: 'a token that may see nothing is doubted from the beginning',
+    only: 'blocking-query',
     script: [answer(1, [], filteredByAcls), answer(2, one, filteredByAcls)],
     sees: [`set of none; ${filtered}`, 'set of 1'],
   },
@@ -91,7 +95,7 @@ export const trust: readonly Rule[] = [
     name: 'a token that has always seen a part has no other truth',
     script: [answer(1, two, filteredByAcls), answer(2, one, filteredByAcls), hold()],
     sees: ['set of 1 2', 'set of 1'],
-    asks: ['', 'index=1&wait=60000ms', 'index=2&wait=60000ms'],
+    asks: ['', 'index=1&wait=300000ms', 'index=2&wait=300000ms'],
   },
   {
     rule: '6',
@@ -105,7 +109,7 @@ export const trust: readonly Rule[] = [
     name: 'what the streaming backend says of its leader means nothing: it is believed, and waited on as long as usual',
     script: [answer(1, one), answer(2, two, streamed), answer(3, one, streamed), answer(4, [], streamed)],
     sees: ['set of 1', 'set of 1 2', 'set of 1', 'set of none'],
-    asks: ['', ...[1, 2, 3, 4].map((index) => `index=${index}&wait=60000ms`)],
+    asks: ['', ...[1, 2, 3, 4].map((index) => `index=${index}&wait=300000ms`)],
   },
   {
     rule: '7, consul#9776',
@@ -128,13 +132,13 @@ export const trust: readonly Rule[] = [
     ],
     asks: [
       '',
-      'index=1&wait=60000ms',
+      'index=1&wait=300000ms',
       '',
       'index=1&wait=10000ms',
       '',
       'index=1&wait=10000ms',
       '',
-      'index=2&wait=60000ms',
+      'index=2&wait=300000ms',
     ],
   },
   {
@@ -162,7 +166,7 @@ export const trust: readonly Rule[] = [
     consul: { consistency: 'stale' },
     script: [answer(1, one, withoutContact(10_000)), answer(2, two)],
     sees: ['set of 1', 'set of 1 2'],
-    asks: ['stale=', 'stale=&index=1&wait=60000ms', 'stale=&index=2&wait=60000ms'],
+    asks: ['stale=', 'stale=&index=1&wait=300000ms', 'stale=&index=2&wait=300000ms'],
   },
   {
     rule: '7',
@@ -170,19 +174,21 @@ export const trust: readonly Rule[] = [
     consul: { consistency: 'stale' },
     script: [answer(5, one, withoutContact(10_001)), answer(7, two, withoutContact(0))],
     sees: [`set of 1; ${behind}`, 'set of 1 2', silentFor(5000)],
-    asks: ['stale=', '', 'stale=&index=7&wait=60000ms'],
+    asks: ['stale=', '', 'stale=&index=7&wait=300000ms'],
   },
   {
     rule: '7',
     name: 'who has something waits for what the leader says',
+    only: 'blocking-query',
     consul: { consistency: 'stale' },
     script: [answer(5, two), answer(6, [], withoutContact(20_000)), answer(7, one)],
     sees: ['set of 1 2', 'set of 1'],
-    asks: ['stale=', 'stale=&index=5&wait=60000ms', '', 'stale=&index=7&wait=60000ms'],
+    asks: ['stale=', 'stale=&index=5&wait=300000ms', '', 'stale=&index=7&wait=300000ms'],
   },
   {
     rule: '7',
     name: 'where the leader cannot be asked, what is too old is believed with a doubt, and asked for again after 10 s',
+    only: 'blocking-query',
     consul: { consistency: 'stale' },
     script: [
       answer(5, two),
@@ -195,12 +201,12 @@ export const trust: readonly Rule[] = [
     sees: ['set of 1 2', `set of 1; ${behind}`, 'set of 1'],
     asks: [
       'stale=',
-      'stale=&index=5&wait=60000ms',
+      'stale=&index=5&wait=300000ms',
       '',
       'stale=&index=6&wait=10000ms',
       '',
       'stale=&index=6&wait=10000ms',
-      'stale=&index=6&wait=60000ms',
+      'stale=&index=6&wait=300000ms',
     ],
   },
   {
@@ -213,13 +219,15 @@ export const trust: readonly Rule[] = [
   {
     rule: '7',
     name: 'an answer of the leader itself is doubted, and not asked for again',
+    only: 'blocking-query',
     script: [answer(5, one, withoutContact(900_000)), answer(6, two)],
     sees: [`set of 1; ${behind}`, 'set of 1 2'],
-    asks: ['', 'index=5&wait=10000ms', 'index=6&wait=60000ms'],
+    asks: ['', 'index=5&wait=10000ms', 'index=6&wait=300000ms'],
   },
   {
     rule: '7',
     name: 'an older answer of the leader has to be said twice as well',
+    only: 'blocking-query',
     consul: { consistency: 'stale' },
     script: [
       answer(9, two),
@@ -229,7 +237,7 @@ export const trust: readonly Rule[] = [
       answer(9, two),
     ],
     sees: ['set of 1 2', silentFor(30_000)],
-    asks: ['stale=', 'stale=&index=9&wait=60000ms', '', 'stale=', '', 'stale=&index=9&wait=60000ms'],
+    asks: ['stale=', 'stale=&index=9&wait=300000ms', '', 'stale=', '', 'stale=&index=9&wait=300000ms'],
   },
   {
     rule: '8',
@@ -241,6 +249,7 @@ export const trust: readonly Rule[] = [
   {
     rule: '8',
     name: 'one that is cut off is doubted',
+    only: 'blocking-query',
     consul: { cached: true },
     script: [answer(5, one, cutOff(1000)), answer(5, one, cutOff(2000)), answer(5, one, cutOff(0))],
     sees: [`set of 1; ${isCutOff}`, 'set of 1'],
@@ -248,20 +257,22 @@ export const trust: readonly Rule[] = [
       'cached=',
       'cached=&index=5&wait=10000ms',
       'cached=&index=5&wait=10000ms',
-      'cached=&index=5&wait=60000ms',
+      'cached=&index=5&wait=300000ms',
     ],
   },
   {
     rule: '8',
     name: 'and passed by when it has been for too long',
+    only: 'blocking-query',
     consul: { cached: true },
     script: [answer(5, one, cutOff(11_000)), answer(7, two), noClusterLeader()],
     sees: [`set of 1; ${isCutOff}`, 'set of 1 2', /No cluster leader/],
-    asks: ['cached=', '', 'cached=&index=7&wait=60000ms', 'cached='],
+    asks: ['cached=', '', 'cached=&index=7&wait=300000ms', 'cached='],
   },
   {
     rule: '8',
     name: 'a query of the leader that breaks off for another reason is no outage either, but the next one is',
+    only: 'blocking-query',
     consul: { cached: true },
     prepare: (agent) => {
       agent.serve('orders', one)

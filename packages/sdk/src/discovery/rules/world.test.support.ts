@@ -1,7 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { expect } from 'vitest'
 import { parseOptions } from '../../options.js'
-import { FakeConsul, ManualClock, seededRandom, type FakeConsulStep } from '../../testing/index.js'
+import {
+  FakeConsul,
+  ManualClock,
+  seededRandom,
+  type FakeBackend,
+  type FakeConsulStep,
+} from '../../testing/index.js'
 import { until } from '../../testing/until.test.support.js'
 import type { ConsulOptions } from '../consul-options.js'
 import { ConsulResolver } from '../consul-resolver.js'
@@ -37,9 +43,9 @@ export class World {
     this.resolver = new ConsulResolver(parsed, clock, seededRandom(1))
   }
 
-  static async of(options: WorldOptions): Promise<World> {
+  static async of(options: WorldOptions, backend: FakeBackend): Promise<World> {
     const clock = new ManualClock()
-    const agent = await FakeConsul.open({ clock, script: options.script ?? [] })
+    const agent = await FakeConsul.open({ clock, backend, script: options.script ?? [] })
     options.prepare?.(agent)
     return new World(agent, clock, options)
   }

@@ -1,0 +1,43 @@
+import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { streamed } from './fake-consul-steps.js'
+
+/**
+ * Which Consul an agent speaks as.
+ * - `blocking-query`: as those before 1.10 (measured on 1.8.7), which ask a server each time.
+ * - `streaming`: as those since then (measured on 1.13.9), which answer blocking and cached queries of health from the
+ *   view of a stream, and say of it that there is no leader; a port of 0 is left out.
+ */
+export type FakeBackend = 'blocking-query' | 'streaming'
+
+/** Is a query of health answered from a stream? `near` turns it off, and one that does not block asks the servers. */
+export function isStreamed(backend: FakeBackend, query: URLSearchParams): boolean {
+  const blocks = Number(query.get('index') ?? 0) > 0
+  return backend === 'streaming' && (blocks || query.has('cached')) && !query.has('near')
+}
+
+/** What each answer says of itself, whatever it is. */
+export function headersOf(backend: FakeBackend, path: string): Readonly<Record<string, string>> {
+  if (backend === 'blocking-query') return {}
+  const ofServers = !path.startsWith('/v1/agent/')
+  return {
+    'x-consul-default-acl-policy': 'allow',
+    ...(ofServers ? { 'x-consul-query-backend': 'blocking-query' } : {}),
+  }
+}
+
+// What the streaming backend says nothing of, because its view does not hold it.
+const UNSAID = new Set(['x-consul-results-filtered-by-acls'])
+
+/** Whatever an answer of 200 is told to say of its leader, of ACLs or of its age: a stream says what it always says. */
+export function sayAsStream(response: ServerResponse): void {
+  const writeHead = response.writeHead.bind(response) as (
+    status: number,
+    headers: OutgoingHttpHeaders,
+  ) => ServerResponse
+  response.writeHead = ((status: number, headers: OutgoingHttpHeaders = {}) => {
+    if (status !== 200) return writeHead(status, headers)
+    const said = Object.entries(headers).filter(([name]) => !UNSAID.has(name))
+    const age = headers['age'] === undefined ? {} : { age: '0' }
+    return writeHead(status, { ...Object.fromEntries(said), ...streamed, ...age })
+  }) as ServerResponse['writeHead']
+}
