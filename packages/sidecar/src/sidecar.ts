@@ -29,8 +29,8 @@ export interface Sidecar {
 export async function startSidecar(config: Config, logger: Logger): Promise<Sidecar> {
   const clients = new Clients(config, logger)
   let draining = false
-  const admin = createAdminServer(clients, () => draining)
-  const proxy = createProxyServer(clients, logger)
+  const admin = createAdminServer(clients, () => draining, logger, systemClock)
+  const proxy = createProxyServer(clients, logger, systemClock)
   const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {
     await listen(admin, config.admin, '--admin')

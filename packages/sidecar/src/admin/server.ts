@@ -1,5 +1,8 @@
-import { createServer, type Server } from 'node:http'
+import type { Server } from 'node:http'
+import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
+import type { Serve } from '../inbound/connection.js'
+import { createInboundServer } from '../inbound/server.js'
 
 interface Answer {
   readonly status: number
@@ -7,7 +10,12 @@ interface Answer {
 }
 
 /** The server that people and orchestrators ask. `draining`: is the sidecar on its way out? */
-export function createAdminServer(clients: Clients, draining: () => boolean): Server {
+export function createAdminServer(
+  clients: Clients,
+  draining: () => boolean,
+  logger: Logger,
+  clock: Clock,
+): Server {
   const pages: Readonly<Record<string, (query: URLSearchParams) => Answer>> = {
     '/healthz': () => ({ status: 200, body: { healthy: true } }),
     '/readyz': () => {
@@ -18,7 +26,7 @@ export function createAdminServer(clients: Clients, draining: () => boolean): Se
     '/endpoints': () => ({ status: 200, body: { services: clients.inspect() } }),
     '/explain': (query) => explain(clients, query),
   }
-  return createServer((request, response) => {
+  const serve: Serve = (request, response) => {
     const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
     const page = pages[path]
     const asked = request.method === 'GET' || request.method === 'HEAD'
@@ -31,7 +39,8 @@ export function createAdminServer(clients: Clients, draining: () => boolean): Se
     if (!asked) response.setHeader('allow', 'GET, HEAD')
     response.writeHead(answer.status, { 'content-type': 'application/json' })
     response.end(`${JSON.stringify(answer.body, undefined, 2)}\n`)
-  })
+  }
+  return createInboundServer(serve, logger, clock)
 }
 
 /** How a pick for a request like this would come about; nobody is sent anything. */

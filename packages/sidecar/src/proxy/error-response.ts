@@ -1,9 +1,21 @@
 import { FairleadError, type FairleadErrorCode } from '@fairlead/sdk'
+import { BrokenRequest } from '../inbound/broken-request.js'
+
+/** What is wrong with what the application sent, before any service is asked for. */
+export type RequestErrorCode =
+  | 'BAD_REQUEST'
+  | 'REQUEST_TIMEOUT'
+  | 'CONTENT_TOO_LARGE'
+  | 'EXPECTATION_FAILED'
+  | 'MISDIRECTED_REQUEST'
+  | 'HEADERS_TOO_LARGE'
+  | 'NOT_IMPLEMENTED'
+  | 'HTTP_VERSION_NOT_SUPPORTED'
 
 /** A failure of the proxy, told apart from the application's by the header `x-fairlead-error`. */
 export interface ErrorResponse {
   readonly status: number
-  readonly code: FairleadErrorCode | 'BAD_REQUEST' | 'INTERNAL'
+  readonly code: FairleadErrorCode | RequestErrorCode | 'INTERNAL'
   readonly message: string
   readonly service: string | undefined
 }
@@ -21,6 +33,7 @@ const STATUS: Readonly<Record<FairleadErrorCode, number>> = {
 /** What to answer for an error. Pure. */
 export function errorResponse(error: Error, service: string | undefined): ErrorResponse {
   const { message } = error
+  if (error instanceof BrokenRequest) return { ...error.answer, service }
   if (error instanceof FairleadError) {
     const code = error.code === 'INVALID_OPTION' ? 'BAD_REQUEST' : error.code
     return { status: STATUS[error.code], code, message, service }

@@ -4,17 +4,8 @@ import * as http from 'node:http'
 import { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { respondError } from './forward.js'
-import {
-  Gate,
-  received,
-  Rig,
-  serve,
-  serveRaw,
-  serveText,
-  settled,
-  until,
-} from '../testing/rig.test.support.js'
+import { respondError } from '../inbound/own-answer.js'
+import { Gate, received, Rig, serve, serveText, settled, until } from '../testing/rig.test.support.js'
 
 const MIB = 1024 * 1024
 
@@ -97,16 +88,6 @@ describe('a request', () => {
     expect(connection.statuses).toEqual([100, 200])
     expect(said).toContain('"body":"hello"')
     expect(said).not.toContain('100-continue')
-  })
-
-  test('an upgrade that is asked for is not passed on', async () => {
-    const rig = await Rig.start([await serve(echo)])
-    const connection = rig.raw(
-      'GET / HTTP/1.1\r\nHost: orders\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nX-End: 1\r\n\r\n',
-    )
-    await connection.has('X-End')
-    expect(connection.statuses).toEqual([200])
-    expect(connection.received).not.toContain('websocket')
   })
 })
 
@@ -547,18 +528,4 @@ test('a head that could not be written does not stand in the way of saying so', 
   expect(() => response.writeHead(200, 'Z\u0142e')).toThrow('Invalid character in statusMessage')
   respondError(response, { status: 500, code: 'INTERNAL', message: 'why', service: undefined })
   expect([response.statusCode, response.statusMessage]).toEqual([500, 'Internal Server Error'])
-})
-
-test('the instance gets one Host, the one that was routed by', async () => {
-  // Two of them could make two proxies disagree on who is meant.
-  const upstream = await serveRaw((socket) => {
-    socket.on('data', (chunk) => {
-      const hosts = chunk.toString('latin1').match(/^host:.*$/gim) ?? []
-      const body = hosts.join('|')
-      socket.write(`HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
-    })
-  })
-  const rig = await Rig.start([upstream])
-  const connection = rig.raw('GET / HTTP/1.1\r\nHost: orders\r\nHost: evil\r\nConnection: close\r\n\r\n')
-  expect((await connection.end()).split('\r\n\r\n')[1]).toBe('host: orders')
 })

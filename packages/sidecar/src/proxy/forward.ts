@@ -1,4 +1,4 @@
-import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import {
   toDispatchHandler,
@@ -9,7 +9,8 @@ import {
   type Handler,
   type Logger,
 } from '@fairlead/sdk'
-import { errorResponse, type ErrorResponse } from './error-response.js'
+import { respondError } from '../inbound/own-answer.js'
+import { errorResponse } from './error-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders } from './headers.js'
 import { endAtEndOfTurn } from './end-of-turn.js'
 import { takeBody } from './request-body.js'
@@ -28,24 +29,14 @@ export function forward(
   logger: Logger,
 ): void {
   const forwarding = new Forwarding(request, response, route.service, logger)
-  takeBody(request, response, (body) => forwarding.send(request, route, client, body))
-}
-
-/** Answers for the proxy itself. */
-export function respondError(response: ServerResponse, error: ErrorResponse): void {
-  const { status, code, message, service } = error
-  const body = Buffer.from(`${JSON.stringify({ error: code, service, message })}\n`)
-  response.writeHead(
-    status,
-    // Spelled out, since a head that could not be written has left its own behind.
-    STATUS_CODES[status] ?? '',
-    [
-      ['content-type', 'application/json'],
-      ['content-length', String(body.length)],
-      ['x-fairlead-error', code],
-    ].flat(),
+  // RFC 9110, 10.1.1: HTTP/1.0 does not know it. Those who expect something else do not come so far.
+  if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
+  takeBody(
+    request,
+    response,
+    (body) => forwarding.send(request, route, client, body),
+    (error) => forwarding.fail(error),
   )
-  response.end(body)
 }
 
 /** Writes what undici reads straight to the response: no stream stands in between. */
@@ -58,6 +49,7 @@ class Forwarding implements Handler, Caller {
   #length = NaN
   #whole: Buffer | undefined
   #begun = false
+  #complete = false
   #gone = false
 
   constructor(request: IncomingMessage, response: ServerResponse, service: string, logger: Logger) {
@@ -133,9 +125,18 @@ class Forwarding implements Handler, Caller {
 
   onComplete(trailers: Buffer[]): void {
     this.#begun = true
+    this.#complete = true
     if (trailers.length > 0) this.#response.addTrailers(pairs(forwardedResponseHeaders(trailers).headers))
     if (this.#whole !== undefined) joinHead(this.#response, this.#whole)
     endAtEndOfTurn(this.#response)
+  }
+
+  /** What was to be sent is no request: it is answered, and nothing of it is sent on any more. */
+  fail(error: Error): void {
+    if (this.#gone || this.#complete) return
+    this.onError(error)
+    this.#gone = true
+    this.#abort?.()
   }
 
   onError(error: Error): void {

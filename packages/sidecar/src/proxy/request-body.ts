@@ -7,15 +7,19 @@ import { PassThrough, type Readable } from 'node:stream'
  */
 const REPLAYABLE_BYTES = 64 * 1024
 
-/** Calls `send` with the body of a request: none, whole, or as it comes. At once, or when a whole one has been read. */
+/**
+ * Calls `send` with the body of a request: none, whole, or as it comes. At once, or when a whole one has been read; if
+ * it turns out to be none, `fail`.
+ */
 export function takeBody(
   request: IncomingMessage,
   response: ServerResponse,
   send: (body: Buffer | Readable | null) => void,
+  fail: (error: Error) => void,
 ): void {
   if (!hasBody(request)) send(null)
-  else if (Number(request.headers['content-length']) <= REPLAYABLE_BYTES) collect(request, send)
-  else send(streamed(request, response))
+  else if (Number(request.headers['content-length']) <= REPLAYABLE_BYTES) collect(request, send, fail)
+  else send(streamed(request, response, fail))
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {
@@ -27,10 +31,17 @@ function hasBody({ headers }: IncomingMessage): boolean {
  * A body as a stream of its own: undici destroys the one it is given when an instance answers early or breaks
  * off, and with a request that would take the application's connection along.
  */
-function streamed(request: IncomingMessage, response: ServerResponse): Readable {
+function streamed(
+  request: IncomingMessage,
+  response: ServerResponse,
+  fail: (error: Error) => void,
+): Readable {
   const body = new PassThrough()
   request.pipe(body)
-  request.on('error', (error) => body.destroy(error))
+  request.on('error', (error) => {
+    fail(error)
+    body.destroy(error)
+  })
   // While undici holds it, undici listens; before and after that nobody does, and an error unheard ends the process.
   body.on('error', () => undefined)
   response.on('finish', () => body.destroy())
@@ -43,12 +54,12 @@ function streamed(request: IncomingMessage, response: ServerResponse): Readable 
   return body
 }
 
-/** Reads a whole body; a request broken off before its end calls nothing, as nobody waits for an answer. */
-function collect(request: IncomingMessage, done: (body: Buffer) => void): void {
+/** Reads a whole body. */
+function collect(request: IncomingMessage, done: (body: Buffer) => void, fail: (error: Error) => void): void {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))
   request.on('end', () =>
     done(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks)),
   )
-  request.on('error', () => undefined)
+  request.on('error', fail)
 }

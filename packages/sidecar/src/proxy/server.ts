@@ -1,8 +1,10 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import type { Logger } from '@fairlead/sdk'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
 import { badRequest, errorResponse } from './error-response.js'
-import { forward, respondError } from './forward.js'
+import { createInboundServer } from '../inbound/server.js'
+import { respondError } from '../inbound/own-answer.js'
+import { forward } from './forward.js'
 import { route } from './route.js'
 
 // Longer than the applications beside us keep an idle connection, so that they close first and no request of
@@ -10,10 +12,13 @@ import { route } from './route.js'
 const KEEP_ALIVE_MS = 75_000
 
 /** The server that applications talk to: request, route, client, forward. */
-export function createProxyServer(clients: Clients, logger: Logger): Server {
-  const server = createServer({ keepAliveTimeout: KEEP_ALIVE_MS }, (request, response) => {
-    handle(request, response, clients, logger)
-  })
+export function createProxyServer(clients: Clients, logger: Logger, clock: Clock): Server {
+  const server = createInboundServer(
+    (request, response) => handle(request, response, clients, logger),
+    logger,
+    clock,
+    { keepAliveTimeout: KEEP_ALIVE_MS },
+  )
   // An upload may take as long as it takes; its head may not (headersTimeout, 60 s).
   server.requestTimeout = 0
   return server

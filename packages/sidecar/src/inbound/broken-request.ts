@@ -1,0 +1,64 @@
+import type { ErrorResponse } from '../proxy/error-response.js'
+
+/** A request whose body turned out to be none, or did not come in time: what it is answered with. */
+export class BrokenRequest extends Error {
+  readonly answer: ErrorResponse
+
+  constructor(answer: ErrorResponse) {
+    super(answer.message)
+    this.name = 'BrokenRequest'
+    this.answer = answer
+  }
+}
+
+/** What node:http says of bytes that are no request. */
+export interface ParseError extends Error {
+  readonly code?: string
+  readonly reason?: string
+  readonly rawPacket?: Buffer
+}
+
+/** Is it about what was sent? Else it is about the connection, which is gone then. */
+export function isAboutRequest({ code }: ParseError): boolean {
+  return code !== undefined && (code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT')
+}
+
+/** The preface of HTTP/2 (RFC 9113, 3.4), which llhttp knows and does not take. */
+export function isHttp2({ code }: ParseError): boolean {
+  return code === 'HPE_PAUSED_H2_UPGRADE'
+}
+
+// RFC 8446, 5.1: a record of a handshake begins with 22, and a request never does.
+const TLS_HANDSHAKE = 22
+
+/** What to answer. Pure. */
+export function brokenAnswer(error: ParseError, maxHeaderSize: number): ErrorResponse {
+  switch (error.code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return answer(
+        431,
+        'HEADERS_TOO_LARGE',
+        `its target and headers are larger than ${maxHeaderSize} bytes: raise that by NODE_OPTIONS=--max-http-header-size=<bytes>`,
+      )
+    case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
+      return answer(413, 'CONTENT_TOO_LARGE', 'its chunk extensions are larger than 16384 bytes')
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return answer(408, 'REQUEST_TIMEOUT', 'it did not arrive in time')
+    case 'HPE_PAUSED_H2_UPGRADE':
+      return answer(505, 'HTTP_VERSION_NOT_SUPPORTED', NO_HTTP2)
+    default:
+      return answer(
+        400,
+        'BAD_REQUEST',
+        error.rawPacket?.[0] === TLS_HANDSHAKE
+          ? 'it is a TLS handshake, and this port speaks plain HTTP: use http:// instead of https://'
+          : `it is not HTTP/1.1: ${error.reason ?? error.message}`,
+      )
+  }
+}
+
+export const NO_HTTP2 = 'HTTP/2 is not supported: use HTTP/1.1'
+
+function answer(status: number, code: ErrorResponse['code'], message: string): ErrorResponse {
+  return { status, code, message, service: undefined }
+}

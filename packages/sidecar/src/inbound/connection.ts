@@ -1,0 +1,197 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Clock } from '@fairlead/sdk'
+import type { ErrorResponse } from '../proxy/error-response.js'
+import { BrokenRequest } from './broken-request.js'
+import { closeGently } from './gentle-close.js'
+import { lastByHead } from './head.js'
+import { errorText, respondError } from './own-answer.js'
+
+/** Serves a request that may be served. */
+export type Serve = (request: IncomingMessage, response: ServerResponse) => void
+
+/** Hears of whatever is rejected before it is served. */
+export type OnRejection = (rejection: ErrorResponse, peer: Socket) => void
+
+/** A request that waits for those before it. */
+interface Turn {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  rejection: ErrorResponse | undefined
+}
+
+// RFC 9110, 9.2.1. Those of WebDAV that are safe too just wait.
+const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/**
+ * Requests of one connection that run at once. nginx and Envoy run one; clients that pipeline send 4 to 8 (Firefox,
+ * when it did), and whatever is behind the first has its response kept in memory until those before it are written.
+ */
+const RUN_AT_ONCE = 8
+
+/**
+ * The order of things on one connection of an application.
+ *
+ * - Requests that are pipelined run at once only while all of them are safe (RFC 9112, 9.3.2); nothing is read while one
+ *   waits, so that what waits is what came in one read.
+ * - Behind the last request, the one that says `Connection: close` or whose end is not certain, nothing is run.
+ * - What is broken is answered behind the responses to what was not.
+ * - The end does not take the last response along: see `closeGently`.
+ */
+export class InboundConnection {
+  readonly #socket: Socket
+  readonly #serve: Serve
+  readonly #onRejection: OnRejection
+  readonly #clock: Clock
+  readonly #waiting: Turn[] = []
+  #running = 0
+  /** One that runs is not safe. */
+  #exclusive = false
+  /** Received last, of those that are taken. */
+  #latest: IncomingMessage | undefined
+  #latestResponse: ServerResponse | undefined
+  /** Nothing that follows is a request of ours. */
+  #last = false
+  /** What is written when everything before it has been; then the connection ends. */
+  #epilogue: string | Buffer | undefined
+  #held = false
+  #closing = false
+
+  constructor(socket: Socket, serve: Serve, onRejection: OnRejection, clock: Clock) {
+    this.#socket = socket
+    this.#serve = serve
+    this.#onRejection = onRejection
+    this.#clock = clock
+    // node:http ends a connection by this. It would close it with bytes unread, which is a reset.
+    socket.destroySoon = () => this.#close()
+    // node:http resumes it as it sees fit, such as when a body is read. Behind its own listener: it is that late.
+    socket.on('resume', () => {
+      if (this.#held) socket.pause()
+    })
+  }
+
+  /** Has anything come on it that could be read as a request? */
+  get unused(): boolean {
+    return this.#latest === undefined
+  }
+
+  /** Runs a request when it is its turn. A `rejection` is given where another than its head has one. */
+  take(request: IncomingMessage, response: ServerResponse, rejection?: ErrorResponse): void {
+    if (this.#last) {
+      // RFC 9112, 9.6. The last one has come to its end, or this one would not have begun.
+      this.#hold()
+      return
+    }
+    this.#latest = request
+    this.#latestResponse = response
+    const last = lastByHead(request)
+    if (last !== undefined) {
+      response.shouldKeepAlive = false
+      rejection = last.rejection
+    }
+    if (!response.shouldKeepAlive) this.#last = true
+    if (this.#waiting.length === 0 && this.#mayRun(request)) {
+      this.#run(request, response, rejection)
+      return
+    }
+    this.#waiting.push({ request, response, rejection })
+    this.#hold()
+  }
+
+  /** What came is no request, or the rest of one did not come: answered in its turn, and the end. */
+  broken(answer: ErrorResponse, epilogue: string | Buffer = errorText(answer)): void {
+    const latest = this.#latest
+    const within = latest !== undefined && !latest.complete
+    if (this.#epilogue !== undefined || (this.#last && !within)) {
+      this.#hold()
+      return
+    }
+    this.#last = true
+    this.#epilogue = within ? '' : epilogue
+    if (within) {
+      // Where its head is not written yet.
+      if (this.#latestResponse !== undefined) this.#latestResponse.shouldKeepAlive = false
+      this.#breakOff(latest, answer)
+    } else {
+      this.#onRejection(answer, this.#socket)
+    }
+    if (this.#running === 0) this.#next()
+  }
+
+  /** From here on it is no connection of node:http any more, which has left it with the responses unfinished. */
+  detached(answer: ErrorResponse): void {
+    const socket = this.#socket
+    socket.on('error', () => undefined)
+    // Taken off as well, and what waits for it would wait for ever.
+    socket.on('drain', () => {
+      const { _httpMessage: response } = socket as Socket & { _httpMessage?: ServerResponse | null }
+      if (response?.writableNeedDrain === true) response.emit('drain')
+    })
+    this.broken(answer)
+  }
+
+  #breakOff(request: IncomingMessage, answer: ErrorResponse): void {
+    const turn = this.#waiting.find((waiting) => waiting.request === request)
+    if (turn !== undefined) turn.rejection = answer
+    // Whoever reads the body answers; where nobody does, the answer has been given.
+    else if (request.listenerCount('error') > 0) request.emit('error', new BrokenRequest(answer))
+  }
+
+  #mayRun({ method = '' }: IncomingMessage): boolean {
+    return this.#running === 0 || (!this.#exclusive && this.#running < RUN_AT_ONCE && SAFE.has(method))
+  }
+
+  #run(request: IncomingMessage, response: ServerResponse, rejection: ErrorResponse | undefined): void {
+    this.#running++
+    if (!SAFE.has(request.method ?? '')) this.#exclusive = true
+    response.on('close', this.#answered)
+    if (rejection === undefined) {
+      this.#serve(request, response)
+      return
+    }
+    this.#onRejection(rejection, this.#socket)
+    respondError(response, rejection)
+  }
+
+  readonly #answered = (): void => {
+    this.#running--
+    if (this.#running === 0) this.#exclusive = false
+    if (this.#waiting.length > 0 || this.#epilogue !== undefined) this.#next()
+  }
+
+  #next(): void {
+    // Said to be closed, or gone: whoever sent them knows that they were not run.
+    if (!this.#socket.writable) this.#waiting.length = 0
+    for (
+      let turn = this.#waiting[0];
+      turn !== undefined && this.#mayRun(turn.request);
+      turn = this.#waiting[0]
+    ) {
+      this.#waiting.shift()
+      this.#run(turn.request, turn.response, turn.rejection)
+    }
+    if (this.#waiting.length > 0) return
+    if (!this.#last) this.#release()
+    if (this.#running > 0 || this.#epilogue === undefined) return
+    if (this.#socket.writable && this.#epilogue !== '') this.#socket.write(this.#epilogue)
+    this.#close()
+  }
+
+  #hold(): void {
+    this.#held = !this.#closing
+    if (this.#held) this.#socket.pause()
+  }
+
+  #release(): void {
+    if (!this.#held) return
+    this.#held = false
+    this.#socket.resume()
+  }
+
+  #close(): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.#held = false
+    closeGently(this.#socket, this.#clock)
+  }
+}

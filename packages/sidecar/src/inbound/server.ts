@@ -1,0 +1,63 @@
+import { createServer, maxHeaderSize, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Clock, Logger } from '@fairlead/sdk'
+import type { ErrorResponse } from '../proxy/error-response.js'
+import { brokenAnswer, isAboutRequest, isHttp2, type ParseError } from './broken-request.js'
+import { InboundConnection, type Serve } from './connection.js'
+import { connectRejection, EXPECTATION_FAILED } from './head.js'
+import { http2Refusal } from './http2-refusal.js'
+
+/**
+ * A server of `node:http` that reads strictly, keeps the order of what is pipelined, and answers whatever comes: what
+ * it cannot serve as well, with a body and `x-fairlead-error`. A request that awaits `100 Continue` is served as any
+ * other: to write it is up to whoever reads the body.
+ */
+export function createInboundServer(
+  serve: Serve,
+  logger: Logger,
+  clock: Clock,
+  options: ServerOptions = {},
+): Server {
+  const server = createServer({
+    ...options,
+    insecureHTTPParser: false,
+    // Ours is an answer with a body.
+    requireHostHeader: false,
+    // Else the first one would count, and nobody would know of the second.
+    joinDuplicateHeaders: true,
+  })
+  // Without a limit, but for the one of bytes: node:http does not refuse more, it forgets them, Content-Length too.
+  server.maxHeadersCount = 0
+
+  const log = ({ status, code, message }: ErrorResponse, peer: Socket): void => {
+    logger.warn({ status, code, peer: peer.remoteAddress }, `request rejected: ${message}`)
+  }
+  const connections = new WeakMap<Socket, InboundConnection>()
+  const connectionOf = (socket: Socket): InboundConnection => {
+    const known = connections.get(socket)
+    if (known !== undefined) return known
+    const connection = new InboundConnection(socket, serve, log, clock)
+    connections.set(socket, connection)
+    return connection
+  }
+  server.on('request', (request, response) => connectionOf(request.socket).take(request, response))
+  server.on('checkContinue', (request, response) => connectionOf(request.socket).take(request, response))
+  server.on('checkExpectation', (request, response) => {
+    connectionOf(request.socket).take(request, response, EXPECTATION_FAILED)
+  })
+  server.on('connect', (request: IncomingMessage, socket: Socket) => {
+    connectionOf(socket).detached(connectRejection(request.url))
+  })
+  server.on('clientError', (error: ParseError, socket: Socket) => {
+    if (!socket.writable || !isAboutRequest(error)) {
+      socket.destroy(error)
+      return
+    }
+    const answer = brokenAnswer(error, options.maxHeaderSize ?? maxHeaderSize)
+    const connection = connectionOf(socket)
+    // In between it would be an answer to what came before.
+    if (isHttp2(error) && connection.unused) connection.broken(answer, http2Refusal())
+    else connection.broken(answer)
+  })
+  return server
+}
