@@ -253,6 +253,8 @@ class ConsulClient implements Client {
     const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
     const client = {
       keepAliveTimeout: keepAliveMs,
+      // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
+      keepAliveMaxTimeout: keepAliveMs,
       bodyTimeout: bodyTimeoutMs,
       // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
       // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Dispatcher } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
 import type { Handler } from '../handler.js'
 import { systemClock } from '../clock.js'
@@ -59,6 +60,10 @@ class Side extends PeakEwma implements ExchangeSide {
     this.connections = connections
   }
 
+  resend(exchange: Exchange, options: Dispatcher.DispatchOptions): boolean {
+    return this.connections.resend(options, exchange)
+  }
+
   begin(): void {}
 
   end(): void {}
@@ -111,11 +116,12 @@ function connect(options: Partial<ConnectionsOptions> = {}, to = origin): Connec
   )
 }
 
-function send(connections: Connections): Sent {
+function send(connections: Connections, method: Dispatcher.HttpMethod = 'GET'): Sent {
   const sent = new Sent()
-  const exchange = new Exchange(new Side(connections), sent, 1, undefined, systemClock, 0)
+  const options = { method, path: '/' }
+  const exchange = new Exchange(new Side(connections), sent, 1, options, systemClock, 0)
   sent.exchange = exchange
-  connections.send({ method: 'GET', path: '/' }, exchange)
+  connections.send(options, exchange)
   return sent
 }
 
@@ -250,10 +256,118 @@ describe('no more than the limit', () => {
     const connections = connect({ max: 1 })
     await serveOne(connections)
     const wrong = new Sent()
-    const exchange = new Exchange(new Side(connections), wrong, 1, undefined, systemClock, 0)
-    connections.send({ method: 'GET', path: 'no path' }, exchange)
+    const options: Dispatcher.DispatchOptions = { method: 'GET', path: 'no path' }
+    const exchange = new Exchange(new Side(connections), wrong, 1, options, systemClock, 0)
+    connections.send(options, exchange)
     await until(() => wrong.state instanceof Error)
     await serveOne(connections)
+    expect(upstream.sockets.length).toBe(1)
+    await connections.close()
+  })
+})
+
+describe('a connection in the turn of its response', () => {
+  /** Sends one request in the turn in which the one before it is complete, as a caller who awaits it does. */
+  async function follow(first: Sent, next: () => Sent): Promise<Sent> {
+    return new Promise((resolve) => (first.onComplete = () => resolve(next())))
+  }
+
+  test('carries what may be repeated', async () => {
+    const connections = connect()
+    const second = follow(send(connections), () => send(connections, 'GET'))
+    await upstream.waiting(1)
+    upstream.answer()
+    await second
+    await upstream.waiting(1)
+    expect(upstream.requests).toEqual([0])
+    upstream.answer()
+    await completed(await second)
+    await connections.close()
+  })
+
+  test('carries nothing else: that gets one that has rested, or a new one', async () => {
+    const connections = connect()
+    let last = send(connections, 'POST')
+    const used: number[] = []
+    for (let n = 0; n < 6; n++) {
+      const next = follow(last, () => send(connections, 'POST'))
+      await upstream.waiting(1)
+      used.push(upstream.requests[0] ?? -1)
+      upstream.answer()
+      last = await next
+    }
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(last)
+    expect(used).toEqual([0, 1, 0, 1, 0, 1])
+    await connections.close()
+  })
+
+  test('is waited for where there may be no other', async () => {
+    const connections = connect({ max: 1 })
+    const second = follow(send(connections, 'POST'), () => send(connections, 'POST'))
+    await upstream.waiting(1)
+    upstream.answer()
+    const sent = await second
+    const third = send(connections, 'GET')
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(sent)
+    await upstream.waiting(1)
+    upstream.answer()
+    await completed(third)
+    expect(upstream.sockets.length).toBe(1)
+    await connections.close()
+  })
+
+  test('closed instead of rested, it makes way for a new one', async () => {
+    const connections = connect({ max: 1 })
+    const second = follow(send(connections, 'POST'), () => send(connections, 'POST'))
+    await upstream.waiting(1)
+    upstream.answer()
+    upstream.sockets[0]?.end()
+    const sent = await second
+    await upstream.waiting(1)
+    expect(upstream.requests).toEqual([1])
+    upstream.answer()
+    await completed(sent)
+    await connections.close()
+  })
+
+  test('closed behind the response, what it carries is sent again, and nobody hears of it', async () => {
+    const connections = connect()
+    const first = send(connections)
+    const second = follow(first, () => send(connections))
+    await upstream.waiting(1)
+    upstream.answer()
+    const sent = await second
+    // It is on its way when the server closes.
+    await upstream.waiting(1)
+    upstream.requests.shift()
+    upstream.sockets[0]?.destroy()
+    await upstream.waiting(1)
+    expect(upstream.requests).toEqual([1])
+    // From now on connections rest, whatever they carry.
+    const third = follow(sent, () => send(connections))
+    upstream.answer()
+    await third
+    await upstream.waiting(1)
+    expect(upstream.requests).toEqual([2])
+    upstream.answer()
+    await completed(await third)
+    await connections.close()
+  })
+
+  test('a part of a response is none to send again', async () => {
+    const connections = connect()
+    const second = follow(send(connections), () => send(connections))
+    await upstream.waiting(1)
+    upstream.answer()
+    const sent = await second
+    await upstream.waiting(1)
+    upstream.requests.shift()
+    upstream.sockets[0]?.end('HTTP/1.1 200 OK\r\ncontent-le')
+    await until(() => sent.state instanceof Error)
     expect(upstream.sockets.length).toBe(1)
     await connections.close()
   })
@@ -286,5 +400,21 @@ describe('the end', () => {
     expect(sent.map(({ state }) => (state as Error).message)).toEqual(['over', 'over'])
     await until(() => upstream.open === 0)
     await connections.close()
+  })
+
+  test.each(['at once', 'with one in flight'])('destroying %s sends nothing of the queue', async (when) => {
+    const connections = connect({ max: 1 })
+    const sent = Array.from({ length: 5 }, () => send(connections, 'POST'))
+    if (when !== 'at once') await upstream.waiting(1)
+    upstream.requests.length = 0
+    await connections.destroy(new Error('over'))
+    await until(() => sent.every(({ state }) => state instanceof Error))
+    expect(sent.map(({ state }) => (state as Error).message)).toEqual(sent.map(() => 'over'))
+    expect(connections.size).toBe(0)
+    // What had been sent would be at the server before this one.
+    const other = connect()
+    await serveOne(other)
+    expect(upstream.requests).toEqual([])
+    await other.close()
   })
 })

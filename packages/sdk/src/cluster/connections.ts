@@ -1,13 +1,18 @@
-import { Client, errors, type buildConnector, type Dispatcher } from 'undici'
+import { errors, type buildConnector, type Client, type Dispatcher } from 'undici'
+import type { AsyncResource } from 'node:async_hooks'
 import type { Instance } from '../discovery/resolver.js'
 import { toDispatchHandler, type Handler } from '../handler.js'
+import { mayBeRepeated } from '../resilience/retry.js'
+import { Connection } from './connection.js'
 import { connectorTo, type TlsOptions } from './connector.js'
 import { readByTheBook } from './response-parser.js'
 
 /** One request on one connection. */
 export interface Occupant extends Handler {
   /** What it is on; written when its turn comes. */
-  connection: Client | undefined
+  connection: Connection | undefined
+  /** Whose request it is, should its turn come while another one's work runs; undefined: no request of a caller's. */
+  readonly context: AsyncResource | undefined
 }
 
 /** What an occupant leaves its connection in. */
@@ -30,13 +35,21 @@ export interface ConnectionsOptions {
   readonly tls: TlsOptions
 }
 
+// After a connection was closed behind a response: so many requests go over connections that have rested, so that of a
+// server which always does this one request in a thousand is sent twice, and one that crashed is soon forgiven.
+const CAUTION = 1000
+
 /**
- * The connections to one endpoint: an undici Client each, one request at a time on each.
+ * The connections to one endpoint, one request at a time on each.
  *
  * The one that became free last is used first, and it counts as free with the end of its response. undici's Pool
  * takes the first that has gone idle, which is two turns of the event loop later: it keeps twice as many sockets, and
  * each request pays for an idle timer set and cleared, and a socket unreferenced and referenced (a tenth of its CPU time).
  * Those that a burst left behind go cold at the bottom of the stack, and their keep-alive timeout ends them.
+ *
+ * A server that closes after answering, without having said so, is not noticed in the turn of its response. Requests
+ * that may not be sent twice therefore get a connection that has rested, as each gets from Pool; others are sent again,
+ * which `resend` is for.
  */
 export class Connections {
   readonly #origin: string
@@ -46,9 +59,11 @@ export class Connections {
   readonly #options: ConnectionsOptions
   readonly #client: Client.Options
   #connector: { readonly timeoutMs: number; readonly connect: buildConnector.connector } | undefined
-  readonly #all = new Set<Client>()
-  readonly #idle: Client[] = []
+  readonly #all = new Set<Connection>()
+  readonly #idle: Connection[] = []
   readonly #waiting = new Map<Occupant, Dispatcher.DispatchOptions>()
+  /** So many more requests get a connection that has rested, whatever they are. */
+  #caution = 0
   #closed = false
   #drained: (() => void) | undefined
 
@@ -67,23 +82,42 @@ export class Connections {
 
   /** Sends the request of `occupant`, or lets it wait for its turn. What goes wrong reaches the occupant. */
   send(options: Dispatcher.DispatchOptions, occupant: Occupant): void {
-    const client = this.#closed ? undefined : this.#take()
-    if (client !== undefined) use(client, options, occupant)
-    else if (this.#closed) occupant.onError(new errors.ClientClosedError())
-    else this.#waiting.set(occupant, options)
+    if (this.#closed) {
+      occupant.onError(new errors.ClientClosedError())
+      return
+    }
+    // One may wait for a connection to rest that another could have: it was here before.
+    const connection = this.#waiting.size === 0 ? this.#take(options) : undefined
+    if (connection === undefined) this.#waiting.set(occupant, options)
+    else use(connection, options, occupant)
+  }
+
+  /**
+   * Sends a request over another connection, after its own was closed behind the response before it: one that has not
+   * been written, or may be repeated. False: these connections are closed, and it has failed.
+   */
+  resend(options: Dispatcher.DispatchOptions, occupant: Occupant): boolean {
+    const { connection } = occupant
+    if (this.#closed || connection === undefined) return false
+    if (!connection.rested) this.#caution = CAUTION
+    occupant.connection = undefined
+    this.#repair(connection, 'broken')
+    this.send(options, occupant)
+    return true
   }
 
   /** Takes back what `occupant` has used. */
   release(occupant: Occupant, ending: Ending): void {
-    const client = occupant.connection
-    if (ending === 'complete' && client !== undefined) {
-      this.#idle.push(client)
+    const { connection } = occupant
+    if (ending === 'complete' && connection !== undefined) {
+      connection.becomeFree()
+      this.#idle.push(connection)
       this.#advance()
-    } else if (client === undefined) {
+    } else if (connection === undefined) {
       this.#waiting.delete(occupant)
       this.#advance()
     } else {
-      this.#repair(client, ending)
+      this.#repair(connection, ending)
     }
   }
 
@@ -91,20 +125,36 @@ export class Connections {
   async close(): Promise<void> {
     if (this.#waiting.size > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
     this.#closed = true
-    await Promise.all([...this.#all].map((client) => client.close()))
+    await Promise.all([...this.#all].map(({ client }) => client.close()))
   }
 
-  /** Breaks off its requests with `error`. */
+  /** Breaks off its requests, in flight and in the queue, with `error`. Nothing is sent any more. */
   async destroy(error: Error): Promise<void> {
     this.#closed = true
-    const clients = [...this.#all]
+    const connections = [...this.#all]
+    const waiting = [...this.#waiting.keys()]
     this.#all.clear()
-    for (const occupant of this.#waiting.keys()) occupant.onError(error)
-    await Promise.all(clients.map((client) => client.destroy(error)))
+    this.#idle.length = 0
+    // Before the first of them hears of it: its place is not to be taken by the next.
+    this.#waiting.clear()
+    for (const occupant of waiting) occupant.onError(error)
+    this.#drained?.()
+    await Promise.all(connections.map(({ client }) => client.destroy(error)))
   }
 
-  #take(): Client | undefined {
-    return this.#idle.pop() ?? (this.#all.size < this.#max ? this.#open() : undefined)
+  #take(options: Dispatcher.DispatchOptions): Connection | undefined {
+    const rested = this.#caution > 0 || !mayBeRepeated(options)
+    const connection =
+      (rested ? this.#takeRested() : this.#idle.pop()) ??
+      (this.#all.size < this.#max ? this.#open() : undefined)
+    if (connection !== undefined && this.#caution > 0) this.#caution--
+    return connection
+  }
+
+  /** The last one that has rested. What has not lies above all others, and is what this turn of the loop has left. */
+  #takeRested(): Connection | undefined {
+    const place = this.#idle.findLastIndex(({ rested }) => rested)
+    return place < 0 ? undefined : this.#idle.splice(place, 1)[0]
   }
 
   /** By one connector for all, as it keeps the TLS sessions. */
@@ -118,36 +168,41 @@ export class Connections {
     })
   }
 
-  #open(): Client {
-    const client = new Client(this.#origin, this.#client)
-    this.#all.add(client)
-    client.on('disconnect', () => {
-      // Busy, it connects again for the request that it has, or its occupant tells us the end.
-      if (this.#idle.includes(client)) this.#forget(client)
-    })
-    return client
+  #open(): Connection {
+    const connection = new Connection(
+      this.#origin,
+      this.#client,
+      () => this.#advance(),
+      (closed) => {
+        // Busy, it connects again for the request that it has, or its occupant tells us the end.
+        if (!this.#idle.includes(closed)) return
+        this.#forget(closed)
+        this.#advance()
+      },
+    )
+    this.#all.add(connection)
+    return connection
   }
 
-  #repair(client: Client, ending: Ending): void {
-    if (ending === 'abandoned') this.#forget(client)
+  #repair(connection: Connection, ending: Ending): void {
+    if (ending === 'abandoned') this.#forget(connection)
     // undici is in the middle of putting the client in order, and would not take a request now.
     queueMicrotask(() => {
-      if (ending === 'broken') this.#salvage(client)
+      if (ending === 'broken') this.#salvage(connection)
       // Its request is broken off by the occupant, and then undici would connect again, for nobody.
-      else void client.destroy()
+      else void connection.client.destroy()
       this.#advance()
     })
   }
 
-  /** A client whose connection is gone is an empty shell, and a new one as good. */
-  #salvage(client: Client): void {
-    if (client.stats.connected) this.#idle.push(client)
-    else this.#forget(client)
+  #salvage(connection: Connection): void {
+    if (connection.connected) this.#idle.push(connection)
+    else this.#forget(connection)
   }
 
-  #forget(client: Client): void {
-    this.#all.delete(client)
-    const place = this.#idle.indexOf(client)
+  #forget(connection: Connection): void {
+    this.#all.delete(connection)
+    const place = this.#idle.indexOf(connection)
     if (place >= 0) this.#idle.splice(place, 1)
   }
 
@@ -158,16 +213,23 @@ export class Connections {
       return
     }
     for (const [occupant, options] of this.#waiting) {
-      const client = this.#take()
-      if (client === undefined) return
+      const connection = this.#take(options)
+      if (connection === undefined) return
       this.#waiting.delete(occupant)
-      use(client, options, occupant)
+      useFor(connection, options, occupant)
     }
     this.#drained?.()
   }
 }
 
-function use(client: Client, options: Dispatcher.DispatchOptions, occupant: Occupant): void {
-  occupant.connection = client
-  client.dispatch(options, toDispatchHandler(occupant))
+function use(connection: Connection, options: Dispatcher.DispatchOptions, occupant: Occupant): void {
+  occupant.connection = connection
+  connection.client.dispatch(options, toDispatchHandler(occupant))
+}
+
+/** In the context of whoever has waited, and not of whoever has made room. */
+function useFor(connection: Connection, options: Dispatcher.DispatchOptions, occupant: Occupant): void {
+  const { context } = occupant
+  if (context === undefined) use(connection, options, occupant)
+  else context.runInAsyncScope(use, undefined, connection, options, occupant)
 }

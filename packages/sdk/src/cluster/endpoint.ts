@@ -133,9 +133,9 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
       )
       return undefined
     }
-    const exchange = new Exchange(this, handler, permit, options.body, clock, now)
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
+    const exchange = new Exchange(this, handler, permit, addressed, clock, now)
     this.#connect().send(addressed, exchange)
     return exchange
   }
@@ -155,6 +155,10 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   end(): void {
     this.#inflight--
     this.observer?.loadChanged()
+  }
+
+  resend(exchange: Exchange, options: Dispatcher.DispatchOptions): boolean {
+    return this.#connect().resend(options, exchange)
   }
 
   release(exchange: Exchange, ending: Ending): void {

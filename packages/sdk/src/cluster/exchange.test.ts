@@ -15,6 +15,7 @@ class Side extends PeakEwma implements ExchangeSide {
   readonly unreached: Error[] = []
   readonly verdicts: [Permit, Outcome][] = []
   readonly released: Ending[] = []
+  readonly resent: Exchange[] = []
   inflight = 0
 
   constructor() {
@@ -27,6 +28,11 @@ class Side extends PeakEwma implements ExchangeSide {
 
   end(): void {
     this.inflight--
+  }
+
+  resend(exchange: Exchange): boolean {
+    this.resent.push(exchange)
+    return true
   }
 
   release(_exchange: Exchange, ending: Ending): void {
@@ -81,7 +87,19 @@ function start(body?: unknown): {
   const side = new Side()
   const next = new Recorder()
   const clock = new ManualClock()
-  return { side, next, clock, exchange: new Exchange(side, next, 7, body, clock, clock.now()) }
+  return {
+    side,
+    next,
+    clock,
+    exchange: new Exchange(
+      side,
+      next,
+      7,
+      { method: 'GET', path: '/', body: body as never },
+      clock,
+      clock.now(),
+    ),
+  }
 }
 
 const head = (exchange: Exchange, status: number): boolean =>

@@ -1,10 +1,12 @@
 import type { Duplex } from 'node:stream'
-import { errors, type Client } from 'undici'
+import type { AsyncResource } from 'node:async_hooks'
+import { errors, type Dispatcher } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
 import type { Clock } from '../clock.js'
 import type { Abort, Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
 import { isOfTheCaller } from '../resilience/retry.js'
+import type { Connection } from './connection.js'
 import type { Ending, Occupant } from './connections.js'
 import { loadReportIn } from './load-header.js'
 
@@ -20,6 +22,8 @@ export interface ExchangeSide {
   begin(): void
   /** Its response ended in whatever way; the load went down. */
   end(): void
+  /** Its connection was closed behind the response before it. False: there is no other. */
+  resend(exchange: Exchange, options: Dispatcher.DispatchOptions): boolean
   /** It has no more use for its connection. */
   release(exchange: Exchange, ending: Ending): void
   /** No connection to it could be made. */
@@ -34,30 +38,43 @@ export interface ExchangeSide {
  * Latency ends at the first byte; the load ends with the body, exactly once in any order of events.
  */
 export class Exchange implements Occupant {
-  connection: Client | undefined
+  connection: Connection | undefined
   readonly #side: ExchangeSide
   readonly #next: Handler
   readonly #permit: Permit
   readonly #clock: Clock
-  readonly #body: unknown
+  readonly #options: Dispatcher.DispatchOptions
   // Numbers from the start: V8 boxes every value of a field that was once undefined.
   #startedAt = 0
   #writtenAt = 0
   #written = false
+  /** A byte of a response has come. */
+  #answered = false
   #abort: Abort | undefined
   #abandoned: Error | undefined
   #judged = false
   #ended = false
 
-  constructor(side: ExchangeSide, next: Handler, permit: Permit, body: unknown, clock: Clock, now: number) {
+  constructor(
+    side: ExchangeSide,
+    next: Handler,
+    permit: Permit,
+    options: Dispatcher.DispatchOptions,
+    clock: Clock,
+    now: number,
+  ) {
     this.#side = side
     this.#next = next
     this.#permit = permit
-    this.#body = body
+    this.#options = options
     this.#clock = clock
     this.#startedAt = now
     this.#writtenAt = now
     side.begin()
+  }
+
+  get context(): AsyncResource | undefined {
+    return this.#next.context
   }
 
   /** Has undici begun to write the request? If not, no byte of it can have left. */
@@ -113,13 +130,13 @@ export class Exchange implements Occupant {
   }
 
   onError(error: Error): void {
-    if (this.#ended) return
+    if (this.#ended || this.#resend(error)) return
     if (this.#judged) {
       // The circuit has its verdict from the head, but a body cut off must still cost the endpoint traffic.
       const now = this.#clock.now()
       this.#side.penalize(now - this.#startedAt, now)
     } else {
-      const ours = isOurs(error, this.#body)
+      const ours = isOurs(error, this.#options.body)
       this.#judge(ours ? 'ignored' : 'failure')
       if (!ours && !this.#written) this.#side.unreachable(error)
     }
@@ -136,7 +153,20 @@ export class Exchange implements Occupant {
   }
 
   onResponseStarted(): void {
+    this.#answered = true
     if (this.#abandoned === undefined) this.#next.onResponseStarted?.()
+  }
+
+  /**
+   * A connection that has answered before, closed without a byte of an answer: the endpoint closed it behind that answer,
+   * which is no failure of this request. Unless it was written to a connection that had rested: that may be anything.
+   */
+  #resend(error: Error): boolean {
+    const { connection } = this
+    if (connection?.used !== true || this.#answered || !isClosure(error)) return false
+    if (this.#written && connection.rested) return false
+    this.#abort = undefined
+    return this.#side.resend(this, this.#options)
   }
 
   #judge(outcome: Outcome): void {
@@ -160,6 +190,11 @@ export class Exchange implements Occupant {
     this.#side.end()
     this.#side.release(this, ending)
   }
+}
+
+/** Did the other side close the connection? */
+function isClosure(error: Error & { readonly code?: unknown }): boolean {
+  return error.code === 'UND_ERR_SOCKET' || error.code === 'ECONNRESET' || error.code === 'EPIPE'
 }
 
 /** Does this error say nothing of the endpoint: the caller's own, or a pool that we have closed? */

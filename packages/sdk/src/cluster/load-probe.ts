@@ -1,7 +1,8 @@
-import { errors, type Client } from 'undici'
+import { errors } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
 import { nextTurn, type Clock, type Timer } from '../clock.js'
 import type { Abort } from '../handler.js'
+import type { Connection } from './connection.js'
 import type { Connections, Occupant } from './connections.js'
 import { loadReportIn } from './load-header.js'
 
@@ -55,7 +56,8 @@ export class LoadProber {
 }
 
 class Probe implements Occupant {
-  connection: Client | undefined
+  connection: Connection | undefined
+  readonly context = undefined
   readonly #side: ProbedSide
   readonly #connections: Connections
   readonly #clock: Clock

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import { errors } from 'undici'
+import { errors, type Dispatcher } from 'undici'
 import { isReplayable } from '../request/bodies.js'
 
 /** What the question "may this be sent again?" depends on. */
@@ -14,6 +14,15 @@ export interface FailedAttempt {
 
 // RFC 9110, 9.2.2.
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+
+/** May this request reach the endpoint twice, and can it? */
+export function mayBeRepeated({
+  method,
+  idempotent,
+  body,
+}: Pick<Dispatcher.DispatchOptions, 'method' | 'idempotent' | 'body'>): boolean {
+  return (idempotent ?? IDEMPOTENT.has(method)) && isReplayable(body)
+}
 
 /** Why a failed request must not be sent again, as the end of a sentence; `undefined` when it may. */
 export function whyNotRetry(attempt: FailedAttempt): string | undefined {

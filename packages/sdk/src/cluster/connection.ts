@@ -1,0 +1,47 @@
+import { Client } from 'undici'
+
+/**
+ * One connection to an endpoint: an undici Client that carries one request at a time, and connects anew for the next
+ * one where the endpoint has closed it.
+ */
+export class Connection {
+  readonly client: Client
+  /** Has it carried a response? */
+  used = false
+  /**
+   * Has the event loop polled since its last response? A server that closes after answering has been noticed by then;
+   * before, a request may be written to a connection whose end is on its way (RFC 9112, 9.5).
+   */
+  rested = true
+
+  /**
+   * @param onRest It has rested.
+   * @param onClose The endpoint has closed it, or its keep-alive time is over.
+   */
+  constructor(
+    origin: string,
+    options: Client.Options,
+    onRest: () => void,
+    onClose: (connection: Connection) => void,
+  ) {
+    this.client = new Client(origin, options)
+    // undici announces it a turn after a response that no request has followed: the same event by which its Pool takes
+    // the client back.
+    this.client.on('drain', () => {
+      this.rested = true
+      onRest()
+    })
+    this.client.on('disconnect', () => onClose(this))
+  }
+
+  /** Its response is whole, and the next request may follow. */
+  becomeFree(): void {
+    this.used = true
+    this.rested = false
+  }
+
+  /** Is there a socket behind it? Without one it is an empty shell, and a new one as good. */
+  get connected(): boolean {
+    return this.client.stats.connected
+  }
+}
