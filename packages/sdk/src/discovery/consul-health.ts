@@ -2,6 +2,7 @@ import type { EntryReader } from '../consul/json-list.js'
 import { addressOf, originOf, portOf, type AddressChoice } from './consul-address.js'
 import { flat, Sharing } from './compact.js'
 import { asJson, describe, field, list, text, type Json } from './json.js'
+import { OWNER_META } from './owner-meta.js'
 import type { ExcludedInstance, Instance } from './resolver.js'
 
 /** What an answer of `/v1/health/service/<name>` says. */
@@ -180,5 +181,9 @@ function sameExclusion(a: ExcludedInstance, b: ExcludedInstance): boolean {
 }
 
 function stringMap(value: unknown): Readonly<Record<string, string>> {
-  return Object.fromEntries(Object.entries(asJson(value)).map(([name, entry]) => [name, text(entry)]))
+  return Object.fromEntries(
+    Object.entries(asJson(value)).flatMap(([name, entry]) =>
+      name === OWNER_META ? [] : [[name, text(entry)]],
+    ),
+  )
 }

@@ -1,7 +1,8 @@
 import type { AgentRequest, Answer, ConsulAgent } from '../consul/agent.js'
 import { ConsulError } from '../consul/consul-error.js'
-import { asJson, list, text } from '../discovery/json.js'
+import { asJson, field, list, text } from '../discovery/json.js'
 import type { CheckStatus } from './check-options.js'
+import { OWNER_META } from '../discovery/owner-meta.js'
 
 /** The agent does not know the instance, or one of its checks: it has lost its data, or somebody took them out. */
 export class ForgottenError extends Error {
@@ -28,6 +29,18 @@ export class AgentService {
   async register(definition: object, signal: AbortSignal): Promise<void> {
     const query = new URLSearchParams({ 'replace-existing-checks': 'true' })
     await this.#ask({ method: 'PUT', path: `${SERVICE}/register`, query, body: definition }, signal)
+  }
+
+  /**
+   * Whose registration the agent has under its id; empty: of somebody who does not say, such as another program.
+   *
+   * @throws ForgottenError
+   */
+  async owner(signal: AbortSignal): Promise<string> {
+    const path = `${SERVICE}/${encodeURIComponent(this.#id)}`
+    const { statusCode, text: body } = await this.#ask({ method: 'GET', path, accept: [404] }, signal)
+    if (statusCode === 404) throw new ForgottenError(`${this.agent.name} does not know ${this.#id}`)
+    return text(field(this.#parse(body, statusCode), 'Meta')[OWNER_META])
   }
 
   /** @throws ForgottenError */

@@ -1,6 +1,7 @@
 import { isIPv6 } from 'node:net'
 import type { CheckStatus, ParsedCheck } from './check-options.js'
 import type { RegisterSettings } from './options.js'
+import { OWNER_META } from '../discovery/owner-meta.js'
 
 /** A check under the id that it has on the agent. */
 export interface NamedCheck {
@@ -20,10 +21,12 @@ export function namedChecks({ id, checks }: Pick<RegisterSettings, 'id' | 'check
  * An instance as `PUT /v1/agent/service/register` takes it. Pure. Fields without a value are left out: an agent refuses
  * a field that it does not know, so that one from a newer Consul must not be there unless it was asked for.
  *
+ * @param owner Whose registration it is.
  * @param statusOf What each check begins with.
  */
 export function serviceDefinition(
   settings: RegisterSettings,
+  owner: string,
   statusOf: (check: NamedCheck) => CheckStatus,
 ): object {
   const { name, port, id, address, weights, tags, meta, taggedAddresses, enableTagOverride } = settings
@@ -33,7 +36,7 @@ export function serviceDefinition(
     Port: port,
     Address: address,
     Tags: tags,
-    Meta: meta,
+    Meta: { ...meta, [OWNER_META]: owner },
     Weights: { Passing: weights.passing, Warning: weights.warning },
     TaggedAddresses:
       taggedAddresses &&

@@ -39,11 +39,12 @@ afterEach(async () => {
   await agent.close()
 })
 
-const healthy = healthEntry(8080, { service: { ID: 'o1' } })
+const healthy = (): object => healthEntry(8080, { service: { ID: 'o1', Meta: agent.meta } })
 
 function inMaintenance(reason: string, checkId = '_service_maintenance:o1', node = 'node-1'): object {
   const checks = [{ CheckID: checkId, Status: 'critical', Notes: reason, ServiceID: 'o1' }]
-  return healthEntry(8080, { node: { Node: node }, service: { ID: 'o1' }, checks })
+  const meta = node === 'node-1' ? agent.meta : { 'fairlead-owner': 'another' }
+  return healthEntry(8080, { node: { Node: node }, service: { ID: 'o1', Meta: meta }, checks })
 }
 
 /** Waits until the agent has been told of the maintenance, and gives the reason. */
@@ -94,8 +95,8 @@ const queries = (): number => agent.consul.queries.length
 
 describe('in order', () => {
   test('maintenance, seen, settled, finished, deregistered', async () => {
-    agent.consul.serve('orders', [healthy])
     await registration.ready()
+    agent.consul.serve('orders', [healthy()])
     const draining = drain()
     const reason = await reasonGiven()
     expect(reason).toMatch(/^draining since 2030-01-01T00:00:00.000Z: pid \d+ on /)
@@ -168,8 +169,8 @@ describe('what counts as seen', () => {
   })
 
   test('ours, though an instance of another agent has the same id', async () => {
-    agent.consul.serve('orders', [healthy])
     await registration.ready()
+    agent.consul.serve('orders', [healthy()])
     seenAtOnce([healthEntry(8080, { node: { Node: 'node-2' }, service: { ID: 'o1' } })])
     const draining = drain({ settleMs: 0 })
     await until(() => draining.finishing)
@@ -178,8 +179,8 @@ describe('what counts as seen', () => {
   })
 
   test('that it is there no more, if it was', async () => {
-    agent.consul.serve('orders', [healthy])
     await registration.ready()
+    agent.consul.serve('orders', [healthy()])
     const draining = drain({ settleMs: 0 })
     await until(() => queries() === 1 && clock.nextDelayMs === 100)
     await clock.advance(100)
@@ -191,7 +192,7 @@ describe('what counts as seen', () => {
     await registration.ready()
     const draining = drain({ settleMs: 0, confirmMs: 1000 })
     await reasonGiven()
-    agent.consul.serve('orders', [healthy, inMaintenance('another', undefined, 'node-2')])
+    agent.consul.serve('orders', [healthy(), inMaintenance('another', undefined, 'node-2')])
     await until(() => queries() > 0)
     await clock.advance(1000)
     await until(() => draining.finishing)
@@ -289,8 +290,8 @@ describe('the deadline', () => {
   })
 
   test('that comes before all else leaves no time for it', async () => {
-    agent.consul.serve('orders', [healthy])
     await registration.ready()
+    agent.consul.serve('orders', [healthy()])
     const draining = drain({ deadlineMs: 500 })
     await reasonGiven()
     await clock.advance(500)

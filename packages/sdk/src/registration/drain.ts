@@ -13,7 +13,7 @@ export interface DrainReport {
   readonly confirmed: boolean
   /** Did all that was in flight finish before the deadline? */
   readonly finished: boolean
-  /** Did the agent take it out? */
+  /** Is nothing of it left in Consul: has the agent taken it out, or has another process taken its place there? */
   readonly deregistered: boolean
 }
 
@@ -21,6 +21,7 @@ export interface DrainReport {
 export interface Draining {
   readonly service: string
   readonly id: string
+  readonly owner: string
   readonly agent: ConsulAgent
   readonly upkeep: Upkeep
   readonly deregister: () => Promise<boolean>
@@ -58,7 +59,7 @@ export async function drainInstance(draining: Draining, options: ParsedDrainOpti
 
 /** Maintenance on, and seen by a watch like that of any client. */
 async function announce(
-  { service, id, agent, upkeep, clock, logger }: Draining,
+  { service, id, owner, agent, upkeep, clock, logger }: Draining,
   { confirmMs }: ParsedDrainOptions,
   deadline: AbortSignal,
 ): Promise<boolean> {
@@ -78,7 +79,7 @@ async function announce(
       Infinity,
       over.signal,
     )
-    const drained = { service, id, reason, gone: upkeep.absent }
+    const drained = { service, id, owner, reason, gone: upkeep.absent }
     const confirmed = await isSeenByClients(agent, drained, confirmMs, clock, over.signal)
     if (!confirmed) {
       logger.warn(

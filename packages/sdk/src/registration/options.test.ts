@@ -11,7 +11,9 @@ function definitionOf(options: RegisterOptions): unknown {
   // What is sent: undefined is not there.
   return JSON.parse(
     JSON.stringify(
-      serviceDefinition(settings, ({ check }) => (check.kind === 'ttl' ? 'passing' : check.initialStatus)),
+      serviceDefinition(settings, 'me', ({ check }) =>
+        check.kind === 'ttl' ? 'passing' : check.initialStatus,
+      ),
     ),
   )
 }
@@ -23,7 +25,7 @@ test('name and port are enough', () => {
     Name: 'orders',
     Port: 8080,
     Tags: [],
-    Meta: {},
+    Meta: { 'fairlead-owner': 'me' },
     Weights: { Passing: 1, Warning: 1 },
     EnableTagOverride: false,
     Checks: [
@@ -78,7 +80,7 @@ test('everything that can be said is said in the agent’s own words', () => {
     Address: '10.0.0.7',
     Weights: { Passing: 65_535, Warning: 0 },
     Tags: ['blue', 'v2'],
-    Meta: { zone: 'eu-1', 'a_b-C9': '' },
+    Meta: { zone: 'eu-1', 'a_b-C9': '', 'fairlead-owner': 'me' },
     TaggedAddresses: {
       lan: { Address: '10.0.0.7', Port: 8080 },
       wan: { Address: 'orders.example', Port: 443 },
@@ -179,13 +181,14 @@ describe('refused before anything is sent', () => {
     [{ weights: { warning: -1 } }, 'weights.warning is -1: it must be a whole number from 0 to 65535'],
     [{ weights: { passing: 65_536 } }, 'weights.passing is 65536'],
     [{ tags: [''] }, "tags[0] is '': it must be a tag"],
-    [{ meta: pairs }, /^meta is .*: it must be an object of at most 64 pairs of text/],
+    [{ meta: pairs }, /^meta is .*: it must be an object of at most 63 pairs of text/],
     [
       { meta: { 'a b': 'c' } },
       /^meta\.a b is 'a b': it must be a key of 1 to 128 letters, digits, "-" and "_"/,
     ],
     [{ meta: { ['k'.repeat(129)]: 'c' } }, /it must be a key of 1 to 128/],
     [{ meta: { 'consul-version': '1' } }, /does not begin with consul-/],
+    [{ meta: { 'fairlead-owner': 'x' } }, /does not begin with consul- or fairlead-/],
     [{ meta: { key: 'ä'.repeat(257) } }, /^meta\.key is '.*: it must be text of at most 512 bytes/],
     [{ meta: { key: 1 } }, 'meta.key is 1: it must be text of at most 512 bytes'],
     [{ taggedAddresses: { lan: { address: '::' } } }, "taggedAddresses.lan.address is '::': it must be"],

@@ -1,3 +1,4 @@
+import cluster from 'node:cluster'
 import { hostname } from 'node:os'
 import * as v from 'valibot'
 import type { Clock } from '../clock.js'
@@ -32,8 +33,9 @@ export interface RegisterOptions {
   /** Where the server listens, 1 to 65,535: `server.address().port`. */
   readonly port: number
   /**
-   * Unique on the agent: another registration with it, by whatever process, takes its place. Default
-   * `<name>-<hostname>-<port>`.
+   * Unique on the agent: another registration with it, by whatever process, takes its place, and this one leaves it alone
+   * from then on. Default `<name>-<hostname>-<port>`, and in a worker of `node:cluster` or PM2 with its number behind:
+   * workers of one port are one endpoint to clients, and each leaves by itself.
    */
   readonly id?: string | undefined
   /** A host name or IP, for clients. Default: that of the agent's node. */
@@ -42,7 +44,7 @@ export interface RegisterOptions {
   readonly weights?:
     { readonly passing?: number | undefined; readonly warning?: number | undefined } | undefined
   readonly tags?: readonly string[] | undefined
-  /** At most 64 pairs; keys of at most 128 letters, digits, `-` and `_`, values of at most 512 bytes. */
+  /** At most 63 pairs, as Consul takes 64 and one is ours; keys of at most 128 letters, digits, `-` and `_`, values of at most 512 bytes. */
   readonly meta?: Readonly<Record<string, string>> | undefined
   /** Other addresses, by Consul's names for them. */
   readonly taggedAddresses?: { readonly [Tag in AddressTag]?: TaggedAddress | undefined } | undefined
@@ -103,11 +105,11 @@ const host = v.pipe(
 
 const tagged = v.optional(group({ address: host, port: v.optional(count(1, 65_535)) }))
 
-const META_KEY = /^(?!consul-)[\w-]{1,128}$/
+const META_KEY = /^(?!consul-|fairlead-)[\w-]{1,128}$/
 const META_KEY_TEXT =
-  'a key of 1 to 128 letters, digits, "-" and "_" that does not begin with consul-, which is Consul\'s own'
+  'a key of 1 to 128 letters, digits, "-" and "_" that does not begin with consul- or fairlead-, which are Consul\'s and ours'
 const META_VALUE_TEXT = 'text of at most 512 bytes'
-const META_TEXT = 'an object of at most 64 pairs of text'
+const META_TEXT = 'an object of at most 63 pairs of text'
 
 const PORT_TEXT = 'the port that the server listens on, 1 to 65535, such as server.address().port'
 
@@ -130,7 +132,7 @@ const schema = group({
     {},
   ),
   tags: v.optional(v.array(word('a tag'), 'a list of tags'), []),
-  // The limits of Consul's structs.ValidateServiceMetadata. Its lengths are of bytes.
+  // The limits of Consul's structs.ValidateServiceMetadata, less the pair that says whose it is. Its lengths are of bytes.
   meta: v.optional(
     v.pipe(
       v.record(
@@ -141,7 +143,7 @@ const schema = group({
         ),
         META_TEXT,
       ),
-      v.check((meta) => Object.keys(meta).length <= 64, META_TEXT),
+      v.check((meta) => Object.keys(meta).length <= 63, META_TEXT),
     ),
     {},
   ),
@@ -202,7 +204,7 @@ export function parseRegistration(options: unknown, environment: Environment): R
     ...rest,
     agent: parseConnection(consul, environment),
     name,
-    id: id ?? `${name}-${hostname()}-${rest.port}`,
+    id: id ?? `${name}-${hostname()}-${rest.port}${workerOf(environment)}`,
     address: rest.address,
     taggedAddresses: rest.taggedAddresses,
     checks: chosen,
@@ -210,6 +212,13 @@ export function parseRegistration(options: unknown, environment: Environment): R
     clock: rest.clock,
     random: rest.random,
   }
+}
+
+/** Workers share a port, and with it all that an id could be made of but their number. */
+function workerOf({ NODE_APP_INSTANCE }: Environment): string {
+  const { worker } = cluster
+  // PM2's own number comes again with the worker that follows one; that of node:cluster never does.
+  return worker === undefined ? '' : `-${NODE_APP_INSTANCE ?? worker.id}`
 }
 
 function refuseDoubles(checks: readonly ParsedCheck[]): void {

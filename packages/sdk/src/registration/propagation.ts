@@ -1,12 +1,15 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
 import { asJson, field, list, text } from '../discovery/json.js'
+import { OWNER_META } from '../discovery/owner-meta.js'
 import { BlockingIndex, CONFIRM_MS, type Waiting } from '../discovery/consul-index.js'
 
 /** Whose maintenance is waited for. */
 export interface Drained {
   readonly service: string
   readonly id: string
+  /** Of an id, whose registration is waited for: another process may have taken its place. */
+  readonly owner: string
   /** The reason that the agent was given: instances of other agents may have the same id. */
   readonly reason: string
   /** Does the agent not have the instance any more? */
@@ -45,7 +48,7 @@ export async function isSeenByClients(
         signal,
       )
       // Consul before 1.5 knows no filter and sends all.
-      const entries = list(JSON.parse(body)).filter((entry) => idOf(entry) === drained.id)
+      const entries = list(JSON.parse(body)).filter((entry) => isOf(entry, drained))
       const standing = index.take(head)
       if (standing !== 'whole') {
         await sleep(clock, standing === 'older' ? CONFIRM_MS : PAUSE_MS, signal)
@@ -83,6 +86,10 @@ function notes(entry: unknown): string[] {
     const { CheckID, Notes } = asJson(check)
     return CheckID === '_node_maintenance' || CheckID === `_service_maintenance:${id}` ? [text(Notes)] : []
   })
+}
+
+function isOf(entry: unknown, { id, owner }: Drained): boolean {
+  return idOf(entry) === id && text(field(field(entry, 'Service'), 'Meta')[OWNER_META]) === owner
 }
 
 function idOf(entry: unknown): string {

@@ -9,6 +9,7 @@ import type { CheckStatus } from './check-options.js'
 import { drainInstance, type DrainReport } from './drain.js'
 import { parseDrain, type DrainOptions } from './drain-options.js'
 import { parseRegistration, type RegisterOptions, type RegisterSettings } from './options.js'
+import { newOwner } from './owner.js'
 import { takeId } from './process-ids.js'
 import type { Registration, RegistrationInspection, RegistrationWaitOptions } from './registration.js'
 import { takeOut } from './take-out.js'
@@ -48,6 +49,7 @@ class AgentRegistration implements Registration {
   readonly #random: Random
   readonly #logger: Logger
   readonly #agent: AgentService
+  readonly #owner = newOwner()
   readonly #upkeep: Upkeep
   readonly #giveBackId: () => void
   #draining: Promise<DrainReport> | undefined
@@ -62,7 +64,7 @@ class AgentRegistration implements Registration {
     this.#logger = settings.logger ?? defaultLogger()
     this.#giveBackId = takeId(settings)
     this.#agent = new AgentService(new ConsulAgent(settings.agent, this.#clock), this.id)
-    this.#upkeep = new Upkeep(this.#agent, settings, this.#clock, this.#random, this.#logger)
+    this.#upkeep = new Upkeep(this.#agent, settings, this.#owner, this.#clock, this.#random, this.#logger)
   }
 
   async ready({ timeoutMs = READY_TIMEOUT_MS }: RegistrationWaitOptions = {}): Promise<void> {
@@ -104,6 +106,7 @@ class AgentRegistration implements Registration {
       {
         service: this.service,
         id: this.id,
+        owner: this.#owner,
         agent: this.#agent.agent,
         upkeep: this.#upkeep,
         deregister: () => this.deregister(),
@@ -139,6 +142,7 @@ class AgentRegistration implements Registration {
   async #deregister(): Promise<boolean> {
     const gone = await takeOut({
       service: this.#agent,
+      owner: this.#owner,
       settings: this.#settings,
       upkeep: this.#upkeep,
       clock: this.#clock,

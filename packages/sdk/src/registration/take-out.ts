@@ -3,13 +3,14 @@ import { backoffDelay } from '../discovery/backoff.js'
 import { asError, reasonOf } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'
-import type { AgentService } from './agent-service.js'
+import { ForgottenError, type AgentService } from './agent-service.js'
 import type { RegisterSettings } from './options.js'
 import type { Upkeep } from './upkeep.js'
 
 /** What is to leave Consul. */
 export interface Leaving {
   readonly service: AgentService
+  readonly owner: string
   readonly settings: RegisterSettings
   readonly upkeep: Upkeep
   readonly clock: Clock
@@ -39,13 +40,14 @@ export async function takeOut(leaving: Leaving): Promise<boolean> {
 
 /** Resolves to why it could not be done. */
 async function deregister(
-  { service, upkeep, clock, random }: Leaving,
+  { service, owner, upkeep, clock, random }: Leaving,
   signal: AbortSignal,
 ): Promise<Error | undefined> {
   let last: Error | undefined
   for (let failures = 1; !isAborted(signal); failures++) {
     try {
-      await service.deregister(signal)
+      // Between the two another process may still come: an agent has no way to say both at once. It notices, and comes back.
+      if (await isThere(service, owner, signal)) await service.deregister(signal)
       return undefined
     } catch (thrown) {
       // That we gave up says less than what went wrong before.
@@ -57,6 +59,16 @@ async function deregister(
     }
   }
   return last ?? new Error(`${service.agent.name} has not answered within ${DEREGISTER_TIMEOUT_MS} ms`)
+}
+
+/** Is it this registration that the agent has under its id, and not that of a process which has come after it? */
+async function isThere(service: AgentService, owner: string, signal: AbortSignal): Promise<boolean> {
+  try {
+    return (await service.owner(signal)) === owner
+  } catch (thrown) {
+    if (thrown instanceof ForgottenError) return false
+    throw thrown
+  }
 }
 
 function reportRemains({ settings, logger }: Leaving, error: Error): void {

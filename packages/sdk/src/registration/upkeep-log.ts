@@ -24,6 +24,18 @@ export class UpkeepLog {
     this.#logger.warn(this.#fields, `${error.message}: the instance is registered again`)
   }
 
+  superseded(): void {
+    this.#logger.warn(
+      this.#fields,
+      'another process has registered under this id: the registration is left to it; ' +
+        'give each process an id of its own (option id) where both are to serve',
+    )
+  }
+
+  takesOver(): void {
+    this.#logger.info(this.#fields, 'the other process has left: the instance is registered again')
+  }
+
   /** @param before Did it go well before? */
   failed(error: Error, before: boolean): void {
     const fields = { ...this.#fields, reason: reasonOf(error) }

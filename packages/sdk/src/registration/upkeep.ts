@@ -17,6 +17,8 @@ export type RegistrationState =
   | 'registered'
   /** Registered, and in maintenance: no client is to send it requests. */
   | 'maintenance'
+  /** Another process has registered under its id: that one has the say, and this one waits until it is gone. */
+  | 'superseded'
   /** In maintenance for good; what is in flight finishes. */
   | 'draining'
   | 'deregistered'
@@ -52,14 +54,16 @@ const POLL_MS = 5000
 
 /**
  * Keeps one instance registered. A single loop does everything there is to do with the agent, one thing at a time and
- * in this order: register it, put it into maintenance or take it out, and give it its heart-beat. So nothing of ours
- * can overtake anything else of ours, whatever the application calls meanwhile.
+ * in this order: register it, or see that it is still this process's; put it into maintenance or take it out; and give it
+ * its heart-beat. So nothing of ours can overtake anything else of ours, whatever the application calls meanwhile, and a
+ * process that has come after this one under the same id is left alone: its heart-beats, too, are its own.
  */
 export class Upkeep {
   /** Where it stands, for whoever waits for a change of it. */
   readonly watch: StateWatch<RegistrationState>
   readonly #service: AgentService
   readonly #settings: RegisterSettings
+  readonly #owner: string
   readonly #clock: Clock
   readonly #random: Random
   readonly #log: UpkeepLog
@@ -76,6 +80,8 @@ export class Upkeep {
   #everRegistered = false
   #ready = false
   #registering = false
+  /** Is it another process's registration that the agent has under its id? */
+  #superseded = false
   #statuses: ReadonlyMap<string, CheckStatus> = new Map<string, CheckStatus>()
   #failures = 0
   #lastError: LastError | undefined
@@ -88,12 +94,14 @@ export class Upkeep {
   constructor(
     service: AgentService,
     settings: RegisterSettings,
+    owner: string,
     clock: Clock,
     random: Random,
     logger: Logger,
   ) {
     this.#service = service
     this.#settings = settings
+    this.#owner = owner
     this.#clock = clock
     this.#random = random
     this.#log = new UpkeepLog(settings, logger)
@@ -197,6 +205,7 @@ export class Upkeep {
   }
 
   async #round(): Promise<void> {
+    if (await this.#isAnothers()) return
     const known = this.#known ?? (await this.#register())
     if (known === undefined) return
     const reason = this.#maintenance
@@ -210,12 +219,37 @@ export class Upkeep {
     this.#settled = true
   }
 
+  /** Once it has been there: has another process taken its place, and is it still in it? */
+  async #isAnothers(): Promise<boolean> {
+    if (this.#known === undefined && !this.#superseded) return false
+    const before = this.#superseded
+    this.#superseded = (await this.#currentOwner()) !== this.#owner
+    if (before && !this.#superseded) this.#log.takesOver()
+    if (!before && this.#superseded) {
+      this.#known = undefined
+      this.#log.superseded()
+    }
+    if (this.#superseded)
+      this.#noteError(new Error(`${this.#service.agent.name} has ${this.#settings.id} of another process`))
+    return this.#superseded
+  }
+
+  async #currentOwner(): Promise<string> {
+    try {
+      return await this.#service.owner(this.#ending.signal)
+    } catch (thrown) {
+      // Whoever was there has left, and the id is free again.
+      if (this.#superseded && thrown instanceof ForgottenError) return this.#owner
+      throw thrown
+    }
+  }
+
   /** What is drained is let go: that the agent does not have it is how it should end. */
   async #register(): Promise<Known | undefined> {
     if (this.#draining) return undefined
     this.#registering = true
     try {
-      const definition = serviceDefinition(this.#settings, (check) => this.#initialStatus(check))
+      const definition = serviceDefinition(this.#settings, this.#owner, (check) => this.#initialStatus(check))
       await this.#service.register(definition, UNENDING)
       this.#everRegistered = true
       this.#settled = false
@@ -289,11 +323,13 @@ export class Upkeep {
     this.watch.set(
       this.#draining
         ? 'draining'
-        : this.#known?.maintenance === undefined
-          ? 'registering'
-          : this.#known.maintenance.reason === undefined
-            ? 'registered'
-            : 'maintenance',
+        : this.#superseded
+          ? 'superseded'
+          : this.#known?.maintenance === undefined
+            ? 'registering'
+            : this.#known.maintenance.reason === undefined
+              ? 'registered'
+              : 'maintenance',
     )
   }
 

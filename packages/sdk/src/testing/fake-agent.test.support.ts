@@ -19,6 +19,7 @@ const PATHS = {
   maintenance: '/v1/agent/service/maintenance/',
   deregister: '/v1/agent/service/deregister/',
   status: '/v1/agent/health/service/id/',
+  owner: '/v1/agent/service/',
 } as const
 
 type CallName = keyof typeof PATHS
@@ -32,8 +33,8 @@ export class FakeAgent {
   readonly calls: AgentCall[] = []
   readonly #scripts = new Map<string, FakeConsulStep[]>()
   readonly #always = new Map<string, FakeConsulStep>()
-  /** The checks that were registered last. */
-  #checks: unknown
+  /** What was registered last. */
+  #registered: Readonly<Record<string, unknown>> = {}
 
   private constructor(consul: FakeConsul) {
     this.consul = consul
@@ -57,11 +58,17 @@ export class FakeAgent {
     serve('PUT', 'maintenance', id)
     serve('PUT', 'deregister', id)
     serve('GET', 'status', id)
+    serve('GET', 'owner', id)
     return agent
   }
 
   get address(): string {
     return this.consul.address
+  }
+
+  /** The meta that was registered last: says whose it is. */
+  get meta(): Readonly<Record<string, string>> {
+    return (this.#registered['Meta'] ?? {}) as Readonly<Record<string, string>>
   }
 
   /** The names of all calls so far. */
@@ -93,9 +100,11 @@ export class FakeAgent {
     return (request, response) => {
       void read(request).then((body) => {
         const query = (request.url ?? '').split('?')[1] ?? ''
-        this.calls.push({ name, target: query === '' ? target : `${target}?${query}`, body })
-        if (name === 'register') this.#checks = body['Checks']
-        const well = name === 'status' ? this.#sayStatus : ok
+        // That it is asked whose the registration is stands before every other call: `next` and `always` say what it answers.
+        if (name !== 'owner')
+          this.calls.push({ name, target: query === '' ? target : `${target}?${query}`, body })
+        if (name === 'register') this.#registered = body
+        const well = name === 'status' ? this.#sayStatus : name === 'owner' ? this.#sayOwner : ok
         const step = this.#scripts.get(name)?.shift() ?? this.#always.get(name) ?? well
         step(request, response)
       })
@@ -104,7 +113,10 @@ export class FakeAgent {
 
   /** Each check as it was registered. */
   readonly #sayStatus: FakeConsulStep = (_, response) =>
-    response.end(JSON.stringify({ AggregatedStatus: 'passing', Checks: this.#checks }))
+    response.end(JSON.stringify({ AggregatedStatus: 'passing', Checks: this.#registered['Checks'] }))
+
+  readonly #sayOwner: FakeConsulStep = (_, response) =>
+    response.end(JSON.stringify({ ID: this.#registered['ID'], Meta: this.#registered['Meta'] }))
 }
 
 /** Ends a test's registration, whatever its agent does: its id may come again, on an agent that gets the same port. */
