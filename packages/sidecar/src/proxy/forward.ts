@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import {
   toDispatchHandler,
@@ -10,15 +10,17 @@ import {
   type Logger,
 } from '@fairlead/sdk'
 import { respondError } from '../inbound/own-answer.js'
-import { errorResponse } from './error-response.js'
-import { forwardedRequestHeaders, forwardedResponseHeaders } from './headers.js'
-import { endAtEndOfTurn } from './end-of-turn.js'
+import { errorResponse, type ErrorResponse } from './error-response.js'
+import { forwardedRequestHeaders, forwardedResponseHeaders, forwardedTrailers } from './headers.js'
+import { atEndOfTurn, type Due } from './end-of-turn.js'
 import { takeBody } from './request-body.js'
 import type { Route } from './route.js'
 import { sourceAddress } from './source-address.js'
 
 /** Up to here copying a body costs less than a system call of its own. */
 const JOINED_BYTES = 16 * 1024
+
+const NONE: string[] = []
 
 /** Sends one request on, and its response back. */
 export function forward(
@@ -40,15 +42,20 @@ export function forward(
 }
 
 /** Writes what undici reads straight to the response: no stream stands in between. */
-class Forwarding implements Handler, Caller {
+class Forwarding implements Handler, Caller, Due {
   readonly #response: ServerResponse
   readonly #service: string
   readonly #logger: Logger
   #abort: Abort | undefined
   #resume: (() => void) | undefined
+  /** The head of the response until it is written; 0: there is none, or it has been. */
+  #status = 0
+  #reason = ''
+  #headers: string[] = NONE
   #length = NaN
   #whole: Buffer | undefined
-  #begun = false
+  /** Will `endOfTurn` be called? */
+  #due = false
   #complete = false
   #gone = false
 
@@ -99,36 +106,47 @@ class Forwarding implements Handler, Caller {
     // Interim responses stay on their hop: node:http has no way to pass on just any of them.
     if (statusCode < 200) return true
     this.#resume = resume
-    const forwarded = forwardedResponseHeaders(headers)
+    const forwarded = forwardedResponseHeaders(headers, statusCode)
     this.#length = forwarded.length
-    this.#response.writeHead(statusCode, asBytes(statusMessage), forwarded.headers)
-    // A body that came along is read within this turn and is written with the head; if not, the head goes alone.
-    if (Number.isNaN(this.#length)) process.nextTick(flushHead, this)
+    this.#status = statusCode
+    this.#reason = statusMessage
+    this.#headers = forwarded.headers
+    // A body that came along is read within this turn and is written with the head. If not, the head goes alone: an
+    // application may wait for it, and one whose body never comes has to be told of that by more than a closed door.
+    this.#atEndOfTurn()
     return true
   }
 
-  flushHead(): void {
-    if (!this.#begun && !this.#gone) this.#response.flushHeaders()
-  }
-
   onData(chunk: Buffer): boolean {
-    this.#begun = true
     if (chunk.length === this.#length && chunk.length <= JOINED_BYTES) {
       // The whole body at once: its end follows in this very turn, and both are written with the head.
       this.#whole = chunk
       return true
     }
-    if (this.#response.write(chunk)) return true
+    this.#writeHead()
+    if (this.#gone || this.#response.write(chunk)) return true
     this.#response.once('drain', () => this.#resume?.())
     return false
   }
 
   onComplete(trailers: Buffer[]): void {
-    this.#begun = true
     this.#complete = true
-    if (trailers.length > 0) this.#response.addTrailers(pairs(forwardedResponseHeaders(trailers).headers))
+    this.#writeHead()
+    if (this.#gone) return
+    if (trailers.length > 0) this.#response.addTrailers(pairs(forwardedTrailers(trailers)))
     if (this.#whole !== undefined) joinHead(this.#response, this.#whole)
-    endAtEndOfTurn(this.#response)
+    this.#atEndOfTurn()
+  }
+
+  endOfTurn(): void {
+    this.#due = false
+    if (this.#gone) return
+    if (this.#complete) {
+      this.#response.end()
+    } else if (this.#status !== 0) {
+      this.#writeHead()
+      this.#response.flushHeaders()
+    }
   }
 
   /** What was to be sent is no request: it is answered, and nothing of it is sent on any more. */
@@ -141,15 +159,36 @@ class Forwarding implements Handler, Caller {
 
   onError(error: Error): void {
     if (this.#gone) return
+    const received = this.#status !== 0
+    this.#status = 0
     if (this.#response.headersSent) {
       // Too late for a status: a cut connection is the one way left to say that the body is not whole.
       this.#logger.warn({ service: this.#service, reason: error.message }, 'response broken off')
       cut(this.#response)
       return
     }
-    const answer = errorResponse(error, this.#service)
+    const answer = received ? brokenOff(error, this.#service) : errorResponse(error, this.#service)
     this.#logger.warn({ service: this.#service, status: answer.status, code: answer.code }, answer.message)
     respondError(this.#response, answer)
+  }
+
+  #atEndOfTurn(): void {
+    if (this.#due) return
+    this.#due = true
+    atEndOfTurn(this)
+  }
+
+  #writeHead(): void {
+    if (this.#status === 0) return
+    try {
+      this.#response.writeHead(this.#status, asBytes(this.#reason, this.#status), this.#headers)
+      this.#status = 0
+    } catch (error) {
+      // node:http is stricter than what undici reads by. It has written nothing.
+      this.onError(error as Error)
+      this.#gone = true
+      this.#abort?.()
+    }
   }
 }
 
@@ -170,10 +209,6 @@ function joinHead(response: ServerResponse, body: Buffer): void {
   else response.write(body)
 }
 
-function flushHead(forwarding: Forwarding): void {
-  forwarding.flushHead()
-}
-
 /** Closes the connection so that a body which is not whole cannot pass for one that is. */
 function cut(response: ServerResponse): void {
   // In HTTP/1.0 a body may end with its connection (RFC 9112, 6.3): there only a reset is no clean end.
@@ -182,8 +217,17 @@ function cut(response: ServerResponse): void {
 }
 
 /** undici decodes the reason phrase as UTF-8; node:http writes a byte a character, and refuses others. */
-function asBytes(reason: string): string {
-  return /^[ -~]*$/.test(reason) ? reason : Buffer.from(reason).toString('latin1')
+function asBytes(reason: string, status: number): string {
+  if (/^[ -~]*$/.test(reason)) return reason
+  const bytes = Buffer.from(reason).toString('latin1')
+  // llhttp takes control characters for a phrase, which says nothing that the status does not (RFC 9112, 4).
+  return /^[\t -~\x80-\xff]*$/.test(bytes) ? bytes : (STATUS_CODES[status] ?? '')
+}
+
+/** The instance has sent a head, and broke off before anything of it was passed on. */
+function brokenOff(error: Error, service: string): ErrorResponse {
+  const message = `the response of ${service} broke off after its head: ${error.message}`
+  return { status: 502, code: 'ATTEMPTS_EXHAUSTED', message, service }
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

@@ -45,7 +45,7 @@ export interface ResponseHeaders {
 }
 
 /** The headers to answer with. Pure. */
-export function forwardedResponseHeaders(raw: readonly Buffer[]): ResponseHeaders {
+export function forwardedResponseHeaders(raw: readonly Buffer[], statusCode: number): ResponseHeaders {
   const forwarded: string[] = []
   let length = NaN
   let named: readonly string[] | undefined
@@ -55,10 +55,37 @@ export function forwardedResponseHeaders(raw: readonly Buffer[]): ResponseHeader
     const value = raw[index + 1]?.toString('latin1') ?? ''
     const lower = name.toLowerCase()
     if (lower === 'connection') named = joined(named, namedBy(value))
-    else if (lower === 'content-length') length = Number(value)
+    else if (lower === 'content-length') {
+      length = Number(value)
+      // RFC 9110, 8.6: not with a 204, whatever the instance says; the next one to read it might wait for a body.
+      if (statusCode === 204) continue
+    }
     if (!HOP_BY_HOP.has(lower)) forwarded.push(name, value)
   }
   return { headers: named === undefined ? forwarded : without(forwarded, named), length }
+}
+
+// RFC 9110, 6.5.1, and the list of RFC 7230, 4.1.2: what frames, routes, controls, authenticates or says how to read the
+// content must not come behind it, where a recipient that merges trailers into the head would be led by it.
+const NO_TRAILER: ReadonlySet<string> = new Set([
+  ...['content-length', 'host', 'content-encoding', 'content-type', 'content-range', 'content-location'],
+  ...['age', 'cache-control', 'date', 'expires', 'location', 'pragma', 'retry-after', 'vary', 'warning'],
+  ...['expect', 'max-forwards', 'range', 'if-match', 'if-none-match', 'if-range'],
+  ...[
+    'if-modified-since',
+    'if-unmodified-since',
+    'authorization',
+    'www-authenticate',
+    'cookie',
+    'set-cookie',
+  ],
+  ...['authentication-info', 'proxy-authentication-info'],
+])
+
+/** The trailers to end with, name and value in turn. Pure. */
+export function forwardedTrailers(raw: readonly Buffer[]): string[] {
+  const { headers } = forwardedResponseHeaders(raw, 200)
+  return headers.filter((_, index) => !NO_TRAILER.has((headers[index & ~1] ?? '').toLowerCase()))
 }
 
 /** What a Connection header names besides the usual; undefined where there is nothing to take out. */
