@@ -10,11 +10,12 @@ export interface Difference {
 export type DifferenceName =
   | 'a start comes first'
   | 'nothing after the end'
+  | 'close may be called again'
   | 'its own word for closed'
   | 'what an error callback throws is uncaught'
 
 /**
- * The whole of it. A case that names one must be changed by it, so that an entry which has ceased to be true fails;
+ * The whole of it, but for the two bodies that undici takes and cannot send (`bodies.test.ts`). A case that names one must be changed by it, so that an entry which has ceased to be true fails;
  * a case that names none must be the same on both.
  */
 export const differences: Readonly<Record<DifferenceName, Difference>> = {
@@ -39,6 +40,11 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
       'So it is with undici where a socket ends; where it parses, the exception is lost, and at the start of a ' +
       'request it leaves a client that never closes. One rule, and the dispatcher closes.',
     translate: (trace) => ({ ...trace, uncaught: ['Error: thrown in error'], closed: 'closed' }),
+  },
+  'close may be called again': {
+    reason:
+      'undici takes close() after a finished close() for one of a destroyed client; here the end has come once.',
+    translate: (trace) => ({ ...trace, closed: trace.closed.replace(/^ClientDestroyedError.*/, 'closed') }),
   },
   'its own word for closed': {
     reason: 'One code, CLIENT_CLOSED, for every use after the end, as the README lists it.',

@@ -15,8 +15,10 @@ export type Behaviour = (
 export interface ServerScript {
   readonly answers?: Behaviour | undefined
   readonly upgrades?: ((request: IncomingMessage, socket: Duplex) => void) | undefined
-  /** Instead of HTTP. */
+  /** Before HTTP. */
   readonly connects?: ((socket: Socket) => void) | undefined
+  /** Where it cuts a body, how much it has of it is up to the kernel. */
+  readonly countsBodies?: false
 }
 
 export interface TestServer {
@@ -96,7 +98,8 @@ export async function startServer(script: ServerScript): Promise<TestServer> {
       await once(server, 'close')
     },
     async quiet() {
-      await Promise.all([...sockets].map((socket) => once(socket, 'close')))
+      // `once` of node:events would take an error for the end.
+      await Promise.all([...sockets].map((socket) => new Promise((resolve) => socket.once('close', resolve))))
     },
     async begun(count) {
       while (seen.length < count) await new Promise<void>((resolve) => waiting.push(resolve))

@@ -31,6 +31,7 @@ export function errorText(error: unknown): string {
 export function normal(text: string): string {
   return text
     .replaceAll(/127\.0\.0\.1:\d+/g, 'SERVER')
+    .replaceAll(/http:\/\/(?:SERVER|orders)(?![\w ])/g, 'ORIGIN')
     .replaceAll(/-{4,}[\w-]*formdata-undici-\d+/g, 'BOUNDARY')
 }
 
