@@ -1,6 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { Balancing } from './balancing.js'
 import type { CallOptions } from './call.js'
+import { closeInTime, type Closable, type CloseOptions } from './close.js'
 import { ClientDispatcher } from './client-dispatcher.js'
 import { systemClock, type Clock } from './clock.js'
 import { Cluster } from './cluster/cluster.js'
@@ -87,8 +88,14 @@ export interface Client extends AsyncDisposable {
    * over, and why. Nobody is sent anything; whose turn it is moves on by one.
    */
   explain(request?: ExplainOptions): PickExplanation
-  /** Takes no more requests, lets those in flight finish, and stops watching. */
-  close(): Promise<void>
+  /**
+   * Takes no more requests, lets those in flight finish, and stops watching. What has not finished within `timeoutMs`
+   * (default 25,000) is aborted with `CLIENT_CLOSED`, also a response whose body nobody reads. Resolves then, and at
+   * once where the client is closed already. `dispatcher.close()` is undici's, without a limit.
+   *
+   * @throws FairleadError `INVALID_OPTION` for a limit that is none.
+   */
+  close(options?: CloseOptions): Promise<void>
 }
 
 /**
@@ -123,6 +130,7 @@ class ConsulClient implements Client {
   readonly #sessions: Sessions<Endpoint> | undefined
   readonly #budget: RetryBudget
   readonly #listeners: DiscoveryListeners
+  readonly #closable: Closable
 
   constructor(settings: Settings) {
     const clock = settings.clock ?? systemClock
@@ -157,20 +165,23 @@ class ConsulClient implements Client {
       { ratio: budgetRatio, minPerSecond: budgetMinPerSecond, ttlMs: 10_000 },
       clock.now(),
     )
-    // One object of two types, which only their declarations keep apart.
-    this.dispatcher = new ClientDispatcher({
+    const execution = new Execution(this.#cluster, {
+      attempts,
+      budget: this.#budget,
+      hasher: (policy) => balancing.hasher(policy),
+      sessions,
+    })
+    const dispatcher = new ClientDispatcher({
       service,
       cluster: this.#cluster,
-      execution: new Execution(this.#cluster, {
-        attempts,
-        budget: this.#budget,
-        hasher: (policy) => balancing.hasher(policy),
-        sessions,
-      }),
+      execution,
       timeoutMs: (policy) =>
         settings.given.timeoutMs ? settings.timeoutMs : (policy?.requestTimeoutMs ?? settings.timeoutMs),
       clock,
-    }) as unknown as ServiceDispatcher
+    })
+    // One object of two types, which only their declarations keep apart.
+    this.dispatcher = dispatcher as unknown as ServiceDispatcher
+    this.#closable = { service, dispatcher, active: () => execution.active, clock, logger }
     this.#cluster.follow()
   }
 
@@ -239,8 +250,8 @@ class ConsulClient implements Client {
     })
   }
 
-  close(): Promise<void> {
-    return this.dispatcher.close()
+  close(options: CloseOptions = {}): Promise<void> {
+    return closeInTime(this.#closable, options)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

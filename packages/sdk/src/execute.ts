@@ -88,6 +88,11 @@ export class Execution implements CallOwner {
     if (this.#active === 0) this.#idle?.()
   }
 
+  /** Calls that have not ended. */
+  get active(): number {
+    return this.#active
+  }
+
   /** Resolves when no call is left. */
   async idle(): Promise<void> {
     if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve))

@@ -14,6 +14,7 @@ export type {
   RetryOptions,
   SnapshotOptions,
 } from './options.js'
+export type { CloseOptions } from './close.js'
 export type { ConsulConnectionOptions, ConsulTlsOptions } from './consul/connection-options.js'
 export type { ConsulOptions } from './discovery/consul-options.js'
 export type { FailoverTarget } from './discovery/consul-plan.js'

@@ -112,7 +112,8 @@ export class Clients {
     const forgotten = none ?? spare.find((client) => client.inspect().freshness === 'idle')
     if (forgotten === undefined) return
     this.#clients.delete(forgotten.service)
-    void forgotten.close()
+    // It has had no new request for long, and may be in the middle of one that takes as long.
+    void forgotten.close({ timeoutMs: Infinity })
   }
 
   #await(client: Client): void {
