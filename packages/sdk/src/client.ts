@@ -11,14 +11,16 @@ import { RemovalGovernor } from './cluster/removal-governor.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Resolver } from './discovery/resolver.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
-import { FairleadError } from './errors.js'
 import { Execution } from './execute.js'
+import { requireKnown } from './known-names.js'
 import { defaultLogger, type Logger } from './logger.js'
 import { withLastingHeaders } from './hashing/request-fields.js'
 import { explain, type PickExplanation } from './observe/explain.js'
 import { inspect, type ClientInspection } from './observe/inspect.js'
 import { parseOptions, type ClientOptions, type Settings } from './options.js'
 import { systemRandom } from './random.js'
+import { untilReady, type ReadyOptions } from './readiness.js'
+import { wrongRequest } from './request-options.js'
 import { alwaysClosed, type BreakerState } from './resilience/breaker.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { RetryBudget } from './resilience/retry-budget.js'
@@ -38,11 +40,6 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
 export type ExplainOptions = Partial<
   Pick<ClientRequestOptions, 'path' | 'method' | 'headers' | 'query' | 'hashKey' | 'caller'>
 >
-
-export interface ReadyOptions {
-  /** How long to wait, in milliseconds. Default: the client's `timeoutMs`. */
-  readonly timeoutMs?: number
-}
 
 /**
  * An undici `Dispatcher`, for undici's own APIs and for the global `fetch` alike: the types of the two come from
@@ -71,9 +68,11 @@ export interface Client extends AsyncDisposable {
    */
   fetch(input: string | URL, init?: RequestInit): Promise<Response>
   /**
-   * Resolves when discovery has answered for the first time, also when it knows no instance.
+   * Resolves when discovery has answered for the first time, also when it knows no instance (a warning is logged then);
+   * with `minInstances` when it knows so many.
    *
-   * @throws FairleadError `NO_ENDPOINTS` when it has not within `timeoutMs`, saying why; `CLIENT_CLOSED`.
+   * @throws FairleadError `NO_ENDPOINTS` when that takes longer than `timeoutMs`, saying why; `CLIENT_CLOSED`;
+   *   `INVALID_OPTION`.
    */
   ready(options?: ReadyOptions): Promise<void>
   /**
@@ -118,6 +117,8 @@ export interface Client extends AsyncDisposable {
 export function createClient(service: string, options: ClientOptions = {}): Client {
   return new ConsulClient(parseOptions(service, options, process.env))
 }
+
+const EXPLAINED = ['path', 'method', 'headers', 'query', 'hashKey', 'caller']
 
 class ConsulClient implements Client {
   readonly service: string
@@ -186,6 +187,8 @@ class ConsulClient implements Client {
   }
 
   request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>> {
+    const wrong = wrongRequest(options)
+    if (wrong !== undefined) return Promise.reject(wrong)
     // The default comes first: a method added to a copy leaves an object that V8 has no shape for, which costs a
     // fifth of the requests a second.
     const complete = options.method === undefined ? { method: 'GET', ...options } : options
@@ -197,39 +200,8 @@ class ConsulClient implements Client {
     return fetch(url, { ...init, dispatcher: this.dispatcher })
   }
 
-  async ready({ timeoutMs = this.#settings.timeoutMs }: ReadyOptions = {}): Promise<void> {
-    // One that is idle has to find out anew.
-    this.#cluster.follow()
-    const late = !this.#cluster.resolved && (await this.#waitForAnswer(timeoutMs))
-    const { service } = this
-    if (late) {
-      throw new FairleadError(
-        'NO_ENDPOINTS',
-        `${service} is not ready after ${timeoutMs} ms: ${this.#cluster.whyEmpty()}`,
-        {
-          service,
-        },
-      )
-    }
-    if (this.#cluster.closed) {
-      throw new FairleadError('CLIENT_CLOSED', `the client of ${service} is closed; make a new one`, {
-        service,
-      })
-    }
-  }
-
-  /** Resolves to whether `timeoutMs` milliseconds went by without an answer. */
-  #waitForAnswer(timeoutMs: number): Promise<boolean> {
-    const clock = this.#clock
-    return new Promise((resolve) => {
-      const forget = this.#cluster.onResolved(() => settle(false))
-      const timer = timeoutMs === Infinity ? undefined : clock.setTimer(() => settle(true), timeoutMs)
-      function settle(late: boolean): void {
-        forget()
-        if (timer !== undefined) clock.clearTimer(timer)
-        resolve(late)
-      }
-    })
+  async ready(options: ReadyOptions = {}): Promise<void> {
+    await untilReady(this.service, this.#cluster, options, this.#settings.timeoutMs, this.#clock)
   }
 
   onDiscovery(listener: DiscoveryListener): () => void {
@@ -241,6 +213,7 @@ class ConsulClient implements Client {
   }
 
   explain(request: ExplainOptions = {}): PickExplanation {
+    requireKnown('explain', request, EXPLAINED)
     const complete = withLastingHeaders({ path: '/', method: 'GET', ...request })
     return explain(this.service, this.#cluster, {
       request: complete,

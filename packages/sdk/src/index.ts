@@ -1,11 +1,6 @@
 export { createClient } from './client.js'
-export type {
-  Client,
-  ClientRequestOptions,
-  ExplainOptions,
-  ReadyOptions,
-  ServiceDispatcher,
-} from './client.js'
+export type { Client, ClientRequestOptions, ExplainOptions, ServiceDispatcher } from './client.js'
+export type { ReadyOptions } from './readiness.js'
 export type {
   BreakerOptions,
   ClientOptions,

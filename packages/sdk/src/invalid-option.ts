@@ -12,6 +12,12 @@ export function requireCount(name: string, value: number, least: number, most: n
   throw invalidOption(name, value, `a whole number from ${least} to ${most}`)
 }
 
+/** Refuses what is no time to wait: milliseconds above 0, or `Infinity`. */
+export function requireTime(name: string, value: unknown): void {
+  if (typeof value === 'number' && value > 0) return
+  throw invalidOption(name, value, 'milliseconds above 0, or Infinity')
+}
+
 /** A value for a message to people. */
 export function shown(value: unknown): string {
   return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { didYouMean } from './known-names.js'
 
 /** A whole number. */
 export const count = (least: number, most: number): v.GenericSchema<number> =>
@@ -23,9 +24,17 @@ export const having = <T>(what: string, ...methods: readonly string[]): v.Generi
     what,
   )
 
-// Unknown keys are refused: a misspelt option must not be a default in disguise.
-export const group = <T extends v.ObjectEntries>(entries: T): v.StrictObjectSchema<T, string> =>
-  v.strictObject(entries, 'an object of options')
+/** An object of these entries and no others: a misspelt option must not be a default in disguise. */
+export const group = <T extends v.ObjectEntries>(
+  entries: T,
+  what = 'an object of options',
+): v.StrictObjectSchema<T, v.ErrorMessage<v.StrictObjectIssue>> => {
+  const known = Object.keys(entries)
+  // Of a key that is not known valibot says that none was expected; what this makes of it is read by `complaint`.
+  return v.strictObject(entries, ({ expected, path }) =>
+    expected === 'never' ? didYouMean(String(path?.at(-1)?.key), known) : what,
+  )
+}
 
 export const orFalse = <T extends v.GenericSchema>(
   schema: T,

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { maglev } from './balance/maglev.js'
 import { roundRobin } from './balance/round-robin.js'
+import { slowStart } from './balance/slow-start.js'
 import { FairleadError } from './errors.js'
 import { parseOptions, type Settings } from './options.js'
 
@@ -160,17 +162,20 @@ describe('Consul', () => {
       {},
       "consul.consistency is 'strong': it must be default, stale or consistent",
     ],
-    [{ failover: [{ dc: 'dc2' }] }, {}, 'consul.failover[0].dc is no option'],
+    [{ failover: [{ dc: 'dc2' }] }, {}, 'unknown option consul.failover[0].dc'],
     [{ ipFamily: 5 }, {}, 'consul.ipFamily is 5: it must be 4 or 6'],
   ])('%j with %j is refused', (consul, environment, message) => {
     expect(() => parse({ consul }, environment)).toThrow(message)
   })
 })
 
-test.each<[unknown, string]>([
+test.each<[unknown, string | RegExp]>([
   [3, 'options is 3: it must be an object of options'],
-  [{ balncer: 1 }, 'balncer is no option; take it out, or correct its spelling'],
-  [{ retry: { atempts: 1 } }, 'retry.atempts is no option; take it out, or correct its spelling'],
+  [{ balncer: 1 }, 'unknown option balncer: remove it or check its spelling (did you mean balancer?)'],
+  [
+    { retry: { atempts: 1 } },
+    'unknown option retry.atempts: remove it or check its spelling (did you mean attempts?)',
+  ],
   [
     { timeoutMs: '1s' },
     "timeoutMs is '1s': it must be a whole number of milliseconds from 1 to 86400000, or Infinity",
@@ -188,7 +193,10 @@ test.each<[unknown, string]>([
     { hashOn: [{ path: true }, { header: 'a', cookie: 'b' }] },
     "hashOn[1] is { header: 'a', cookie: 'b' }: it must be exactly one of",
   ],
-  [{ hashOn: [{ headers: 'x' }] }, 'hashOn[0].headers is no option; take it out, or correct its spelling'],
+  [
+    { hashOn: [{ headers: 'x' }] },
+    'unknown option hashOn[0].headers: remove it or check its spelling (did you mean header?)',
+  ],
   [{ hashOn: [{ header: 'x user' }] }, "hashOn[0].header is 'x user': it must be a name without spaces"],
   [{ hashOn: [{ cookie: '' }] }, "hashOn[0].cookie is '': it must be a name without spaces"],
   [
@@ -207,6 +215,30 @@ test.each<[unknown, string]>([
   [{ hashOn: [{ pathname: '/' }] }, "hashOn[0].pathname is '/': it must be true, or left out"],
   [{ hashOn: [{ path: false }] }, 'hashOn[0].path is false: it must be true, or left out'],
   [{ hashOn: [{ path: true, terminal: 1 }] }, 'hashOn[0].terminal is 1: it must be true or false'],
+  [
+    { balancer: maglev },
+    'balancer is [Function: maglev]: it must be a function that makes a picker; maglev is called to get one: maglev()',
+  ],
+  [{ balancer: slowStart }, 'slowStart is called to get one: slowStart()'],
+  [{ balancer: slowStart() }, 'a layer, such as slowStart(), is put before a policy by compose()'],
+  [{ balancer: () => ({}) }, 'it must be a function that makes a picker'],
+  [{ balancer: 'magelv' }, /^balancer is 'magelv': it must be one of .*\(did you mean maglev\?\)$/],
+  [{ balancer: 7 }, 'balancer is 7: it must be one of peak_ewma'],
+  [
+    { breaker: { errorThresholdPercentage: 0.5 } },
+    'breaker.errorThresholdPercentage is 0.5: it must be a number of percent, 0 or from 1 to 100, such as 50 for one half',
+  ],
+  [
+    { connections: { tls: { rejectUnauthorised: false } } },
+    'remove rejectUnauthorised or check its spelling (did you mean rejectUnauthorized?)',
+  ],
+  [{ connections: { tls: { caFile: 'ca.pem' } } }, 'remove caFile or check its spelling'],
+  [{ connections: { tls: { cert: 'no certificate' } } }, 'it must be what tls.createSecureContext takes ('],
+  [{ connections: { tls: 'ca.pem' } }, "connections.tls is 'ca.pem': it must be an object of TLS options"],
+  [
+    { connections: { keepAlive: 1 } },
+    'unknown option connections.keepAlive: remove it or check its spelling (did you mean keepAliveMs?)',
+  ],
   [{ retry: true }, 'retry is true: it must be false or an object of options'],
   [{ retry: { attempts: 0 } }, 'retry.attempts is 0: it must be a whole number from 1 to 10'],
   [{ retry: { budgetRatio: 2 } }, 'retry.budgetRatio is 2: it must be a number from 0 to 1'],

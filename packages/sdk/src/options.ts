@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { whyNoBalancer } from './balance/balancer-option.js'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
 import type { Clock } from './clock.js'
@@ -18,6 +19,7 @@ import type { Random } from './random.js'
 import { refusal } from './refusal.js'
 import type { StickyOptions, StickySettings } from './sessions/sticky-options.js'
 import { stickySchema } from './sessions/sticky-schema.js'
+import { tlsSchema } from './tls-option.js'
 
 export interface RetryOptions {
   /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
@@ -164,15 +166,22 @@ export interface Settings {
   readonly random: Random | undefined
 }
 
-const names = Object.keys(balancers) as BalancerName[]
+// A rate is a likelier meaning of 0.5 than half of a percent is, and would open circuits at the first failure.
+const percentage = v.pipe(
+  amount(0, 100, 'a number of percent from 0 to 100'),
+  v.check(
+    (value) => value === 0 || value >= 1,
+    'a number of percent, 0 or from 1 to 100, such as 50 for one half',
+  ),
+)
 
 const schema = group({
   consul: v.optional(consulSchema, {}),
   resolver: v.optional(having<Resolver>('a resolver, an object with watch(service, signal)', 'watch')),
   balancer: v.optional(
-    v.union(
-      [v.picklist(names), v.custom<Balancer>((value) => typeof value === 'function')],
-      `one of ${names.join(', ')}, or a function (endpoints, random) => picker`,
+    v.custom<BalancerName | Balancer>(
+      (value) => whyNoBalancer(value) === undefined,
+      ({ input }) => whyNoBalancer(input) ?? '',
     ),
   ),
   removal: v.optional(
@@ -226,7 +235,7 @@ const schema = group({
     orFalse(
       group({
         volumeThreshold: v.optional(count(1, 1e6), 20),
-        errorThresholdPercentage: v.optional(amount(0, 100, 'a number of percent from 0 to 100'), 50),
+        errorThresholdPercentage: v.optional(percentage, 50),
         windowMs: v.optional(count(100, LONGEST_MS), 10_000),
         resetMs: v.optional(count(1, LONGEST_MS), 5000),
       }),
@@ -239,7 +248,7 @@ const schema = group({
       maxPerEndpoint: v.optional(count(1, 65_535)),
       keepAliveMs: v.optional(count(1, LONGEST_MS), 4000),
       bodyTimeoutMs: v.optional(count(0, LONGEST_MS), 300_000),
-      tls: v.optional(having<TlsOptions>('an object of TLS options'), {}),
+      tls: v.optional(tlsSchema, {}),
     }),
     {},
   ),

@@ -23,7 +23,9 @@ export function refusal(issue: Issue, root: string, path: Path = pathOf(issue)):
 export function complaint(issue: Issue, path: Path, root: string): string {
   const found = branchOf(issue) ?? issue
   const name = nameOf(path) || root
-  if (found.expected === 'never') return `${name} is no option; take it out, or correct its spelling`
+  // The message is the hint of the schema, from `group`.
+  if (found.expected === 'never')
+    return `unknown option ${name}: remove it or check its spelling${found.message}`
   // A key that is not there has its own name as what was expected, in quotes.
   if (found.received === 'undefined' && found.expected?.startsWith('"') === true) return `${name} is missing`
   return `${name} is ${shown(found.input)}: it must be ${found.message}`

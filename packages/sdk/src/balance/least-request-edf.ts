@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import { invalidOption } from '../invalid-option.js'
 import type { Random } from '../random.js'
 import type { PickReport } from './pick-report.js'
@@ -48,6 +49,7 @@ const REBASE_AT = 2 ** 20
  * ```
  */
 export function weightedLeastRequest(options: WeightedLeastRequestOptions = {}): Balancer {
+  requireKnown('weightedLeastRequest', options, ['activeRequestBias'])
   const { activeRequestBias: bias = 1 } = options
   if (!(typeof bias === 'number' && bias >= 0 && bias < Infinity)) {
     throw invalidOption('activeRequestBias', bias, 'a number of 0 or more, such as 1')

@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import { invalidOption, requireCount } from '../invalid-option.js'
 import type { Random } from '../random.js'
 import { explainPick, withRemark } from './explain-pick.js'
@@ -44,6 +45,7 @@ const MINIMUM_ENDPOINTS = 6
  * ```
  */
 export function locality(options: LocalityOptions): Layer {
+  requireKnown('locality', options, ['zone', 'callerShare', 'minimumEndpoints'])
   const { zone, callerShare, minimumEndpoints = MINIMUM_ENDPOINTS } = options
   if (typeof zone !== 'string' || zone === '') throw invalidOption('zone', zone, 'the name of a zone')
   if (callerShare !== undefined && !(callerShare > 0 && callerShare <= 1)) {

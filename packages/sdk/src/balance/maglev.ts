@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import type { Instance } from '../discovery/resolver.js'
 import { Modulus } from '../hashing/modulus.js'
 import { invalidOption } from '../invalid-option.js'
@@ -56,6 +57,7 @@ const ATTEMPTS = 64
  * ```
  */
 export function maglev(options: MaglevOptions = {}): Balancer {
+  requireKnown('maglev', options, ['tableSize', 'balanceFactor', 'endpointKey'])
   const { tableSize = TABLE_SIZE, balanceFactor, endpointKey = addressOf } = options
   requireBalanceFactor(balanceFactor)
   if (!(tableSize <= LARGEST_TABLE_SIZE && isPrime(tableSize))) {

@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import { invalidOption, requireCount } from '../invalid-option.js'
 import { LONGEST_MS } from '../option-schemas.js'
 import type { Random } from '../random.js'
@@ -74,6 +75,14 @@ const LARGEST_US = 2 ** 31 - 1
  * ```
  */
 export function prequal(options: PrequalOptions = {}): Balancer {
+  requireKnown('prequal', options, [
+    'probePath',
+    'probesPerRequest',
+    'poolSize',
+    'maxAgeMs',
+    'removalsPerRequest',
+    'hotQuantile',
+  ])
   const { probePath = '/.well-known/endpoint-load', poolSize = 16, maxAgeMs = 1000 } = options
   const { probesPerRequest = 3, removalsPerRequest = 1, hotQuantile = 2 ** -0.25 } = options
   if (typeof probePath !== 'string' || !probePath.startsWith('/')) {

@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import type { Instance } from '../discovery/resolver.js'
 import { invalidOption } from '../invalid-option.js'
 import type { Random } from '../random.js'
@@ -68,6 +69,7 @@ const ATTEMPTS = 64
  * ```
  */
 export function rendezvous(options: RendezvousOptions = {}): Balancer {
+  requireKnown('rendezvous', options, ['tableSize', 'balanceFactor', 'endpointKey'])
   const { tableSize = TABLE_SIZE, balanceFactor, endpointKey = addressOf } = options
   requireBalanceFactor(balanceFactor)
   if (!isPowerOfTwo(tableSize) || tableSize < 2 || tableSize > LARGEST_TABLE_SIZE) {

@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import { invalidOption, requireCount } from '../invalid-option.js'
 import { LONGEST_MS } from '../option-schemas.js'
 import type { Random } from '../random.js'
@@ -57,6 +58,7 @@ const MATERIAL = 0.05
  * ```
  */
 export function reportedWeights(options: ReportedWeightsOptions = {}): Layer {
+  requireKnown('reportedWeights', options, ['blackoutMs', 'expiryMs', 'updateMs', 'errorPenalty'])
   const { blackoutMs = 10_000, expiryMs = 180_000, updateMs = 1000, errorPenalty = 1 } = options
   requireCount('blackoutMs', blackoutMs, 0, LONGEST_MS)
   requireCount('expiryMs', expiryMs, 1, LONGEST_MS)

@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import type { Instance } from '../discovery/resolver.js'
 import { invalidOption, requireCount } from '../invalid-option.js'
 import type { Random } from '../random.js'
@@ -72,6 +73,13 @@ const STEPS = 64
  * ```
  */
 export function ringHash(options: RingHashOptions = {}): Balancer {
+  requireKnown('ringHash', options, [
+    'hashFunction',
+    'minimumRingSize',
+    'maximumRingSize',
+    'balanceFactor',
+    'endpointKey',
+  ])
   const pointsOf = pointMaker(options)
   const { balanceFactor, endpointKey = addressOf } = options
   requireBalanceFactor(balanceFactor)

@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import { invalidOption } from '../invalid-option.js'
 import type { Random } from '../random.js'
 import { explainPick } from './explain-pick.js'
@@ -44,6 +45,7 @@ const SHORTEST_MS = 1000
  * ```
  */
 export function slowStart(options: SlowStartOptions = {}): Layer {
+  requireKnown('slowStart', options, ['windowMs', 'aggression', 'minimumPercent'])
   const { windowMs = 30_000, aggression = 1, minimumPercent = 10 } = options
   requireNumber('windowMs', windowMs, windowMs >= 1, 'a number of milliseconds, 1 or more')
   requireNumber('aggression', aggression, aggression > 0, 'a number above 0')

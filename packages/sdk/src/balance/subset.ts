@@ -1,3 +1,4 @@
+import { requireKnown } from '../known-names.js'
 import { Xxh64 } from '../hashing/xxh64.js'
 import { invalidOption } from '../invalid-option.js'
 import { below, type Random } from '../random.js'
@@ -57,6 +58,7 @@ export type SubsetOptions = {
  * ```
  */
 export function subset(options: SubsetOptions): Layer {
+  requireKnown('subset', options, ['size', 'id', 'index', 'of'])
   const { size } = options
   if (!Number.isInteger(size) || size < 1) throw invalidOption('size', size, 'a whole number, 1 or more')
   const place = placeOf(options)

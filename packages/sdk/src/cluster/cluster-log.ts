@@ -10,6 +10,7 @@ export class ClusterLog {
   readonly #resolver: string
   readonly #logger: Logger
   #panicking: readonly number[] = []
+  #empty = false
 
   constructor(service: string, resolver: string, logger: Logger) {
     this.#service = service
@@ -40,6 +41,17 @@ export class ClusterLog {
     } else if (before.kind === 'stale' || before.kind === 'disk') {
       this.#logger.info({ service, instances }, `${this.#resolver} answers again`)
     }
+  }
+
+  /** The set has been taken in: `why` there is no endpoint, or undefined where there is one. Said when it begins. */
+  empty(why: string | undefined): void {
+    const before = this.#empty
+    this.#empty = why !== undefined
+    if (why === undefined || before) return
+    this.#logger.warn(
+      { service: this.#service, reason: why },
+      `no instance of ${this.#service} to send requests to: they fail with NO_ENDPOINTS until there is one; is the name spelt as it is registered?`,
+    )
   }
 
   changed({ endpoints, added, removed }: NextEndpoints, excluded: readonly ExcludedInstance[]): void {

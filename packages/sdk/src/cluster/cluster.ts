@@ -68,7 +68,8 @@ export class Cluster {
   readonly #log: ClusterLog
   readonly #picker: LivePicker
   readonly #closing = new AbortController()
-  readonly #waiters = new Set<() => void>()
+  /** Who waits, and for how many endpoints. */
+  readonly #waiters = new Map<() => void, number>()
   /** Discovery is background work, and keeps no process alive; whoever waits for it does. */
   readonly #hold: ProcessHold
   readonly #endpoints: EndpointSet
@@ -174,8 +175,16 @@ export class Cluster {
   }
 
   /** Calls back once, when `resolved` has become true; returns how to stop waiting. */
-  readonly onResolved = (callback: () => void): (() => void) => {
-    this.#waiters.add(callback)
+  readonly onResolved = (callback: () => void): (() => void) => this.onReady(0, callback)
+
+  /** Has discovery said its first word, with so many endpoints or more; or is the cluster closed? */
+  isReady(minEndpoints: number): boolean {
+    return this.closed || (this.resolved && this.endpoints.length >= minEndpoints)
+  }
+
+  /** Calls back once, when `isReady` has become true; returns how to stop waiting. */
+  onReady(minEndpoints: number, callback: () => void): () => void {
+    this.#waiters.set(callback, minEndpoints)
     this.#hold.begin()
     return () => {
       this.#waiters.delete(callback)
@@ -297,6 +306,7 @@ export class Cluster {
     const { changed } = plan
     this.#endpoints.retire(next)
     if (changed) this.#log.changed(next, this.excluded)
+    this.#log.empty(this.#endpoints.size === 0 ? this.whyEmpty() : undefined)
     if (isNews || changed) {
       this.#announce(
         next.added,
@@ -327,16 +337,16 @@ export class Cluster {
 
   /** The first word of discovery, or the first after a pause: a set, or that the one we have has to do. */
   #resolve(): void {
-    if (!this.#picker.made || this.#resolved) return
+    if (!this.#picker.made) return
     this.#resolved = true
     this.#wake()
   }
 
   #wake(): void {
-    const waiters = [...this.#waiters]
-    this.#waiters.clear()
-    this.#hold.end()
-    for (const waiter of waiters) waiter()
+    const ready = [...this.#waiters].filter(([, minEndpoints]) => this.isReady(minEndpoints))
+    for (const [waiter] of ready) this.#waiters.delete(waiter)
+    if (this.#waiters.size === 0) this.#hold.end()
+    for (const [waiter] of ready) waiter()
   }
 }
 

@@ -4,7 +4,7 @@ import type { Clock } from '../clock.js'
 import type { Random } from '../random.js'
 import { invalidOption } from '../invalid-option.js'
 import { refusal } from '../refusal.js'
-import { count } from '../option-schemas.js'
+import { count, group } from '../option-schemas.js'
 
 export interface DnsResolverOptions {
   /**
@@ -42,7 +42,7 @@ const SERVER = 'an IP address, with a port where that is not 53, such as "127.0.
 
 const LONGEST_MS = 3_600_000
 
-const schema = v.strictObject(
+const schema = group(
   {
     name: v.optional(
       v.union(

@@ -388,7 +388,7 @@ test('ends at once when its signal aborts, with a question on its way', async ()
 })
 
 test.each<[unknown, string]>([
-  [{ prot: 80 }, 'prot is no option; take it out, or correct its spelling'],
+  [{ prot: 80 }, 'unknown option prot: remove it or check its spelling (did you mean port?)'],
   [{ port: 0 }, 'port is 0: it must be a whole number from 1 to 65535'],
   [{ name: '' }, "name is '': it must be a DNS name, or a function (service) => name"],
   [{ servers: [] }, 'servers is []: it must be a list with a server in it'],

@@ -301,7 +301,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     [
       'a misspelt field',
       'orders:\n  - address: a\n    port: 80\n    wieght: 3\n',
-      'line 4: orders[0].wieght is no option; take it out, or correct its spelling',
+      'line 4: unknown option orders[0].wieght: remove it or check its spelling (did you mean weight?)',
     ],
     [
       'an address with a port',
@@ -403,7 +403,7 @@ test.each<[unknown, string]>([
   [{}, 'path is missing'],
   [{ path: '' }, "path is '': it must be the path of a JSON or YAML file"],
   [{ path: 'a', pollMs: 0 }, 'pollMs is 0: it must be a whole number from 10 to 3600000'],
-  [{ path: 'a', polMs: 1 }, 'polMs is no option; take it out, or correct its spelling'],
+  [{ path: 'a', polMs: 1 }, 'unknown option polMs: remove it or check its spelling (did you mean pollMs?)'],
 ])('options %j: %s', (options, message) => {
   const make = (): unknown => fileResolver(options as never)
   expect(make).toThrow(FairleadError)

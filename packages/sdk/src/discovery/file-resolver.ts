@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import { systemClock, type Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import { refusal } from '../refusal.js'
-import { count } from '../option-schemas.js'
+import { count, group } from '../option-schemas.js'
 import { FileSightings } from './file-sightings.js'
 import { poll, type Look } from './polling.js'
 import type { Resolver, Snapshot } from './resolver.js'
@@ -20,7 +20,7 @@ export interface FileResolverOptions {
 
 const PATH = 'the path of a JSON or YAML file'
 
-const schema = v.strictObject(
+const schema = group(
   {
     path: v.pipe(v.string(PATH), v.minLength(1, PATH)),
     // Below 10 ms the time stamps of most systems do not tell two writes apart; above an hour nobody is watching.

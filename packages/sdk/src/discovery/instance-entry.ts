@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { count } from '../option-schemas.js'
+import { count, group } from '../option-schemas.js'
 import { originOf, parseOrigin } from './origin.js'
 import type { Instance } from './resolver.js'
 
@@ -52,7 +52,7 @@ export const metaSchema: v.GenericSchema<Record<string, string>> = v.record(
   'a map of names to strings',
 )
 
-const fields = v.strictObject(
+const fields = group(
   {
     address,
     port: count(1, 65_535),

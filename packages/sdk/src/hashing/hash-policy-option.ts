@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { group } from '../option-schemas.js'
 import type { HashPolicy } from '../discovery/server-policy.js'
 
 /** One part of what a request is hashed by: exactly one of the six, such as `{ header: 'x-user' }`. */
@@ -28,7 +29,7 @@ const name = v.optional(v.pipe(v.string('a name'), v.regex(NAME, 'a name without
 
 /** Takes a {@link HashPolicyOption} for what Consul's servers would send. */
 export const hashPolicySchema: v.GenericSchema<HashPolicyOption, HashPolicy> = v.pipe(
-  v.strictObject(
+  group(
     {
       header: name,
       cookie: name,

@@ -1,3 +1,4 @@
+import { invalidOption } from '../invalid-option.js'
 import type { Clock } from '../clock.js'
 import type { ClusterChange } from '../cluster/cluster.js'
 import type { Instance } from '../discovery/resolver.js'
@@ -38,6 +39,8 @@ export class DiscoveryListeners {
   }
 
   add(listener: DiscoveryListener): () => void {
+    if (typeof (listener as unknown) !== 'function')
+      throw invalidOption('listener of onDiscovery', listener, 'a function')
     // Another function each time: added twice, it is called twice, and taken back once at a time.
     const own = (event: DiscoveryEvent): unknown => listener(event)
     this.#listeners.add(own)

@@ -271,7 +271,7 @@ test.for<readonly [object, string]>([
   [{ deadlineMs: 0 }, 'deadlineMs is 0: it must be a whole number from 1'],
   [{ registration: {} }, 'registration is {}: it must be what register() returns'],
   [{ onSignal: 1 }, 'onSignal is 1: it must be a function'],
-  [{ onClose: 1 }, 'onClose is no option'],
+  [{ onClose: 1 }, 'unknown option onClose: remove it'],
 ])('%o is refused', ([options, message]) => {
   prepare()
   expect(() => gracefulShutdown(server, options)).toThrow(message)

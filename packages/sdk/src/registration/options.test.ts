@@ -192,14 +192,14 @@ describe('refused before anything is sent', () => {
     [{ meta: { key: 'ä'.repeat(257) } }, /^meta\.key is '.*: it must be text of at most 512 bytes/],
     [{ meta: { key: 1 } }, 'meta.key is 1: it must be text of at most 512 bytes'],
     [{ taggedAddresses: { lan: { address: '::' } } }, "taggedAddresses.lan.address is '::': it must be"],
-    [{ taggedAddresses: { moon: { address: 'a' } } }, 'taggedAddresses.moon is no option'],
+    [{ taggedAddresses: { moon: { address: 'a' } } }, 'unknown option taggedAddresses.moon'],
     [{ check: { kind: 'ttl' }, checks: [] }, /^check is .*: it must be left out where checks is given/],
     [
       { check: { kind: 'script' } },
       /^check\.kind is 'script': it must be an object with kind: "ttl", "http", "tcp" or "grpc"/,
     ],
     [{ check: { kind: 'ttl', ttlMs: 2999 } }, 'check.ttlMs is 2999: it must be a whole number from 3000'],
-    [{ check: { kind: 'ttl', intervalMs: 1000 } }, 'check.intervalMs is no option'],
+    [{ check: { kind: 'ttl', intervalMs: 1000 } }, 'unknown option check.intervalMs'],
     [{ check: { kind: 'http' } }, "check.url is '': it must be http://..., https://..., or a path"],
     [{ check: { kind: 'http', url: 'health' } }, "check.url is 'health': it must be http://"],
     [
@@ -224,7 +224,7 @@ describe('refused before anything is sent', () => {
       'deregisterCriticalServiceAfterMs is 59999: it must be a whole number from 60000',
     ],
     [{ consul: { address: 'ftp://x' } }, "consul.address is 'ftp://x': it must be http://host:port"],
-    [{ wieght: 1 }, 'wieght is no option; take it out, or correct its spelling'],
+    [{ wieght: 1 }, 'unknown option wieght: remove it or check its spelling'],
   ])('%o', ([options, message]) => {
     let thrown: unknown
     try {

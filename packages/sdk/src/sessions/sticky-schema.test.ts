@@ -30,7 +30,10 @@ describe('says what is wrong, and never the secret', () => {
       `sticky.secret is [text of 33 characters, text of 13 characters, of type number]: ${wanted}`,
     ],
     [{ cookie: 'sid', secret: Buffer.from(SECRET) }, `sticky.secret is of type object: ${wanted}`],
-    [{ cookie: 'sid', secret: SECRET, secrets: [SECRET] }, 'sticky.secrets is no option; take it out'],
+    [
+      { cookie: 'sid', secret: SECRET, secrets: [SECRET] },
+      'unknown option sticky.secrets: remove it or check its spelling (did you mean secret?)',
+    ],
     [{ secret: SECRET }, 'sticky is without either: it must be with exactly one of cookie and header'],
     [
       { cookie: 'a', header: 'b', secret: SECRET },

@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import * as v from 'valibot'
-import { count } from '../option-schemas.js'
+import { count, group } from '../option-schemas.js'
 import type { StickySettings } from './sticky-options.js'
 
 // 128 bits in hexadecimal, which nobody tries all of; `openssl rand -hex 32` gives twice that.
@@ -45,7 +45,7 @@ export const stickySchema: v.GenericSchema<unknown, StickySettings> = v.pipe(
       addIssue({ input: hidden(described(value)), message: 'an object such as { cookie, secret }' })
     }
   }),
-  v.strictObject({
+  group({
     cookie: name,
     header: name,
     secret,
