@@ -1,4 +1,4 @@
-import { createSecureContext, type SecureContextOptions } from 'node:tls'
+import { createSecureContext } from 'node:tls'
 import * as v from 'valibot'
 import type { TlsOptions } from './cluster/connector.js'
 import { asError } from './errors.js'
@@ -64,7 +64,7 @@ function whyNoTls(value: unknown): string | undefined {
     return `Node's own options for TLS; remove ${unknown} or check its spelling${didYouMean(unknown, KNOWN)}`
   try {
     // What cannot be read as a certificate or key would fail each connection, long after the start.
-    createSecureContext(value as SecureContextOptions)
+    createSecureContext(value)
     return undefined
   } catch (thrown) {
     return `what tls.createSecureContext takes (${asError(thrown).message})`
