@@ -37,6 +37,7 @@ function refused(...argv: string[]): CommanderError {
 const DEFAULTS: Config = {
   listen: { host: '127.0.0.1', port: 4140 },
   admin: { host: '127.0.0.1', port: 4191 },
+  allowedHosts: [],
   consul: undefined,
   datacenter: undefined,
   failover: [],
@@ -82,6 +83,13 @@ const ROWS: readonly Row[] = [
     value: '[::1]:0',
     other: '127.0.0.1:1',
     parsed: { admin: { host: '::1', port: 0 } },
+  },
+  {
+    flag: '--allowed-host',
+    env: 'FAIRLEAD_ALLOWED_HOST',
+    value: 'proxy.example.com, .tests.example',
+    other: 'other',
+    parsed: { allowedHosts: ['proxy.example.com', '.tests.example'] },
   },
   {
     flag: '--consul',
@@ -198,6 +206,8 @@ describe('a setting', () => {
 const LISTEN = 'It must be host:port, such as 127.0.0.1:4140 or [::1]:4140.'
 
 const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
+  ['--allowed-host', 'proxy.example.com:4140', 'It must be a host name without a port'],
+  ['--allowed-host', '*.example.com', 'It must be a host name without a port'],
   ...['--listen', '--admin'].flatMap((flag) =>
     [
       '',

@@ -19,6 +19,8 @@ export interface Config {
   readonly listen: Listen
   /** Where health and endpoints can be asked for. */
   readonly admin: Listen
+  /** Names besides those that are ours anyway, as of `OwnHosts`; with a dot in front all below as well. */
+  readonly allowedHosts: readonly string[]
   /** The agent's address; undefined: `CONSUL_HTTP_ADDR`, else `http://127.0.0.1:8500`. */
   readonly consul: string | undefined
   /** Whose instances; undefined: the agent's own datacenter. */
@@ -50,8 +52,10 @@ export interface Config {
   readonly logLevel: LogLevel
 }
 
-interface Parsed extends Omit<Config, 'services' | 'sticky' | 'layers'>, StickyFlags, LayerFlags {
+interface Parsed
+  extends Omit<Config, 'services' | 'allowedHosts' | 'sticky' | 'layers'>, StickyFlags, LayerFlags {
   readonly service: readonly string[]
+  readonly allowedHost: readonly string[]
   readonly timeout: number | undefined
   readonly drainTimeout: number
   readonly idleTimeout: number
@@ -64,9 +68,17 @@ How an application names the service it wants:
   curl -H 'fairlead-service: orders' http://127.0.0.1:4140/v1/orders/42
   http_proxy=http://127.0.0.1:4140 curl http://orders/v1/orders/42
 
+A request with fairlead-service, and any to --admin, must have a Host that no web page can come by (DNS rebinding): an
+address, a name without a dot, of this machine, or below localhost, internal or consul; others by --allowed-host.
+
 What Fairlead itself answers when there is no response to pass on
 (header x-fairlead-error says which, the body says why):
   400 BAD_REQUEST         the request names no service, or cannot be sent to one
+  408 REQUEST_TIMEOUT     the request did not arrive in time
+  421 MISDIRECTED_REQUEST its Host may be that of a web page, see above
+  431 HEADERS_TOO_LARGE   its head is over 16 KiB, or what NODE_OPTIONS=--max-http-header-size=BYTES says
+  501 NOT_IMPLEMENTED     CONNECT, Upgrade (WebSocket) or a Transfer-Encoding other than chunked
+  505 HTTP_VERSION_NOT_SUPPORTED  HTTP/2 (whose clients get GOAWAY, HTTP_1_1_REQUIRED)
   502 ATTEMPTS_EXHAUSTED  it was sent, failed, and must not or may not be sent again
   503 NO_ENDPOINTS        Consul cannot be reached, or knows no healthy instance
   503 CIRCUIT_OPEN        every instance has failed too often just now, and --panic-threshold is 0
@@ -133,6 +145,15 @@ export function parseConfig(argv: readonly string[], version: string): Config {
         .env('FAIRLEAD_ADMIN')
         .default({ host: '127.0.0.1', port: 4191 }, '127.0.0.1:4191')
         .argParser(parseListen),
+    )
+    .addOption(
+      new Option(
+        '--allowed-host <name>',
+        'a further name that Host may have on --admin, and beside fairlead-service; repeat it, or separate by commas',
+      )
+        .env('FAIRLEAD_ALLOWED_HOST')
+        .default([], 'none')
+        .argParser(collectHosts),
     )
     .addOption(
       new Option('--consul <address>', 'the Consul agent (default: CONSUL_HTTP_ADDR, else 127.0.0.1:8500)'),
@@ -224,6 +245,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
   return Object.freeze({
     listen: parsed.listen,
     admin: parsed.admin,
+    allowedHosts: parsed.allowedHost,
     consul: parsed.consul,
     datacenter: parsed.datacenter,
     failover: parsed.failover,
@@ -253,6 +275,18 @@ function parseListen(value: string): Listen {
 
 // IPv6 stands in brackets. What is in them, the URL parser judges.
 const HOST_AND_PORT = /^(\[[\da-f:.]+\]|[\w.-]+):(\d{1,5})$/i
+
+function collectHosts(value: string, before: readonly string[]): readonly string[] {
+  const names = collect(value, before)
+  const wrong = names.find((name) => !HOST_NAME.test(name))
+  if (wrong === undefined) return names
+  throw new InvalidArgumentError(
+    `It must be a host name without a port, such as proxy.example.com, or .example.com for all below it, not ${JSON.stringify(wrong)}.`,
+  )
+}
+
+// RFC 1123, 2.1, and the underscore that many have.
+const HOST_NAME = /^\.?[\w-]+(?:\.[\w-]+)*$/
 
 function collect(value: string, before: readonly string[]): readonly string[] {
   return [...before, ...value.split(',').map((name) => name.trim())]

@@ -169,6 +169,7 @@ describe('admin', () => {
         endpoints: [
           {
             key: `node-1/orders-${upstream.port}@127.0.0.1:${upstream.port}`,
+            registrations: [`node-1/orders-${upstream.port}@127.0.0.1:${upstream.port}`],
             origin: `http://127.0.0.1:${upstream.port}`,
             weight: 1,
             priority: 0,

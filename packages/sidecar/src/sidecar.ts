@@ -1,11 +1,13 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { FairleadError, systemClock, type Logger } from '@fairlead/sdk'
 import { createAdminServer } from './admin/server.js'
 import { Clients } from './clients.js'
 import type { Config, Listen } from './config.js'
 import { drain, drainOf } from './drain.js'
+import { OwnHosts } from './inbound/own-hosts.js'
 import { createProxyServer } from './proxy/server.js'
 
 /** A running sidecar. */
@@ -28,9 +30,11 @@ export interface Sidecar {
  */
 export async function startSidecar(config: Config, logger: Logger): Promise<Sidecar> {
   const clients = new Clients(config, logger)
+  const { listen: proxyPlace, admin: adminPlace, allowedHosts, services } = config
+  const hosts = new OwnHosts([proxyPlace.host, adminPlace.host, hostname(), ...services, ...allowedHosts])
   let draining = false
-  const admin = createAdminServer(clients, () => draining, logger, systemClock)
-  const proxy = createProxyServer(clients, logger, systemClock)
+  const admin = createAdminServer(clients, () => draining, hosts, logger, systemClock)
+  const proxy = createProxyServer(clients, hosts, logger, systemClock)
   const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {
     await listen(admin, config.admin, '--admin')

@@ -2,7 +2,17 @@ import type { Server } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
 import type { Serve } from '../inbound/connection.js'
+import { respondError } from '../inbound/own-answer.js'
+import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
+import { misdirectedRequest } from '../proxy/error-response.js'
+
+// Nor is it for pages of other origins to embed, whatever the browser takes it for.
+const HEADERS = {
+  'content-type': 'application/json',
+  'x-content-type-options': 'nosniff',
+  'cross-origin-resource-policy': 'same-origin',
+}
 
 interface Answer {
   readonly status: number
@@ -13,6 +23,7 @@ interface Answer {
 export function createAdminServer(
   clients: Clients,
   draining: () => boolean,
+  hosts: OwnHosts,
   logger: Logger,
   clock: Clock,
 ): Server {
@@ -27,6 +38,16 @@ export function createAdminServer(
     '/explain': (query) => explain(clients, query),
   }
   const serve: Serve = (request, response) => {
+    const host = request.headers.host ?? ''
+    if (!hosts.includes(host)) {
+      respondError(
+        response,
+        misdirectedRequest(
+          `its Host is ${JSON.stringify(host.slice(0, 80))}, which is no name of this sidecar: ask by an address, or allow the name by --allowed-host`,
+        ),
+      )
+      return
+    }
     const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
     const page = pages[path]
     const asked = request.method === 'GET' || request.method === 'HEAD'
@@ -37,7 +58,7 @@ export function createAdminServer(
           body: { message: `no such page; there are ${Object.keys(pages).join(', ')}` },
         })
     if (!asked) response.setHeader('allow', 'GET, HEAD')
-    response.writeHead(answer.status, { 'content-type': 'application/json' })
+    response.writeHead(answer.status, HEADERS)
     response.end(`${JSON.stringify(answer.body, undefined, 2)}\n`)
   }
   return createInboundServer(serve, logger, clock)

@@ -47,3 +47,8 @@ export function errorResponse(error: Error, service: string | undefined): ErrorR
 export function badRequest(message: string, service: string | undefined): ErrorResponse {
   return { status: 400, code: 'BAD_REQUEST', message: `the request cannot be sent on: ${message}`, service }
 }
+
+/** RFC 9110, 15.5.20: for a host that we do not speak for. */
+export function misdirectedRequest(message: string): ErrorResponse {
+  return { status: 421, code: 'MISDIRECTED_REQUEST', message, service: undefined }
+}

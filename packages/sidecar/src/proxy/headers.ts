@@ -26,13 +26,15 @@ export function forwardedRequestHeaders(
   connection: string | undefined,
   host: string,
 ): string[] {
-  const named = namedBy(connection)
+  const names = namedBy(connection)
+  // A set, as a head may have thousands of headers, and name them all.
+  const named = names && new Set(names)
   const forwarded = ['host', host]
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? ''
     const lower = name.toLowerCase()
     if (lower === 'host' || lower === 'expect' || lower === SERVICE_HEADER) continue
-    if (HOP_BY_HOP.has(lower) || named?.includes(lower) === true) continue
+    if (HOP_BY_HOP.has(lower) || named?.has(lower) === true) continue
     forwarded.push(name, raw[index + 1] ?? '')
   }
   return forwarded
@@ -105,5 +107,6 @@ function joined(
 }
 
 function without(headers: RawHeaders, named: readonly string[]): string[] {
-  return headers.filter((_, index) => !named.includes((headers[index & ~1] ?? '').toLowerCase()))
+  const names = new Set(named)
+  return headers.filter((_, index) => !names.has((headers[index & ~1] ?? '').toLowerCase()))
 }

@@ -1,14 +1,17 @@
 import { describe, expect, test } from 'vitest'
+import { OwnHosts } from '../inbound/own-hosts.js'
 import { route, type NoRoute, type Route } from './route.js'
 
+const HOSTS = new OwnHosts([])
+
 function routed(target: string, headers: Record<string, string> = {}): Route {
-  const found = route(target, headers)
+  const found = route(target, headers, HOSTS)
   if ('refusal' in found) throw new Error(`refused: ${found.refusal}`)
   return found
 }
 
 function refusal(target: string, headers: Record<string, string> = {}): string {
-  return (route(target, headers) as NoRoute).refusal
+  return (route(target, headers, HOSTS) as NoRoute).refusal
 }
 
 describe('Host names the service', () => {
@@ -90,6 +93,19 @@ describe('the header fairlead-service', () => {
 
   test('takes no notice of case, as Host does not', () => {
     expect(routed('/', { host: 'x', 'fairlead-service': 'Orders' }).service).toBe('orders')
+  })
+
+  test('is not heeded under a name that a web page may have', () => {
+    const found = route('/', { host: 'evil.com:4140', 'fairlead-service': 'orders' }, HOSTS)
+    expect(found).toMatchObject({
+      misdirected: true,
+      refusal: expect.stringContaining('"evil.com:4140", which is no name of this sidecar') as string,
+    })
+  })
+
+  test('may name the service that Host names, whatever that is', () => {
+    const headers = { host: 'Orders.eu:80', 'fairlead-service': 'orders.EU' }
+    expect(routed('/', headers)).toMatchObject({ service: 'orders.eu' })
   })
 
   test('names nothing when empty', () => {

@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { OwnHosts } from '../inbound/own-hosts.js'
 
 /** Names the service where the Host header cannot. */
 export const SERVICE_HEADER = 'fairlead-service'
@@ -14,14 +15,19 @@ export interface Route {
 /** Why there is no route, as a sentence for whoever wrote the request. */
 export interface NoRoute {
   readonly refusal: string
+  /** It came under a name that is none of ours. */
+  readonly misdirected?: true
 }
 
 /**
  * Which service a request is for: the target of a proxy request (`GET http://orders/...`), else the header
  * `fairlead-service`, else Host. `orders`, `orders:80` and `orders.service.consul` are the same service. Pure.
+ *
+ * @param hosts What Host may say beside `fairlead-service`: else any page in a browser on this machine could reach any
+ *   service. Where Host is what names the service, a page's own host names none, or the page's own.
  */
-export function route(target: string, headers: IncomingHttpHeaders): Route | NoRoute {
-  if (target.startsWith('/')) return inOriginForm(target, headers)
+export function route(target: string, headers: IncomingHttpHeaders, hosts: OwnHosts): Route | NoRoute {
+  if (target.startsWith('/')) return inOriginForm(target, headers, hosts)
   const [, host, rest] = ABSOLUTE.exec(target) ?? []
   if (host === undefined || rest === undefined)
     return { refusal: `its target is ${quoted(target)}: it must be a path or an http:// URL` }
@@ -36,12 +42,13 @@ export function route(target: string, headers: IncomingHttpHeaders): Route | NoR
 // path is the application's.
 const ABSOLUTE = /^http:\/\/(?:[^/?#]*@)?([^/?#]*)(.*)$/is
 
-function inOriginForm(path: string, headers: IncomingHttpHeaders): Route | NoRoute {
+function inOriginForm(path: string, headers: IncomingHttpHeaders, hosts: OwnHosts): Route | NoRoute {
   const named = headers[SERVICE_HEADER]
   const host = headers.host ?? ''
   if (typeof named === 'string' && named !== '') {
     // Consul takes no notice of case, and neither does Host: one service must not become two.
     const service = named.toLowerCase()
+    if (!hosts.includes(host) && serviceOf(host) !== service) return misdirected(host)
     return { service, path, host: service }
   }
   const service = serviceOf(host)
@@ -66,6 +73,13 @@ function serviceOf(host: string): string | NoRoute {
     }
   }
   return name.endsWith(CONSUL_DOMAIN) ? name.slice(0, -CONSUL_DOMAIN.length) : name
+}
+
+function misdirected(host: string): NoRoute {
+  return {
+    refusal: `its Host is ${quoted(host)}, which is no name of this sidecar, so that "${SERVICE_HEADER}" is not heeded: send "Host: localhost", or allow the name by --allowed-host`,
+    misdirected: true,
+  }
 }
 
 function quoted(text: string): string {

@@ -1,9 +1,10 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
-import { badRequest, errorResponse } from './error-response.js'
-import { createInboundServer } from '../inbound/server.js'
 import { respondError } from '../inbound/own-answer.js'
+import type { OwnHosts } from '../inbound/own-hosts.js'
+import { createInboundServer } from '../inbound/server.js'
+import { badRequest, errorResponse, misdirectedRequest } from './error-response.js'
 import { forward } from './forward.js'
 import { route } from './route.js'
 
@@ -12,9 +13,9 @@ import { route } from './route.js'
 const KEEP_ALIVE_MS = 75_000
 
 /** The server that applications talk to: request, route, client, forward. */
-export function createProxyServer(clients: Clients, logger: Logger, clock: Clock): Server {
+export function createProxyServer(clients: Clients, hosts: OwnHosts, logger: Logger, clock: Clock): Server {
   const server = createInboundServer(
-    (request, response) => handle(request, response, clients, logger),
+    (request, response) => handle(request, response, clients, hosts, logger),
     logger,
     clock,
     { keepAliveTimeout: KEEP_ALIVE_MS },
@@ -24,10 +25,17 @@ export function createProxyServer(clients: Clients, logger: Logger, clock: Clock
   return server
 }
 
-function handle(request: IncomingMessage, response: ServerResponse, clients: Clients, logger: Logger): void {
-  const found = route(request.url ?? '/', request.headers)
+function handle(
+  request: IncomingMessage,
+  response: ServerResponse,
+  clients: Clients,
+  hosts: OwnHosts,
+  logger: Logger,
+): void {
+  const found = route(request.url ?? '/', request.headers, hosts)
   if ('refusal' in found) {
-    respondError(response, badRequest(found.refusal, undefined))
+    const { refusal, misdirected = false } = found
+    respondError(response, misdirected ? misdirectedRequest(refusal) : badRequest(refusal, undefined))
     return
   }
   try {

@@ -87,7 +87,10 @@ async function instance(server: net.Server): Promise<Instance> {
 
 /** An instance that speaks HTTP. */
 export function serve(listener: http.RequestListener): Promise<Instance> {
-  return instance(http.createServer(listener))
+  const server = http.createServer(listener)
+  // What it is sent it reads: by default it would forget headers beyond 1,000.
+  server.maxHeadersCount = 0
+  return instance(server)
 }
 
 /** An instance that speaks whatever the listener writes. */
@@ -134,6 +137,7 @@ export function register(agent: FakeConsul, service: string, ...instances: reado
 export const CONFIG: Config = {
   listen: { host: '127.0.0.1', port: 0 },
   admin: { host: '127.0.0.1', port: 0 },
+  allowedHosts: [],
   consul: undefined,
   datacenter: undefined,
   failover: [],
