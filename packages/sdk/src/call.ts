@@ -294,8 +294,8 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
 
   /** From the deadlines: its time is over. */
   expire(): void {
-    // An endpoint that let the deadline pass has failed, as far as its circuit is concerned.
-    this.#giveUp(this.#late?.() ?? this.#tooLate(), 'failure')
+    // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
+    this.#giveUp(this.#late?.() ?? this.#tooLate(), this.#exchange?.silence ?? 'ignored')
   }
 
   #tooLate(): Error {

@@ -235,11 +235,13 @@ class ConsulClient implements Client {
   #endpointFactory(clock: Clock, logger: Logger): EndpointFactory {
     const { service, connections, breaker, timeoutMs, given } = this.#settings
     const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
+    const { maxResponseHeaderBytes } = connections
     const client = {
       keepAliveTimeout: keepAliveMs,
       // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
       keepAliveMaxTimeout: keepAliveMs,
       bodyTimeout: bodyTimeoutMs,
+      ...(maxResponseHeaderBytes === undefined ? {} : { maxHeaderSize: maxResponseHeaderBytes }),
       // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
       // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
       headersTimeout: timeoutMs <= bodyTimeoutMs ? bodyTimeoutMs : 0,

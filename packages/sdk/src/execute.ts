@@ -1,10 +1,12 @@
+import { errors } from 'undici'
 import type { Call, CallOwner } from './call.js'
 import type { Cluster } from './cluster/cluster.js'
 import type { Endpoint } from './cluster/endpoint.js'
 import type { ServerPolicy } from './discovery/server-policy.js'
 import { asError, FairleadError, reasonOf } from './errors.js'
 import type { RequestHasher } from './hashing/request-hasher.js'
-import { isOfTheCaller, whyNotRetry } from './resilience/retry.js'
+import { isOfTheCaller, isOfTheResponse } from './resilience/fault.js'
+import { whyNotRetry } from './resilience/retry.js'
 import type { RetryBudget } from './resilience/retry-budget.js'
 import type { Sessions } from './sessions/sessions.js'
 
@@ -72,7 +74,7 @@ export class Execution implements CallOwner {
       return
     }
     call.failed(endpoint, failure)
-    const final = whyFinal(call, this.#policy)
+    const final = whyFinal(call, failure, this.#policy)
     if (final !== undefined) call.fail(exhausted(call, endpoint, failure, final))
     // In a turn of its own, as an attempt may fail before `attempt` has returned.
     else queueMicrotask(() => this.#attempt(call))
@@ -123,7 +125,12 @@ export class Execution implements CallOwner {
 }
 
 /** Why there is no other attempt, as the end of a sentence; `undefined` when there is one, paid for. */
-function whyFinal(call: Call, { attempts, budget }: ExecutePolicy): string | undefined {
+function whyFinal(call: Call, failure: Error, { attempts, budget }: ExecutePolicy): string | undefined {
+  if (isOfTheResponse(failure)) {
+    return failure instanceof errors.HeadersOverflowError
+      ? 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)'
+      : 'another endpoint would answer the same'
+  }
   const refusal = whyNotRetry(call.lastAttempt)
   if (refusal !== undefined) return refusal
   if (call.errors.length >= attempts) return `${attempts} attempts are the most`

@@ -30,6 +30,7 @@ test('every option has a default', () => {
       maxPerEndpoint: undefined,
       keepAliveMs: 4000,
       bodyTimeoutMs: 300_000,
+      maxResponseHeaderBytes: undefined,
     },
   })
 })

@@ -50,6 +50,11 @@ export interface ConnectionOptions {
   readonly keepAliveMs?: number | undefined
   /** Longest pause within a response body, in milliseconds; 0 = none is too long. Default 300,000. */
   readonly bodyTimeoutMs?: number | undefined
+  /**
+   * The head of a response is at most so large, in bytes; one that is larger fails its request. Default: Node's own
+   * limit, 16,384 (`--max-http-header-size`).
+   */
+  readonly maxResponseHeaderBytes?: number | undefined
   /** For instances that speak https: Node's own options, such as `ca`, `cert`, `key`, `servername`. */
   readonly tls?: TlsOptions | undefined
 }
@@ -159,6 +164,8 @@ export interface Settings {
     readonly maxPerEndpoint: number | undefined
     readonly keepAliveMs: number
     readonly bodyTimeoutMs: number
+    /** Undefined: Node's own limit. */
+    readonly maxResponseHeaderBytes: number | undefined
     readonly tls: TlsOptions
   }
   readonly logger: Logger | undefined
@@ -248,6 +255,7 @@ const schema = group({
       maxPerEndpoint: v.optional(count(1, 65_535)),
       keepAliveMs: v.optional(count(1, LONGEST_MS), 4000),
       bodyTimeoutMs: v.optional(count(0, LONGEST_MS), 300_000),
+      maxResponseHeaderBytes: v.optional(count(256, 2 ** 30)),
       tls: v.optional(tlsSchema, {}),
     }),
     {},
@@ -292,7 +300,11 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     timeoutMs: rest.timeoutMs,
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
-    connections: { ...connections, maxPerEndpoint: connections.maxPerEndpoint },
+    connections: {
+      ...connections,
+      maxPerEndpoint: connections.maxPerEndpoint,
+      maxResponseHeaderBytes: connections.maxResponseHeaderBytes,
+    },
     resolver: rest.resolver,
     logger: rest.logger,
     clock: rest.clock,

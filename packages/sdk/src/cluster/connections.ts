@@ -13,6 +13,8 @@ export interface Occupant extends Handler {
   connection: Connection | undefined
   /** Whose request it is, should its turn come while another one's work runs; undefined: no request of a caller's. */
   readonly context: AsyncResource | undefined
+  /** It has waited, and its turn has come. */
+  onTurn?(): void
 }
 
 /** What an occupant leaves its connection in. */
@@ -229,6 +231,7 @@ function use(connection: Connection, options: Dispatcher.DispatchOptions, occupa
 
 /** In the context of whoever has waited, and not of whoever has made room. */
 function useFor(connection: Connection, options: Dispatcher.DispatchOptions, occupant: Occupant): void {
+  occupant.onTurn?.()
   const { context } = occupant
   if (context === undefined) use(connection, options, occupant)
   else context.runInAsyncScope(use, undefined, connection, options, occupant)

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
 import type { AsyncResource } from 'node:async_hooks'
-import { errors, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
 import type { Clock } from '../clock.js'
 import type { Abort, Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
-import { isOfTheCaller } from '../resilience/retry.js'
+import { isHeldByItsBody, isOfOurs, isOfTheCaller, isOfTheResponse } from '../resilience/fault.js'
 import type { Connection } from './connection.js'
 import type { Ending, Occupant } from './connections.js'
 import { loadReportIn } from './load-header.js'
@@ -46,8 +46,12 @@ export class Exchange implements Occupant {
   readonly #options: Dispatcher.DispatchOptions
   // Numbers from the start: V8 boxes every value of a field that was once undefined.
   #startedAt = 0
+  /** When it got its connection. */
+  #turnAt = 0
   #writtenAt = 0
   #written = false
+  /** The request is whole. */
+  #sent = false
   /** A byte of a response has come. */
   #answered = false
   #abort: Abort | undefined
@@ -69,6 +73,7 @@ export class Exchange implements Occupant {
     this.#options = options
     this.#clock = clock
     this.#startedAt = now
+    this.#turnAt = now
     this.#writtenAt = now
     side.begin()
   }
@@ -82,6 +87,17 @@ export class Exchange implements Occupant {
     return this.#written
   }
 
+  /** What it says of the endpoint that it has not answered in time. */
+  get silence(): Outcome {
+    // It stands in our own queue or stood there for most of the time, or its caller does not go on with the upload.
+    const now = this.#clock.now()
+    const unasked =
+      this.connection === undefined ||
+      (now - this.#turnAt) * 2 < now - this.#startedAt ||
+      (this.#written && !this.#sent && isHeldByItsBody(this.#options.body))
+    return unasked ? 'ignored' : 'failure'
+  }
+
   /** Gives the request up, connected or not. The next handler hears nothing more of it. */
   abandon(reason: Error, outcome: Outcome): void {
     if (this.#ended) return
@@ -90,6 +106,10 @@ export class Exchange implements Occupant {
     this.#end('abandoned')
     // Without a connection there is nothing to abort yet: `onConnect` will.
     this.#abort?.(reason)
+  }
+
+  onTurn(): void {
+    this.#turnAt = this.#clock.now()
   }
 
   onConnect(abort: Abort): void {
@@ -131,15 +151,14 @@ export class Exchange implements Occupant {
 
   onError(error: Error): void {
     if (this.#ended || this.#resend(error)) return
-    if (this.#judged) {
-      // The circuit has its verdict from the head, but a body cut off must still cost the endpoint traffic.
-      const now = this.#clock.now()
-      this.#side.penalize(now - this.#startedAt, now)
-    } else {
-      const ours = isOurs(error, this.#options.body)
-      this.#judge(ours ? 'ignored' : 'failure')
-      if (!ours && !this.#written) this.#side.unreachable(error)
-    }
+    const ours = isOfTheCaller(error, this.#options.body) || isOfOurs(error)
+    const counts = !ours && !isOfTheResponse(error)
+    const headJudged = this.#judged
+    this.#judge(counts ? 'failure' : 'ignored')
+    // The circuit has its verdict from the head, or nothing to go by in a response that cannot be read. Of no use, it
+    // must still cost the endpoint traffic.
+    if (!ours && (headJudged || !counts)) this.#penalize()
+    if (!ours && !this.#written) this.#side.unreachable(error)
     this.#end('broken')
     this.#next.onError(error)
   }
@@ -149,6 +168,7 @@ export class Exchange implements Occupant {
   }
 
   onRequestSent(): void {
+    this.#sent = true
     if (this.#abandoned === undefined) this.#next.onRequestSent?.()
   }
 
@@ -175,8 +195,12 @@ export class Exchange implements Occupant {
     const now = this.#clock.now()
     // From the write, not from the pick: connecting says little of how fast the endpoint answers.
     if (outcome === 'success') this.#side.observe(now - this.#writtenAt, now)
-    if (outcome === 'failure') this.#side.penalize(now - this.#startedAt, now)
+    if (outcome === 'failure') this.#penalize(now)
     this.#side.judge(this.#permit, outcome, now)
+  }
+
+  #penalize(now = this.#clock.now()): void {
+    this.#side.penalize(now - this.#startedAt, now)
   }
 
   #hear(load: BackendLoad, headers: readonly Buffer[]): void {
@@ -195,13 +219,4 @@ export class Exchange implements Occupant {
 /** Did the other side close the connection? */
 function isClosure(error: Error & { readonly code?: unknown }): boolean {
   return error.code === 'UND_ERR_SOCKET' || error.code === 'ECONNRESET' || error.code === 'EPIPE'
-}
-
-/** Does this error say nothing of the endpoint: the caller's own, or a pool that we have closed? */
-function isOurs(error: Error, body: unknown): boolean {
-  return (
-    isOfTheCaller(error, body) ||
-    error instanceof errors.ClientClosedError ||
-    error instanceof errors.ClientDestroyedError
-  )
 }

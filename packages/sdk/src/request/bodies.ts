@@ -1,6 +1,8 @@
 import { Buffer } from 'node:buffer'
+import { Readable } from 'node:stream'
 import { FormData as UndiciFormData, type Dispatcher } from 'undici'
 import { headerValues } from '../hashing/request-fields.js'
+import { WatchedBody } from './watched-body.js'
 
 /** A body of any type that undici takes. */
 export function isSendable(body: unknown): boolean {
@@ -35,12 +37,21 @@ export function isReplayable(body: unknown): boolean {
 /**
  * The request with a body that undici can send, for one that it takes and then fails to: a form of the process's own
  * or of another copy of undici, as its brand is checked when it is written; and `URLSearchParams`, which it takes for
- * a list of chunks.
+ * a list of chunks. One that can fail by itself is watched.
  */
 export function convertBody<T extends Dispatcher.DispatchOptions>(options: T, body: object): T {
   if (body instanceof URLSearchParams) {
     // As fetch does it (https://fetch.spec.whatwg.org/#concept-bodyinit-extract).
     return { ...options, headers: typed(options.headers, FORM_TYPE), body: body.toString() }
+  }
+  if (isStream(body)) {
+    // One of before Node 18 does not tell by what it failed.
+    return 'errored' in body
+      ? options
+      : { ...options, body: new Readable().wrap(body as NodeJS.ReadableStream) }
+  }
+  if (isIterable(body) && !isReplayable(body)) {
+    return { ...options, body: new WatchedBody(body as AsyncIterable<unknown>) }
   }
   if (!isFormData(body) || body instanceof UndiciFormData) return options
   const form = new UndiciFormData()

@@ -1,5 +1,4 @@
-import type { Readable } from 'node:stream'
-import { errors, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { isReplayable } from '../request/bodies.js'
 
 /** What the question "may this be sent again?" depends on. */
@@ -32,14 +31,4 @@ export function whyNotRetry(attempt: FailedAttempt): string | undefined {
     return `${attempt.method} is not idempotent and may have reached the endpoint`
   }
   return isReplayable(attempt.body) ? undefined : 'its body is a stream and has been read'
-}
-
-/** Did the request fail by itself, on any endpoint: refused by undici, or by the body the caller gave? */
-export function isOfTheCaller(error: Error, body: unknown): boolean {
-  return (
-    error instanceof errors.InvalidArgumentError ||
-    error instanceof errors.NotSupportedError ||
-    error instanceof errors.RequestContentLengthMismatchError ||
-    (typeof body === 'object' && body !== null && (body as Readable).errored === error)
-  )
 }
