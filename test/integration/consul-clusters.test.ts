@@ -111,7 +111,7 @@ test.concurrent(
     const { client, servers } = cluster
     const name = uniqueService('orders')
     const registration = { id: name, name, port: 8080 }
-    await expect(register(client.address, registration)).rejects.toThrow('403 Permission denied')
+    await expect(register(client.address, registration)).rejects.toThrow(': 403 ')
     await register(client, registration)
     expect(await health(client.address, name)).toEqual([])
     await eventually(async () => (await health(client, name)).length === 1, { what: 'the entry' })
@@ -142,7 +142,7 @@ describe.concurrent('two datacenters', () => {
     const entry = await eventually(async () => (await entries(dc1.address, path))[0], { what: 'the entry' })
     expect(entry.Node).toMatchObject({ Node: 'dc2', Datacenter: 'dc2', Address: '127.0.0.3' })
     expect(await entries(dc1.address, name)).toEqual([])
-    await expect(query(dc1, `health/service/${name}?dc=dc3`)).rejects.toThrow('500 No path to datacenter')
+    await expect(query(dc1, `health/service/${name}?dc=dc3`)).rejects.toThrow(': 500 ')
   })
 
   test.for(['kill', 'stop'] as const)(
@@ -151,7 +151,7 @@ describe.concurrent('two datacenters', () => {
     async (end) => {
       const { dc1, dc2 } = datacenters
       await dc2[end]()
-      await expect(query(dc1, 'health/service/consul?dc=dc2')).rejects.toThrow('500 rpc error')
+      await expect(query(dc1, 'health/service/consul?dc=dc2')).rejects.toThrow(': 500 ')
       expect(await query(dc1, 'health/service/consul')).toHaveLength(1)
       await dc2.start()
       await datacenters.untilJoined()

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { Agent, request } from 'undici'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { createToken, deleteToken } from '../support/consul/acl.js'
-import { ask } from '../support/consul/agent-access.js'
+import { AgentRefused, ask } from '../support/consul/agent-access.js'
 import { leaderOf, query } from '../support/consul/agent-api.js'
 import { CertificateAuthority } from '../support/consul/certificates.js'
 import { deleteConfigEntry, writeConfigEntry } from '../support/consul/config-entries.js'
@@ -29,7 +29,7 @@ describe.concurrent('ACLs', () => {
   test('nothing is granted without a token, and everything with the first', inTurn, async () => {
     const name = uniqueService('orders')
     const registration = { id: name, name, port: 8080 }
-    await expect(register(consul.address, registration)).rejects.toThrow('403 Permission denied')
+    await expect(register(consul.address, registration)).rejects.toThrow(': 403 ')
     await register(consul, registration)
     expect(await health(consul, name)).toHaveLength(1)
     expect(await health(consul.address, name)).toEqual([])
@@ -45,16 +45,14 @@ describe.concurrent('ACLs', () => {
     const reader = { address: consul.address, token: token.secretId }
     expect(await health(reader, orders.name)).toHaveLength(1)
     expect(await health(reader, 'consul')).toEqual([])
-    await expect(deregister(reader, `${orders.name}-a`)).rejects.toThrow(/permission denied/i)
+    await expect(deregister(reader, `${orders.name}-a`)).rejects.toMatchObject({ statusCode: 403 })
 
     await deleteToken(consul, token)
-    await expect(query(reader, `health/service/${orders.name}`)).rejects.toThrow('403 ACL not found')
+    await expect(query(reader, `health/service/${orders.name}`)).rejects.toThrow(': 403 ')
   })
 
   test('a token expires after a minute or more, as Consul has it', inTurn, async () => {
-    await expect(createToken(consul, { rules: '', expirationTtlMs: 59_000 })).rejects.toThrow(
-      'cannot be less than 1m0s',
-    )
+    await expect(createToken(consul, { rules: '', expirationTtlMs: 59_000 })).rejects.toThrow(AgentRefused)
     const { secretId } = await createToken(consul, { rules: '', expirationTtlMs: 90_000 })
     const self = await query({ address: consul.address, token: secretId }, 'acl/token/self')
     const leftMs = Date.parse((self as { ExpirationTime: string }).ExpirationTime) - Date.now()
@@ -164,12 +162,13 @@ describe.concurrent('a socket, a zone, Connect and DNS', () => {
       const chain = await query(consul, `discovery-chain/${name}`)
       return (chain as { Chain: { StartNode: string } }).Chain.StartNode
     }
-    expect(await start()).toBe(`resolver:v2.${name}.default.dc1`)
+    // Of namespaces and partitions each version says what it has: v2.orders.default.dc1, v2.orders.default.default.dc1.
+    expect(await start()).toMatch(new RegExp(`^resolver:v2\\.${name}\\.(default\\.)+dc1$`))
     await deleteConfigEntry(consul, { Kind: 'service-resolver', Name: name })
-    expect(await start()).toBe(`resolver:${name}.default.dc1`)
+    expect(await start()).toMatch(new RegExp(`^resolver:${name}\\.(default\\.)+dc1$`))
     await expect(
       writeConfigEntry(consul, { Kind: 'service-resolver', Name: name, DefaultSubset: 'v9' }),
-    ).rejects.toThrow('DefaultSubset "v9" is not a valid subset')
+    ).rejects.toThrow(AgentRefused)
   })
 
   test('DNS answers for what is registered', inTurn, async () => {

@@ -465,7 +465,7 @@ describe('without endpoints', () => {
     cleanups.push(() => Promise.all([empty.close(), agent.close()]))
     const unknown = client(new FakeResolver(), { ...options, consul: { address: empty.address } })
     expect((await failure(unknown.request({ path: '/' }))).message).toBe(
-      `orders has no endpoint: Consul at ${empty.address} knows no instance of that name`,
+      `orders has no endpoint: Consul at ${empty.address} knows no instance of that name (no token: set CONSUL_HTTP_TOKEN, where ACLs are on)`,
     )
     const sick = client(new FakeResolver(), { ...options, consul: { address: agent.address } })
     expect((await failure(sick.request({ path: '/' }))).message).toBe(

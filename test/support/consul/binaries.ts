@@ -5,10 +5,15 @@ import { promisify } from 'node:util'
 
 const run = promisify(execFile)
 
+/** Debian's, from before the streaming backend; and what anyone with Go can build, which has it. */
+export const consulVersions = { debian: '1.8.7', built: '1.13.9' } as const
+
 // Debian 11 is the last that packages Consul.
 const suite = 'bullseye'
 // The one place that knows how to fetch a package; docker/consul/build-image.sh calls it too.
 const fetchScript = join('docker', 'consul', 'fetch-debian-package.sh')
+// And how to build one, and where it is then.
+const buildScript = join('docker', 'consul', 'build-consul.sh')
 
 /** The `consul` of the PATH. */
 export async function consulOnPath(): Promise<string> {
@@ -34,6 +39,17 @@ export async function consulOfDebian(log: (line: string) => void): Promise<strin
     throw new Error(stderr?.trim() || String(error), { cause: error })
   }
   return binary
+}
+
+/** The `consul` that docker/consul/build-consul.sh has built. It takes too long to be built by the way. */
+export async function consulOfGo(): Promise<string> {
+  const script = join(await repositoryRoot(import.meta.dirname), buildScript)
+  const { stdout } = await run(script, ['--where'])
+  const binary = stdout.trim()
+  if (await allows(binary, constants.X_OK)) return binary
+  throw new Error(
+    `Consul ${consulVersions.built} has not been built: run ${buildScript}, which takes Go and minutes`,
+  )
 }
 
 // This file runs from its source and from the build, which lies one folder deeper.

@@ -5,11 +5,13 @@ const none: Probes = {
   image: () => Promise.reject(new Error('no Docker engine answers')),
   path: () => Promise.reject(new Error('no consul on the PATH')),
   debian: () => Promise.reject(new Error('this machine has no\napt-get')),
+  built: () => Promise.reject(new Error('Consul 1.13.9 has not been built')),
 }
 const all: Probes = {
   image: () => Promise.resolve(),
   path: () => Promise.resolve('/usr/bin/consul'),
   debian: () => Promise.resolve('/cache/consul'),
+  built: () => Promise.resolve('/built/consul'),
 }
 
 test('an agent that is named comes first', async () => {
@@ -28,6 +30,20 @@ test('then the binary of the PATH, then the one of Debian', async () => {
   expect(onPath).toEqual({ kind: 'process', binary: '/usr/bin/consul' })
   const debian = await chooseConsul(allKinds, {}, { ...none, debian: all.debian })
   expect(debian).toEqual({ kind: 'process', binary: '/cache/consul' })
+})
+
+test('FAIRLEAD_CONSUL_VERSION asks for one of two, whatever else is there', async () => {
+  const of = (version: string): ReturnType<typeof chooseConsul> =>
+    chooseConsul(['process'], { FAIRLEAD_CONSUL_VERSION: version }, all)
+  expect(await of('1.8.7')).toEqual({ kind: 'process', binary: '/cache/consul' })
+  expect(await of('1.13.9')).toEqual({ kind: 'process', binary: '/built/consul' })
+  expect(await of('')).toEqual({ kind: 'process', binary: '/usr/bin/consul' })
+  await expect(of('1.22.0')).rejects.toThrow(
+    "no Consul here (process: FAIRLEAD_CONSUL_VERSION is '1.22.0', and must be one of 1.8.7, 1.13.9)",
+  )
+  await expect(chooseConsul(['process'], { FAIRLEAD_CONSUL_VERSION: '1.13.9' }, none)).rejects.toThrow(
+    'no Consul here (process: Consul 1.13.9 has not been built)',
+  )
 })
 
 test('the caller narrows and orders the kinds', async () => {

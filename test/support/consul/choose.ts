@@ -1,3 +1,4 @@
+import { consulVersions } from './binaries.js'
 import type { ConsulKind } from './test-consul.js'
 
 /** A Consul that can be had here. */
@@ -14,18 +15,26 @@ export interface Probes {
   readonly path: () => Promise<string>
   /** Resolves with the `consul` of Debian's package. */
   readonly debian: () => Promise<string>
+  /** Resolves with the `consul` that was built from its Go module. */
+  readonly built: () => Promise<string>
 }
 
 /** The part of the environment that decides. */
 export type ConsulEnvironment = Readonly<
-  Partial<Record<'CONSUL_HTTP_ADDR' | 'FAIRLEAD_CONSUL' | 'FAIRLEAD_CONSUL_IMAGE', string>>
+  Partial<
+    Record<
+      'CONSUL_HTTP_ADDR' | 'FAIRLEAD_CONSUL' | 'FAIRLEAD_CONSUL_IMAGE' | 'FAIRLEAD_CONSUL_VERSION',
+      string
+    >
+  >
 >
 
 /** The order of preference where the caller has none. */
 export const allKinds: readonly ConsulKind[] = ['external', 'container', 'process']
 
 /**
- * The first of `kinds` that this machine has. `FAIRLEAD_CONSUL` narrows them to one.
+ * The first of `kinds` that this machine has. `FAIRLEAD_CONSUL` narrows them to one, and `FAIRLEAD_CONSUL_VERSION` a
+ * process to the one or the other that we know to get.
  * Rejects with one line that says what was tried and what to install: a test without Consul fails, it never skips.
  */
 export async function chooseConsul<K extends ConsulKind>(
@@ -69,7 +78,7 @@ async function find(kind: ConsulKind, env: ConsulEnvironment, probes: Probes): P
       return { kind, image }
     }
     case 'process':
-      return { kind, binary: await binary(probes) }
+      return { kind, binary: await binary(probes, env.FAIRLEAD_CONSUL_VERSION) }
   }
 }
 
@@ -80,7 +89,13 @@ function externalAddress(address: string | undefined): string {
   return (address.includes('://') ? address : `http://${address}`).replace(/\/+$/, '')
 }
 
-async function binary(probes: Probes): Promise<string> {
+async function binary(probes: Probes, version: string | undefined): Promise<string> {
+  if (version === consulVersions.debian) return probes.debian()
+  if (version === consulVersions.built) return probes.built()
+  if (version !== undefined && version !== '') {
+    const known = Object.values(consulVersions).join(', ')
+    throw new Error(`FAIRLEAD_CONSUL_VERSION is '${version}', and must be one of ${known}`)
+  }
   try {
     return await probes.path()
   } catch (missing) {

@@ -1,6 +1,6 @@
 import type { AgentSettings } from './agent-command.js'
 import type { AgentRunner } from './agent-runner.js'
-import { consulOfDebian, consulOnPath } from './binaries.js'
+import { consulOfDebian, consulOfGo, consulOnPath } from './binaries.js'
 import { chooseConsul, type ConsulSource } from './choose.js'
 import { ProcessRunner } from './process-runner.js'
 import type { ConsulKind, OwnKind } from './test-consul.js'
@@ -26,6 +26,7 @@ export function findConsul<K extends ConsulKind>(
     image: async (name) => (await import('./container-runner.js')).probeImage(name),
     path: consulOnPath,
     debian: () => consulOfDebian(log),
+    built: consulOfGo,
   })
 }
 

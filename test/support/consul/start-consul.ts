@@ -22,7 +22,7 @@ export interface StartConsulOptions {
 /**
  * A real Consul, ready to serve: the agent of `CONSUL_HTTP_ADDR`, else a container, else a process from the PATH,
  * else one from Debian's package. `FAIRLEAD_CONSUL` and `kinds` narrow the choice, `FAIRLEAD_CONSUL_IMAGE` names
- * the image. Rejects in one line if there is none.
+ * the image, and `FAIRLEAD_CONSUL_VERSION` the version of a process (1.8.7 of Debian, or 1.13.9 where it was built). Rejects in one line if there is none.
  */
 export async function startConsul({
   kinds = allKinds,

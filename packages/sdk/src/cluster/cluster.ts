@@ -194,7 +194,7 @@ export class Cluster {
 
   /** Why there is no endpoint, for an error message. */
   whyEmpty(): string {
-    return whyEmpty(this.#options.resolver.name, this.#freshness, this.excluded)
+    return whyEmpty(this.#options.resolver.name, this.#freshness, this.#snapshot)
   }
 
   /**

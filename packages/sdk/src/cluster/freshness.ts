@@ -1,4 +1,4 @@
-import type { ExcludedInstance } from '../discovery/resolver.js'
+import type { ExcludedInstance, Snapshot } from '../discovery/resolver.js'
 import { few } from '../logger.js'
 
 /** How far the set can be trusted. */
@@ -31,12 +31,12 @@ export function isFirstFailure(before: Freshness): boolean {
 export function whyEmpty(
   resolver: string,
   freshness: Freshness,
-  excluded: readonly ExcludedInstance[],
+  { excluded, empty = 'knows no instance of that name' }: Pick<Snapshot, 'excluded' | 'empty'>,
 ): string {
   if (freshness.kind === 'waiting') return freshness.cause?.message ?? `${resolver} has not answered yet`
   const known =
     excluded.length === 0
-      ? `${resolver} knows no instance of that name`
+      ? `${resolver} ${empty}`
       : `${resolver} knows ${excluded.length}, none of them usable: ${few(excluded, shown).join(', ')}`
   return freshness.kind !== 'fresh' && freshness.cause !== undefined
     ? `${known}; that is stale, as ${freshness.cause.message}`

@@ -70,6 +70,11 @@ export class ConsulAgent {
     this.#clock = clock
   }
 
+  /** Has it a token to send? Without one, an agent may answer by a token of its own, or by no right at all. */
+  get sendsToken(): boolean {
+    return this.#options.token !== undefined || this.#options.tokenFile !== undefined
+  }
+
   /**
    * Asks, and gives the answer as text.
    *

@@ -8,6 +8,7 @@ const silent = {
   lastContactMs: undefined,
   ageMs: undefined,
   filteredByAcls: false,
+  deniesByDefault: undefined,
   addressesTranslated: false,
 }
 
@@ -52,6 +53,7 @@ test('of what the streaming backend sends, believes the index and the addresses 
     index: 26,
     streamed: true,
     filteredByAcls: undefined,
+    deniesByDefault: false,
     addressesTranslated: true,
   })
 })
@@ -72,6 +74,7 @@ test("and all that 1.13 says where it asks its servers, as for a watch's first q
     knownLeader: false,
     lastContactMs: 15_000,
     filteredByAcls: true,
+    deniesByDefault: true,
   })
 })
 

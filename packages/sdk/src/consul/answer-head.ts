@@ -24,6 +24,8 @@ export interface AnswerHead {
    * true, so false may also be one that is older than 1.11.
    */
   readonly filteredByAcls: boolean | undefined
+  /** `X-Consul-Default-ACL-Policy`: is what no token allows denied? 1.13 says so with every answer, ACLs on or off; 1.8.7 never. */
+  readonly deniesByDefault: boolean | undefined
   /** `X-Consul-Translate-Addresses`: the agent has chosen between LAN and WAN addresses already. */
   readonly addressesTranslated: boolean
 }
@@ -31,6 +33,7 @@ export interface AnswerHead {
 /** Reads the headers of an answer. Pure. */
 export function answerHead(headers: IncomingHttpHeaders): AnswerHead {
   const streamed = headers['x-consul-query-backend'] === 'streaming'
+  const policy = headers['x-consul-default-acl-policy']
   return {
     index: wholeNumber(headers['x-consul-index']),
     streamed,
@@ -38,6 +41,7 @@ export function answerHead(headers: IncomingHttpHeaders): AnswerHead {
     lastContactMs: streamed ? undefined : wholeNumber(headers['x-consul-lastcontact']),
     ageMs: milliseconds(headers.age),
     filteredByAcls: streamed ? undefined : truth(headers['x-consul-results-filtered-by-acls']) === true,
+    deniesByDefault: policy === undefined ? undefined : policy === 'deny',
     addressesTranslated: truth(headers['x-consul-translate-addresses']) === true,
   }
 }

@@ -29,6 +29,18 @@ export function mayMiss(head: AnswerHead, { instances }: HealthSnapshot, sawAll:
   return head.filteredByAcls === true && (sawAll || instances.length === 0)
 }
 
+/** The doubt where {@link isBlind}. */
+export const NO_TOKEN = "no token: set CONSUL_HTTP_TOKEN, as the agent's ACLs deny what no token allows"
+
+/** Is it empty because we have no right to see any of it? Consul answers so whoever sends no token. Pure. */
+export function isBlind(
+  { deniesByDefault }: AnswerHead,
+  { instances, excluded }: HealthSnapshot,
+  sendsToken: boolean,
+): boolean {
+  return deniesByDefault === true && !sendsToken && instances.length + excluded.length === 0
+}
+
 /** Is it older than it may be, so that the leader has to be asked instead? */
 export function isTooOld({ lastContactMs = 0, ageMs = 0 }: AnswerHead, maxStaleMs: number): boolean {
   return Math.max(lastContactMs, ageMs) > maxStaleMs

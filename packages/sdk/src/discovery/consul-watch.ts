@@ -14,9 +14,10 @@ import {
   type HealthSnapshot,
   type ReadOptions,
 } from './consul-health.js'
+import { whyEmpty } from './empty-answer.js'
 import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './consul-index.js'
 import { healthQuery, type Asked, type ConsulQuestion } from './consul-question.js'
-import { doubtOf, FILTERED, isTooOld, mayMiss } from './consul-trust.js'
+import { doubtOf, FILTERED, isBlind, isTooOld, mayMiss, NO_TOKEN } from './consul-trust.js'
 import { TokenBucket } from './token-bucket.js'
 import type { Turnstile } from './turnstile.js'
 import { WaitLimit } from './wait-limit.js'
@@ -41,7 +42,13 @@ export interface WatchTarget {
 
 /** What a watch of one target has to tell. */
 export type TargetEvent =
-  | { readonly kind: 'health'; readonly health: HealthSnapshot; readonly doubt: string | undefined }
+  | {
+      readonly kind: 'health'
+      readonly health: HealthSnapshot
+      readonly doubt: string | undefined
+      /** What the agent says where there is no entry at all; see {@link whyEmpty}. */
+      readonly empty: string | undefined
+    }
   | { readonly kind: 'stale'; readonly cause: Error }
 
 // Whatever the agent does (answer at once, churn its index), one watch asks five times and then four a second.
@@ -51,7 +58,7 @@ const QUERY_RATE = { capacity: 5, perSecond: 4 }
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 
 // Nothing wakes a query when an agent finds its leader again, or a token gets its rights: what is doubtful is asked
-// for again after this time at the latest.
+// for again after this time at the latest. A token that there is not gets none.
 const DOUBTFUL_WAIT_MS = 10_000
 
 /** One answer about a service. */
@@ -81,6 +88,7 @@ export async function* watchTarget(
   let answer: Answer | undefined
   let last: HealthSnapshot | undefined
   let doubt: string | undefined
+  let empty: string | undefined
   // Has the token ever seen all of it?
   let sawAll = false
   // An answer that is too old, while the leader is asked instead.
@@ -92,7 +100,8 @@ export async function* watchTarget(
     for (;;) {
       await bucket.take(signal)
       if (isAborted(signal)) return
-      const waitMs = doubt === undefined ? wait.waitMs : Math.min(wait.waitMs, DOUBTFUL_WAIT_MS)
+      const waitMs =
+        doubt === undefined || doubt === NO_TOKEN ? wait.waitMs : Math.min(wait.waitMs, DOUBTFUL_WAIT_MS)
       const waiting = spare === undefined ? index.waiting(waitMs) : undefined
       const askedAt = clock.now()
       try {
@@ -137,8 +146,11 @@ export async function* watchTarget(
         target.question.near === undefined ? 'by key' : "the agent's",
       )
       const before = doubt
-      doubt = doubtOf(head, maxStaleMs) ?? (mayMiss(head, health, sawAll) ? FILTERED : undefined)
-      if (head.streamed && doubt === undefined && before !== undefined) {
+      doubt =
+        doubtOf(head, maxStaleMs) ??
+        (mayMiss(head, health, sawAll) ? FILTERED : undefined) ??
+        (isBlind(head, health, agent.sendsToken) ? NO_TOKEN : undefined)
+      if (head.streamed && doubt === undefined && before !== undefined && before !== NO_TOKEN) {
         // It says nothing of a leader or of ACLs, so it ends no doubt.
         doubt = before
         index.reset()
@@ -146,10 +158,12 @@ export async function* watchTarget(
       }
       sawAll ||= head.filteredByAcls === false
       const changed = last === undefined || !sameHealth(last, health)
+      if (entries.length > 0) empty = undefined
+      else if (changed) empty = await whyEmpty(agent, target, head, signal)
       const news = changed || failures > 0 || doubt !== before
       failures = 0
       if (changed) last = health
-      if (news) yield { kind: 'health', health: last ?? health, doubt }
+      if (news) yield { kind: 'health', health: last ?? health, doubt, empty }
     }
   } finally {
     slot?.release()

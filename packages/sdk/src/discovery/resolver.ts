@@ -55,6 +55,11 @@ export interface Snapshot {
    * Undefined: nothing does.
    */
   readonly doubt?: string | undefined
+  /**
+   * Where nothing at all is known: what there is to say of that, such as `knows no instance of that name`, which is what
+   * is said unless it is given. For people.
+   */
+  readonly empty?: string | undefined
   /** When it was saved, in Unix milliseconds, where it comes from disk and not from discovery. */
   readonly savedAt?: number | undefined
   /** What the registry asks of all clients of the service. */

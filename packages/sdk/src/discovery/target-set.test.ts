@@ -51,7 +51,7 @@ class Scene {
   }
 
   async health(service: string, instances: readonly Instance[], doubt?: string): Promise<void> {
-    await this.#say(service, { kind: 'health', health: { instances, excluded: [] }, doubt })
+    await this.#say(service, { kind: 'health', health: { instances, excluded: [] }, doubt, empty: undefined })
   }
 
   async fail(service: string, message: string): Promise<void> {

@@ -11,6 +11,7 @@ interface Followed {
   readonly stop: AbortController
   health: HealthSnapshot | undefined
   doubt: string | undefined
+  empty: string | undefined
   /** Why asking fails, while it does. */
   cause: Error | undefined
 }
@@ -78,7 +79,14 @@ export class TargetSet {
 
   #start(target: WatchTarget): Followed {
     const stop = new AbortController()
-    const followed: Followed = { target, stop, health: undefined, doubt: undefined, cause: undefined }
+    const followed: Followed = {
+      target,
+      stop,
+      health: undefined,
+      doubt: undefined,
+      empty: undefined,
+      cause: undefined,
+    }
     void this.#run(followed)
     return followed
   }
@@ -90,6 +98,7 @@ export class TargetSet {
       if (event.kind === 'health') {
         followed.health = event.health
         followed.doubt = event.doubt
+        followed.empty = event.empty
         followed.cause = undefined
         this.#changed = true
       } else {
@@ -123,6 +132,7 @@ export class TargetSet {
       instances: alone?.instances ?? inFirstLevel(healths.flatMap(({ instances }) => instances)),
       excluded: alone?.excluded ?? [...healths.flatMap(({ excluded }) => excluded), ...notes],
       ...(doubt === undefined ? {} : { doubt }),
+      ...(only?.empty === undefined ? {} : { empty: only.empty }),
       ...(this.#plan?.policy === undefined ? {} : { policy: this.#plan.policy }),
     }
   }

@@ -134,6 +134,9 @@ export const streamed: Headers = {
 /** Headers of an answer that leaves out what the token may not see. */
 export const filteredByAcls: Headers = { 'x-consul-results-filtered-by-acls': 'true' }
 
+/** Headers of an agent whose ACLs deny what no token allows; not said by Consul 1.8. */
+export const deniesByDefault: Headers = { 'x-consul-default-acl-policy': 'deny' }
+
 /** Headers of an agent whose `translate_wan_addrs` has put WAN addresses in place. */
 export const addressesTranslated: Headers = { 'x-consul-translate-addresses': 'true' }
 

@@ -21,6 +21,7 @@ export {
   cutOff,
   cutShort,
   delayed,
+  deniesByDefault,
   filteredByAcls,
   hangUp,
   hold,

@@ -287,7 +287,7 @@ describe('what Fairlead answers itself', () => {
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('NO_ENDPOINTS')
     expect(refusal(answer).message).toBe(
-      `orders has no endpoint: Consul at ${rig.agent.address} knows no instance of that name`,
+      `orders has no endpoint: Consul at ${rig.agent.address} knows no instance of that name (no token: set CONSUL_HTTP_TOKEN, where ACLs are on)`,
     )
   })
 

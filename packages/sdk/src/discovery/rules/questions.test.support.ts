@@ -2,10 +2,17 @@ import { rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished } from 'vitest'
-import { aclNotFound, answer, healthEntry, type FakeConsul } from '../../testing/index.js'
+import {
+  aclNotFound,
+  answer,
+  healthEntry,
+  hold,
+  noClusterLeader,
+  type FakeConsul,
+} from '../../testing/index.js'
 import type { ConsulOptions } from '../consul-options.js'
 import { one, two } from './data.test.support.js'
-import { postponed, type Rule } from './rule.test.support.js'
+import { explained, postponed, type Rule } from './rule.test.support.js'
 
 /** How a question with these options reads. */
 function asked(name: string, consul: ConsulOptions, query: string, environment = {}): Rule {
@@ -87,6 +94,52 @@ export const questions: readonly Rule[] = [
         healthEntry(2, { service: { Tags: ['a'] } }),
       ]),
     sees: ['set of 1'],
+  },
+  {
+    rule: '11',
+    name: 'tags that no instance has are named, beside those that they have',
+    consul: { token: 't', tags: ['v3', 'canary'] },
+    prepare: (agent) =>
+      agent.serve('orders', [
+        healthEntry(1, { service: { Tags: ['v1', 'a'] } }),
+        healthEntry(2, { service: { Tags: ['v2', 'a'] } }),
+      ]),
+    sees: [
+      'set of none',
+      explained(
+        'knows 2 of that name, none of them with all tags of consul.tags, which are "v3", "canary" ' +
+          '(theirs are "a", "v1", "v2"): correct that, or register them so',
+      ),
+      (world) => world.agent.serve('orders', [healthEntry(1, { service: { Tags: ['v3', 'canary'] } })]),
+      'set of 1',
+    ],
+  },
+  {
+    rule: '11',
+    name: 'so is a filter that is true for none, and tags where instances have no tag',
+    consul: { token: 't', tags: ['a'], filter: 'Service.Meta.v == "2"' },
+    prepare: (agent) => agent.serve('orders', one),
+    sees: [
+      'set of none',
+      explained(
+        'knows 1 of that name, none of them with all tags of consul.tags, which are "a" (they have none), ' +
+          'and such that Service.Meta.v == "2" (consul.filter, or the service-resolver\'s subset): correct that, ' +
+          'or register them so',
+      ),
+    ],
+  },
+  {
+    rule: '11',
+    name: 'where there is none with or without them, nor can be asked, nothing is said of tags',
+    consul: { token: 't', tags: ['a'] },
+    script: [answer(1, []), noClusterLeader(), answer(2, one), answer(3, []), answer(3, []), hold()],
+    sees: [
+      'set of none',
+      explained('knows no instance of that name'),
+      'set of 1',
+      'set of none',
+      explained('knows no instance of that name'),
+    ],
   },
   {
     rule: '11',

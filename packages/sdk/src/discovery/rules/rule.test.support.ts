@@ -51,6 +51,11 @@ export function silentFor(ms: number): Action {
   return (_, watch) => watch.silentFor(ms)
 }
 
+/** The last set is empty, and of that it is said this. */
+export function explained(empty: string): Action {
+  return (_, watch) => expect(watch.empty).toBe(empty)
+}
+
 /** An event like this comes while the clock stands still. */
 export function comesNow(event: RegExp): Action {
   return async (_, watch) => expect(await watch.nextNow()).toMatch(event)

@@ -2,6 +2,7 @@ import { expect } from 'vitest'
 import {
   answer,
   cutOff,
+  deniesByDefault,
   filteredByAcls,
   healthCheck,
   healthEntry,
@@ -14,10 +15,12 @@ import {
   withoutContact,
 } from '../../testing/index.js'
 import { one, two } from './data.test.support.js'
-import { silentFor, took, type Rule } from './rule.test.support.js'
+import { explained, silentFor, took, type Rule } from './rule.test.support.js'
 
 const behind = 'doubt: the server that answered has heard nothing of its leader for more than 10 s'
 const isCutOff = "doubt: the agent's cache is cut off from the servers"
+const noToken = "no token: set CONSUL_HTTP_TOKEN, as the agent's ACLs deny what no token allows"
+const blind = `doubt: ${noToken}`
 const filtered = 'doubt: the ACL token may not see all of it'
 const leaderless = 'doubt: the agent knows no leader'
 const heldUp = refuse(500, 'rpc error making call: No cluster leader')
@@ -96,6 +99,49 @@ export const trust: readonly Rule[] = [
     script: [answer(1, two, filteredByAcls), answer(2, one, filteredByAcls), hold()],
     sees: ['set of 1 2', 'set of 1'],
     asks: ['', 'index=1&wait=300000ms', 'index=2&wait=300000ms'],
+  },
+  {
+    rule: '6, 12: ACLs on, the token forgotten',
+    name: 'what is empty by a default policy of deny, to who has no token, is doubted, and says what to do',
+    script: [answer(1, two), answer(2, [], deniesByDefault), answer(3, one, deniesByDefault)],
+    sees: [
+      'set of 1 2',
+      `set of none; ${blind}`,
+      explained(`knows no instance of that name (${noToken})`),
+      'set of 1',
+    ],
+    // A token that there is not gets no rights meanwhile.
+    asks: ['', ...[1, 2, 3].map((index) => `index=${index}&wait=300000ms`)],
+  },
+  {
+    rule: '6, 12',
+    name: 'with a token it is a fact, as is all that is critical',
+    consul: { token: 'mine' },
+    script: [answer(1, [], deniesByDefault)],
+    sees: ['set of none', explained('knows no instance of that name')],
+  },
+  {
+    rule: '6, 12',
+    name: 'where something is seen, a right to see it is there',
+    script: [answer(1, [healthEntry(1, { checks: [healthCheck('critical')] })], deniesByDefault)],
+    sees: ['set of none; out: node-1/orders-1@10.0.0.1:1 (critical)'],
+  },
+  {
+    rule: '6, 12',
+    name: 'an agent that does not say what its ACLs deny may have them on',
+    only: 'blocking-query',
+    script: [answer(1, [])],
+    sees: [
+      'set of none',
+      explained('knows no instance of that name (no token: set CONSUL_HTTP_TOKEN, where ACLs are on)'),
+    ],
+  },
+  {
+    rule: '6, 12',
+    name: 'one that allows by default has nothing to hide',
+    only: 'streaming',
+    script: [answer(1, [])],
+    sees: ['set of none', explained('knows no instance of that name')],
   },
   {
     rule: '6',

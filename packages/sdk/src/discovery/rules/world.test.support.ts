@@ -113,6 +113,8 @@ export class World {
 export class Watch {
   /** When each event came, by the clock. */
   readonly times: number[] = []
+  /** What the last set says of there being none. */
+  empty: string | undefined
   readonly #world: World
   readonly #stop = new AbortController()
   readonly #events: AsyncIterator<ResolverEvent>
@@ -172,6 +174,7 @@ export class Watch {
     this.#next = undefined
     this.#result = undefined
     this.times.push(this.#world.clock.now())
+    if (result.done !== true && result.value.kind === 'snapshot') this.empty = result.value.empty
     return this.#told(result)
   }
 

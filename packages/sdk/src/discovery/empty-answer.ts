@@ -1,0 +1,89 @@
+import type { ConsulAgent } from '../consul/agent.js'
+import type { AnswerHead } from '../consul/answer-head.js'
+import { JsonListReader, type EntryReader, type Keyed } from '../consul/json-list.js'
+import { few } from '../logger.js'
+import { answerTimeoutMs } from './consul-index.js'
+import { healthQuery } from './consul-question.js'
+import { NO_TOKEN } from './consul-trust.js'
+import type { WatchTarget } from './consul-watch.js'
+import { field, list, text } from './json.js'
+
+/**
+ * What an answer without any instance may come of, as what the agent says: it "knows no instance of that name", and
+ * what to look at, or knows some, none of which the client's own `tags` and `filter` choose. The latter is asked for.
+ */
+export async function whyEmpty(
+  agent: ConsulAgent,
+  target: WatchTarget,
+  { deniesByDefault }: AnswerHead,
+  signal: AbortSignal,
+): Promise<string> {
+  const { tags, filter } = target.question
+  const others =
+    tags.length + (filter === undefined ? 0 : 1) > 0 ? await tagsOfAll(agent, target, signal) : []
+  if (others.length > 0) return `knows ${others.length} of that name, none of them ${chosen(target, others)}`
+  const hint = agent.sendsToken ? '' : hintOf(deniesByDefault)
+  return `knows no instance of that name${hint}`
+}
+
+/** An older agent does not say what its ACLs deny: then they may. */
+function hintOf(deniesByDefault: boolean | undefined): string {
+  if (deniesByDefault === false) return ''
+  return deniesByDefault === true ? ` (${NO_TOKEN})` : ' (no token: set CONSUL_HTTP_TOKEN, where ACLs are on)'
+}
+
+const SHOWN_TAGS = 10
+
+function chosen({ question: { tags, filter } }: WatchTarget, others: readonly string[][]): string {
+  const known = [...new Set(others.flat())].sort()
+  const theirs =
+    known.length === 0 ? 'they have none' : `theirs are ${few(known.slice(0, SHOWN_TAGS), quoted).join(', ')}`
+  const byTags =
+    tags.length === 0
+      ? []
+      : [`with all tags of consul.tags, which are ${tags.map(quoted).join(', ')} (${theirs})`]
+  const byFilter =
+    filter === undefined ? [] : [`such that ${filter} (consul.filter, or the service-resolver's subset)`]
+  return `${[...byTags, ...byFilter].join(', and ')}: correct that, or register them so`
+}
+
+const quoted = (tag: string): string => JSON.stringify(tag)
+
+interface Tagged extends Keyed {
+  readonly tags: readonly string[]
+}
+
+const TAGS: EntryReader<Tagged> = {
+  read: (entry) => {
+    const service = field(entry, 'Service')
+    return {
+      key: `${text(field(entry, 'Node')['Node'])}/${text(service['ID'])}`,
+      tags: list(service['Tags']).map(text),
+    }
+  },
+  same: () => true,
+}
+
+/** The tags of each instance, whatever the client wants them to have; none where that cannot be asked. */
+async function tagsOfAll(
+  agent: ConsulAgent,
+  { service, question }: WatchTarget,
+  signal: AbortSignal,
+): Promise<readonly string[][]> {
+  try {
+    const { entries } = await agent.askList(
+      {
+        method: 'GET',
+        path: `/v1/health/service/${encodeURIComponent(service)}`,
+        query: healthQuery({ ...question, tags: [], filter: undefined }, 'anyone'),
+        timeoutMs: answerTimeoutMs(undefined),
+      },
+      () => new JsonListReader(TAGS),
+      signal,
+    )
+    return entries.map(({ value }) => [...value.tags])
+  } catch {
+    // It is a hint: the watch itself finds out what is wrong.
+    return []
+  }
+}
