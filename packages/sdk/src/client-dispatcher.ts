@@ -7,10 +7,13 @@ import { FairleadError } from './errors.js'
 import { clientClosed, type Execution } from './execute.js'
 import { toHandler, type Handler } from './handler.js'
 import { admit } from './request/request-rules.js'
+import type { ServiceOrigins } from './service-url.js'
 import { Deadlines } from './resilience/deadline.js'
 
 export interface ClientDispatcherOptions {
   readonly service: string
+  /** How a caller may spell the service. */
+  readonly origins: ServiceOrigins
   readonly cluster: Cluster
   readonly execution: Execution
   /** What a request is given by default, in milliseconds, under what the registry asks for. */
@@ -22,8 +25,7 @@ export interface ClientDispatcherOptions {
 export class ClientDispatcher extends Dispatcher {
   readonly #options: ClientDispatcherOptions
   #deadlines: Deadlines
-  /** How a caller may spell the service as an origin. */
-  readonly #origins: ReadonlySet<string>
+  readonly #origins: ServiceOrigins
   #closing: Promise<void> | undefined
   #destroying: Promise<void> | undefined
 
@@ -31,8 +33,7 @@ export class ClientDispatcher extends Dispatcher {
     super()
     this.#options = options
     this.#deadlines = new Deadlines(options.timeoutMs(undefined), options.clock)
-    const host = options.service.toLowerCase()
-    this.#origins = new Set([`http://${host}`, `http://${host}.service.consul`])
+    this.#origins = options.origins
     // `compose` makes a Proxy of this and calls its methods on that, which has no private members.
     for (const name of ['dispatch', 'close', 'destroy'] as const) {
       Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true })
@@ -134,12 +135,12 @@ export class ClientDispatcher extends Dispatcher {
     }
     if (origin === undefined) return
     const text = typeof origin === 'string' ? origin : origin.origin
-    if (this.#origins.has(text)) return
+    if (this.#origins.all.has(text)) return
     const { service } = this.#options
     // A redirect to another host ends here as well: it must not be sent to this service by mistake.
     throw new FairleadError(
       'INVALID_OPTION',
-      `origin is ${JSON.stringify(text)}: a client of ${service} serves http://${service.toLowerCase()} only`,
+      `origin is ${JSON.stringify(text)}: a client of ${service} serves ${this.#origins.base} only`,
       { service },
     )
   }

@@ -12,6 +12,7 @@ import { processResolver } from './discovery/process-resolvers.js'
 import type { Resolver } from './discovery/resolver.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
 import { Execution } from './execute.js'
+import { createFetch, type ServiceFetch } from './fetch/fetch.js'
 import { requireKnown } from './known-names.js'
 import { defaultLogger, type Logger } from './logger.js'
 import { withLastingHeaders } from './hashing/request-fields.js'
@@ -61,12 +62,13 @@ export interface Client extends AsyncDisposable {
    */
   request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>>
   /**
-   * The process's own `fetch`, on an endpoint of this service.
+   * The standard's `fetch`, on an endpoint of this service; bound or not, so that whatever takes a `fetch` takes it.
+   * Takes `timeoutMs`, `idempotent` and `hashKey` as well.
    *
-   * @param input A path such as `/v1/orders/42`, or a URL of this service, `http://<service>/...`.
-   * @throws TypeError whose `cause` is what `request` would throw.
+   * @param input A path such as `/v1/orders/42`, a URL of this service, `http://<service>/...`, or a `Request` of one.
+   * @throws TypeError whose `cause` is what `request` would throw; whatever `signal` was aborted with.
    */
-  fetch(input: string | URL, init?: RequestInit): Promise<Response>
+  readonly fetch: ServiceFetch
   /**
    * Resolves when discovery has answered for the first time, also when it knows no instance (a warning is logged then);
    * with `minInstances` when it knows so many.
@@ -123,6 +125,7 @@ const EXPLAINED = ['path', 'method', 'headers', 'query', 'hashKey', 'caller']
 class ConsulClient implements Client {
   readonly service: string
   readonly dispatcher: ServiceDispatcher
+  readonly fetch: ServiceFetch
   readonly #settings: Settings
   readonly #clock: Clock
   readonly #resolver: Resolver
@@ -137,7 +140,7 @@ class ConsulClient implements Client {
     const clock = settings.clock ?? systemClock
     const random = settings.random ?? systemRandom()
     const logger = settings.logger ?? defaultLogger()
-    const { service, removal, sticky } = settings
+    const { service, origins, removal, sticky } = settings
     this.service = service
     this.#settings = settings
     this.#clock = clock
@@ -174,6 +177,7 @@ class ConsulClient implements Client {
     })
     const dispatcher = new ClientDispatcher({
       service,
+      origins,
       cluster: this.#cluster,
       execution,
       timeoutMs: (policy) =>
@@ -183,6 +187,7 @@ class ConsulClient implements Client {
     // One object of two types, which only their declarations keep apart.
     this.dispatcher = dispatcher as unknown as ServiceDispatcher
     this.#closable = { service, dispatcher, active: () => execution.active, clock, logger }
+    this.fetch = createFetch(service, origins.base, this.dispatcher)
     this.#cluster.follow()
   }
 
@@ -193,11 +198,6 @@ class ConsulClient implements Client {
     // fifth of the requests a second.
     const complete = options.method === undefined ? { method: 'GET', ...options } : options
     return this.dispatcher.request<TOpaque>(complete as Dispatcher.RequestOptions<TOpaque>)
-  }
-
-  fetch(input: string | URL, init: RequestInit = {}): Promise<Response> {
-    const url = new URL(input, `http://${this.service}`)
-    return fetch(url, { ...init, dispatcher: this.dispatcher })
   }
 
   async ready(options: ReadyOptions = {}): Promise<void> {

@@ -17,6 +17,7 @@ import type { Logger } from './logger.js'
 import { amount, count, group, having, LONGEST_MS, orFalse, word } from './option-schemas.js'
 import type { Random } from './random.js'
 import { refusal } from './refusal.js'
+import { serviceOrigins, type ServiceOrigins } from './service-url.js'
 import type { StickyOptions, StickySettings } from './sessions/sticky-options.js'
 import { stickySchema } from './sessions/sticky-schema.js'
 import { tlsSchema } from './tls-option.js'
@@ -133,6 +134,8 @@ export interface ClientOptions {
 /** Options with every default in its place. */
 export interface Settings {
   readonly service: string
+  /** How it is written in a URL. */
+  readonly origins: ServiceOrigins
   readonly consul: ConsulResolverOptions
   readonly resolver: Resolver | undefined
   readonly removal: GovernorOptions | false
@@ -284,7 +287,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
   // Of the right shape by now.
   const raw = options as ClientOptions
   return Object.freeze({
-    service: parseService(service),
+    ...addressed(service),
     consul: parseConsul(consul, environment),
     balancer: typeof balancer === 'string' ? balancers[balancer] : balancer,
     removal: rest.removal,
@@ -332,10 +335,24 @@ const SERVICE = /^[a-z\d](?:[a-z\d._-]{0,251}[a-z\d])?$/i
 
 /** @param option What to call it in an error. */
 export function parseService(service: unknown, option = 'service'): string {
-  if (typeof service === 'string' && SERVICE.test(service)) return service
-  throw invalidOption(
-    option,
-    service,
-    'the name of a Consul service: letters, digits, "-", "_" and ".", not at an end, at most 253',
-  )
+  return addressed(service, option).service
+}
+
+function addressed(service: unknown, option = 'service'): Pick<Settings, 'service' | 'origins'> {
+  if (typeof service !== 'string' || !SERVICE.test(service)) {
+    throw invalidOption(
+      option,
+      service,
+      'the name of a Consul service: letters, digits, "-", "_" and ".", not at an end, at most 253',
+    )
+  }
+  const origins = serviceOrigins(service)
+  if (origins === undefined) {
+    throw invalidOption(
+      option,
+      service,
+      `a name that can be the host of a URL: neither http://${service} nor http://${service}.service.consul is one, so that fetch could not address it`,
+    )
+  }
+  return { service, origins }
 }
