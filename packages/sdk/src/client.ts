@@ -8,6 +8,7 @@ import { Cluster } from './cluster/cluster.js'
 import { Endpoint, type EndpointKit } from './cluster/endpoint.js'
 import type { EndpointFactory } from './cluster/endpoint-set.js'
 import { RemovalGovernor } from './cluster/removal-governor.js'
+import { excluding } from './discovery/excluding.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Resolver } from './discovery/resolver.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
@@ -148,7 +149,8 @@ class ConsulClient implements Client {
     const sessions = sticky === undefined ? undefined : new Sessions<Endpoint>(sticky, service)
     this.#balancing = balancing
     this.#sessions = sessions
-    this.#resolver = processResolver(settings, clock, logger)
+    const resolver = processResolver(settings, clock, logger)
+    this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
       service,

@@ -8,6 +8,7 @@ import type { GovernorOptions } from './cluster/removal-governor.js'
 import type { Environment } from './consul/connection-options.js'
 import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul-options.js'
 import type { ConsulResolverOptions } from './discovery/consul-resolver.js'
+import type { Exclude } from './discovery/excluding.js'
 import type { Resolver } from './discovery/resolver.js'
 import type { SnapshotCacheOptions } from './discovery/snapshot-cache.js'
 import type { HashPolicy } from './discovery/server-policy.js'
@@ -85,6 +86,8 @@ export interface ClientOptions {
   readonly consul?: ConsulOptions | undefined
   /** Where instances come from, instead of Consul. */
   readonly resolver?: Resolver | undefined
+  /** Instances that are never used: why, for people, or `undefined` for one that may be. Asked again for every set. */
+  readonly exclude?: Exclude | undefined
   /** `false`: whatever discovery no longer lists is gone at once. */
   readonly removal?: RemovalOptions | false | undefined
   /** Default: nothing is written to disk. */
@@ -138,6 +141,7 @@ export interface Settings {
   readonly origins: ServiceOrigins
   readonly consul: ConsulResolverOptions
   readonly resolver: Resolver | undefined
+  readonly exclude: Exclude | undefined
   readonly removal: GovernorOptions | false
   readonly snapshot: SnapshotCacheOptions | undefined
   readonly idleMs: number
@@ -188,6 +192,9 @@ const percentage = v.pipe(
 const schema = group({
   consul: v.optional(consulSchema, {}),
   resolver: v.optional(having<Resolver>('a resolver, an object with watch(service, signal)', 'watch')),
+  exclude: v.optional(
+    v.custom<Exclude>((value) => typeof value === 'function', 'a function (instance) => reason or undefined'),
+  ),
   balancer: v.optional(
     v.custom<BalancerName | Balancer>(
       (value) => whyNoBalancer(value) === undefined,
@@ -309,6 +316,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
       maxResponseHeaderBytes: connections.maxResponseHeaderBytes,
     },
     resolver: rest.resolver,
+    exclude: rest.exclude,
     logger: rest.logger,
     clock: rest.clock,
     random: rest.random,

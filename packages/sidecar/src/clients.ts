@@ -22,7 +22,7 @@ export class Clients {
   readonly #awaited = new Set<string>()
 
   /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
-  constructor(config: Config, logger: Logger) {
+  constructor(config: Config, logger: Logger, exclude?: ClientOptions['exclude']) {
     const { consul: address, datacenter, hashOn, timeoutMs, maxServices, services } = config
     const failover = config.failover.map((elsewhere) => ({ datacenter: elsewhere }))
     this.#maxServices = maxServices
@@ -37,6 +37,8 @@ export class Clients {
       hashOn,
       timeoutMs,
       idleMs: config.idleTimeoutMs,
+      connections: { bodyTimeoutMs: config.bodyTimeoutMs },
+      exclude,
       snapshot: config.snapshotDir === undefined ? undefined : { directory: config.snapshotDir },
       logger,
     }

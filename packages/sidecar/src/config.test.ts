@@ -50,6 +50,8 @@ const DEFAULTS: Config = {
   hashOn: [],
   sticky: undefined,
   timeoutMs: undefined,
+  bodyTimeoutMs: 300_000,
+  applicationTimeoutMs: 300_000,
   drainTimeoutMs: 30_000,
   maxServices: 100,
   logLevel: 'info',

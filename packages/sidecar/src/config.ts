@@ -47,6 +47,10 @@ export interface Config {
   readonly timeoutMs: number | undefined
   /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainTimeoutMs: number
+  /** How long an instance may be silent within the body of a response, in milliseconds; 0: for ever. */
+  readonly bodyTimeoutMs: number
+  /** How long an application may pause within a request's body, or in reading a response, in milliseconds; 0: for ever. */
+  readonly applicationTimeoutMs: number
   /** Services at most, as each costs one connection to the agent. */
   readonly maxServices: number
   readonly logLevel: LogLevel
@@ -59,6 +63,8 @@ interface Parsed
   readonly timeout: number | undefined
   readonly drainTimeout: number
   readonly idleTimeout: number
+  readonly bodyTimeout: number
+  readonly applicationTimeout: number
 }
 
 const EXAMPLES = `
@@ -84,6 +90,7 @@ What Fairlead itself answers when there is no response to pass on
   503 CIRCUIT_OPEN        every instance has failed too often just now, and --panic-threshold is 0
   503 OVERLOADED          more services than --max-services
   504 DEADLINE_EXCEEDED   no response within --timeout
+  508 LOOP_DETECTED       the request has come through 10 sidecars
 
 What ring_hash, maglev and rendezvous go by (--hash-on): all parts that a request has count together, and a request
 that has none goes to any instance:
@@ -210,6 +217,24 @@ export function parseConfig(argv: readonly string[], version: string): Config {
         .argParser(wholeNumber(1, LONGEST_MS)),
     )
     .addOption(
+      new Option(
+        '--body-timeout <ms>',
+        'how long an instance may be silent within a response, also in an event stream; 0: for ever',
+      )
+        .env('FAIRLEAD_BODY_TIMEOUT')
+        .default(300_000)
+        .argParser(wholeNumber(0, LONGEST_MS)),
+    )
+    .addOption(
+      new Option(
+        '--application-timeout <ms>',
+        'how long an application may pause within a request body, or in reading a response; 0: for ever',
+      )
+        .env('FAIRLEAD_APPLICATION_TIMEOUT')
+        .default(300_000)
+        .argParser(wholeNumber(0, LONGEST_MS)),
+    )
+    .addOption(
       new Option('--drain-timeout <ms>', 'how long requests in flight may take after SIGTERM')
         .env('FAIRLEAD_DRAIN_TIMEOUT')
         .default(30_000)
@@ -258,6 +283,8 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     hashOn: parsed.hashOn,
     sticky: stickyFrom(command, parsed, process.env),
     timeoutMs: parsed.timeout,
+    bodyTimeoutMs: parsed.bodyTimeout,
+    applicationTimeoutMs: parsed.applicationTimeout,
     drainTimeoutMs: parsed.drainTimeout,
     maxServices: parsed.maxServices,
     logLevel: parsed.logLevel,

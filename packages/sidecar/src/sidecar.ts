@@ -6,6 +6,7 @@ import { FairleadError, systemClock, type Logger } from '@fairlead/sdk'
 import { createAdminServer } from './admin/server.js'
 import { Clients } from './clients.js'
 import type { Config, Listen } from './config.js'
+import { OwnAddresses } from './own-addresses.js'
 import { drain, drainOf } from './drain.js'
 import { OwnHosts } from './inbound/own-hosts.js'
 import { createProxyServer } from './proxy/server.js'
@@ -29,12 +30,15 @@ export interface Sidecar {
  * @throws FairleadError `INVALID_OPTION` when an address cannot be listened on or a service name is none.
  */
 export async function startSidecar(config: Config, logger: Logger): Promise<Sidecar> {
-  const clients = new Clients(config, logger)
+  const own = new OwnAddresses()
+  own.add(config.listen)
+  own.add(config.admin)
+  const clients = new Clients(config, logger, own.exclude)
   const { listen: proxyPlace, admin: adminPlace, allowedHosts, services } = config
   const hosts = new OwnHosts([proxyPlace.host, adminPlace.host, hostname(), ...services, ...allowedHosts])
   let draining = false
   const admin = createAdminServer(clients, () => draining, hosts, logger, systemClock)
-  const proxy = createProxyServer(clients, hosts, logger, systemClock)
+  const proxy = createProxyServer(clients, hosts, config.applicationTimeoutMs, logger, systemClock)
   const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {
     await listen(admin, config.admin, '--admin')
@@ -45,6 +49,8 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
     await clients.close()
     throw error
   }
+  // Where the port was left to the system.
+  for (const server of [proxy, admin]) own.add(listenOf(server))
   const address = addressOf(proxy)
   const adminAddress = addressOf(admin)
   logger.info({ address, admin: adminAddress, services: config.services }, 'sidecar is listening')
@@ -71,6 +77,11 @@ async function listen(server: Server, { host, port }: Listen, option: string): P
         : `cannot be listened on: ${message}`
     throw new FairleadError('INVALID_OPTION', `${option} ${host}:${port} ${why}`, { cause: error })
   }
+}
+
+function listenOf(server: Server): Listen {
+  const { address, port } = server.address() as AddressInfo
+  return { host: address, port }
 }
 
 function addressOf(server: Server): string {

@@ -10,6 +10,7 @@ export type RequestErrorCode =
   | 'MISDIRECTED_REQUEST'
   | 'HEADERS_TOO_LARGE'
   | 'NOT_IMPLEMENTED'
+  | 'LOOP_DETECTED'
   | 'HTTP_VERSION_NOT_SUPPORTED'
 
 /** A failure of the proxy, told apart from the application's by the header `x-fairlead-error`. */

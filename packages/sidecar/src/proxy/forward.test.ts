@@ -66,7 +66,7 @@ describe('a request', () => {
     )
     const said = echoed((await connection.end()).split('\r\n\r\n')[1] ?? '')
     expect(said.rawHeaders).toEqual([
-      ...['host', 'Orders.service.consul:80', 'connection', 'keep-alive'],
+      ...['host', 'Orders.service.consul:80', 'connection', 'keep-alive', 'fairlead-hops', '1'],
       ...['X-First', '1', 'Cookie', 'a=1', 'cOOkie', 'b=2', 'X-Bytes', 'caf\u00e9'],
     ])
   })

@@ -13,6 +13,7 @@ import { respondError } from '../inbound/own-answer.js'
 import { errorResponse, type ErrorResponse } from './error-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders, forwardedTrailers } from './headers.js'
 import { atEndOfTurn, type Due } from './end-of-turn.js'
+import { hopsOf } from './loop.js'
 import { takeBody } from './request-body.js'
 import type { Route } from './route.js'
 import { sourceAddress } from './source-address.js'
@@ -85,7 +86,7 @@ class Forwarding implements Handler, Caller, Due {
     const options: CallOptions = {
       method,
       path: route.path,
-      headers: forwardedRequestHeaders(rawHeaders, headers.connection, route.host),
+      headers: forwardedRequestHeaders(rawHeaders, headers.connection, route.host, hopsOf(headers) + 1),
       body,
       caller: this,
     }
@@ -163,7 +164,7 @@ class Forwarding implements Handler, Caller, Due {
     this.#status = 0
     if (this.#response.headersSent) {
       // Too late for a status: a cut connection is the one way left to say that the body is not whole.
-      this.#logger.warn({ service: this.#service, reason: error.message }, 'response broken off')
+      this.#logger.warn({ service: this.#service, reason: error.message }, whyBrokenOff(error))
       cut(this.#response)
       return
     }
@@ -222,6 +223,13 @@ function asBytes(reason: string, status: number): string {
   const bytes = Buffer.from(reason).toString('latin1')
   // llhttp takes control characters for a phrase, which says nothing that the status does not (RFC 9112, 4).
   return /^[\t -~\x80-\xff]*$/.test(bytes) ? bytes : (STATUS_CODES[status] ?? '')
+}
+
+/** undici's limit for bodies is the one that an operator has set, by a name of ours. */
+function whyBrokenOff(error: Error): string {
+  return (error as { code?: unknown }).code === 'UND_ERR_BODY_TIMEOUT'
+    ? 'response broken off: the instance was silent for longer than --body-timeout'
+    : 'response broken off'
 }
 
 /** The instance has sent a head, and broke off before anything of it was passed on. */

@@ -18,8 +18,16 @@ function buffers(...flat: string[]): Buffer[] {
 }
 
 describe('of a request', () => {
-  const forwarded = (raw: string[], connection?: string): string[] =>
-    forwardedRequestHeaders(raw, connection, 'orders')
+  const forwarded = (raw: string[], connection?: string): string[] => {
+    const [host = '', service = '', hopsName, hops, ...others] = forwardedRequestHeaders(
+      raw,
+      connection,
+      'orders',
+      3,
+    )
+    expect([hopsName, hops]).toEqual(['fairlead-hops', '3'])
+    return [host, service, ...others]
+  }
 
   test.each(HOP_BY_HOP)('%s stays on its hop, in any spelling', (name) => {
     const raw = ['A', '1', name, 'x', name.toLowerCase(), 'x', name.toUpperCase(), 'x', 'B', '2']
@@ -31,9 +39,12 @@ describe('of a request', () => {
     expect(forwarded(raw)).toEqual(['host', 'orders', 'Accept', '*/*'])
   })
 
-  test.each(['Expect', 'expect', 'Fairlead-Service', 'fairlead-service'])('%s ends here', (name) => {
-    expect(forwarded([name, 'x'])).toEqual(['host', 'orders'])
-  })
+  test.each(['Expect', 'expect', 'Fairlead-Service', 'fairlead-service', 'Fairlead-Hops'])(
+    '%s ends here',
+    (name) => {
+      expect(forwarded([name, 'x'])).toEqual(['host', 'orders'])
+    },
+  )
 
   test('what Connection names stays on its hop', () => {
     const raw = ['X-Hop', '1', 'X-Other', '2', 'x-hop', '3', 'Connection', 'Keep-Alive , X-HOP,, x-gone']

@@ -13,27 +13,34 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
+/**
+ * How many sidecars a request has come through. Its own header, as Linkerd and the CDNs (RFC 8586) have theirs, and not
+ * `Via`: that turns compression off in some servers, such as nginx.
+ */
+export const HOPS_HEADER = 'fairlead-hops'
+
 /** Headers as they came, name and value in turn. */
 type RawHeaders = readonly string[]
 
 /**
  * The headers to send on, in their order and spelling, repeated ones kept apart. Pure.
  * Without what is for this hop only: the hop-by-hop headers, those that `Connection` names, `Expect` (answered
- * here with 100 Continue) and our own. Host is `host`.
+ * here with 100 Continue) and our own. Host is `host`; `hops` is what the request has come through, with this one.
  */
 export function forwardedRequestHeaders(
   raw: RawHeaders,
   connection: string | undefined,
   host: string,
+  hops: number,
 ): string[] {
   const names = namedBy(connection)
   // A set, as a head may have thousands of headers, and name them all.
   const named = names && new Set(names)
-  const forwarded = ['host', host]
+  const forwarded = ['host', host, HOPS_HEADER, String(hops)]
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? ''
     const lower = name.toLowerCase()
-    if (lower === 'host' || lower === 'expect' || lower === SERVICE_HEADER) continue
+    if (lower === 'host' || lower === 'expect' || lower === SERVICE_HEADER || lower === HOPS_HEADER) continue
     if (HOP_BY_HOP.has(lower) || named?.has(lower) === true) continue
     forwarded.push(name, raw[index + 1] ?? '')
   }

@@ -6,21 +6,37 @@ import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
 import { badRequest, errorResponse, misdirectedRequest } from './error-response.js'
 import { forward } from './forward.js'
+import { loopRejection } from './loop.js'
+import { hasBody } from './request-body.js'
 import { route } from './route.js'
+import { StalledApplications } from './stalled-applications.js'
 
 // Longer than the applications beside us keep an idle connection, so that they close first and no request of
 // theirs meets a connection that is just being closed. nginx's default.
 const KEEP_ALIVE_MS = 75_000
 
 /** The server that applications talk to: request, route, client, forward. */
-export function createProxyServer(clients: Clients, hosts: OwnHosts, logger: Logger, clock: Clock): Server {
+export function createProxyServer(
+  clients: Clients,
+  hosts: OwnHosts,
+  applicationTimeoutMs: number,
+  logger: Logger,
+  clock: Clock,
+): Server {
   const server = createInboundServer(
-    (request, response) => handle(request, response, clients, hosts, logger),
+    (request, response) => {
+      if (stalled !== undefined && hasBody(request)) stalled.awaits(request)
+      handle(request, response, clients, hosts, logger)
+    },
     logger,
     clock,
     { keepAliveTimeout: KEEP_ALIVE_MS },
   )
-  // An upload may take as long as it takes; its head may not (headersTimeout, 60 s).
+  const stalled =
+    applicationTimeoutMs === 0
+      ? undefined
+      : new StalledApplications(server, applicationTimeoutMs, logger, clock)
+  // An upload may take as long as it takes while it goes on; its head may not (headersTimeout, 60 s).
   server.requestTimeout = 0
   return server
 }
@@ -36,6 +52,12 @@ function handle(
   if ('refusal' in found) {
     const { refusal, misdirected = false } = found
     respondError(response, misdirected ? misdirectedRequest(refusal) : badRequest(refusal, undefined))
+    return
+  }
+  const loop = loopRejection(request.headers, found.service)
+  if (loop !== undefined) {
+    logger.warn({ service: found.service, status: loop.status, code: loop.code }, loop.message)
+    respondError(response, loop)
     return
   }
   try {

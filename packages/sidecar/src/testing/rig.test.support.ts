@@ -151,6 +151,8 @@ export const CONFIG: Config = {
   hashOn: [],
   sticky: undefined,
   timeoutMs: 5000,
+  bodyTimeoutMs: 300_000,
+  applicationTimeoutMs: 300_000,
   drainTimeoutMs: 0,
   maxServices: 10,
   logLevel: 'info',

@@ -1,0 +1,147 @@
+import { once } from 'node:events'
+import { describe, expect, test } from 'vitest'
+import {
+  refusal,
+  register,
+  Rig,
+  serve,
+  serveRaw,
+  startAgent,
+  until,
+  type Instance,
+} from '#sidecar/testing/rig.test.support.js'
+
+const SHORT_MS = 400
+
+/** A sidecar as an instance. */
+function asInstance(rig: Rig): Instance {
+  return { port: rig.port, sockets: new Set(), accepted: 0, kill: () => undefined }
+}
+
+describe('a service that leads back to the sidecar', () => {
+  test('by its own address is never sent anything', async () => {
+    const rig = await Rig.start([])
+    register(rig.agent, 'orders', asInstance(rig))
+    const answer = await rig.send()
+    expect(answer.status).toBe(503)
+    expect(answer.headers['x-fairlead-error']).toBe('NO_ENDPOINTS')
+    expect(refusal(answer).message).toContain('its address is the one that this sidecar listens on')
+    expect(await rig.inspect()).toMatchObject({ endpoints: [], excluded: [{ kind: 'unusable' }] })
+  })
+
+  test('through another sidecar is answered after 10 hops, and holds nothing', async () => {
+    const agent = await startAgent()
+    const first = await Rig.start([], {}, agent)
+    const elsewhere = await startAgent()
+    const second = await Rig.start([], {}, elsewhere)
+    register(agent, 'orders', asInstance(second))
+    register(elsewhere, 'orders', asInstance(first))
+    const answer = await first.send({ method: 'POST', body: 'hi' })
+    expect(answer.status).toBe(508)
+    expect(answer.headers['x-fairlead-error']).toBe('LOOP_DETECTED')
+    expect(refusal(answer).message).toContain('has come through 10 sidecars')
+    const requests = async (rig: Rig): Promise<number> => (await rig.inspect()).endpoints[0]?.requests ?? 0
+    expect((await requests(first)) + (await requests(second))).toBe(10)
+    await first.idle()
+    await second.idle()
+  })
+
+  test.each(['evil', '-1', '99999999999', '10, 3'])('hops of %j are not gone along with', async (hops) => {
+    const rig = await Rig.start([await serve((_, response) => response.end())])
+    expect((await rig.send({ headers: { host: 'orders', 'fairlead-hops': hops } })).status).toBe(508)
+  })
+})
+
+describe('an application that stops', () => {
+  test.each([
+    ['within a short body', 'Content-Length: 10\r\n\r\nhel'],
+    ['before a short body', 'Content-Length: 10\r\n\r\n'],
+    ['within a long one', 'Content-Length: 1000000\r\n\r\nhel'],
+    ['within chunks', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhel'],
+  ])('%s: 408, and the end', async (_, rest) => {
+    const rig = await Rig.start([await serve((request) => request.resume())], {
+      applicationTimeoutMs: SHORT_MS,
+    })
+    const connection = rig.raw(`POST / HTTP/1.1\r\nHost: orders\r\n${rest}`)
+    const said = await connection.end()
+    expect(connection.statuses).toEqual([408])
+    expect(said).toContain('x-fairlead-error: REQUEST_TIMEOUT')
+    expect(rig.log.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('a request body has stopped (--application-timeout)'),
+    )
+    await rig.idle()
+  })
+
+  test('reading a response: its connection ends, and the instance is let go', async () => {
+    const instance = await serve((_, response) => {
+      response.writeHead(200)
+      const more = (): void => {
+        while (response.write('x'.repeat(65_536)));
+        response.once('drain', more)
+      }
+      more()
+    })
+    const rig = await Rig.start([instance], { applicationTimeoutMs: SHORT_MS })
+    const connection = rig.raw('GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
+    await connection.has('200 OK')
+    connection.socket.pause()
+    await until('the instance is let go', () => instance.sockets.size === 0)
+    await rig.idle()
+    expect(rig.log.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('the application has stopped reading (--application-timeout)'),
+    )
+  })
+
+  test.each([
+    ['waiting for a slow response', 'GET', ''],
+    ['waiting with its request sent', 'POST', 'Content-Length: 2\r\n\r\nhi'],
+  ])('%s has not stopped', async (_, method, rest) => {
+    let answer = (): void => undefined
+    const rig = await Rig.start(
+      [await serve((_request, response) => (answer = () => response.end('late')))],
+      {
+        applicationTimeoutMs: 50,
+      },
+    )
+    const connection = rig.raw(`${method} / HTTP/1.1\r\nHost: orders\r\n${rest === '' ? '\r\n' : rest}`)
+    // Many times the limit, told by another request's going through it.
+    const stopped = rig.raw('POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 9\r\n\r\n')
+    await stopped.end()
+    expect(stopped.statuses).toEqual([408])
+    answer()
+    await connection.has('late')
+    expect(connection.statuses).toEqual([200])
+  })
+})
+
+describe('a silent event stream', () => {
+  const events = (): Promise<Instance> =>
+    serveRaw((socket) =>
+      socket.on('data', () => socket.write('HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n')),
+    )
+
+  test('is cut after --body-timeout, and the log says by what', async () => {
+    // undici looks at its timers twice a second.
+    const rig = await Rig.start([await events()], { bodyTimeoutMs: 1100 })
+    const connection = rig.raw('GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
+    await connection.has('text/event-stream')
+    await connection.end()
+    expect(connection.received).not.toContain('\r\n0\r\n')
+    const cut = rig.log.find(({ message }) => message.startsWith('response broken off'))
+    expect(cut?.message).toContain('--body-timeout')
+  })
+
+  test('goes on where that is 0', async () => {
+    const [silent, limited] = await Promise.all([
+      Rig.start([await events()], { bodyTimeoutMs: 0 }),
+      Rig.start([await events()], { bodyTimeoutMs: 1100 }),
+    ])
+    const connection = silent.raw('GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
+    await connection.has('text/event-stream')
+    const other = limited.raw('GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
+    await other.end()
+    expect(connection.closed).toBe(false)
+    connection.socket.end()
+    await once(connection.socket, 'close')
+  })
+})
