@@ -1,5 +1,6 @@
-import type { BackendLoad, Instance, LoadObserver } from '@fairlead/sdk'
+import type { BackendLoad, Instance } from '@fairlead/sdk'
 import { instanceAt } from '@fairlead/sdk/testing'
+import { withCallback, withoutCallback, type Callback } from '#sdk/balance/callbacks.js'
 import type { Tiered } from '#sdk/balance/tiers.js'
 import { PeakEwma } from '#sdk/cluster/ewma.js'
 import type { Breaker, BreakerFactory, Outcome } from '#sdk/resilience/breaker.js'
@@ -25,7 +26,6 @@ export class SimEndpoint extends PeakEwma implements Tiered {
   readonly server: SimServer
   readonly reserved = false
   panic = false
-  observer: LoadObserver | undefined
   /** Put there by a policy that wants to know what servers report; responses carry it from then on. */
   backendLoad: BackendLoad | undefined
   usableSince: number
@@ -35,6 +35,7 @@ export class SimEndpoint extends PeakEwma implements Tiered {
   readonly #prober: SimProber
   #circuit: Breaker | undefined
   #inflight = 0
+  #loadChanged: Callback | undefined
 
   constructor(server: SimServer, seedMs: number, usableSince: number, kit: SimEndpointKit) {
     super(seedMs, kit.timeline.now())
@@ -69,7 +70,7 @@ export class SimEndpoint extends PeakEwma implements Tiered {
     if (permit === 0 && !this.panic) return undefined
     this.#inflight++
     this.used = true
-    this.observer?.loadChanged()
+    this.#loadChanged?.()
     return permit
   }
 
@@ -81,8 +82,16 @@ export class SimEndpoint extends PeakEwma implements Tiered {
     if (outcome === 'failure') this.penalize(elapsedMs, now)
     this.#circuit?.record(visit.permit, outcome, now)
     this.#inflight--
-    this.observer?.loadChanged()
+    this.#loadChanged?.()
     if (visit.report !== undefined) this.#hear(visit.report)
+  }
+
+  onLoadChange(loadChanged: Callback): void {
+    this.#loadChanged = withCallback(this.#loadChanged, loadChanged)
+  }
+
+  offLoadChange(loadChanged: Callback): void {
+    this.#loadChanged = withoutCallback(this.#loadChanged, loadChanged)
   }
 
   /** Asks the server for its load; whatever the path, the same answers. */

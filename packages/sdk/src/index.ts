@@ -65,7 +65,6 @@ export type { RendezvousOptions } from './balance/rendezvous.js'
 export { balancerOf } from './balance/server-balancer.js'
 export type { ServerBalancer } from './balance/server-balancer.js'
 export { BackendLoad } from './balance/backend-load.js'
-export type { ReportObserver } from './balance/backend-load.js'
 export { reportedWeights } from './balance/reported-weights.js'
 export type { ReportedWeightsOptions } from './balance/reported-weights.js'
 export { orcaWeightedRoundRobin } from './balance/orca-weighted-round-robin.js'
@@ -85,7 +84,6 @@ export type {
   Balancer,
   Candidate,
   Layer,
-  LoadObserver,
   PickContext,
   Picker,
   WeightOf,

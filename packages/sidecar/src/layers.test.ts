@@ -1,3 +1,4 @@
+import { registeredWeight } from '@fairlead/sdk'
 import { hostname } from 'node:os'
 import type { BalancerName, PickReport } from '@fairlead/sdk'
 import { FakeCandidate, seededRandom } from '@fairlead/sdk/testing'
@@ -64,7 +65,7 @@ function stepsOf(layers: LayerSettings, name?: BalancerName): string {
     (_, index) => new FakeCandidate(1 + index, 1, 0, index < 6 ? 'a' : 'b'),
   )
   const told: string[] = []
-  const picker = balancer(endpoints, seededRandom(1))
+  const picker = balancer(endpoints, seededRandom(1), registeredWeight)
   const report: PickReport<FakeCandidate> = {
     step: (text) => void told.push(text),
     compared: () => undefined,

@@ -1,3 +1,4 @@
+import { registeredWeight } from '@fairlead/sdk'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
   balancers,
@@ -72,7 +73,7 @@ function open(service: string): Promise<void> {
     balancer: (members, random) => {
       picking = members
       endpoints = members
-      return balancers[balancer](members, random)
+      return balancers[balancer](members, random, registeredWeight)
     },
   })
   // Called when the new picker has taken the place of the one before.
@@ -141,9 +142,9 @@ function build(times: number): Readonly<Record<string, number>> {
   return Object.fromEntries(
     Object.entries(balancers).map(([name, make]) => {
       // Cold code is part of the first update, and measured there.
-      make(endpoints, random)
+      make(endpoints, random, registeredWeight)
       const usage = startUsage(false)
-      for (let time = 0; time < times; time++) make(endpoints, random)
+      for (let time = 0; time < times; time++) make(endpoints, random, registeredWeight)
       return [name, usage().cpuMs / times]
     }),
   )

@@ -1,3 +1,4 @@
+import { registeredWeight } from '@fairlead/sdk'
 import { BackendLoad, balancers, createClient, fixedResolver, type Candidate } from '@fairlead/sdk'
 import { instanceAt, seededRandom } from '@fairlead/sdk/testing'
 
@@ -45,7 +46,7 @@ export async function liveEndpoints({ size, weights }: EndpointsArgument): Promi
     resolver: fixedResolver(instances),
     balancer: (endpoints, random) => {
       captured = endpoints
-      return balancers.round_robin(endpoints, random)
+      return balancers.round_robin(endpoints, random, registeredWeight)
     },
   })
   await client.ready()
@@ -88,7 +89,6 @@ export function answerProbes(endpoints: readonly LiveEndpoint[], now: () => numb
   shared.probe = function (this: Candidate): void {
     const load = this.backendLoad
     if (load === undefined) return
-    load.reportedAt = now()
-    load.observer?.reported()
+    load.repeat(now())
   }
 }

@@ -1,3 +1,4 @@
+import { registeredWeight } from '@fairlead/sdk'
 import { seededRandom } from '@fairlead/sdk/testing'
 import { RequestHasher } from '#sdk/hashing/request-hasher.js'
 import type { Sample } from '../results.js'
@@ -41,7 +42,7 @@ async function loopOf(subject: PickArgument): Promise<Loop> {
     reportLoads(endpoints)
     answerProbes(endpoints, () => context.now)
   }
-  const picker = policyNamed(subject.policy)(endpoints, seededRandom(1))
+  const picker = policyNamed(subject.policy)(endpoints, seededRandom(1), registeredWeight)
   // Again, so that a policy hears of it that goes by each report as it comes.
   if (GOES_BY_REPORTS.has(subject.policy)) reportLoads(endpoints)
   switch (subject.kind) {

@@ -1,3 +1,4 @@
+import { registeredWeight } from '@fairlead/sdk'
 import type { Balancer } from '@fairlead/sdk'
 import { seededRandom } from '@fairlead/sdk/testing'
 import { liveEndpoints, reportLoads, type EndpointsArgument, type LiveEndpoint } from './live-endpoints.js'
@@ -31,7 +32,7 @@ function build(): number {
   const endpoints = members()
   const cpuBefore = process.cpuUsage()
   const startedAt = performance.now()
-  last = balancer(endpoints, random)
+  last = balancer(endpoints, random, registeredWeight)
   const elapsedMs = performance.now() - startedAt
   const { user, system } = process.cpuUsage(cpuBefore)
   if (last === undefined) throw new Error('nothing was built')

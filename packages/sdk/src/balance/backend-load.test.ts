@@ -46,7 +46,7 @@ test('begins anew after a gap, and not before', () => {
 test('tells its observer of each report, not of nonsense', () => {
   const load = new BackendLoad()
   const heard: number[] = []
-  load.observer = { reported: () => heard.push(load.qps) }
+  load.onReport(() => heard.push(load.qps))
   load.receive(busy, 1)
   load.receive('TEXT rps_fractional=7', 2)
   load.receive('TEXT rps_fractional=x', 3)

@@ -1,9 +1,14 @@
+import { withCallback, withoutCallback, type Callback } from './callbacks.js'
 import { parseLoadReport } from './orca-header.js'
 
-/** Told at once of each report. */
-export interface ReportObserver {
-  reported(): void
+/** Since when a backend has reported without a gap of a certain length. */
+interface Streak {
+  readonly gapMs: number
+  since: number
 }
+
+// 3 min, as `weight_expiration_period` of gRPC A58.
+const GAP_MS = 180_000
 
 /**
  * What a backend says of its own load, in the header `endpoint-load-metrics` of its responses (ORCA, as Envoy and gRPC
@@ -45,18 +50,44 @@ export class BackendLoad {
    * an idle backend's says nothing of what it can do.
    */
   nonEmptyAt = -1
-  /** Since when it has done so without a gap of `gapMs`; -1: never. */
-  nonEmptySince = -1
   /** How much it does for its load, by the last report that was not empty: `qps`, `utilization` and `eps` of that. */
   readonly lastNonEmpty: { qps: number; utilization: number; eps: number } = {
     qps: 0,
     utilization: 0,
     eps: 0,
   }
-  /** For a policy that goes by each report as it comes: one observer, the newest picker's. */
-  observer: ReportObserver | undefined
-  /** What counts as a gap, in milliseconds: 3 min, as `weight_expiration_period` of gRPC A58. */
-  gapMs = 180_000
+  #reported: Callback | undefined
+  /** One for each length of gap that a policy has asked for. */
+  readonly #streaks: Streak[] = [{ gapMs: GAP_MS, since: -1 }]
+
+  /** Since when it has done so without a gap of 3 min; -1: never. */
+  get nonEmptySince(): number {
+    return this.nonEmptySinceGap(GAP_MS)
+  }
+
+  /** The same for a gap of so many milliseconds, from when that is first asked on. */
+  nonEmptySinceGap(gapMs: number): number {
+    for (const streak of this.#streaks) if (streak.gapMs === gapMs) return streak.since
+    // What it was before is known for gaps of the default length only.
+    const since = gapMs >= GAP_MS ? this.nonEmptySince : this.nonEmptyAt
+    this.#streaks.push({ gapMs, since })
+    return since
+  }
+
+  /** Has it call back with each report, for a policy that goes by each as it comes; any number may. */
+  onReport(reported: () => void): void {
+    this.#reported = withCallback(this.#reported, reported)
+  }
+
+  /** Ends what `onReport` began. */
+  offReport(reported: () => void): void {
+    this.#reported = withoutCallback(this.#reported, reported)
+  }
+
+  /** Whoever observed it is not used any more. */
+  unobserveAll(): void {
+    this.#reported = undefined
+  }
 
   /**
    * Takes the value of the header, in the format `TEXT` or `JSON`. Never throws: it comes from a server that is not ours
@@ -74,11 +105,18 @@ export class BackendLoad {
     this.latencyUs = report.latencyMs < 0 ? -1 : Math.round(report.latencyMs * 1000)
     this.reportedAt = now
     if (report.utilization > 0 && report.qps > 0) this.#receiveNonEmpty(now)
-    this.observer?.reported()
+    this.#reported?.()
+  }
+
+  /** Says again what it said last, as of now. */
+  repeat(now: number): void {
+    this.reportedAt = now
+    this.#reported?.()
   }
 
   #receiveNonEmpty(now: number): void {
-    if (this.nonEmptyAt < 0 || now - this.nonEmptyAt >= this.gapMs) this.nonEmptySince = now
+    for (const streak of this.#streaks)
+      if (this.nonEmptyAt < 0 || now - this.nonEmptyAt >= streak.gapMs) streak.since = now
     this.nonEmptyAt = now
     this.lastNonEmpty.qps = this.qps
     this.lastNonEmpty.utilization = this.utilization

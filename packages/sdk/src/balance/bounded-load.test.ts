@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FairleadError } from '../errors.js'
@@ -35,7 +36,7 @@ describe.each(made)('%s with a balance factor', (_, make) => {
         const endpoints = candidates(weights)
         // In flight from before this picker, which then only has to make up for it.
         endpoints[0]?.begin()
-        const picker = make({ balanceFactor })(endpoints, seededRandom(1))
+        const picker = make({ balanceFactor })(endpoints, seededRandom(1), registeredWeight)
         const total = weights.reduce((sum, weight) => sum + weight, 0)
         const open: FakeCandidate[] = []
         for (const { end, which, key } of script) {
@@ -53,8 +54,8 @@ describe.each(made)('%s with a balance factor', (_, make) => {
 
   test('leaves every key where it is as long as nothing is in flight', () => {
     const endpoints = candidates([1, 2, 3, 4])
-    const free = make({})(endpoints, seededRandom(1))
-    const bounded = make({ balanceFactor: 1 })(endpoints, seededRandom(1))
+    const free = make({})(endpoints, seededRandom(1), registeredWeight)
+    const bounded = make({ balanceFactor: 1 })(endpoints, seededRandom(1), registeredWeight)
     for (let n = 0; n < 200; n++) {
       expect(bounded.pick(context(`user-${n}`))).toBe(free.pick(context(`user-${n}`)))
     }
@@ -62,8 +63,8 @@ describe.each(made)('%s with a balance factor', (_, make) => {
 
   test('leaves every key where it is while all endpoints have their share', () => {
     const endpoints = candidates([1, 2, 3, 4])
-    const free = make({})(endpoints, seededRandom(1))
-    const bounded = make({ balanceFactor: 1 })(endpoints, seededRandom(1))
+    const free = make({})(endpoints, seededRandom(1), registeredWeight)
+    const bounded = make({ balanceFactor: 1 })(endpoints, seededRandom(1), registeredWeight)
     for (const endpoint of endpoints) {
       for (let request = 0; request < 10 * endpoint.instance.weight; request++) endpoint.begin()
     }
@@ -77,6 +78,7 @@ describe.each(made)('%s with a balance factor', (_, make) => {
       const picker = make({ balanceFactor: 1.25 })(
         order(candidates([1, 1, 1, 1, 1, 1, 1, 1])),
         seededRandom(seed),
+        registeredWeight,
       )
       return Array.from({ length: 40 }, () => {
         const pick = picker.pick(context('hot'))
@@ -93,7 +95,7 @@ describe.each(made)('%s with a balance factor', (_, make) => {
   test('takes the least loaded where those with room are not eligible', () => {
     const endpoints = candidates([1, 2, 1, 1])
     const [a, b, ...others] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate, FakeCandidate]
-    const picker = make({ balanceFactor: 1 })(endpoints, seededRandom(1))
+    const picker = make({ balanceFactor: 1 })(endpoints, seededRandom(1), registeredWeight)
     for (const other of others) other.available = false
     for (let n = 0; n < 5; n++) a.begin()
     for (let n = 0; n < 8; n++) b.begin()

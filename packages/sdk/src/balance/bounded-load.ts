@@ -2,14 +2,7 @@ import { invalidOption } from '../invalid-option.js'
 import { scaled, type Random } from '../random.js'
 import { explainPick } from './explain-pick.js'
 import type { PickReport } from './pick-report.js'
-import {
-  eligible,
-  registeredWeight,
-  type Candidate,
-  type PickContext,
-  type Picker,
-  type WeightOf,
-} from './picker.js'
+import { eligible, type Candidate, type PickContext, type Picker, type WeightOf } from './picker.js'
 
 // The most that is of use: at ten times the mean there is no bound left to speak of.
 const LARGEST_FACTOR = 10
@@ -40,6 +33,8 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
   /** Requests in flight, by endpoint and in sum. */
   readonly #inflight: Int32Array
   #total = 0
+  /** By endpoint: what hears of its load. */
+  readonly #changed: (() => void)[] = []
   /** How many of all requests in flight each may have. */
   readonly #limits: Float64Array
 
@@ -48,7 +43,7 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
     endpoints: readonly E[],
     factor: number,
     random: Random,
-    weightOf: WeightOf = registeredWeight,
+    weightOf: WeightOf,
   ) {
     const weights = endpoints.map(weightOf)
     const total = weights.reduce((sum, weight) => sum + weight, 0)
@@ -60,7 +55,9 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
     this.#limits = Float64Array.from(weights, (weight) => (factor * weight) / total)
     endpoints.forEach((endpoint, index) => {
       this.#count(index)
-      endpoint.observer = { loadChanged: () => this.#count(index) }
+      const changed = (): void => this.#count(index)
+      this.#changed.push(changed)
+      endpoint.onLoadChange(changed)
     })
   }
 
@@ -68,6 +65,14 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
     const endpoint = this.#picker.pick(context)
     if (endpoint === undefined || this.#hasRoom(this.#indices.get(endpoint) ?? 0)) return endpoint
     return this.#pickWithRoom(context)
+  }
+
+  close(): void {
+    this.#endpoints.forEach((endpoint, index) => {
+      const changed = this.#changed[index]
+      if (changed !== undefined) endpoint.offLoadChange(changed)
+    })
+    this.#picker.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

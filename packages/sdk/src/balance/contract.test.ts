@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import { describe, expect, test } from 'vitest'
 import { candidates, FakeCandidate, seededRandom } from '../testing/index.js'
 import { balancers, type BalancerName } from './balancers.js'
@@ -9,7 +10,7 @@ import { reportedWeights } from './reported-weights.js'
 import { slowStart } from './slow-start.js'
 import { subset } from './subset.js'
 import { tiers } from './tiers.js'
-import type { PickContext, Picker } from './picker.js'
+import type { Candidate, Layer, PickContext, Picker } from './picker.js'
 
 const names = Object.keys(balancers) as BalancerName[]
 /**
@@ -50,7 +51,7 @@ const layers = [
 const variants = names.flatMap((name): [string, Maker, BalancerName][] => {
   const balancer = balancers[name]
   return [
-    [name, (endpoints, seed = 1) => balancer(endpoints, seededRandom(seed)), name],
+    [name, (endpoints, seed = 1) => balancer(endpoints, seededRandom(seed), registeredWeight), name],
     [
       `${name}, in tiers`,
       (endpoints, seed = 1) => tiers(balancer, endpoints, noneLeftOut, seededRandom(seed)),
@@ -140,7 +141,7 @@ describe.each(variants)('%s', (_, make, name) => {
 
 describe.each(names)('%s, when the set changes', (name) => {
   const make = (endpoints: readonly FakeCandidate[]): Picker<FakeCandidate> =>
-    balancers[name](endpoints, seededRandom(1))
+    balancers[name](endpoints, seededRandom(1), registeredWeight)
 
   test('an endpoint removed in mid-request is not picked again, and comes back with what it is', () => {
     const endpoints = candidates([2, 1, 1])
@@ -174,7 +175,7 @@ describe.each(names)('%s, when the set changes', (name) => {
       { length: 9 },
       (_, index) => new FakeCandidate(1 + index, 1 + (index % 3), 0, index < 4 ? 'a' : 'b'),
     )
-    const picker = compose(...layers, name)(endpoints, seededRandom(1))
+    const picker = compose(...layers, name)(endpoints, seededRandom(1), registeredWeight)
     const known = new Set(endpoints)
     for (let now = 0; now < 3000; now += 10) {
       picker.refresh?.(now)
@@ -192,7 +193,7 @@ describe.each(names)('%s, when the set changes', (name) => {
     for (const other of endpoints) other.available = false
     expect(picker.pick({ ...context, now: 3000 })).toBeUndefined()
     const none: readonly FakeCandidate[] = []
-    expect(compose(...layers, name)(none, seededRandom(1)).pick(context)).toBeUndefined()
+    expect(compose(...layers, name)(none, seededRandom(1), registeredWeight).pick(context)).toBeUndefined()
   })
 
   test('explains the pick that it makes', () => {
@@ -263,11 +264,38 @@ describe.each(names)('%s, in tiers', (name) => {
   })
 })
 
+/** Twice what is there for the endpoints of odd ports: what a layer may do to weights. */
+const doubled: Layer = (next) => (endpoints, random, weightOf) =>
+  next(endpoints, random, (endpoint) => weightOf(endpoint) * (isOdd(endpoint) ? 2 : 1))
+
+const isOdd = ({ instance }: Candidate): boolean => Number(new URL(instance.origin).port) % 2 === 1
+
 describe.each(names.filter((name) => name !== 'round_robin'))('%s, weighted', (name) => {
+  test("follows the weights of a layer, and of two in a row, not Consul's", () => {
+    for (const [layers, factor] of [
+      [[doubled], 2],
+      [[doubled, doubled], 4],
+      [[slowStart(), doubled, subset({ size: 100, id: 'client' })], 2],
+      [[doubled, locality({ zone: 'a', minimumEndpoints: 1 })], 2],
+    ] as const) {
+      const endpoints = candidates([1, 1, 1, 1])
+      const balancer = compose(...(layers as readonly Layer[]), name)
+      const counts = countPicks(balancer(endpoints, seededRandom(1), registeredWeight), endpoints, 12_000)
+      const each = 12_000 / (2 + 2 * factor)
+      counts.forEach((count, index) =>
+        expect(Math.abs(count / (index % 2 === 0 ? factor * each : each) - 1)).toBeLessThan(tolerance(name)),
+      )
+    }
+  })
+
   test('follows the weights', () => {
     const weights = [3, 2, 1]
     const endpoints = candidates(weights)
-    const counts = countPicks(balancers[name](endpoints, seededRandom(1)), endpoints, 12_000)
+    const counts = countPicks(
+      balancers[name](endpoints, seededRandom(1), registeredWeight),
+      endpoints,
+      12_000,
+    )
     counts.forEach((count, index) =>
       expect(Math.abs(count / (2000 * (weights[index] ?? 0)) - 1)).toBeLessThan(tolerance(name)),
     )
@@ -275,7 +303,11 @@ describe.each(names.filter((name) => name !== 'round_robin'))('%s, weighted', (n
 
   test('gives one huge weight its share, and the small ones theirs', () => {
     const endpoints = candidates([8, 1, 1])
-    const counts = countPicks(balancers[name](endpoints, seededRandom(1)), endpoints, 10_000)
+    const counts = countPicks(
+      balancers[name](endpoints, seededRandom(1), registeredWeight),
+      endpoints,
+      10_000,
+    )
     expect((counts[0] ?? 0) / 10_000).toBeCloseTo(0.8, 1)
     expect(counts[1]).toBeGreaterThan(700)
     expect(counts[2]).toBeGreaterThan(700)

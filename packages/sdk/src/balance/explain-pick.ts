@@ -20,6 +20,7 @@ export function withRemark<E extends Candidate>(picker: Picker<E>, remark: strin
       report.step(remark)
       return explainPick(picker, context, report)
     },
+    close: () => picker.close?.(),
     // Where there is nothing to refresh, nobody need keep time.
     ...(picker.refresh !== undefined && { refresh: (now: number) => picker.refresh?.(now) }),
   }

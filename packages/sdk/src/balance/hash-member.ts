@@ -1,5 +1,5 @@
 import type { Instance } from '../discovery/resolver.js'
-import { registeredWeight, type Candidate, type WeightOf } from './picker.js'
+import type { Candidate, WeightOf } from './picker.js'
 
 /** A member of a ring or a table, as far as its place there goes. */
 export interface HashMember {
@@ -15,7 +15,7 @@ export interface HashMember {
 export function inHashOrder<E extends Candidate>(
   endpoints: readonly E[],
   endpointKey: (instance: Instance) => string,
-  weightOf: WeightOf = registeredWeight,
+  weightOf: WeightOf,
 ): { readonly endpoints: readonly E[]; readonly members: readonly HashMember[] } {
   const entries = endpoints.map((endpoint) => {
     const { instance } = endpoint

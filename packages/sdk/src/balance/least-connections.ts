@@ -2,14 +2,7 @@ import type { Random } from '../random.js'
 import { LevelQueues } from './level-queues.js'
 import { leastRequest } from './load.js'
 import type { PickReport } from './pick-report.js'
-import {
-  eligible,
-  registeredWeight,
-  type Candidate,
-  type PickContext,
-  type Picker,
-  type WeightOf,
-} from './picker.js'
+import { eligible, type Candidate, type PickContext, type Picker, type WeightOf } from './picker.js'
 import { powerOfTwoChoices } from './power-of-two-choices.js'
 
 /**
@@ -23,7 +16,7 @@ import { powerOfTwoChoices } from './power-of-two-choices.js'
 export function leastConnections<E extends Candidate>(
   endpoints: readonly E[],
   random: Random,
-  weightOf: WeightOf = registeredWeight,
+  weightOf: WeightOf,
 ): Picker<E> {
   const byWeight = new Map<number, E[]>()
   for (const endpoint of endpoints) {
@@ -56,6 +49,11 @@ class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
     if (least.turn > this.#now) this.#now = least.turn
     least.turn = this.#now + least.pace
     return least.take()
+  }
+
+  close(): void {
+    for (const group of this.#groups) group.close()
+    this.#elsewhere.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
@@ -93,6 +91,8 @@ class Peers<E extends Candidate> {
   readonly #weight: number
   readonly #endpoints: readonly E[]
   readonly #queues: LevelQueues
+  /** By member: what hears of its load. */
+  readonly #moved: (() => void)[] = []
   /** The candidate of this pick, and its requests in flight. */
   #member = -1
   #inflight = 0
@@ -107,7 +107,16 @@ class Peers<E extends Candidate> {
     const queues = new LevelQueues(this.#endpoints.map(({ inflight }) => inflight))
     this.#queues = queues
     this.#endpoints.forEach((endpoint, member) => {
-      endpoint.observer = { loadChanged: () => queues.move(member, endpoint.inflight) }
+      const moved = (): void => queues.move(member, endpoint.inflight)
+      this.#moved.push(moved)
+      endpoint.onLoadChange(moved)
+    })
+  }
+
+  close(): void {
+    this.#endpoints.forEach((endpoint, member) => {
+      const moved = this.#moved[member]
+      if (moved !== undefined) endpoint.offLoadChange(moved)
     })
   }
 

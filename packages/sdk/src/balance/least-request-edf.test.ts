@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FairleadError } from '../errors.js'
@@ -12,7 +13,7 @@ function pickerOf(
   activeRequestBias?: number,
   seed = 1,
 ): Picker<FakeCandidate> {
-  return weightedLeastRequest({ activeRequestBias })(endpoints, seededRandom(seed))
+  return weightedLeastRequest({ activeRequestBias })(endpoints, seededRandom(seed), registeredWeight)
 }
 
 function countPicks(

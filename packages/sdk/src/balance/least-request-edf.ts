@@ -4,7 +4,6 @@ import type { Random } from '../random.js'
 import type { PickReport } from './pick-report.js'
 import {
   eligible,
-  registeredWeight,
   type Balancer,
   type Candidate,
   type PickContext,
@@ -54,11 +53,8 @@ export function weightedLeastRequest(options: WeightedLeastRequestOptions = {}):
   if (!(typeof bias === 'number' && bias >= 0 && bias < Infinity)) {
     throw invalidOption('activeRequestBias', bias, 'a number of 0 or more, such as 1')
   }
-  return <E extends Candidate>(
-    endpoints: readonly E[],
-    random: Random,
-    weightOf: WeightOf = registeredWeight,
-  ): Picker<E> => new EarliestTurnPicker(endpoints, endpoints.map(weightOf), bias, random)
+  return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> =>
+    new EarliestTurnPicker(endpoints, endpoints.map(weightOf), bias, random)
 }
 
 class EarliestTurnPicker<E extends Candidate> implements Picker<E> {

@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FakeCandidate, keyHash, seededRandom } from '../testing/index.js'
@@ -19,7 +20,11 @@ function make(
   endpoints: readonly FakeCandidate[],
   options: Partial<LocalityOptions> = {},
 ): Picker<FakeCandidate> {
-  return locality({ zone: 'a', ...options })(balancers.weighted_round_robin)(endpoints, seededRandom(1))
+  return locality({ zone: 'a', ...options })(balancers.weighted_round_robin)(
+    endpoints,
+    seededRandom(1),
+    registeredWeight,
+  )
 }
 
 const PICKS = 10_000
@@ -111,7 +116,7 @@ test('where they do not, the policy is kept up to date all the same, if it has t
   expect(make(endpoints)).not.toHaveProperty('refresh')
   let refreshedAt = NaN
   const aging: Balancer = () => ({ pick: () => undefined, refresh: (now) => void (refreshedAt = now) })
-  locality({ zone: 'a' })(aging)(endpoints, seededRandom(1)).refresh?.(7)
+  locality({ zone: 'a' })(aging)(endpoints, seededRandom(1), registeredWeight).refresh?.(7)
   expect(refreshedAt).toBe(7)
 })
 
@@ -121,7 +126,11 @@ test('instances without a zone are one of their own', () => {
 })
 
 test('a key keeps to its zone', () => {
-  const picker = locality({ zone: 'a' })(balancers.maglev)(fleet({ a: 2, b: 6 }), seededRandom(1))
+  const picker = locality({ zone: 'a' })(balancers.maglev)(
+    fleet({ a: 2, b: 6 }),
+    seededRandom(1),
+    registeredWeight,
+  )
   for (const key of ['ann', 'bob', 'cid', 'dan']) {
     const hash = keyHash(key)
     const first = picker.pick({ ...context, hash })

@@ -3,7 +3,6 @@ import { invalidOption, requireCount } from '../invalid-option.js'
 import type { Random } from '../random.js'
 import { explainPick, withRemark } from './explain-pick.js'
 import type { PickReport } from './pick-report.js'
-import { registeredWeight } from './picker.js'
 import type { Balancer, Candidate, Layer, PickContext, Picker, WeightOf } from './picker.js'
 import { WeightedIndex } from './weighted-index.js'
 import { zoneShares } from './zone-shares.js'
@@ -53,7 +52,7 @@ export function locality(options: LocalityOptions): Layer {
   }
   requireCount('minimumEndpoints', minimumEndpoints, 1, Number.MAX_SAFE_INTEGER)
   return (next: Balancer): Balancer =>
-    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf?: WeightOf): Picker<E> => {
+    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> => {
       const groups = byZone(endpoints)
       const objection = objectionTo(groups, zone, endpoints.length, minimumEndpoints)
       if (objection !== undefined) {
@@ -102,7 +101,7 @@ class LocalityPicker<E extends Candidate> implements Picker<E> {
   #used: readonly Zone<E>[] = []
   #index = new WeightedIndex([])
 
-  constructor(zones: readonly Zone<E>[], callerShare: number, random: Random, weightOf = registeredWeight) {
+  constructor(zones: readonly Zone<E>[], callerShare: number, random: Random, weightOf: WeightOf) {
     this.#zones = [...zones].sort((a, b) => Number(b.own) - Number(a.own))
     this.#callerShare = callerShare
     this.#random = random
@@ -117,6 +116,10 @@ class LocalityPicker<E extends Candidate> implements Picker<E> {
   refresh(now: number): void {
     for (const { picker } of this.#zones) picker.refresh?.(now)
     this.#share()
+  }
+
+  close(): void {
+    for (const { picker } of this.#zones) picker.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

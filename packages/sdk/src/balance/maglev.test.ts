@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import xxhash from 'xxhash-wasm'
@@ -49,7 +50,7 @@ describe("Envoy's tables", () => {
 
   test('BasicWithRetryHostPredicate: what is tried next', () => {
     const endpoints = hosts(6)
-    const picker = maglev({ tableSize: 7 })(endpoints, seededRandom(1))
+    const picker = maglev({ tableSize: 7 })(endpoints, seededRandom(1), registeredWeight)
     const request = { now: 0, tried: [] as FakeCandidate[], hash: { high: 0, low: 10 } }
     const [a, b] = endpoints as [FakeCandidate, FakeCandidate]
     expect(picker.pick(request)).toBe(b)
@@ -126,16 +127,16 @@ const keys = Array.from({ length: 2000 }, (_, index) => `user-${index}`)
 describe('a key', () => {
   test('meets the same endpoint in every process, whatever the order in which endpoints are listed', () => {
     const endpoints = candidates([3, 1, 4, 1, 5, 9, 2, 6])
-    const picker = maglev()(endpoints, seededRandom(1))
-    const reversed = maglev()([...endpoints].reverse(), seededRandom(2))
+    const picker = maglev()(endpoints, seededRandom(1), registeredWeight)
+    const reversed = maglev()([...endpoints].reverse(), seededRandom(2), registeredWeight)
     for (const key of keys) expect(reversed.pick(context(key))).toBe(picker.pick(context(key)))
   })
 
   test('stays with its endpoint when another one fails, and falls over to the same one each time', () => {
     const endpoints = candidates([2, 1, 3, 1])
     const [failing] = endpoints as [FakeCandidate]
-    const picker = maglev()(endpoints, seededRandom(1))
-    const other = maglev()([...endpoints].reverse(), seededRandom(2))
+    const picker = maglev()(endpoints, seededRandom(1), registeredWeight)
+    const other = maglev()([...endpoints].reverse(), seededRandom(2), registeredWeight)
     const before = keys.map((key) => picker.pick(context(key)))
     failing.available = false
     const during = keys.map((key) => picker.pick(context(key)))
@@ -156,7 +157,7 @@ describe('a key', () => {
     for (const endpoint of endpoints) endpoint.available = false
     const last = endpoints[777] as FakeCandidate
     last.available = true
-    const picker = maglev()(endpoints, seededRandom(1))
+    const picker = maglev()(endpoints, seededRandom(1), registeredWeight)
     for (const key of keys.slice(0, 100)) expect(picker.pick(context(key))).toBe(last)
   })
 })

@@ -8,7 +8,15 @@ import { explainKey } from './explain-pick.js'
 import { addressOf, inHashOrder } from './hash-member.js'
 import { MaglevTable } from './maglev-table.js'
 import type { PickReport } from './pick-report.js'
-import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  scanFrom,
+  type Balancer,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 
 export interface MaglevOptions {
   /**
@@ -64,12 +72,12 @@ export function maglev(options: MaglevOptions = {}): Balancer {
     const wanted = `a prime number from 2 to ${LARGEST_TABLE_SIZE}, such as ${TABLE_SIZE}`
     throw invalidOption('tableSize', tableSize, wanted)
   }
-  return <E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> => {
-    const ordered = inHashOrder(endpoints, endpointKey)
+  return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> => {
+    const ordered = inHashOrder(endpoints, endpointKey, weightOf)
     const picker = new MaglevPicker(ordered.endpoints, new MaglevTable(ordered.members, tableSize), random)
     return balanceFactor === undefined
       ? picker
-      : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random)
+      : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random, weightOf)
   }
 }
 

@@ -4,11 +4,6 @@ import type { Random } from '../random.js'
 import type { BackendLoad } from './backend-load.js'
 import type { PickReport } from './pick-report.js'
 
-/** Told at once when the number of requests in flight on an endpoint changes. */
-export interface LoadObserver {
-  loadChanged(): void
-}
-
 /** What a balancer sees of an endpoint. The load stands on the object: a pick looks nothing up. */
 export interface Candidate {
   readonly instance: Instance
@@ -20,8 +15,13 @@ export interface Candidate {
   readonly inflight: number
   /** Peak EWMA of the time to first byte in whole microseconds, projected to `now`; reading never writes. */
   latencyUs(now: number): number
-  /** For pickers that keep endpoints in order of load: one observer, the newest picker's. */
-  observer: LoadObserver | undefined
+  /**
+   * Has it call back at once whenever the number of requests in flight changes, for pickers that keep endpoints in order
+   * of load. Any number of them may; all end with the picker that the client has at the time.
+   */
+  onLoadChange(callback: () => void): void
+  /** Ends what `onLoadChange` began: for whoever replaces a picker by itself. */
+  offLoadChange(callback: () => void): void
   /**
    * What the backend reports of its own load. Undefined: nobody has asked for it. A policy that goes by it puts a
    * `BackendLoad` here when it is built, and responses are looked through for reports from then on.
@@ -60,6 +60,11 @@ export interface Picker<E extends Candidate = Candidate> {
    * place for what takes longer than a pick may, such as a table made anew of weights that change with time.
    */
   refresh?(now: number): void
+  /**
+   * It is not used any more: the place to take off observers. A layer passes it on, and calls it where it makes the next
+   * picker anew by itself.
+   */
+  close?(): void
   /** Picks as `pick` does, and says why. Without it, all that is said is what was picked. */
   explain?(context: PickContext<E>, report: PickReport<E>): E | undefined
 }
@@ -71,7 +76,8 @@ export type WeightOf = (endpoint: Candidate) => number
  * Makes a picker of a set of endpoints, whenever instances or their weights change.
  * Every endpoint it is handed has a weight of 1 or more: Fairlead keeps weight 0 as a last resort beside it.
  *
- * @param weightOf What to take for weights. Default: {@link registeredWeight}; a {@link Layer} may have other ones.
+ * @param weightOf What to take for weights: {@link registeredWeight}, or what a {@link Layer} makes of it. Never
+ *   `instance.weight` by itself, and a layer hands it on, or those before it would count for nothing.
  * @example
  * ```ts
  * import { createClient, type Balancer } from '@fairlead/sdk'
@@ -85,7 +91,7 @@ export type WeightOf = (endpoint: Candidate) => number
 export type Balancer = <E extends Candidate>(
   endpoints: readonly E[],
   random: Random,
-  weightOf?: WeightOf,
+  weightOf: WeightOf,
 ) => Picker<E>
 
 /**

@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { candidates, FakeCandidate, seededRandom } from '../testing/index.js'
@@ -51,7 +52,7 @@ describe('weighted round robin', () => {
     fc.assert(
       fc.property(someWeights, fc.integer(), (weights, seed) => {
         const endpoints = candidates(weights)
-        const picker = weightedRoundRobin(endpoints, seededRandom(seed))
+        const picker = weightedRoundRobin(endpoints, seededRandom(seed), registeredWeight)
         const largest = Math.max(...weights)
         const strides = weights.map((weight) => Math.max(1, Math.round((weight / largest) * 65_535)))
         const equal = new Set(weights).size === 1
@@ -71,7 +72,7 @@ describe('weighted round robin', () => {
 
   test('spreads a heavy endpoint over the cycle instead of bunching it', () => {
     const endpoints = candidates([3, 1])
-    const picker = weightedRoundRobin(endpoints, seededRandom(1))
+    const picker = weightedRoundRobin(endpoints, seededRandom(1), registeredWeight)
     const picks = Array.from({ length: 4000 }, () =>
       picker.pick(context) === endpoints[0] ? 'a' : 'b',
     ).join('')
@@ -80,7 +81,7 @@ describe('weighted round robin', () => {
 
   test('shares out the turns of an endpoint that is down in proportion', () => {
     const endpoints = candidates([6, 2, 1])
-    const picker = weightedRoundRobin(endpoints, seededRandom(1))
+    const picker = weightedRoundRobin(endpoints, seededRandom(1), registeredWeight)
     const [down, two, one] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]
     down.available = false
     const picks = Array.from({ length: 3000 }, () => picker.pick(context))
@@ -91,8 +92,8 @@ describe('weighted round robin', () => {
 
   test('a retry goes to any other one, by weight, and takes no turn', () => {
     const endpoints = candidates([4, 1, 2, 1])
-    const twin = weightedRoundRobin(endpoints, seededRandom(5))
-    const picker = weightedRoundRobin(endpoints, seededRandom(5))
+    const twin = weightedRoundRobin(endpoints, seededRandom(5), registeredWeight)
+    const picker = weightedRoundRobin(endpoints, seededRandom(5), registeredWeight)
     const counts = new Map<FakeCandidate | undefined, number>()
     for (let n = 0; n < 4000; n++) {
       const pick = picker.pick({ ...context, tried: endpoints.slice(0, 1) })
@@ -110,7 +111,7 @@ describe('weighted round robin', () => {
 describe('least connections', () => {
   test('a retry goes to any of the others that are as idle, and takes no turn', () => {
     const endpoints = candidates([1, 1, 1, 1, 1])
-    const picker = leastConnections(endpoints, seededRandom(5))
+    const picker = leastConnections(endpoints, seededRandom(5), registeredWeight)
     const lap = endpoints.map(() => picker.pick(context))
     const counts = new Map<FakeCandidate | undefined, number>()
     for (let n = 0; n < 4000; n++) {
@@ -129,7 +130,7 @@ describe('least connections', () => {
     fc.assert(
       fc.property(someWeights, steps, (weights, script) => {
         const endpoints = candidates(weights)
-        const picker = leastConnections(endpoints, seededRandom(1))
+        const picker = leastConnections(endpoints, seededRandom(1), registeredWeight)
         const load = (endpoint: FakeCandidate): number => endpoint.inflight / endpoint.instance.weight
         const open: FakeCandidate[] = []
         for (const { end, which, down } of script) {
@@ -148,7 +149,7 @@ describe('least connections', () => {
 
   test('breaks the ties of idle endpoints by weight', () => {
     const endpoints = candidates([3, 1])
-    const picker = leastConnections(endpoints, seededRandom(1))
+    const picker = leastConnections(endpoints, seededRandom(1), registeredWeight)
     const picks = Array.from({ length: 400 }, () => picker.pick(context))
     expect(picks.filter((pick) => pick === endpoints[0]).length).toBe(300)
   })
@@ -163,6 +164,7 @@ describe('power of two choices', () => {
         const picker = powerOfTwoChoices((endpoint) => endpoints.findIndex((other) => other === endpoint))(
           endpoints,
           seededRandom(seed),
+          registeredWeight,
         )
         for (let n = 0; n < 100; n++) expect(picker.pick(context)).not.toBe(endpoints.at(-1))
       }),
@@ -171,7 +173,7 @@ describe('power of two choices', () => {
 
   test('by requests: keeps load within a few requests of even, in proportion to weight', () => {
     const endpoints = candidates([1, 1, 1, 1, 2, 2, 2, 2, 4, 4])
-    const picker = powerOfTwoChoices(leastRequest)(endpoints, seededRandom(3))
+    const picker = powerOfTwoChoices(leastRequest)(endpoints, seededRandom(3), registeredWeight)
     for (let n = 0; n < 2000; n++) picker.pick(context)?.begin()
     for (const endpoint of endpoints)
       expect(endpoint.inflight / endpoint.instance.weight).toBeCloseTo(100, -1)
@@ -181,7 +183,7 @@ describe('power of two choices', () => {
     const endpoints = candidates([1, 1, 1, 1])
     const [slow] = endpoints as [FakeCandidate]
     slow.latencyMs = 10
-    const picker = powerOfTwoChoices(peakEwma)(endpoints, seededRandom(3))
+    const picker = powerOfTwoChoices(peakEwma)(endpoints, seededRandom(3), registeredWeight)
     const open: FakeCandidate[] = []
     let slowPicks = 0
     for (let n = 0; n < 4000; n++) {
@@ -197,7 +199,7 @@ describe('power of two choices', () => {
   test('finds the one that is left among many that are down', () => {
     const endpoints = Array.from({ length: 1000 }, (_, index) => new FakeCandidate(1 + index))
     for (const endpoint of endpoints) endpoint.available = false
-    const picker = powerOfTwoChoices(leastRequest)(endpoints, seededRandom(3))
+    const picker = powerOfTwoChoices(leastRequest)(endpoints, seededRandom(3), registeredWeight)
     const last = endpoints[777] as FakeCandidate
     last.available = true
     expect(picker.pick(context)).toBe(last)

@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FairleadError } from '../errors.js'
@@ -61,6 +62,7 @@ test('of n different ones the n - 1 most loaded are never taken', () => {
       const picker = powerOfChoices((endpoint) => loads.get(endpoint) ?? NaN, choices)(
         endpoints,
         seededRandom(seed),
+        registeredWeight,
       )
       const worst = new Set(endpoints.slice(12 - choices + 1))
       const picked = Array.from({ length: 300 }, () => picker.pick(context))
@@ -76,7 +78,7 @@ test.each([3, 4, 10, 1000])(
   'of as many choices as endpoints or more (%j of 3) the least loaded is taken',
   (choices) => {
     const endpoints = candidates([3, 2, 1])
-    const picker = powerOfChoices(leastRequest, choices)(endpoints, seededRandom(1))
+    const picker = powerOfChoices(leastRequest, choices)(endpoints, seededRandom(1), registeredWeight)
     for (let n = 0; n < 600; n++) picker.pick(context)?.begin()
     // Each pick goes to the least load for its weight, so none is ever more than one request off.
     expect(endpoints.map(({ inflight }) => inflight)).toEqual([300, 200, 100])
@@ -90,7 +92,7 @@ test('more than ten choices are ten', () => {
   const picker = powerOfChoices((endpoint) => {
     compared++
     return loads.get(endpoint) ?? NaN
-  }, 40)(endpoints, seededRandom(1))
+  }, 40)(endpoints, seededRandom(1), registeredWeight)
   picker.pick(context)
   expect(compared).toBe(10)
 })
@@ -101,7 +103,7 @@ test('with nothing in flight, shares follow the weights, even where one has most
     [20, 1, 1, 1, 1],
   ]) {
     const endpoints = candidates(weights)
-    const picker = powerOfChoices(leastRequest, 3)(endpoints, seededRandom(1))
+    const picker = powerOfChoices(leastRequest, 3)(endpoints, seededRandom(1), registeredWeight)
     const picks = Array.from({ length: 20_000 }, () => picker.pick(context))
     const total = weights.reduce((sum, weight) => sum + weight, 0)
     weights.forEach((weight, index) => {
@@ -117,7 +119,9 @@ test('finds the one that is left among many that are down', () => {
   for (const endpoint of endpoints) endpoint.available = false
   const last = endpoints[777] as FakeCandidate
   last.available = true
-  expect(powerOfChoices(leastRequest, 5)(endpoints, seededRandom(3)).pick(context)).toBe(last)
+  expect(powerOfChoices(leastRequest, 5)(endpoints, seededRandom(3), registeredWeight).pick(context)).toBe(
+    last,
+  )
 })
 
 test.each([1, 0, -1, 2.5, NaN, Infinity])('%s choices are refused', (choices) => {

@@ -5,7 +5,6 @@ import type { Load } from './load.js'
 import type { PickReport } from './pick-report.js'
 import {
   eligible,
-  registeredWeight,
   scanFrom,
   type Balancer,
   type Candidate,
@@ -48,11 +47,7 @@ export function powerOfChoices(load: Load, choiceCount: number): Balancer {
   }
   if (choiceCount === 2) return powerOfTwoChoices(load)
   const choices = Math.min(choiceCount, MOST_CHOICES)
-  return <E extends Candidate>(
-    endpoints: readonly E[],
-    random: Random,
-    weightOf: WeightOf = registeredWeight,
-  ): Picker<E> =>
+  return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> =>
     endpoints.length <= 2
       ? powerOfTwoChoices(load)(endpoints, random, weightOf)
       : new PowerOfChoicesPicker(endpoints, endpoints.map(weightOf), load, choices, random)

@@ -5,7 +5,6 @@ import { pairs, type Pairs } from './pairs.js'
 import type { PickReport } from './pick-report.js'
 import {
   eligible,
-  registeredWeight,
   scanFrom,
   type Balancer,
   type Candidate,
@@ -27,11 +26,8 @@ const DRAWS = 3
  * Source: Mitzenmacher, The Power of Two Choices in Randomized Load Balancing (2001). Expected O(1).
  */
 export function powerOfTwoChoices(load: Load): Balancer {
-  return <E extends Candidate>(
-    endpoints: readonly E[],
-    random: Random,
-    weightOf: WeightOf = registeredWeight,
-  ): Picker<E> => new PowerOfTwoChoicesPicker(endpoints, endpoints.map(weightOf), load, random)
+  return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> =>
+    new PowerOfTwoChoicesPicker(endpoints, endpoints.map(weightOf), load, random)
 }
 
 class PowerOfTwoChoicesPicker<E extends Candidate> implements Picker<E> {

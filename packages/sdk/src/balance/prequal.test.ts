@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { FakeCandidate } from '../testing/index.js'
@@ -21,7 +22,7 @@ function rig(
   weights = Array.from({ length: count }, () => 1),
 ): Rig {
   const endpoints = candidates(weights)
-  const picker = prequal({ removalsPerRequest: 0, ...options })(endpoints, seededRandom(1))
+  const picker = prequal({ removalsPerRequest: 0, ...options })(endpoints, seededRandom(1), registeredWeight)
   return {
     endpoints,
     picker,
@@ -178,7 +179,7 @@ test('what is learnt survives a new picker by endpoint: its last report is not a
   const { endpoints, report } = rig(2)
   report(0, 3, 7)
   const load = endpoints[0]?.backendLoad
-  prequal()(endpoints, seededRandom(2))
+  prequal()(endpoints, seededRandom(2), registeredWeight)
   expect(endpoints[0]?.backendLoad).toBe(load)
   expect(load).toMatchObject({ inflight: 3, latencyUs: 7000 })
 })

@@ -8,7 +8,6 @@ import { peakEwma } from './load.js'
 import type { PickReport } from './pick-report.js'
 import {
   eligible,
-  registeredWeight,
   type Balancer,
   type Candidate,
   type PickContext,
@@ -94,11 +93,8 @@ export function prequal(options: PrequalOptions = {}): Balancer {
   requireFrom0('removalsPerRequest', removalsPerRequest, 10)
   requireFrom0('hotQuantile', hotQuantile, 1)
   const rules = { probePath, poolSize, maxAgeMs, probesPerRequest, removalsPerRequest, hotQuantile }
-  return <E extends Candidate>(
-    endpoints: readonly E[],
-    random: Random,
-    weightOf: WeightOf = registeredWeight,
-  ): Picker<E> => new PrequalPicker(endpoints, rules, random, weightOf)
+  return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> =>
+    new PrequalPicker(endpoints, rules, random, weightOf)
 }
 
 type Rules = { readonly [K in keyof PrequalOptions]-?: NonNullable<PrequalOptions[K]> }
@@ -118,6 +114,8 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
   readonly #removals: number
   /** Probes and removals that are due: fractions of them add up. */
   #dueProbes = 0
+  /** By endpoint: what hears of its reports. */
+  readonly #reported: (() => void)[] = []
   #dueRemovals = 0
   #removesOldest = false
 
@@ -137,7 +135,9 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
     this.#removals = crowded ? rules.removalsPerRequest : 0
     endpoints.forEach((endpoint, index) => {
       const load = (endpoint.backendLoad ??= new BackendLoad())
-      load.observer = { reported: () => this.#take(index, load) }
+      const reported = (): void => this.#take(index, load)
+      this.#reported.push(reported)
+      load.onReport(reported)
     })
   }
 
@@ -149,6 +149,14 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
     const endpoint = slot === NONE ? this.#unknown.pick(context) : this.#use(slot)
     this.#probe(endpoint)
     return endpoint
+  }
+
+  close(): void {
+    this.#endpoints.forEach(({ backendLoad }, index) => {
+      const reported = this.#reported[index]
+      if (reported !== undefined) backendLoad?.offReport(reported)
+    })
+    this.#unknown.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

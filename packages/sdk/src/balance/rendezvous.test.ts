@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FairleadError } from '../errors.js'
@@ -125,8 +126,8 @@ const keys = Array.from({ length: 2000 }, (_, index) => `user-${index}`)
 describe('a key', () => {
   test('meets the same endpoint in every process, whatever the order in which endpoints are listed', () => {
     const endpoints = candidates([3, 1, 4, 1, 5, 9, 2, 6])
-    const picker = rendezvous()(endpoints, seededRandom(1))
-    const reversed = rendezvous()([...endpoints].reverse(), seededRandom(2))
+    const picker = rendezvous()(endpoints, seededRandom(1), registeredWeight)
+    const reversed = rendezvous()([...endpoints].reverse(), seededRandom(2), registeredWeight)
     for (const key of keys) expect(reversed.pick(context(key))).toBe(picker.pick(context(key)))
   })
 
@@ -139,8 +140,8 @@ describe('a key', () => {
   test('stays with its endpoint when another one fails, and falls over to the same one each time', () => {
     const endpoints = candidates([2, 1, 3, 1])
     const [failing] = endpoints as [FakeCandidate]
-    const picker = rendezvous()(endpoints, seededRandom(1))
-    const other = rendezvous()([...endpoints].reverse(), seededRandom(2))
+    const picker = rendezvous()(endpoints, seededRandom(1), registeredWeight)
+    const other = rendezvous()([...endpoints].reverse(), seededRandom(2), registeredWeight)
     const before = keys.map((key) => picker.pick(context(key)))
     failing.available = false
     const during = keys.map((key) => picker.pick(context(key)))
@@ -161,7 +162,7 @@ describe('a key', () => {
     for (const endpoint of endpoints) endpoint.available = false
     const last = endpoints[777] as FakeCandidate
     last.available = true
-    const picker = rendezvous()(endpoints, seededRandom(1))
+    const picker = rendezvous()(endpoints, seededRandom(1), registeredWeight)
     for (const key of keys.slice(0, 100)) expect(picker.pick(context(key))).toBe(last)
   })
 })
@@ -170,7 +171,7 @@ test('two registrations of one address share what both weigh', () => {
   const [a, b, c] = candidates([1, 1, 1]) as [FakeCandidate, FakeCandidate, FakeCandidate]
   const twin = new FakeCandidate(1)
   Object.assign(twin, { instance: instanceAt(a.instance.origin, { key: 'twin' }) })
-  const picker = rendezvous()([a, b, c, twin], seededRandom(1))
+  const picker = rendezvous()([a, b, c, twin], seededRandom(1), registeredWeight)
   const picks = keys.map((key) => picker.pick(context(key)))
   for (const endpoint of [a, b, c, twin]) {
     expect(picks.filter((pick) => pick === endpoint).length / keys.length).toBeCloseTo(0.25, 1)
@@ -185,8 +186,8 @@ test('an endpoint is known by what one likes, such as a name that outlives its a
   const shardOf = (endpoint: FakeCandidate | undefined): string | undefined =>
     endpoint?.instance.meta['shard']
   const balancer = rendezvous({ endpointKey: ({ meta }) => meta['shard'] ?? '' })
-  const before = balancer([at(1, 'a'), at(2, 'b'), at(3, 'c')], seededRandom(1))
-  const after = balancer([at(13, 'c'), at(12, 'b'), at(11, 'a')], seededRandom(1))
+  const before = balancer([at(1, 'a'), at(2, 'b'), at(3, 'c')], seededRandom(1), registeredWeight)
+  const after = balancer([at(13, 'c'), at(12, 'b'), at(11, 'a')], seededRandom(1), registeredWeight)
   for (const key of keys) expect(shardOf(after.pick(context(key)))).toBe(shardOf(before.pick(context(key))))
 })
 

@@ -8,7 +8,6 @@ import { addressOf, inHashOrder } from './hash-member.js'
 import type { PickReport } from './pick-report.js'
 import {
   eligible,
-  registeredWeight,
   scanFrom,
   type Balancer,
   type Candidate,
@@ -75,11 +74,7 @@ export function rendezvous(options: RendezvousOptions = {}): Balancer {
   if (!isPowerOfTwo(tableSize) || tableSize < 2 || tableSize > LARGEST_TABLE_SIZE) {
     throw invalidOption('tableSize', tableSize, `a power of two from 2 to ${LARGEST_TABLE_SIZE}`)
   }
-  return <E extends Candidate>(
-    endpoints: readonly E[],
-    random: Random,
-    weightOf: WeightOf = registeredWeight,
-  ): Picker<E> => {
+  return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> => {
     const ordered = inHashOrder(endpoints, endpointKey, weightOf)
     const table = new RendezvousTable(ordered.members, tableSize)
     const picker = new RendezvousPicker(ordered.endpoints, table, random)

@@ -25,7 +25,8 @@ export function reportedWeight(endpoint: Candidate, rules: WeightRules, now: num
   if (now - load.nonEmptyAt >= rules.expiryMs) return undefined
   // What it said before it failed and came back is of its earlier life, as when a subchannel of gRPC becomes ready.
   if (load.nonEmptyAt < endpoint.usableSince) return undefined
-  if (now - Math.max(load.nonEmptySince, endpoint.usableSince) < rules.blackoutMs) return undefined
+  if (now - Math.max(load.nonEmptySinceGap(rules.expiryMs), endpoint.usableSince) < rules.blackoutMs)
+    return undefined
   const { qps, utilization, eps } = load.lastNonEmpty
   const failing = rules.errorPenalty === 0 ? 0 : (eps / qps) * rules.errorPenalty
   return Math.min(Math.max(qps / (utilization + failing), LEAST), MOST)

@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { FakeCandidate } from '../testing/index.js'
@@ -33,7 +34,7 @@ function make(
   endpoints: readonly FakeCandidate[],
   options: ReportedWeightsOptions = {},
 ): Picker<FakeCandidate> {
-  return orcaWeightedRoundRobin(options)(endpoints, seededRandom(1))
+  return orcaWeightedRoundRobin(options)(endpoints, seededRandom(1), registeredWeight)
 }
 
 /** What each gets of the picks, in parts of the first one's. */
@@ -213,7 +214,7 @@ test('one mistaken server gets ten times the middle at most, and who is worst a 
   const picker = reportedWeights({ blackoutMs: 0 })((members, _, weightOf) => {
     seen.splice(0, seen.length, ...members.map((member) => weightOf?.(member) ?? NaN))
     return { pick: () => undefined }
-  })(endpoints, seededRandom(1))
+  })(endpoints, seededRandom(1), registeredWeight)
   for (const endpoint of [a, b]) report(endpoint, 0, { qps: 10, utilization: 1 })
   report(mad, 0, { qps: 1e9, utilization: 1e-300 })
   report(worst, 0, { qps: 1e-9, utilization: 1e9, eps: 1e9 })
@@ -256,7 +257,7 @@ describe('the inner picker', () => {
   test('is made anew for weights that change by more than 5%, and never by a pick', () => {
     const [a, b] = candidates([1, 1]) as Pair
     const { balancer, built } = counted()
-    const picker = balancer([a, b], seededRandom(1))
+    const picker = balancer([a, b], seededRandom(1), registeredWeight)
     expect(built()).toBe(1)
     const tell = (now: number, qps: number): void => {
       report(a, now, { qps: 100 })
@@ -285,7 +286,7 @@ describe('the inner picker', () => {
     ] as const) {
       const [a, b] = candidates([1, 1]) as Pair
       const { balancer, built } = counted({ updateMs })
-      const picker = balancer([a, b], seededRandom(1))
+      const picker = balancer([a, b], seededRandom(1), registeredWeight)
       for (let now = 0; now < 1000; now += 10) {
         report(a, now, { qps: 10 })
         report(b, now, { qps: (now / 10) % 2 === 0 ? 20 : 80 })
@@ -300,14 +301,18 @@ describe('the inner picker', () => {
     const heard: number[] = []
     const endpoints = candidates([1, 1])
     const balancer = reportedWeights()(() => ({ pick: () => undefined, refresh: (now) => heard.push(now) }))
-    const picker = balancer(endpoints, seededRandom(1))
+    const picker = balancer(endpoints, seededRandom(1), registeredWeight)
     for (const now of [0, 10, 20]) picker.refresh?.(now)
     expect(heard).toEqual([0, 10, 20])
   })
 
   test('that watches load: the newest has the word', () => {
     const [a, b] = candidates([1, 1]) as Pair
-    const picker = reportedWeights({ blackoutMs: 0 })(leastConnections)([a, b], seededRandom(1))
+    const picker = reportedWeights({ blackoutMs: 0 })(leastConnections)(
+      [a, b],
+      seededRandom(1),
+      registeredWeight,
+    )
     report(a, 0, { qps: 100 })
     report(b, 0, { qps: 10 })
     picker.refresh?.(0)
@@ -322,13 +327,13 @@ describe('the inner picker', () => {
     const endpoints = candidates([1, 1, 1])
     const [a, b, late] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]
     const balancer = orcaWeightedRoundRobin()
-    const first = balancer([a, b], seededRandom(1))
+    const first = balancer([a, b], seededRandom(1), registeredWeight)
     for (const now of [0, 20 * SECOND]) {
       report(a, now, { utilization: 0.1 })
       report(b, now, { utilization: 0.3 })
     }
     first.refresh?.(20 * SECOND)
-    expectRatios(balancer([a, b, late], seededRandom(2)), endpoints, [1, 1 / 3, 2 / 3])
+    expectRatios(balancer([a, b, late], seededRandom(2), registeredWeight), endpoints, [1, 1 / 3, 2 / 3])
   })
 })
 
@@ -341,7 +346,7 @@ test('a layer before it scales these weights as it would have scaled those of Co
     )
   }
   const balancer = compose(halved, reportedWeights({ blackoutMs: 0 }), 'weighted_round_robin')
-  const picker = balancer([a, b], seededRandom(1))
+  const picker = balancer([a, b], seededRandom(1), registeredWeight)
   expectRatios(picker, [a, b], [1, 3])
   report(a, 0, { qps: 10 })
   report(b, 0, { qps: 20 })
@@ -386,7 +391,7 @@ test('whatever is reported, weights are whole, no less than 1, and their ratios 
         weights = members.map((member) => weightOf?.(member) ?? NaN)
         return { pick: () => undefined }
       })
-      const picker = balancer(endpoints, seededRandom(1))
+      const picker = balancer(endpoints, seededRandom(1), registeredWeight)
       endpoints.forEach((endpoint, place) => report(endpoint, 0, loads[place]))
       picker.refresh?.(0)
       for (const weight of weights) {

@@ -70,7 +70,7 @@ export function reportedWeights(options: ReportedWeightsOptions = {}): Layer {
   const rules = { blackoutMs, expiryMs, errorPenalty }
   const periodMs = Math.max(SHORTEST_UPDATE_MS, updateMs) - SLACK_MS
   return (next) =>
-    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf = registeredWeight) =>
+    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf) =>
       new ReportedWeightsPicker(endpoints, rules, periodMs, weightOf, (weights) =>
         next(endpoints, random, weights),
       )
@@ -103,7 +103,8 @@ class ReportedWeightsPicker<E extends Candidate> implements Picker<E> {
     this.#build = build
     for (const endpoint of endpoints) {
       endpoint.backendLoad ??= new BackendLoad()
-      endpoint.backendLoad.gapMs = rules.expiryMs
+      // From now on it is kept.
+      endpoint.backendLoad.nonEmptySinceGap(rules.expiryMs)
     }
     // A new picker of endpoints that have reported for long must not begin without weights. Nobody has told it the time,
     // but the last report has.
@@ -122,10 +123,16 @@ class ReportedWeightsPicker<E extends Candidate> implements Picker<E> {
       const weights = this.#weigh(now)
       if (sharesDiffer(this.#weights, weights, MATERIAL)) {
         this.#weights = weights
+        const before = this.#inner
         this.#inner = this.#buildInner()
+        before.close?.()
       }
     }
     this.#inner.refresh?.(now)
+  }
+
+  close(): void {
+    this.#inner.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

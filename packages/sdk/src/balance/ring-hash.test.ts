@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FairleadError } from '../errors.js'
@@ -179,7 +180,7 @@ type Assignment = Map<string, string | undefined>
 
 /** Which endpoint, by origin, each key meets. */
 function assign(endpoints: readonly FakeCandidate[], options: RingHashOptions, seed = 1): Assignment {
-  const picker = ringHash(options)(endpoints, seededRandom(seed))
+  const picker = ringHash(options)(endpoints, seededRandom(seed), registeredWeight)
   return new Map(keys.map((key) => [key, picker.pick(context(key))?.instance.origin]))
 }
 
@@ -206,8 +207,8 @@ describe('a key', () => {
     const [down, tried] = endpoints as [FakeCandidate, FakeCandidate]
     // One point an endpoint is the same point whatever the others are.
     const balancer = ringHash({ minimumRingSize: 1 })
-    const picker = balancer(endpoints, seededRandom(1))
-    const without = balancer(endpoints.slice(2), seededRandom(1))
+    const picker = balancer(endpoints, seededRandom(1), registeredWeight)
+    const without = balancer(endpoints.slice(2), seededRandom(1), registeredWeight)
     down.available = false
     for (const key of keys) {
       const request = { ...context(key), tried: [tried] }
@@ -218,7 +219,7 @@ describe('a key', () => {
   test('stays with its endpoint when another one fails and when that comes back', () => {
     const endpoints = candidates([2, 1, 3, 1])
     const [failing] = endpoints as [FakeCandidate]
-    const picker = ringHash()(endpoints, seededRandom(1))
+    const picker = ringHash()(endpoints, seededRandom(1), registeredWeight)
     const before = keys.map((key) => picker.pick(context(key)))
     failing.available = false
     const during = keys.map((key) => picker.pick(context(key)))
@@ -235,7 +236,7 @@ describe('a key', () => {
     for (const endpoint of endpoints) endpoint.available = false
     const last = endpoints[777] as FakeCandidate
     last.available = true
-    const picker = ringHash()(endpoints, seededRandom(1))
+    const picker = ringHash()(endpoints, seededRandom(1), registeredWeight)
     for (const key of keys.slice(0, 100)) expect(picker.pick(context(key))).toBe(last)
   })
 })
@@ -315,7 +316,7 @@ test('two registrations of one address share what both weigh', () => {
   const [a, b, c] = candidates([1, 1, 1]) as [FakeCandidate, FakeCandidate, FakeCandidate]
   const twin = new FakeCandidate(1)
   Object.assign(twin, { instance: instanceAt(a.instance.origin, { key: 'twin' }) })
-  const picker = ringHash({ minimumRingSize: 4096 })([a, b, c, twin], seededRandom(1))
+  const picker = ringHash({ minimumRingSize: 4096 })([a, b, c, twin], seededRandom(1), registeredWeight)
   const picks = keys.map((key) => picker.pick(context(key)))
   for (const endpoint of [a, b, c, twin]) {
     expect(picks.filter((pick) => pick === endpoint).length / keys.length).toBeCloseTo(0.25, 1)
@@ -328,8 +329,8 @@ test('an endpoint is known by what one likes, such as a name that outlives its a
       instance: instanceAt(`http://10.0.0.1:${port}`, { meta: { shard } }),
     })
   const balancer = ringHash({ endpointKey: ({ meta }) => meta['shard'] ?? '' })
-  const before = balancer([at(1, 'a'), at(2, 'b'), at(3, 'c')], seededRandom(1))
-  const after = balancer([at(13, 'c'), at(12, 'b'), at(11, 'a')], seededRandom(1))
+  const before = balancer([at(1, 'a'), at(2, 'b'), at(3, 'c')], seededRandom(1), registeredWeight)
+  const after = balancer([at(13, 'c'), at(12, 'b'), at(11, 'a')], seededRandom(1), registeredWeight)
   for (const key of keys) {
     const shardOf = (endpoint: FakeCandidate | undefined): string | undefined =>
       endpoint?.instance.meta['shard']

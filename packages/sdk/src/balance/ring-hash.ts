@@ -7,7 +7,15 @@ import { explainKey } from './explain-pick.js'
 import { addressOf, inHashOrder, type HashMember } from './hash-member.js'
 import { HashRing, type RingPoints } from './hash-ring.js'
 import type { PickReport } from './pick-report.js'
-import { eligible, scanFrom, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
+import {
+  eligible,
+  scanFrom,
+  type Balancer,
+  type Candidate,
+  type PickContext,
+  type Picker,
+  type WeightOf,
+} from './picker.js'
 import { KetamaDigests } from './ketama-digests.js'
 import { ketamaPoints, xxHashPoints } from './ring-points.js'
 
@@ -83,8 +91,8 @@ export function ringHash(options: RingHashOptions = {}): Balancer {
   const pointsOf = pointMaker(options)
   const { balanceFactor, endpointKey = addressOf } = options
   requireBalanceFactor(balanceFactor)
-  return <E extends Candidate>(endpoints: readonly E[], random: Random): Picker<E> => {
-    const ordered = inHashOrder(endpoints, endpointKey)
+  return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> => {
+    const ordered = inHashOrder(endpoints, endpointKey, weightOf)
     const picker = new RingHashPicker(
       ordered.endpoints,
       new HashRing(pointsOf(ordered.members, ordered.endpoints)),
@@ -92,7 +100,7 @@ export function ringHash(options: RingHashOptions = {}): Balancer {
     )
     return balanceFactor === undefined
       ? picker
-      : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random)
+      : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random, weightOf)
   }
 }
 

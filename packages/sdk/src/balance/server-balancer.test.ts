@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import { describe, expect, test } from 'vitest'
 import type { HashPolicy, LoadBalancerPolicy } from '../discovery/server-policy.js'
 import { candidates, keyHash, seededRandom, type FakeCandidate } from '../testing/index.js'
@@ -18,7 +19,7 @@ const policy = (name: string, rest: Partial<LoadBalancerPolicy> = {}): LoadBalan
 /** What a balancer takes of a fixed set, key by key, every request staying in flight. */
 function trace(balancer: Balancer | undefined): number[] {
   const endpoints = candidates([1, 2, 3, 1, 2, 3, 1, 2, 3, 1, 2, 3])
-  const picker = balancer?.(endpoints, seededRandom(7))
+  const picker = balancer?.(endpoints, seededRandom(7), registeredWeight)
   return Array.from({ length: 200 }, (_, index) => {
     const pick = picker?.pick({ now: 0, tried: [], hash: keyHash(`user-${index}`) })
     pick?.begin()

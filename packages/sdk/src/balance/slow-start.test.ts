@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import { describe, expect, test } from 'vitest'
 import type { FakeCandidate } from '../testing/index.js'
 import { candidates, seededRandom } from '../testing/index.js'
@@ -14,7 +15,7 @@ function shareOfNew(now: number, options: SlowStartOptions = {}, weights = [1, 1
   for (const endpoint of endpoints) endpoint.usableSince = -1_000_000
   newest.usableSince = 0
   const layer = slowStart({ windowMs: WINDOW_MS, ...options })
-  const picker = layer(balancers.weighted_round_robin)(endpoints, seededRandom(1))
+  const picker = layer(balancers.weighted_round_robin)(endpoints, seededRandom(1), registeredWeight)
   let picked = 0
   for (let n = 0; n < PICKS; n++) if (picker.pick({ now, tried: [] }) === newest) picked++
   return picked / PICKS
@@ -48,7 +49,7 @@ describe('an endpoint that is new', () => {
 
 test('where all are new they get all there is', () => {
   const endpoints = candidates([1, 1])
-  const picker = slowStart()(balancers.peak_ewma)(endpoints, seededRandom(1))
+  const picker = slowStart()(balancers.peak_ewma)(endpoints, seededRandom(1), registeredWeight)
   const picked = new Set(Array.from({ length: 100 }, () => picker.pick({ now: 0, tried: [] })))
   expect(picked).toEqual(new Set(endpoints))
 })
@@ -56,7 +57,7 @@ test('where all are new they get all there is', () => {
 test('the only one that is eligible gets all, new or not', () => {
   const endpoints = candidates([1, 1]) as [FakeCandidate, FakeCandidate]
   endpoints[0].usable = false
-  const picker = slowStart()(balancers.round_robin)(endpoints, seededRandom(1))
+  const picker = slowStart()(balancers.round_robin)(endpoints, seededRandom(1), registeredWeight)
   for (let n = 0; n < 100; n++) expect(picker.pick({ now: 0, tried: [] })).toBe(endpoints[1])
 })
 

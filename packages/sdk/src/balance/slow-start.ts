@@ -53,7 +53,7 @@ export function slowStart(options: SlowStartOptions = {}): Layer {
   requireNumber('minimumPercent', minimumPercent, inPercent, 'a number of percent from 1 to 100')
   const ramp = { windowMs, exponent: 1 / aggression, minimum: minimumPercent / 100 }
   return (next: Balancer): Balancer =>
-    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf?: WeightOf): Picker<E> =>
+    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> =>
       new SlowStartPicker(next(endpoints, random, weightOf), ramp, random)
 }
 
@@ -82,6 +82,10 @@ class SlowStartPicker<E extends Candidate> implements Picker<E> {
 
   refresh(now: number): void {
     this.#next.refresh?.(now)
+  }
+
+  close(): void {
+    this.#next.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

@@ -1,3 +1,4 @@
+import { registeredWeight } from './picker.js'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { FakeCandidate, seededRandom } from '../testing/index.js'
@@ -114,7 +115,7 @@ describe('the picker', () => {
       seen.push(members.length)
       return roundRobin(members, random)
     }
-    const picker = subset({ size: 3, index: 1, of: 5 })(spy)(endpoints, seededRandom(1))
+    const picker = subset({ size: 3, index: 1, of: 5 })(spy)(endpoints, seededRandom(1), registeredWeight)
     expect(seen).toEqual([3])
     const picked = new Set(Array.from({ length: 30 }, () => picker.pick(context) as FakeCandidate))
     expect(picked.size).toBe(3)
@@ -127,13 +128,17 @@ describe('the picker', () => {
   })
 
   test('of no more than the size, all are used', () => {
-    const picker = subset({ size: 10, id: 'host-1' })(roundRobin)(endpoints, seededRandom(1))
+    const picker = subset({ size: 10, id: 'host-1' })(roundRobin)(
+      endpoints,
+      seededRandom(1),
+      registeredWeight,
+    )
     expect(new Set(Array.from({ length: 10 }, () => picker.pick(context))).size).toBe(10)
   })
 
   test('two clients of one name use the same, in whatever order endpoints are listed', () => {
     const pick = (listed: readonly FakeCandidate[]): Set<unknown> => {
-      const picker = subset({ size: 4, id: 'host-1' })(roundRobin)(listed, seededRandom(1))
+      const picker = subset({ size: 4, id: 'host-1' })(roundRobin)(listed, seededRandom(1), registeredWeight)
       return new Set(Array.from({ length: 4 }, () => picker.pick(context)))
     }
     expect(pick(endpoints)).toEqual(pick([...endpoints].reverse()))

@@ -63,7 +63,7 @@ export function subset(options: SubsetOptions): Layer {
   if (!Number.isInteger(size) || size < 1) throw invalidOption('size', size, 'a whole number, 1 or more')
   const place = placeOf(options)
   return (next: Balancer): Balancer =>
-    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf?: WeightOf): Picker<E> => {
+    <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> => {
       if (endpoints.length <= size) return next(endpoints, random, weightOf)
       const { members, others } = subsetOf(endpoints, size, place)
       return new SubsetPicker(next(members, random, weightOf), members.length, others, random)
@@ -106,6 +106,10 @@ class SubsetPicker<E extends Candidate> implements Picker<E> {
 
   refresh(now: number): void {
     this.#next.refresh?.(now)
+  }
+
+  close(): void {
+    this.#next.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

@@ -1,7 +1,7 @@
 import { below, type Random } from '../random.js'
 import { levelLoads, panicLoads, panics, type LevelHealth } from './level-loads.js'
 import type { PickReport } from './pick-report.js'
-import type { Balancer, Candidate, PickContext, Picker } from './picker.js'
+import { registeredWeight, type Balancer, type Candidate, type PickContext, type Picker } from './picker.js'
 import { explainPick } from './explain-pick.js'
 import { roundRobin } from './round-robin.js'
 
@@ -57,7 +57,7 @@ export function tiers<E extends Tiered>(
   const levels = used.inOrder().map(([priority, members]) => ({
     priority,
     members,
-    picker: balancer(members, random),
+    picker: balancer(members, random, registeredWeight),
     known: members.length + weightless.sizeOf(priority) + (leftOut.get(priority) ?? 0),
   }))
   const lastResorts = [...weightless.inOrder(), ...reserved.inOrder()].map(([, members]) => ({
@@ -124,6 +124,10 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   refresh(now: number): void {
     this.#share()
     for (const { picker } of this.#levels) picker.refresh?.(now)
+  }
+
+  close(): void {
+    for (const { picker } of this.#order) picker.close?.()
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {

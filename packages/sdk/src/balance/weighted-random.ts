@@ -1,13 +1,5 @@
 import { below, type Random } from '../random.js'
-import {
-  eligible,
-  registeredWeight,
-  scanFrom,
-  type Candidate,
-  type PickContext,
-  type Picker,
-  type WeightOf,
-} from './picker.js'
+import { eligible, scanFrom, type Candidate, type PickContext, type Picker, type WeightOf } from './picker.js'
 import type { PickReport } from './pick-report.js'
 import { WeightedIndex } from './weighted-index.js'
 
@@ -23,7 +15,7 @@ const DRAWS = 6
 export function weightedRandom<E extends Candidate>(
   endpoints: readonly E[],
   random: Random,
-  weightOf: WeightOf = registeredWeight,
+  weightOf: WeightOf,
 ): Picker<E> {
   return new RandomPicker(endpoints, new WeightedIndex(endpoints.map(weightOf)), random)
 }

@@ -1,13 +1,5 @@
 import { below, type Random } from '../random.js'
-import {
-  eligible,
-  registeredWeight,
-  scanFrom,
-  type Candidate,
-  type PickContext,
-  type Picker,
-  type WeightOf,
-} from './picker.js'
+import { eligible, scanFrom, type Candidate, type PickContext, type Picker, type WeightOf } from './picker.js'
 import type { PickReport } from './pick-report.js'
 import { roundRobin } from './round-robin.js'
 
@@ -30,7 +22,7 @@ const DRAWS = 16
 export function weightedRoundRobin<E extends Candidate>(
   endpoints: readonly E[],
   random: Random,
-  weightOf: WeightOf = registeredWeight,
+  weightOf: WeightOf,
 ): Picker<E> {
   const weights = endpoints.map(weightOf)
   const equal = weights.every((weight) => weight === weights[0])

@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
-import type { LoadObserver } from '../balance/picker.js'
+import { withCallback, withoutCallback, type Callback } from '../balance/callbacks.js'
 import type { Tiered } from '../balance/tiers.js'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
@@ -39,7 +39,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   /** The usual case, on the object that a pick has in hand: the breaker is asked only while it is not. */
   #closed = true
   #inflight = 0
-  observer: LoadObserver | undefined
+  #loadChanged: Callback | undefined
   /** Discovery's latest word on it; written by the cluster's update only. */
   instance: Instance
   /** Set while it is in reserve; written by the cluster only. */
@@ -140,6 +140,20 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     return exchange
   }
 
+  onLoadChange(loadChanged: Callback): void {
+    this.#loadChanged = withCallback(this.#loadChanged, loadChanged)
+  }
+
+  offLoadChange(loadChanged: Callback): void {
+    this.#loadChanged = withoutCallback(this.#loadChanged, loadChanged)
+  }
+
+  /** Whoever observed it is not used any more, whether it has said so or not. */
+  unobserveAll(): void {
+    this.#loadChanged = undefined
+    this.backendLoad?.unobserveAll()
+  }
+
   probe(path: string): void {
     if (this.backendLoad === undefined || this.#ended) return
     this.#prober ??= new LoadProber(this, this.#connect(), this.#kit.clock)
@@ -149,12 +163,12 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   begin(): void {
     this.#requests++
     this.#inflight++
-    this.observer?.loadChanged()
+    this.#loadChanged?.()
   }
 
   end(): void {
     this.#inflight--
-    this.observer?.loadChanged()
+    this.#loadChanged?.()
   }
 
   resend(exchange: Exchange, options: Dispatcher.DispatchOptions): boolean {

@@ -74,6 +74,7 @@ export class LivePicker {
   ): void {
     const { panicThreshold, sessions, random } = this.#options
     sessions?.adopt(endpoints)
+    this.#retire(endpoints)
     try {
       const picker = tiers(makeBalancer(), endpoints, { leftOut, panicThreshold }, random)
       this.#picker = sessions === undefined ? picker : new StickyPicker(picker, sessions)
@@ -112,6 +113,19 @@ export class LivePicker {
   close(): void {
     this.#picker = undefined
     this.stop()
+  }
+
+  /**
+   * What observed an endpoint was of the picker before. All of it ends here, and not with the `close` of a layer, which
+   * may be anybody's and forget to pass it on, or with a picker that was never made to the end.
+   */
+  #retire(endpoints: readonly Endpoint[]): void {
+    try {
+      this.#picker?.close?.()
+    } catch (thrown) {
+      this.#log.broken(asError(thrown))
+    }
+    for (const endpoint of endpoints) endpoint.unobserveAll()
   }
 
   #keepTime(): void {

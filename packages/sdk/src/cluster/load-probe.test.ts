@@ -92,7 +92,7 @@ describe('a probe', () => {
   test('brings the report, and is no request to anybody else', async () => {
     const before = endpoint.estimateUs(0)
     let changes = 0
-    endpoint.observer = { loadChanged: () => changes++ }
+    endpoint.onLoadChange(() => changes++)
     endpoint.probe(PATH)
     expect(backend.asked).toEqual([])
     await hasReported()
@@ -105,7 +105,7 @@ describe('a probe', () => {
 
   test('takes no report from an interim response', async () => {
     let reports = 0
-    if (endpoint.backendLoad !== undefined) endpoint.backendLoad.observer = { reported: () => reports++ }
+    endpoint.backendLoad?.onReport(() => reports++)
     backend.answer = (_, response) => {
       response.writeEarlyHints({ link: '</style.css>', 'endpoint-load-metrics': REPORT }, () =>
         reported(response),

@@ -36,6 +36,10 @@ export class StickyPicker<E extends Candidate> implements TieredPicker<E> {
     this.#next.refresh(now)
   }
 
+  close(): void {
+    this.#next.close?.()
+  }
+
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
     const { session } = context
     const endpoint = session === undefined ? undefined : this.#sessions.find(session)

@@ -1,5 +1,5 @@
 import type { BackendLoad } from '../balance/backend-load.js'
-import type { LoadObserver } from '../balance/picker.js'
+import { withCallback, withoutCallback, type Callback } from '../balance/callbacks.js'
 import type { Tiered } from '../balance/tiers.js'
 import type { Instance } from '../discovery/resolver.js'
 import { instanceAt } from './fake-resolver.js'
@@ -7,7 +7,7 @@ import { instanceAt } from './fake-resolver.js'
 /** An endpoint as a balancer sees it, with its load in the hands of a test or a simulation. */
 export class FakeCandidate implements Tiered {
   readonly instance: Instance
-  observer: LoadObserver | undefined
+  #loadChanged: Callback | undefined
   /** Our own judgement of it. */
   usable = true
   panic = false
@@ -39,18 +39,31 @@ export class FakeCandidate implements Tiered {
     return Math.round(this.latencyMs * 1000)
   }
 
+  onLoadChange(loadChanged: Callback): void {
+    this.#loadChanged = withCallback(this.#loadChanged, loadChanged)
+  }
+
+  offLoadChange(loadChanged: Callback): void {
+    this.#loadChanged = withoutCallback(this.#loadChanged, loadChanged)
+  }
+
+  /** Does anybody hear of its load? */
+  get observed(): boolean {
+    return this.#loadChanged !== undefined
+  }
+
   probe(path: string): void {
     this.probed.push(path)
   }
 
   begin(): void {
     this.#inflight++
-    this.observer?.loadChanged()
+    this.#loadChanged?.()
   }
 
   end(): void {
     this.#inflight--
-    this.observer?.loadChanged()
+    this.#loadChanged?.()
   }
 }
 
