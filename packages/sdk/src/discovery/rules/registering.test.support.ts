@@ -1,4 +1,5 @@
 import { expect } from 'vitest'
+import type { FakeAgent } from '../../testing/fake-agent.test.support.js'
 import { healthEntry, refuse } from '../../testing/index.js'
 import { registers, says, start, type Given, type Scene } from './registered.test.support.js'
 import type { Rule } from './rule.test.support.js'
@@ -80,11 +81,11 @@ export const registering: readonly Rule[] = [
     '14, node-consul: drops Weights, EnableTagOverride, lan_ipv6 and replace-existing-checks',
   ),
   sends(
-    'the most of meta that Consul takes',
-    { meta: { ...pairs(63), ['k'.repeat(128)]: 'v'.repeat(512) } },
-    { Meta: { 'key-62': 'value', ['k'.repeat(128)]: 'v'.repeat(512) } },
+    'the most of meta that Consul takes beside the pair that says whose it is',
+    { meta: { ...pairs(62), ['k'.repeat(128)]: 'v'.repeat(512) } },
+    { Meta: { 'key-61': 'value', ['k'.repeat(128)]: 'v'.repeat(512) } },
   ),
-  refuses('a 65th pair of meta', { meta: pairs(65) }, 'at most 64 pairs'),
+  refuses('a 64th pair of meta', { meta: pairs(64) }, 'at most 63 pairs'),
   refuses('a key of 129 characters', { meta: { ['k'.repeat(129)]: 'v' } }, 'a key of 1 to 128'),
   refuses('a value of 513 bytes', { meta: { key: 'v'.repeat(513) } }, 'at most 512 bytes'),
   refuses('a weight of 0', { weights: { passing: 0 } }, 'from 1 to 65'),
@@ -165,8 +166,8 @@ export const registering: readonly Rule[] = [
     {},
     asUsual,
     async ({ world, agent, registration }) => {
-      world.agent.serve('orders', [entry()])
       await registration.ready()
+      world.agent.serve('orders', [entry(agent)])
       const steps: string[] = []
       let finish = (): void => undefined
       const draining = registration.drain({
@@ -181,7 +182,7 @@ export const registering: readonly Rule[] = [
       const told = agent.calls.findLast(({ name }) => name === 'maintenance')?.target ?? ''
       expect(told).toMatch(/^o1\?enable=true&reason=draining/)
       const seenAt = world.clock.now()
-      world.agent.serve('orders', [entry(new URLSearchParams(told.split('?')[1]).get('reason') ?? '')])
+      world.agent.serve('orders', [entry(agent, new URLSearchParams(told.split('?')[1]).get('reason') ?? '')])
       await world.pass(() => steps.length > 0)
       expect(steps).toEqual([`finish at ${seenAt + 1000}`])
       await world.pass(() => false, seenAt + 10_000)
@@ -194,12 +195,15 @@ export const registering: readonly Rule[] = [
 ]
 
 /** The instance as the catalog lists it. @param reason That of its maintenance; undefined: it is in service. */
-function entry(reason?: string): object {
+function entry({ meta: Meta }: FakeAgent, reason?: string): object {
   const inMaintenance = {
     CheckID: '_service_maintenance:o1',
     Status: 'critical',
     Notes: reason,
     ServiceID: 'o1',
   }
-  return healthEntry(8080, { service: { ID: 'o1' }, checks: reason === undefined ? [] : [inMaintenance] })
+  return healthEntry(8080, {
+    service: { ID: 'o1', Meta },
+    checks: reason === undefined ? [] : [inMaintenance],
+  })
 }
