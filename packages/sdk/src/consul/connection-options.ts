@@ -1,6 +1,7 @@
 import * as v from 'valibot'
 import { invalidOption } from '../invalid-option.js'
 import { flag, group, word } from '../option-schemas.js'
+import { parseAddress, type GivenAddress } from './agent-address.js'
 import type { AgentOptions } from './agent.js'
 
 /** How to speak TLS with the agent. Files are read again when they change. */
@@ -84,7 +85,7 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
   const variable = (name: string): string | undefined => environment[name] || undefined
   const { tls } = given
   const parsed: AgentOptions = {
-    ...parseAddress(given, environment),
+    ...parseAddress(addressIn(given, environment)),
     // A token that is given goes before one of the environment, wherever that is from.
     token: given.token ?? (given.tokenFile === undefined ? variable('CONSUL_HTTP_TOKEN') : undefined),
     tokenFile:
@@ -115,31 +116,15 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
   return parsed
 }
 
-const ADDRESS = 'http://host:port, https://host:port, host:port or unix:///path'
-
-function parseAddress(
-  { address: option, tls }: ConsulConnectionOptions,
-  environment: Environment,
-): Pick<AgentOptions, 'address' | 'pathPrefix'> {
-  const given = option ?? (environment['CONSUL_HTTP_ADDR'] || '127.0.0.1:8500')
-  const name = option === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address'
-  if (/^unix:\/\/\/./.test(given)) {
-    // Without a word it would be plain HTTP, and whoever gave it believes otherwise.
-    if (tls !== undefined) throw invalidOption(name, given, 'https:// where consul.tls is given')
-    return { address: given, pathPrefix: '' }
-  }
+function addressIn({ address, tls }: ConsulConnectionOptions, environment: Environment): GivenAddress {
   const secure = truthOf(environment, 'CONSUL_HTTP_SSL') === true
-  const scheme = secure || tls !== undefined ? 'https' : 'http'
-  // Whoever asks for TLS must not send a token in the clear for a scheme left behind in the other variable.
-  const asked = secure && option === undefined ? given.replace(/^http:/, 'https:') : given
-  const text = asked.includes('://') ? asked : `${scheme}://${asked}`
-  const url = URL.canParse(text) ? new URL(text) : undefined
-  if (url === undefined || !/^https?:$/.test(url.protocol) || url.search !== '' || url.hash !== '')
-    throw invalidOption(name, given, ADDRESS)
-  if (url.username !== '') throw invalidOption(name, given, `${ADDRESS}; a user goes into consul.basicAuth`)
-  if (url.protocol === 'http:' && tls !== undefined)
-    throw invalidOption(name, given, 'https:// where consul.tls is given')
-  return { address: url.origin, pathPrefix: url.pathname.replace(/\/+$/, '') }
+  return {
+    name: address === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address',
+    text: address ?? (environment['CONSUL_HTTP_ADDR'] || '127.0.0.1:8500'),
+    scheme: secure || tls !== undefined ? 'https' : 'http',
+    secured: secure && address === undefined,
+    tls: tls !== undefined,
+  }
 }
 
 /** A user alone has an empty password. */

@@ -2,6 +2,7 @@ import type { ConsulAgent } from '../consul/agent.js'
 import type { AnswerHead } from '../consul/answer-head.js'
 import { JsonListReader, type EntryReader, type Keyed } from '../consul/json-list.js'
 import { few } from '../logger.js'
+import { nearest } from '../nearest-name.js'
 import { answerTimeoutMs } from './consul-index.js'
 import { healthQuery } from './consul-question.js'
 import { NO_TOKEN } from './consul-trust.js'
@@ -32,19 +33,24 @@ function hintOf(deniesByDefault: boolean | undefined): string {
   return deniesByDefault === true ? ` (${NO_TOKEN})` : ' (no token: set CONSUL_HTTP_TOKEN, where ACLs are on)'
 }
 
-const SHOWN_TAGS = 10
-
 function chosen({ question: { tags, filter } }: WatchTarget, others: readonly string[][]): string {
   const known = [...new Set(others.flat())].sort()
-  const theirs =
-    known.length === 0 ? 'they have none' : `theirs are ${few(known.slice(0, SHOWN_TAGS), quoted).join(', ')}`
   const byTags =
     tags.length === 0
       ? []
-      : [`with all tags of consul.tags, which are ${tags.map(quoted).join(', ')} (${theirs})`]
+      : [`with all tags of consul.tags, which are ${tags.map(quoted).join(', ')} (${theirs(tags, known)})`]
   const byFilter =
     filter === undefined ? [] : [`such that ${filter} (consul.filter, or the service-resolver's subset)`]
   return `${[...byTags, ...byFilter].join(', and ')}: correct that, or register them so`
+}
+
+function theirs(tags: readonly string[], known: readonly string[]): string {
+  if (known.length === 0) return 'they have none'
+  // Consul takes no notice of case in tags.
+  const has = (tag: string): boolean => known.some((other) => other.toLowerCase() === tag.toLowerCase())
+  const meant = tags.filter((tag) => !has(tag)).flatMap((tag) => nearest(tag, known) ?? [])
+  const guess = meant.length === 0 ? '' : `; did you mean ${meant.map(quoted).join(', ')}?`
+  return `theirs are ${few(known, quoted).join(', ')}${guess}`
 }
 
 const quoted = (tag: string): string => JSON.stringify(tag)

@@ -88,7 +88,10 @@ test.each<[unknown, string]>([
     'instances[0].weight is -1: it must be a whole number from 0 to 65535',
   ],
   [[{ address: 'a', port: 1, scheme: 'ftp' }], "instances[0].scheme is 'ftp': it must be http or https"],
-  [[{ address: 'a', prot: 1, port: 1 }], 'unknown option instances[0].prot: remove it or check its spelling (did you mean port?)'],
+  [
+    [{ address: 'a', prot: 1, port: 1 }],
+    'unknown option instances[0].prot: remove it or check its spelling (did you mean port?)',
+  ],
   [
     [{ ...instanceAt('http://a:1'), origin: 'a:1' }],
     "instances[0].origin is 'a:1': it must be http://host:port",

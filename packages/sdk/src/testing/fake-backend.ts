@@ -28,15 +28,19 @@ export function headersOf(backend: FakeBackend, path: string): Readonly<Record<s
 // What the streaming backend says nothing of, because its view does not hold it.
 const UNSAID = new Set(['x-consul-results-filtered-by-acls'])
 
+/** An error of 1.13 says nothing of an index or a leader, which one of 1.8 makes up. */
+const OF_ERRORS = new Set(['x-consul-index', 'x-consul-knownleader', 'x-consul-lastcontact'])
+
 /** Whatever an answer of 200 is told to say of its leader, of ACLs or of its age: a stream says what it always says. */
-export function sayAsStream(response: ServerResponse): void {
+export function sayAsNewer(response: ServerResponse, isStream: boolean): void {
   const writeHead = response.writeHead.bind(response) as (
     status: number,
     headers: OutgoingHttpHeaders,
   ) => ServerResponse
   response.writeHead = ((status: number, headers: OutgoingHttpHeaders = {}) => {
-    if (status !== 200) return writeHead(status, headers)
-    const said = Object.entries(headers).filter(([name]) => !UNSAID.has(name))
+    const unsaid = status !== 200 ? OF_ERRORS : isStream ? UNSAID : new Set()
+    const said = Object.entries(headers).filter(([name]) => !unsaid.has(name))
+    if (status !== 200 || !isStream) return writeHead(status, Object.fromEntries(said))
     const age = headers['age'] === undefined ? {} : { age: '0' }
     return writeHead(status, { ...Object.fromEntries(said), ...streamed, ...age })
   }) as ServerResponse['writeHead']

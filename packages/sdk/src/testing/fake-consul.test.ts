@@ -187,6 +187,49 @@ describe('the catalogue', () => {
   })
 })
 
+describe('the streaming backend', () => {
+  const said = async (query: string): Promise<string> => {
+    const { headers } = await health(query)
+    return ['query-backend', 'knownleader', 'default-acl-policy', 'results-filtered-by-acls']
+      .map((name) => headers.get(`x-consul-${name}`))
+      .concat(headers.get('age'))
+      .join()
+  }
+
+  test('answers what blocks or is cached, and says of it what it always says', async () => {
+    agent = await FakeConsul.open({ backend: 'streaming' })
+    agent.serve('orders', one)
+    expect(await said('')).toBe('blocking-query,true,allow,,')
+    expect(await said('index=1')).toBe('streaming,false,allow,,')
+    expect(await said('cached')).toBe('streaming,false,allow,,')
+    expect(await said('cached')).toBe('streaming,false,allow,,0')
+    expect(await said('index=1&near=_agent')).toBe('blocking-query,true,allow,,')
+    agent.say({ ...filteredByAcls, ...cutOff(9000) })
+    expect(await said('')).toBe('blocking-query,true,allow,true,9')
+    expect(await said('index=1')).toBe('streaming,false,allow,,0')
+  })
+
+  test('leaves a port of 0 out, and holds what waits for a service that is not there', async () => {
+    agent = await FakeConsul.open({ backend: 'streaming' })
+    agent.serve('orders', [healthEntry(0)])
+    expect((await health()).body).not.toHaveProperty('0.Service.Port')
+    const blocked = health('index=2', 'payments')
+    await until(() => agent.holds('payments'))
+    agent.serve('orders', two)
+    expect(agent.holds('payments')).toBe(true)
+    agent.serve('payments', one)
+    expect(await blocked).toMatchObject({ index: 4, body: one })
+  })
+
+  test('says nothing of an index or a leader with an error of its own', async () => {
+    agent = await FakeConsul.open({ backend: 'streaming' })
+    agent.serve('orders', noClusterLeader())
+    const { headers } = await health('index=1')
+    expect(headers.get('x-consul-default-acl-policy')).toBe('allow')
+    expect([headers.get('x-consul-index'), headers.get('x-consul-knownleader')]).toEqual([null, null])
+  })
+})
+
 describe('a script', () => {
   test('goes before the catalogue, step by step', async () => {
     agent = await FakeConsul.start(refuse(503, 'a'))

@@ -4,7 +4,7 @@ import type { TLSSocket } from 'node:tls'
 import { systemClock, type Clock } from '../clock.js'
 import { FakeCatalog, LOCAL_DATACENTER, type FakeHealth, type FakePlace } from './fake-catalog.js'
 import { FakeConfig } from './fake-config.js'
-import { headersOf, isStreamed, sayAsStream, type FakeBackend } from './fake-backend.js'
+import { headersOf, isStreamed, sayAsNewer, type FakeBackend } from './fake-backend.js'
 import { hold, refuse, respond, type FakeConsulStep } from './fake-consul-steps.js'
 import { RestartableServer, type RestartableServerOptions } from './restartable-server.js'
 
@@ -237,7 +237,8 @@ export class FakeConsul {
     }
     for (const [name, value] of Object.entries(headersOf(this.#backend, path)))
       response.setHeader(name, value)
-    if (service !== undefined && isStreamed(this.#backend, query)) sayAsStream(response)
+    if (this.#backend === 'streaming')
+      sayAsNewer(response, service !== undefined && isStreamed('streaming', query))
     this.#open.set(response, service)
     response.once('close', () => this.#open.delete(response))
     const answer = (): void => this.#stepFor(request, service)(incoming, response)

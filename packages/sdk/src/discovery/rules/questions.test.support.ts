@@ -98,19 +98,19 @@ export const questions: readonly Rule[] = [
   {
     rule: '11',
     name: 'tags that no instance has are named, beside those that they have',
-    consul: { token: 't', tags: ['v3', 'canary'] },
+    consul: { token: 't', tags: ['v3', 'Canry'] },
     prepare: (agent) =>
       agent.serve('orders', [
-        healthEntry(1, { service: { Tags: ['v1', 'a'] } }),
-        healthEntry(2, { service: { Tags: ['v2', 'a'] } }),
+        healthEntry(1, { service: { Tags: ['v1', 'canary'] } }),
+        healthEntry(2, { service: { Tags: ['v2', 'canary'] } }),
       ]),
     sees: [
       'set of none',
       explained(
-        'knows 2 of that name, none of them with all tags of consul.tags, which are "v3", "canary" ' +
-          '(theirs are "a", "v1", "v2"): correct that, or register them so',
+        'knows 2 of that name, none of them with all tags of consul.tags, which are "v3", "Canry" ' +
+          '(theirs are "canary", "v1", "v2"; did you mean "v1", "canary"?): correct that, or register them so',
       ),
-      (world) => world.agent.serve('orders', [healthEntry(1, { service: { Tags: ['v3', 'canary'] } })]),
+      (world) => world.agent.serve('orders', [healthEntry(1, { service: { Tags: ['v3', 'Canry'] } })]),
       'set of 1',
     ],
   },
