@@ -200,7 +200,7 @@ describe.concurrent(
         await using client = createClient(service.name, { consul: { address: agent }, logger: quiet })
         const send = async ({ method, id, body }: Outgoing): Promise<InstanceAnswer> => {
           const headers = { 'x-request-id': id }
-          // Not a PUT by fetch: that makes a stream of every body, and what has been read cannot be sent again.
+          // Not a PUT by fetch: that makes a stream of every body, and one that is cut cannot be sent again.
           const answer =
             method === 'GET'
               ? await client.fetch('/', { headers }).then((response) => response.json())

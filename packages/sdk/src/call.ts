@@ -12,7 +12,8 @@ import type { Caller, RequestHasher } from './hashing/request-hasher.js'
 import type { Outcome } from './resilience/breaker.js'
 import type { Deadlined, Deadlines } from './resilience/deadline.js'
 import { isReplayable } from './request/bodies.js'
-import type { FailedAttempt } from './resilience/retry.js'
+import { SentBody } from './request/sent-body.js'
+import { isIdempotent, type FailedAttempt } from './resilience/retry.js'
 import type { Sessions } from './sessions/sessions.js'
 
 /** Dispatch options, and what Fairlead adds to them. */
@@ -34,6 +35,8 @@ export interface CallOwner {
   readonly hasher: RequestHasher
   /** Undefined: no call has a session. */
   readonly sessions?: Sessions<Endpoint> | undefined
+  /** May a call have more than one attempt? */
+  readonly retries: boolean
   /** An attempt has failed before the head of a response: ends the call now, or tries again in a turn of its own. */
   retry(call: Call, endpoint: Endpoint, failure: Error): void
   /** The call has ended, in whatever way. */
@@ -70,6 +73,8 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   #sessionRead = false
   #exchange: Exchange | undefined
   #endpoint: Endpoint | undefined
+  /** Of a body that can be read once only. */
+  #sent: SentBody | undefined
   /** Ends the wait for the first snapshot. */
   #wake: (() => void) | undefined
   #late: (() => Error) | undefined
@@ -126,7 +131,12 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   /** The last attempt, for the question whether there may be another. */
   get lastAttempt(): FailedAttempt {
     const { method, idempotent, body } = this.options
-    return { method, idempotent, body, written: this.#exchange?.written ?? false }
+    return {
+      method,
+      idempotent,
+      body: this.#sent?.content ?? body,
+      written: this.#exchange?.written ?? false,
+    }
   }
 
   /** Hands the caller the means to abort: at once, so that waiting for discovery can be aborted as well. */
@@ -153,6 +163,10 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
 
   /** Sends the request to one endpoint. The owner hears of it if that fails. */
   attempt(endpoint: Endpoint): void {
+    const content = this.#sent?.content
+    // The stream has been read; what was read of it has been kept.
+    if (content !== undefined) this.options = { ...this.options, body: content }
+    this.#sent = undefined
     this.#endpoint = endpoint
     this.#exchange = undefined
     this.#exchange = endpoint.exchange(this.options, this, this.attemptedAt)
@@ -226,6 +240,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     if (!this.#committed && !isReplayable(this.options.body)) {
       this.#deadlines.remove(this)
       this.#deadlines.add(this, this.#clock.now())
+      this.#kept()?.add(chunk)
     }
     try {
       this.#handler.onBodySent?.(chunk)
@@ -235,6 +250,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   }
 
   onRequestSent(): void {
+    if (!this.#committed && !isReplayable(this.options.body)) this.#kept()?.end()
     try {
       this.#handler.onRequestSent?.()
     } catch (thrown) {
@@ -248,6 +264,12 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     } catch (thrown) {
       this.#thrown(thrown)
     }
+  }
+
+  /** Where what is sent of a stream is kept, if it may be sent again. */
+  #kept(): SentBody | undefined {
+    if (!this.#owner.retries || !isIdempotent(this.options)) return undefined
+    return (this.#sent ??= new SentBody())
   }
 
   /** What the caller's handler throws is its own error, and ends its own call: no endpoint has failed by it. */
@@ -278,6 +300,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
 
   #commit(): void {
     this.#committed = true
+    this.#sent = undefined
     // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
     this.#deadlines.remove(this)
   }

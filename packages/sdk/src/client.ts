@@ -59,7 +59,8 @@ export interface Client extends AsyncDisposable {
    * undici's `request`: a status code, headers and a body that is a stream.
    *
    * @throws FairleadError `NO_ENDPOINTS`, `CIRCUIT_OPEN`, `DEADLINE_EXCEEDED`, `ATTEMPTS_EXHAUSTED`, `CLIENT_CLOSED`;
-   *   whatever `signal` was aborted with; undici's own errors for a request that cannot be sent to anyone.
+   *   whatever `signal` was aborted with; undici's own errors for a request that cannot be sent to anyone, and
+   *   with `retry: false` for one that failed, with `service` and `endpoint` on it.
    */
   request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>>
   /**

@@ -45,6 +45,10 @@ export class Execution implements CallOwner {
     return this.#policy.sessions
   }
 
+  get retries(): boolean {
+    return this.#policy.attempts > 1
+  }
+
   /** Sends a call on its way, at once or when discovery has answered. Never throws: what is wrong ends the call. */
   execute(call: Call): void {
     this.#active++

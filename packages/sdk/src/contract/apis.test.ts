@@ -6,12 +6,23 @@ import type { Duplex } from 'node:stream'
 import type { IncomingMessage } from 'node:http'
 import { describe } from 'vitest'
 import { EventSource, fetch, FormData, WebSocket, type Dispatcher } from 'undici'
-import { compare } from './compare.test.support.js'
+import { compare, type Comparison } from './compare.test.support.js'
 import { echo, type Behaviour, type ServerScript } from './server.test.support.js'
-import { turns, type Subject } from './subjects.test.support.js'
+import { turns, type Scenario, type Subject } from './subjects.test.support.js'
 import { errorText, headersText } from './trace.test.support.js'
 
 const agent = { against: 'Agent' } as const
+
+const passing: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (options, handler) =>
+  dispatch(options, handler)
+
+/** A case alone, and behind an interceptor. */
+function both(name: string, comparison: Comparison, scenario: Scenario): void {
+  compare(name, comparison, scenario)
+  compare(`${name}, behind an interceptor`, comparison, (subject) =>
+    scenario({ ...subject, dispatcher: subject.dispatcher.compose(passing) }),
+  )
+}
 
 /** Notes how a promise has settled. */
 async function noted({ trace }: Subject, promise: Promise<unknown>): Promise<void> {
@@ -57,7 +68,7 @@ describe('request', () => {
     'with a signal that is none': { signal: {} },
   }
   for (const [name, each] of Object.entries(options)) {
-    compare(name, { server }, async (subject) => {
+    both(name, { server }, async (subject) => {
       const asked = subject.dispatcher.request({ path: '/', method: 'GET', ...each })
       const read = asked.then(async ({ statusCode, headers, trailers, body }) => {
         const text = await body.text()
@@ -67,7 +78,7 @@ describe('request', () => {
       await noted(subject, read)
     })
   }
-  compare('with a callback', { server }, async (subject) => {
+  both('with a callback', { server }, async (subject) => {
     const got = await new Promise<string>((resolve) => {
       subject.dispatcher.request({ path: '/', method: 'GET', opaque: 'mine' }, (error, data) => {
         data.body.resume()
@@ -76,7 +87,7 @@ describe('request', () => {
     })
     subject.trace.caller.push(got)
   })
-  compare('with onInfo', { server: { answers: early } }, async (subject) => {
+  both('with onInfo', { server: { answers: early } }, async (subject) => {
     const onInfo = ({ statusCode }: { statusCode: number }): void =>
       void subject.trace.caller.push(`info ${statusCode}`)
     const { body } = await subject.dispatcher.request({
@@ -96,7 +107,7 @@ function early(_request: IncomingMessage, response: Parameters<Behaviour>[1]): v
 
 describe('stream', () => {
   for (const path of ['/', '/long', '/reset', '/cut']) {
-    compare(`of ${path}`, { server }, async (subject) => {
+    both(`of ${path}`, { server }, async (subject) => {
       const sink = new Sink()
       const streamed = subject.dispatcher.stream({ path, method: 'PUT', body: 'up' }, () => sink)
       await noted(
@@ -106,7 +117,7 @@ describe('stream', () => {
       subject.trace.caller.push(`sink destroyed ${sink.destroyed}, ${errorText(sink.errored)}`)
     })
   }
-  compare('into what fails', { server }, async (subject) => {
+  both('into what fails', { server }, async (subject) => {
     const failing = new Writable({ write: (_chunk, _encoding, done) => done(new Error('disk full')) })
     failing.on('error', () => undefined)
     await noted(
@@ -114,13 +125,13 @@ describe('stream', () => {
       subject.dispatcher.stream({ path: '/long', method: 'GET' }, () => failing),
     )
   })
-  compare('into nothing', { server }, async (subject) => {
+  both('into nothing', { server }, async (subject) => {
     await noted(
       subject,
       subject.dispatcher.stream({ path: '/', method: 'GET' }, () => undefined as never),
     )
   })
-  compare('by a factory that throws', { server }, async (subject) => {
+  both('by a factory that throws', { server }, async (subject) => {
     const failing = (): never => {
       throw new Error('no sink')
     }
@@ -130,7 +141,7 @@ describe('stream', () => {
 
 describe('pipeline', () => {
   for (const path of ['/', '/long', '/reset', '/cut']) {
-    compare(`of ${path}`, { server }, async (subject) => {
+    both(`of ${path}`, { server }, async (subject) => {
       const sink = new Sink()
       const piped = subject.dispatcher.pipeline({ path, method: 'PUT' }, ({ body }) => body)
       const source = Readable.from(['a', 'b'])
@@ -140,13 +151,13 @@ describe('pipeline', () => {
       )
     })
   }
-  compare('by a handler that throws', { server }, async (subject) => {
+  both('by a handler that throws', { server }, async (subject) => {
     const piped = subject.dispatcher.pipeline({ path: '/', method: 'PUT' }, () => {
       throw new Error('no way on')
     })
     await noted(subject, joined(Readable.from(['a']), piped, new Sink()))
   })
-  compare(
+  both(
     'of a body that is destroyed',
     { server: { answers: () => undefined, countsBodies: false } },
     async (subject) => {
@@ -169,7 +180,7 @@ describe('a body that the caller pipes in hears why', () => {
     },
     'the server closes': { answers: (request) => void request.once('data', () => request.socket.destroy()) },
   } satisfies Record<string, ServerScript>)) {
-    compare(name, { server: { ...script, countsBodies: false } }, async (subject) => {
+    both(name, { server: { ...script, countsBodies: false } }, async (subject) => {
       const body = new PassThrough()
       const asked = subject.dispatcher.request({ path: '/', method: 'POST', body })
       const feeding = joined(async function* () {
@@ -205,22 +216,22 @@ async function converse(subject: Subject, socket: Duplex): Promise<void> {
 }
 
 describe('upgrade and connect', () => {
-  compare('upgrade', { server: { upgrades: speaks } }, async (subject) => {
+  both('upgrade', { server: { upgrades: speaks } }, async (subject) => {
     const { headers, socket } = await subject.dispatcher.upgrade({ path: '/u', protocol: 'test' })
     subject.trace.caller.push(headersText(headers))
     await converse(subject, socket)
   })
-  compare('upgrade, refused', { server: { answers } }, async (subject) => {
+  both('upgrade, refused', { server: { answers } }, async (subject) => {
     await noted(subject, subject.dispatcher.upgrade({ path: '/u', protocol: 'test' }))
   })
   for (const path of ['somewhere:1', 'refused:1']) {
-    compare(`connect to ${path}`, { server: { upgrades: speaks } }, async (subject) => {
+    both(`connect to ${path}`, { server: { upgrades: speaks } }, async (subject) => {
       const { statusCode, headers, socket } = await connect(subject, path)
       subject.trace.caller.push(`${statusCode} ${headersText(headers)}`)
       await converse(subject, socket)
     })
   }
-  compare(
+  both(
     'a connection that goes away instead',
     { server: { upgrades: (_, socket) => socket.destroy() } },
     async (subject) => {
@@ -252,7 +263,7 @@ describe('fetch', () => {
     'a long answer': ['/long', {}],
   }
   for (const [name, [path, init]] of Object.entries(inits)) {
-    compare(name, { ...agent, server }, async (subject) => {
+    both(name, { ...agent, server }, async (subject) => {
       const { dispatcher, origin } = subject
       // A stream can be read once only, and there are two to read it.
       const body = name === 'a stream' ? { body: new Blob(['streamed']).stream() } : {}
@@ -264,19 +275,15 @@ describe('fetch', () => {
       await noted(subject, read)
     })
   }
-  compare(
-    'aborted before its answer',
-    { ...agent, server: { answers: () => undefined } },
-    async (subject) => {
-      const controller = new AbortController()
-      const { dispatcher, origin } = subject
-      const asked = fetch(`${origin}/`, { dispatcher, signal: controller.signal })
-      await subject.server.begun(1)
-      controller.abort(new Error('changed my mind'))
-      await noted(subject, asked)
-    },
-  )
-  compare(
+  both('aborted before its answer', { ...agent, server: { answers: () => undefined } }, async (subject) => {
+    const controller = new AbortController()
+    const { dispatcher, origin } = subject
+    const asked = fetch(`${origin}/`, { dispatcher, signal: controller.signal })
+    await subject.server.begun(1)
+    controller.abort(new Error('changed my mind'))
+    await noted(subject, asked)
+  })
+  both(
     'cancelled within its answer',
     { ...agent, server: { answers: (_, response) => void response.write('first') } },
     async (subject) => {
@@ -307,7 +314,7 @@ const webSocket = (request: IncomingMessage, socket: Duplex): void => {
 }
 
 describe('WebSocket', () => {
-  compare('speaks and closes', { ...agent, server: { upgrades: webSocket } }, async (subject) => {
+  both('speaks and closes', { ...agent, server: { upgrades: webSocket } }, async (subject) => {
     const { dispatcher, origin, trace } = subject
     const socket = new WebSocket(`${origin.replace('http', 'ws')}/chat`, { dispatcher })
     socket.addEventListener('open', () => socket.send('hello'))
@@ -322,7 +329,7 @@ describe('WebSocket', () => {
       })
     })
   })
-  compare('is refused', { ...agent, server }, async (subject) => {
+  both('is refused', { ...agent, server }, async (subject) => {
     const { dispatcher, origin, trace } = subject
     const socket = new WebSocket(`${origin.replace('http', 'ws')}/chat`, { dispatcher })
     socket.addEventListener('error', ({ message }) => trace.caller.push(`error ${message}`))
@@ -336,7 +343,7 @@ describe('WebSocket', () => {
 })
 
 describe('EventSource', () => {
-  compare('hears, and comes back', { ...agent, server: { answers: events } }, async (subject) => {
+  both('hears, and comes back', { ...agent, server: { answers: events } }, async (subject) => {
     const { dispatcher, origin, trace } = subject
     const source = new EventSource(`${origin}/events`, {
       dispatcher,

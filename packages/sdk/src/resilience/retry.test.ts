@@ -16,8 +16,8 @@ test.each([
   ['POST', undefined, 'text', true, 'POST is not idempotent and may have reached the endpoint'],
   ['PATCH', undefined, 'text', true, 'PATCH is not idempotent and may have reached the endpoint'],
   ['GET', false, null, true, 'GET is not idempotent and may have reached the endpoint'],
-  ['PUT', undefined, stream, true, 'its body is a stream and has been read'],
-  ['POST', true, stream, true, 'its body is a stream and has been read'],
+  ['PUT', undefined, stream, true, 'its body is a stream that was cut, or is longer than 64 KiB'],
+  ['POST', true, stream, true, 'its body is a stream that was cut, or is longer than 64 KiB'],
 ])('%s, idempotent %s, body %s, written %s: %s', (method, idempotent, body, written, refusal) => {
   expect(whyNotRetry({ method, idempotent, body, written })).toBe(refusal)
 })

@@ -83,7 +83,7 @@ describe('an instance that dies before its answer', () => {
   test.each([
     ['POST', 'POST is not idempotent and may have reached the endpoint', 1, SMALL],
     ['PATCH', 'PATCH is not idempotent and may have reached the endpoint', 1, SMALL],
-    ['PUT', 'its body is a stream and has been read', 1, LARGE],
+    ['PUT', 'its body is a stream that was cut, or is longer than 64 KiB', 1, LARGE],
     ['GET', '2 attempts are the most', 2, undefined],
   ])('%s: %s', async (method, why, attempts, body) => {
     const instances = [await dying(), await dying()]
