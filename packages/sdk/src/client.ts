@@ -43,6 +43,18 @@ export type ExplainOptions = Partial<
   Pick<ClientRequestOptions, 'path' | 'method' | 'headers' | 'query' | 'hashKey' | 'caller'>
 >
 
+// TypeScript's default `lib` has the DOM's `RequestInit`, which knows no dispatcher, and @types/node then adds nothing to
+// it; without the DOM it does. The same question as there, and the same way to add to an interface or leave it.
+type DispatcherOfDom = typeof globalThis extends { onmessage: unknown }
+  ? { dispatcher?: Dispatcher | undefined }
+  : // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- Nothing is to be added.
+    {}
+
+declare global {
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- What it adds depends on the program.
+  interface RequestInit extends DispatcherOfDom {}
+}
+
 /**
  * An undici `Dispatcher`, for undici's own APIs and for the global `fetch` alike: the types of the two come from
  * different versions of undici, and neither takes the other's.
