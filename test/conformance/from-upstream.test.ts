@@ -261,4 +261,4 @@ test('no byte of a head or a trailer gives anything else than the response, or 5
 })
 
 /** What `?00` can be. */
-const OTHERS = [200, 300, 400, 600, 700, 800, 900]
+const OTHERS = [200, 300, 400, 500, 600, 700, 800, 900]

@@ -5,6 +5,7 @@ import { toDispatchHandler, type Handler } from '../handler.js'
 import { mayBeRepeated } from '../resilience/retry.js'
 import { Connection } from './connection.js'
 import { connectorTo, type TlsOptions } from './connector.js'
+import { readBeforeWriteError } from './late-write-error.js'
 import { readByTheBook } from './response-parser.js'
 
 /** One request on one connection. */
@@ -166,7 +167,9 @@ export class Connections {
       this.#connector = { timeoutMs, connect: connectorTo(this.#addresses, timeoutMs, tls) }
     this.#connector.connect(target, (...result) => {
       callback(...result)
-      if (result[0] === null) readByTheBook(result[1])
+      if (result[0] !== null) return
+      readByTheBook(result[1])
+      readBeforeWriteError(result[1])
     })
   }
 
