@@ -8,6 +8,7 @@ import { clientClosed, type Execution } from './execute.js'
 import { toHandler, type Handler } from './handler.js'
 import { admit } from './request/request-rules.js'
 import type { ServiceOrigins } from './service-url.js'
+import { summarize } from './observe/summary.js'
 import { Deadlines } from './resilience/deadline.js'
 
 export interface ClientDispatcherOptions {
@@ -38,6 +39,7 @@ export class ClientDispatcher extends Dispatcher {
     for (const name of ['dispatch', 'close', 'destroy'] as const) {
       Object.defineProperty(this, name, { value: this[name].bind(this), writable: true, configurable: true })
     }
+    summarize(this, 'ServiceDispatcher', () => ({ service: options.service, closed: this.closed }))
   }
 
   /** Has `close` or `destroy` been called? */

@@ -11,12 +11,14 @@ import { RemovalGovernor } from './cluster/removal-governor.js'
 import { excluding } from './discovery/excluding.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Resolver } from './discovery/resolver.js'
+import { callLog } from './observe/call-log.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
 import { Execution } from './execute.js'
 import { createFetch, type ServiceFetch } from './fetch/fetch.js'
 import { requireKnown } from './known-names.js'
 import { defaultLogger, type Logger } from './logger.js'
 import { withLastingHeaders } from './hashing/request-fields.js'
+import { summarize, summaryOf } from './observe/summary.js'
 import { explain, type PickExplanation } from './observe/explain.js'
 import { inspect, type ClientInspection } from './observe/inspect.js'
 import { parseOptions, type ClientOptions, type Settings } from './options.js'
@@ -187,6 +189,7 @@ class ConsulClient implements Client {
     const execution = new Execution(this.#cluster, {
       attempts,
       budget: this.#budget,
+      log: callLog(logger),
       hasher: (policy) => balancing.hasher(policy),
       sessions,
     })
@@ -203,6 +206,7 @@ class ConsulClient implements Client {
     this.dispatcher = dispatcher as unknown as ServiceDispatcher
     this.#closable = { service, dispatcher, active: () => execution.active, clock, logger }
     this.fetch = createFetch(service, origins.base, this.dispatcher)
+    summarize(this, 'Client', () => summaryOf(this.inspect()))
     this.#cluster.follow()
   }
 

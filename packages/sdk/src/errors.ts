@@ -58,6 +58,12 @@ export class FairleadError extends Error {
     Object.defineProperty(this, brand, { value: true })
   }
 
+  /** For `JSON.stringify`, which leaves the message of an Error out. */
+  toJSON(): object {
+    const { name, code, message, service, endpoint } = this
+    return { name, code, message, service, endpoint, errors: this.errors.map(reasonOf) }
+  }
+
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && brand in value
   }

@@ -7,6 +7,7 @@ import { asError, FairleadError, reasonOf } from './errors.js'
 import type { RequestHasher } from './hashing/request-hasher.js'
 import { isOfTheCaller, isOfTheResponse } from './resilience/fault.js'
 import { whyNotRetry } from './resilience/retry.js'
+import type { CallLog } from './observe/call-log.js'
 import type { RetryBudget } from './resilience/retry-budget.js'
 import type { Sessions } from './sessions/sessions.js'
 
@@ -16,6 +17,8 @@ export interface ExecutePolicy {
   readonly budget: RetryBudget
   /** What requests are hashed by, under what the registry asks for. */
   readonly hasher: (policy: ServerPolicy | undefined) => RequestHasher
+  /** Undefined: nobody reads it. */
+  readonly log?: CallLog | undefined
   /** Undefined: no request has a session. */
   readonly sessions?: Sessions<Endpoint> | undefined
 }
@@ -74,11 +77,13 @@ export class Execution implements CallOwner {
       return
     }
     if (this.#policy.attempts === 1) {
+      this.#policy.log?.failed(call, endpoint, failure, 'option retry is false')
       call.fail(located(failure, call.service, endpoint))
       return
     }
     call.failed(endpoint, failure)
     const final = whyFinal(call, failure, this.#policy)
+    this.#policy.log?.failed(call, endpoint, failure, final)
     if (final !== undefined) call.fail(exhausted(call, endpoint, failure, final))
     // In a turn of its own, as an attempt may fail before `attempt` has returned.
     else queueMicrotask(() => this.#attempt(call))
@@ -113,6 +118,7 @@ export class Execution implements CallOwner {
     try {
       const endpoint = this.#cluster.pick(call)
       if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
+      this.#policy.log?.picked(call, endpoint)
       call.attempt(endpoint)
     } catch (error) {
       // Ours, or that of a balancer which a user brought along: it must cost a request, not the process.

@@ -3,9 +3,10 @@ import { pino } from 'pino'
 /**
  * What Fairlead needs of a logger: pino's own call shape, so that a pino instance fits as it is.
  * `info`: the set of instances changed. `warn`: something failed and Fairlead goes on without it.
- * `error`: something needs a person.
+ * `error`: something needs a person. `debug`, where the logger has it: each answer of discovery, each failed attempt.
  */
 export interface Logger {
+  debug?(fields: object, message: string): void
   info(fields: object, message: string): void
   warn(fields: object, message: string): void
   error(fields: object, message: string): void

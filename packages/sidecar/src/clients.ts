@@ -15,6 +15,7 @@ import { stickyOf } from './sticky-name.js'
 /** The SDK's clients, one per service, made when a service is first asked for. */
 export class Clients {
   readonly #maxServices: number
+  readonly #readyMin: number
   readonly #options: ClientOptions
   readonly #sticky: StickyOptions | undefined
   readonly #clients = new Map<string, Client>()
@@ -26,6 +27,7 @@ export class Clients {
     const { consul: address, datacenter, hashOn, timeoutMs, maxServices, services } = config
     const failover = config.failover.map((elsewhere) => ({ datacenter: elsewhere }))
     this.#maxServices = maxServices
+    this.#readyMin = config.readyMin
     this.#sticky = config.sticky
     this.#configured = new Set(services)
     // A watch for each service and each place it may fail over to, and the one for service-resolvers.
@@ -53,7 +55,7 @@ export class Clients {
     }
   }
 
-  /** Services of the configuration that discovery has not answered for yet. */
+  /** Services of the configuration that discovery has not answered for yet, or without `--ready-min` instances so far. */
   get awaited(): readonly string[] {
     return [...this.#awaited]
   }
@@ -120,7 +122,7 @@ export class Clients {
 
   #await(client: Client): void {
     this.#awaited.add(client.service)
-    void client.ready({ timeoutMs: Infinity }).then(
+    void client.ready({ timeoutMs: Infinity, minInstances: this.#readyMin }).then(
       () => this.#awaited.delete(client.service),
       // Closed before the first answer: it is not ready, and never will be.
       () => undefined,

@@ -44,6 +44,7 @@ const DEFAULTS: Config = {
   snapshotDir: undefined,
   idleTimeoutMs: 600_000,
   services: [],
+  readyMin: 0,
   balancer: undefined,
   layers: { subset: undefined, zone: undefined, slowStartMs: undefined },
   panicThreshold: 0.5,
@@ -150,6 +151,7 @@ const ROWS: readonly Row[] = [
     parsed: { hashOn: [{ header: 'X-User' }, { queryParameter: 'user' }, { cookie: 'sid' }] },
   },
   { flag: '--timeout', env: 'FAIRLEAD_TIMEOUT', value: '1', other: '2', parsed: { timeoutMs: 1 } },
+  { flag: '--ready-min', env: 'FAIRLEAD_READY_MIN', value: '2', other: '3', parsed: { readyMin: 2 } },
   {
     flag: '--drain-timeout',
     env: 'FAIRLEAD_DRAIN_TIMEOUT',

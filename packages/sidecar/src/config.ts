@@ -33,6 +33,8 @@ export interface Config {
   readonly idleTimeoutMs: number
   /** Services to watch from the start; the others are watched from their first request on. */
   readonly services: readonly string[]
+  /** So many instances each of `services` has to have had before `/readyz` says ready; 0: an answer of Consul is enough. */
+  readonly readyMin: number
   /** Undefined: what Consul's service-resolver says, else the SDK's default. */
   readonly balancer: BalancerName | undefined
   /** What stands before the balancer. */
@@ -118,7 +120,7 @@ Before the balancer, which is --balancer or else peak_ewma where any of these is
 
 Asked on the admin address:
   /healthz    200 while the process is up
-  /readyz     200 once every --service is known, 503 before and while draining
+  /readyz     200 once every --service is known, with --ready-min instances; 503 before and while draining
   /endpoints  every service, its instances, their load and state, as JSON
   /explain    ?service=NAME[&path=PATH][&key=KEY]: why a request like this would go where it goes
 
@@ -190,6 +192,15 @@ export function parseConfig(argv: readonly string[], version: string): Config {
         .env('FAIRLEAD_SERVICE')
         .default([], 'none')
         .argParser(collect),
+    )
+    .addOption(
+      new Option(
+        '--ready-min <n>',
+        'instances that each --service must have had for /readyz; 0: it is enough that Consul has answered',
+      )
+        .env('FAIRLEAD_READY_MIN')
+        .default(0)
+        .argParser(wholeNumber(0, 10_000)),
     )
     .addOption(
       new Option(
@@ -277,6 +288,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     snapshotDir: parsed.snapshotDir,
     idleTimeoutMs: parsed.idleTimeout,
     services: parsed.service,
+    readyMin: parsed.readyMin,
     balancer: parsed.balancer,
     layers: layersFrom(command, parsed),
     panicThreshold: parsed.panicThreshold,

@@ -9,6 +9,7 @@ import type { Config, Listen } from './config.js'
 import { OwnAddresses } from './own-addresses.js'
 import { drain, drainOf } from './drain.js'
 import { OwnHosts } from './inbound/own-hosts.js'
+import { limitRepeats } from './repeats.js'
 import { createProxyServer } from './proxy/server.js'
 
 /** A running sidecar. */
@@ -37,8 +38,9 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   const { listen: proxyPlace, admin: adminPlace, allowedHosts, services } = config
   const hosts = new OwnHosts([proxyPlace.host, adminPlace.host, hostname(), ...services, ...allowedHosts])
   let draining = false
-  const admin = createAdminServer(clients, () => draining, hosts, logger, systemClock)
-  const proxy = createProxyServer(clients, hosts, config.applicationTimeoutMs, logger, systemClock)
+  const requestLog = limitRepeats(logger, systemClock)
+  const admin = createAdminServer(clients, () => draining, hosts, requestLog, systemClock)
+  const proxy = createProxyServer(clients, hosts, config.applicationTimeoutMs, requestLog, systemClock)
   const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {
     await listen(admin, config.admin, '--admin')

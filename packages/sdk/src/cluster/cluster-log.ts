@@ -31,7 +31,16 @@ export class ClusterLog {
   }
 
   /** A set has come. */
-  answered(before: Freshness, { savedAt, instances: { length: instances } }: Snapshot): void {
+  answered(before: Freshness, snapshot: Snapshot): void {
+    const { excluded, doubt, instances } = snapshot
+    this.#logger.debug?.(
+      { service: this.#service, instances: instances.length, excluded: excluded.length, doubt },
+      `${this.#resolver} answered`,
+    )
+    this.#tellTurn(before, snapshot)
+  }
+
+  #tellTurn(before: Freshness, { savedAt, instances: { length: instances } }: Snapshot): void {
     const service = this.#service
     if (savedAt !== undefined) {
       this.#logger.warn(

@@ -1,3 +1,4 @@
+import { summarize } from '../observe/summary.js'
 import { systemClock, type Clock } from '../clock.js'
 import { ConsulAgent } from '../consul/agent.js'
 import { FairleadError } from '../errors.js'
@@ -65,6 +66,7 @@ class AgentRegistration implements Registration {
     this.#giveBackId = takeId(settings)
     this.#agent = new AgentService(new ConsulAgent(settings.agent, this.#clock), this.id)
     this.#upkeep = new Upkeep(this.#agent, settings, this.#owner, this.#clock, this.#random, this.#logger)
+    summarize(this, 'Registration', () => this.inspect())
   }
 
   async ready({ timeoutMs = READY_TIMEOUT_MS }: RegistrationWaitOptions = {}): Promise<void> {

@@ -154,6 +154,7 @@ export const CONFIG: Config = {
   bodyTimeoutMs: 300_000,
   applicationTimeoutMs: 300_000,
   drainTimeoutMs: 0,
+  readyMin: 0,
   maxServices: 10,
   logLevel: 'info',
 }

@@ -1,0 +1,40 @@
+import { expect, test } from 'vitest'
+import { createClient } from '../index.js'
+import { FakeResolver, instanceAt } from '../testing/fake-resolver.js'
+import { callLog } from './call-log.js'
+
+test('at level debug each answer of discovery, each pick and each failed attempt is a line', async () => {
+  const lines: [object, string][] = []
+  const write = (fields: object, message: string): void => {
+    lines.push([fields, message])
+  }
+  const none = (): void => undefined
+  const resolver = new FakeResolver()
+  resolver.snapshot([instanceAt('http://127.0.0.1:1'), instanceAt('http://127.0.0.1:2')])
+  await using orders = createClient('orders', {
+    resolver,
+    logger: { debug: write, info: none, warn: none, error: none },
+  })
+  await orders.request({ path: '/v1' }).catch(none)
+  expect(lines.map(([, message]) => message)).toEqual([
+    'a fake resolver answered',
+    'endpoint picked',
+    'attempt failed; trying another endpoint',
+    'endpoint picked',
+    'attempt failed; not tried again: 2 attempts are the most',
+  ])
+  expect(lines[2]?.[0]).toMatchObject({
+    service: 'orders',
+    method: 'GET',
+    path: '/v1',
+    reason: expect.stringContaining('ECONNREFUSED') as unknown,
+  })
+})
+
+test('nobody reads it: there is none to ask', () => {
+  const none = (): void => undefined
+  const logger = { info: none, warn: none, error: none }
+  expect(callLog(logger)).toBeUndefined()
+  expect(callLog({ ...logger, debug: none, isLevelEnabled: () => false } as never)).toBeUndefined()
+  expect(callLog({ ...logger, debug: none, isLevelEnabled: () => true } as never)).toBeDefined()
+})

@@ -1,0 +1,35 @@
+import { inspect } from 'node:util'
+import type { ClientInspection } from './inspect.js'
+
+/** A client on one line of a log: what `inspect()` tells, counted. */
+export interface ClientSummary {
+  readonly service: string
+  readonly resolver: string
+  readonly freshness: string
+  readonly endpoints: number
+  readonly inflight: number
+  readonly openCircuits: number
+}
+
+/** Counts what a client is made of; a client of 10,000 instances takes no more room than one of one. */
+export function summaryOf({ service, resolver, freshness, endpoints }: ClientInspection): ClientSummary {
+  return {
+    service,
+    resolver,
+    freshness,
+    endpoints: endpoints.length,
+    inflight: endpoints.reduce((sum, { inflight }) => sum + inflight, 0),
+    openCircuits: endpoints.filter(({ circuit }) => circuit === 'open').length,
+  }
+}
+
+/**
+ * What `console.log` and `JSON.stringify` show of an object, instead of the insides of undici. As properties of its own,
+ * which are bound: undici's `compose` makes a Proxy of a dispatcher, and that has no private members.
+ */
+export function summarize(target: object, name: string, summary: () => object): void {
+  Object.defineProperty(target, 'toJSON', { value: summary })
+  Object.defineProperty(target, inspect.custom, {
+    value: () => `${name} ${inspect(summary(), { breakLength: Infinity })}`,
+  })
+}

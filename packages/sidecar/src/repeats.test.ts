@@ -1,0 +1,81 @@
+import { ManualClock } from '@fairlead/sdk/testing'
+import { describe, expect, test } from 'vitest'
+import { limitRepeats } from './repeats.js'
+
+function setUp(): { lines: unknown[]; logger: ReturnType<typeof limitRepeats>; clock: ManualClock } {
+  const lines: unknown[] = []
+  const clock = new ManualClock()
+  const write =
+    (level: string) =>
+    (fields: object, message: string): void => {
+      lines.push({ level, ...fields, message })
+    }
+  const logger = { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
+  return { lines, logger: limitRepeats(logger, clock), clock }
+}
+
+const warnings = (lines: readonly unknown[]): unknown[] =>
+  lines.filter((line) => (line as { level: string }).level === 'warn')
+
+describe('repeated warnings', () => {
+  test('300 of a kind are two lines: the first, and how many followed it', async () => {
+    const { lines, logger, clock } = setUp()
+    for (let index = 0; index < 300; index++)
+      logger.warn({ service: 'gone', code: 'NO_ENDPOINTS' }, `no instance, request ${index}`)
+    expect(warnings(lines)).toEqual([
+      { level: 'warn', service: 'gone', code: 'NO_ENDPOINTS', message: 'no instance, request 0' },
+    ])
+    await clock.advance(10_000)
+    expect(warnings(lines).slice(1)).toEqual([
+      {
+        level: 'warn',
+        service: 'gone',
+        code: 'NO_ENDPOINTS',
+        repeats: 299,
+        windowMs: 10_000,
+        message: 'no instance, request 299',
+      },
+    ])
+    // At level debug each one is there.
+    expect(lines).toHaveLength(301)
+  })
+
+  test('other services and other codes are other kinds', () => {
+    const { lines, logger } = setUp()
+    for (const service of ['a', 'b']) {
+      for (const code of ['NO_ENDPOINTS', 'DEADLINE_EXCEEDED', 'NO_ENDPOINTS'])
+        logger.warn({ service, code }, 'x')
+    }
+    logger.warn({ service: 'a' }, 'response broken off')
+    logger.warn({ service: 'a' }, 'response broken off')
+    expect(warnings(lines)).toHaveLength(5)
+  })
+
+  test('after a quiet window it is news again, and nothing is pending', async () => {
+    const { lines, logger, clock } = setUp()
+    logger.warn({ service: 'a', code: 'X' }, 'first')
+    await clock.advance(10_000)
+    expect(clock.pending).toBe(0)
+    logger.warn({ service: 'a', code: 'X' }, 'second')
+    expect(warnings(lines)).toHaveLength(2)
+  })
+
+  test('made-up names are counted together', async () => {
+    const { lines, logger, clock } = setUp()
+    for (let index = 0; index < 5000; index++)
+      logger.warn({ service: `s-${index}`, code: 'OVERLOADED' }, 'too many')
+    expect(warnings(lines)).toHaveLength(101)
+    await clock.advance(10_000)
+    expect(warnings(lines).at(-1)).toMatchObject({ repeats: 4899 })
+    expect(warnings(lines)).toHaveLength(102)
+  })
+
+  test('other levels go through', () => {
+    const { lines, logger } = setUp()
+    for (let index = 0; index < 3; index++) {
+      logger.info({}, 'i')
+      logger.error({}, 'e')
+    }
+    expect(lines).toHaveLength(6)
+  })
+})
