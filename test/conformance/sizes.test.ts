@@ -69,7 +69,7 @@ test('all headers arrive, in their order and spelling', async () => {
   await wire.connect().write(post(numbered(3000)))
   await expect.poll(() => wire.got.length).toBe(1)
   const names = wire.got[0]?.rawHeaders.filter((_, index) => index % 2 === 0) ?? []
-  expect(names.slice(2, -1)).toEqual(Array.from({ length: 3000 }, (_, n) => `x${n.toString(36)}`))
+  expect(names.slice(3, -1)).toEqual(Array.from({ length: 3000 }, (_, n) => `x${n.toString(36)}`))
   expect(names.at(-1)).toBe('content-length')
 })
 
@@ -79,7 +79,7 @@ test('what names the most of its headers in Connection takes no time for it', as
   const application = wire.connect()
   await application.write(post(`Connection: ${names.join(',')}\r\n${numbered(1500)}`))
   await application.answered(1)
-  expect(wire.got[0]?.rawHeaders.length).toBe(6)
+  expect(wire.got[0]?.rawHeaders.length).toBe(8)
 })
 
 test('a head byte by byte is the same head', async () => {
@@ -87,5 +87,5 @@ test('a head byte by byte is the same head', async () => {
   const application = await wire.connect().write(...bytewise(post(numbered(70))))
   await application.answered(1)
   expect(wire.gist).toEqual(['POST /a hello'])
-  expect(wire.got[0]?.rawHeaders.length).toBe(2 * 73)
+  expect(wire.got[0]?.rawHeaders.length).toBe(2 * 74)
 })

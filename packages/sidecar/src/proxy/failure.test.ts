@@ -170,6 +170,20 @@ describe('an instance that dies within its answer', () => {
 
 test.each([
   ['nothing', ''],
+  ['half a head', 'HTTP/1.1 200 OK\r\nX-A'],
+  ['an upgrade nobody asked for', 'HTTP/1.1 101 Odd\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
+])('an answer that is none (%s) is a failed attempt', async (_, answer) => {
+  const broken = await serveText(answer)
+  const rig = await Rig.start([broken])
+  const got = await rig.send()
+  expect(got.status).toBe(502)
+  expect(got.headers['x-fairlead-error']).toBe('ATTEMPTS_EXHAUSTED')
+  expect(await failuresAt(rig, broken)).toBe(2)
+  await rig.idle()
+})
+
+// It would be the same elsewhere, and an instance that answers is not out of order.
+test.each([
   ['no HTTP', 'garbage\r\n\r\n'],
   ['another protocol', 'SSH-2.0-OpenSSH_9.6\r\n'],
   ['a status that is none', 'HTTP/1.1 2x0 OK\r\n\r\n'],
@@ -181,18 +195,20 @@ test.each([
     'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
   ],
   ['a control character in a header', 'HTTP/1.1 200 OK\r\nX-A: a\u0001b\r\n\r\n'],
-  ['half a head', 'HTTP/1.1 200 OK\r\nX-A'],
   ['an endless head', `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`],
-  ['an upgrade nobody asked for', 'HTTP/1.1 101 Odd\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
-])('an answer that is none (%s) is a failed attempt', async (_, answer) => {
-  const broken = await serveText(answer)
-  const rig = await Rig.start([broken])
-  const got = await rig.send()
-  expect(got.status).toBe(502)
-  expect(got.headers['x-fairlead-error']).toBe('ATTEMPTS_EXHAUSTED')
-  expect(await failuresAt(rig, broken)).toBe(2)
-  await rig.idle()
-})
+])(
+  'a head that does not parse (%s) is asked for once, and is no failure of the endpoint',
+  async (_, answer) => {
+    const broken = await serveText(answer)
+    const rig = await Rig.start([broken])
+    const got = await rig.send()
+    expect(got.status).toBe(502)
+    expect(got.headers['x-fairlead-error']).toBe('ATTEMPTS_EXHAUSTED')
+    expect(await failuresAt(rig, broken)).toBe(0)
+    expect(broken.accepted).toBe(1)
+    await rig.idle()
+  },
+)
 
 test('bytes after an answer are not taken for the next one', async () => {
   const rig = await Rig.start([
