@@ -104,6 +104,12 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     return this.#ended
   }
 
+  /** Read only where nothing is left but what discovery no longer lists. */
+  get idempotent(): boolean {
+    const { method, idempotent } = this.options
+    return isIdempotent({ method, idempotent })
+  }
+
   /** Once for all attempts, and only for balancers that look. */
   get hash(): KeyHash | undefined {
     this.#keyed ??= this.#computeHash()

@@ -91,6 +91,33 @@ describe('what discovery no longer lists, and nobody believes', () => {
     expect(await failureOf(orders.request({ path: '/' }))).toMatchObject({ code: 'NO_ENDPOINTS' })
   })
 
+  test('gets no request that is not idempotent, as its address may be another service’s by now', async () => {
+    const { orders, resolver } = client({ sticky: { header: 'x-session', secret: 's'.repeat(32) } })
+    const kept = instanceAt(await ok())
+    resolver.snapshot([kept])
+    await orders.ready()
+    const first = await orders.request({ path: '/' })
+    await first.body.dump()
+    const headers = { 'x-session': String(first.headers['x-session']) }
+    resolver.snapshot([], { doubt: DOUBT })
+    await until(() => orders.inspect().reserve.length === 1)
+    for (const sent of [{}, { headers }]) {
+      const error = await failureOf(orders.request({ path: '/', method: 'POST', body: 'x', ...sent }))
+      expect(error).toMatchObject({ code: 'NO_ENDPOINTS' })
+      expect(error.message).toContain('only idempotent requests are sent there')
+    }
+    expect(orders.inspect().reserve).toMatchObject([{ requests: 1 }])
+    expect(await statusOf(orders)).toBe(200)
+    const { statusCode, body } = await orders.request({
+      path: '/',
+      method: 'POST',
+      body: 'x',
+      idempotent: true,
+    })
+    await body.dump()
+    expect(statusCode).toBe(200)
+  })
+
   test('is gone as soon as it refuses a connection, which costs no request', async () => {
     const { orders, resolver, logged } = client()
     const alive = await ok()

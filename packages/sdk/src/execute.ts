@@ -181,9 +181,19 @@ function unresolved({ service }: Call, cluster: Cluster): FairleadError {
 }
 
 /** Discovery has answered, and yet there is no endpoint: the answer was empty, or all circuits are open. */
-function nothingToPick({ service, errors }: Call, cluster: Cluster): FairleadError {
+function nothingToPick(call: Call, cluster: Cluster): FairleadError {
+  const { service, errors } = call
   if (cluster.closed) return clientClosed(service)
   const count = cluster.endpoints.length
+  const retained = cluster.endpoints.filter(({ reserved }) => reserved)
+  if (!call.idempotent && count > 0 && retained.length === count) {
+    const { method, path } = call.options
+    return new FairleadError(
+      'NO_ENDPOINTS',
+      `${service} has no endpoint for ${method} ${path}: all ${count} are retained although discovery no longer lists them, and their addresses may be another service's by now; only idempotent requests are sent there (option idempotent)`,
+      { service, errors },
+    )
+  }
   return count === 0
     ? new FairleadError('NO_ENDPOINTS', `${service} has no endpoint: ${cluster.whyEmpty()}`, {
         service,

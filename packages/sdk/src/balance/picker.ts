@@ -45,6 +45,11 @@ export interface PickContext<E extends Candidate = Candidate> {
    * Computed when it is first read. `undefined`: the request has no key, and any endpoint will do.
    */
   readonly hash?: KeyHash | undefined
+  /**
+   * May it be sent twice without harm? Only where it may not, `false`, it goes to nothing that is retained although no
+   * longer listed, whose address may be another service's by now.
+   */
+  readonly idempotent?: boolean | undefined
   /** The session of the request, where the client is sticky; read when it is first asked for. Not verified. */
   readonly session?: string | undefined
 }

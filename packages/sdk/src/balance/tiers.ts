@@ -58,11 +58,13 @@ export function tiers<E extends Tiered>(
     priority,
     members,
     picker: balancer(members, random, registeredWeight),
+    retained: false,
     known: members.length + weightless.sizeOf(priority) + (leftOut.get(priority) ?? 0),
   }))
   const lastResorts = [...weightless.inOrder(), ...reserved.inOrder()].map(([, members]) => ({
     members,
     picker: roundRobin(members, random),
+    retained: members.some((member) => member.reserved),
   }))
   return new TiersPicker(levels, lastResorts, panicThreshold, random)
 }
@@ -70,6 +72,8 @@ export function tiers<E extends Tiered>(
 interface Tier<E extends Candidate> {
   readonly members: readonly E[]
   readonly picker: Picker<E>
+  /** Its members are no longer listed: their addresses may be another service's by now. */
+  readonly retained: boolean
 }
 
 interface Level<E extends Candidate> extends Tier<E> {
@@ -194,7 +198,8 @@ class Groups<E extends Candidate> {
 }
 
 function pickInOrder<E extends Candidate>(tiers: readonly Tier<E>[], context: PickContext<E>): E | undefined {
-  for (const { picker } of tiers) {
+  for (const { picker, retained } of tiers) {
+    if (retained && context.idempotent === false) continue
     const endpoint = picker.pick(context)
     if (endpoint !== undefined) return endpoint
   }

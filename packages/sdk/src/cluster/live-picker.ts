@@ -152,6 +152,10 @@ class Untried implements PickContext<Endpoint> {
     this.#context = context
   }
 
+  get idempotent(): boolean | undefined {
+    return this.#context.idempotent
+  }
+
   /** Left to whoever reads it: not every balancer does. */
   get hash(): KeyHash | undefined {
     return this.#context.hash

@@ -1,14 +1,14 @@
 import { explainPick } from '../balance/explain-pick.js'
 import type { PickReport } from '../balance/pick-report.js'
-import { eligible, type Candidate, type PickContext } from '../balance/picker.js'
-import type { TieredPicker } from '../balance/tiers.js'
+import { eligible, type PickContext } from '../balance/picker.js'
+import type { Tiered, TieredPicker } from '../balance/tiers.js'
 import type { Sessions } from './sessions.js'
 
 /**
  * Sends a request to the endpoint that its session is on, and where it has none, or that endpoint is gone, open or
  * tried, to whom the balancer picks. Stands around levels, weights and the reserve: none of them moves a session.
  */
-export class StickyPicker<E extends Candidate> implements TieredPicker<E> {
+export class StickyPicker<E extends Tiered> implements TieredPicker<E> {
   readonly #next: TieredPicker<E>
   readonly #sessions: Sessions<E>
 
@@ -29,7 +29,7 @@ export class StickyPicker<E extends Candidate> implements TieredPicker<E> {
     const { session } = context
     if (session === undefined) return this.#next.pick(context)
     const endpoint = this.#sessions.find(session)
-    return endpoint !== undefined && eligible(endpoint, context) ? endpoint : this.#next.pick(context)
+    return endpoint !== undefined && mayTake(endpoint, context) ? endpoint : this.#next.pick(context)
   }
 
   refresh(now: number): void {
@@ -49,7 +49,7 @@ export class StickyPicker<E extends Candidate> implements TieredPicker<E> {
           ? 'the request has no session'
           : 'the session of the request is of no endpoint that is there: the balancer picks one',
       )
-    } else if (eligible(endpoint, context)) {
+    } else if (mayTake(endpoint, context)) {
       report.step('the session of the request is on it')
       return endpoint
     } else {
@@ -58,4 +58,9 @@ export class StickyPicker<E extends Candidate> implements TieredPicker<E> {
     }
     return explainPick(this.#next, context, report)
   }
+}
+
+/** Also of a session: what is retained although no longer listed gets nothing that must not be sent to a stranger. */
+function mayTake<E extends Tiered>(endpoint: E, context: PickContext<E>): boolean {
+  return eligible(endpoint, context) && !(endpoint.reserved && context.idempotent === false)
 }
