@@ -1,3 +1,5 @@
+/* eslint-disable @typescript-eslint/unbound-method -- `runInAsyncScope` takes a method and its object side by side. */
+import { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { PickContext } from './balance/picker.js'
@@ -49,7 +51,7 @@ const NONE: readonly never[] = Object.freeze([])
  * One request of a caller, over all its attempts: the caller's handler, the deadline, and what was tried.
  * Until a response head is handed on, an attempt can be replaced by another; after it, never.
  */
-export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined {
+export class Call extends AsyncResource implements Handler, PickContext<Endpoint>, KeyHash, Deadlined {
   readonly service: string
   options: CallOptions
   /** When this attempt began, and for pickers the same in whole milliseconds. */
@@ -89,6 +91,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     clock: Clock,
     owner: CallOwner,
   ) {
+    super('FairleadCall')
     this.service = service
     this.options = options
     this.#handler = handler
@@ -108,6 +111,11 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   get idempotent(): boolean {
     const { method, idempotent } = this.options
     return isIdempotent({ method, idempotent })
+  }
+
+  /** It is its own async context: what is done for it, in whichever turn, is done in that of its caller. */
+  get context(): AsyncResource {
+    return this
   }
 
   /** Once for all attempts, and only for balancers that look. */
@@ -200,7 +208,8 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     if (statusCode >= 200) this.#commit()
     try {
       const own = statusCode >= 200 ? this.#withSession(headers) : headers
-      return this.#handler.onHeaders(statusCode, own, resume, statusMessage)
+      const handler = this.#handler
+      return this.runInAsyncScope(handler.onHeaders, handler, statusCode, own, resume, statusMessage)
     } catch (thrown) {
       return this.#thrown(thrown)
     }
@@ -208,7 +217,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
 
   onData(chunk: Buffer): boolean {
     try {
-      return this.#handler.onData(chunk)
+      return this.runInAsyncScope(this.#handler.onData, this.#handler, chunk)
     } catch (thrown) {
       return this.#thrown(thrown)
     }
@@ -217,7 +226,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   onComplete(trailers: Buffer[]): void {
     if (!this.#end()) return
     try {
-      this.#handler.onComplete(trailers)
+      this.runInAsyncScope(this.#handler.onComplete, this.#handler, trailers)
     } catch (thrown) {
       this.#tell(asReason(thrown))
     }
@@ -227,7 +236,8 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     this.#commit()
     if (!this.#end()) return
     try {
-      this.#handler.onUpgrade?.(statusCode, this.#withSession(headers), socket)
+      const own = this.#withSession(headers)
+      this.runInAsyncScope(() => this.#handler.onUpgrade?.(statusCode, own, socket))
     } catch (thrown) {
       // The connection was handed over, and whoever took it has failed.
       const reason = asReason(thrown)
@@ -248,8 +258,9 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
       this.#deadlines.add(this, this.#clock.now())
       this.#kept()?.add(chunk)
     }
+    if (this.#handler.onBodySent === undefined) return
     try {
-      this.#handler.onBodySent?.(chunk)
+      this.runInAsyncScope(this.#handler.onBodySent, this.#handler, chunk)
     } catch (thrown) {
       this.#thrown(thrown)
     }
@@ -257,16 +268,18 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
 
   onRequestSent(): void {
     if (!this.#committed && !isReplayable(this.options.body)) this.#kept()?.end()
+    if (this.#handler.onRequestSent === undefined) return
     try {
-      this.#handler.onRequestSent?.()
+      this.runInAsyncScope(this.#handler.onRequestSent, this.#handler)
     } catch (thrown) {
       this.#thrown(thrown)
     }
   }
 
   onResponseStarted(): void {
+    if (this.#handler.onResponseStarted === undefined) return
     try {
-      this.#handler.onResponseStarted?.()
+      this.runInAsyncScope(this.#handler.onResponseStarted, this.#handler)
     } catch (thrown) {
       this.#thrown(thrown)
     }
@@ -287,7 +300,7 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   /** The last that the handler hears. */
   #tell(error: Error): void {
     try {
-      this.#handler.onError(error)
+      this.runInAsyncScope(this.#handler.onError, this.#handler, error)
     } catch (thrown) {
       // There is no callback left to tell of it: an uncaught exception, as with undici. In a turn of its own, since
       // the deadlines or calls of others may be next in this one.
@@ -322,9 +335,9 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   }
 
   /** From the deadlines: its time is over. */
-  expire(): void {
+  expire(lateMs: number): void {
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
-    this.#giveUp(this.#late?.() ?? this.#tooLate(), this.#exchange?.silence ?? 'ignored')
+    this.#giveUp(this.#late?.() ?? this.#tooLate(), this.#exchange?.silence(lateMs) ?? 'ignored')
   }
 
   #tooLate(): Error {

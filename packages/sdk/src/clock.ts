@@ -1,3 +1,5 @@
+import { inOwnContext } from './own-context.js'
+
 /** A pending timer; opaque, only good for {@link Clock.clearTimer}. */
 export type Timer = object
 
@@ -7,7 +9,10 @@ export interface Clock {
   now(): number
   /** Unix time in milliseconds: only to date what outlives the process; it may jump. */
   unixTime(): number
-  /** Calls `callback` once, `delayMs` milliseconds from now. A timer that has `unref`, as Node's have, may be told not to keep the process alive. */
+  /**
+   * Calls `callback` once, `delayMs` milliseconds from now, and behind what I/O has brought by then: what was answered
+   * while the event loop stood still is not to be taken for missing. In no request's async context. A timer that has `unref`, as Node's have, may be told not to keep the process alive.
+   */
   setTimer(callback: () => void, delayMs: number): Timer
   /** Forgets a timer; one that has fired already is ignored. */
   clearTimer(timer: Timer): void
@@ -20,8 +25,30 @@ const LONGEST_DELAY_MS = 2 ** 31 - 1
 export const systemClock: Clock = {
   now: () => performance.now(),
   unixTime: () => Date.now(),
-  setTimer: (callback, delayMs) => setTimeout(callback, Math.min(delayMs, LONGEST_DELAY_MS)),
-  clearTimer: (timer) => clearTimeout(timer as NodeJS.Timeout),
+  setTimer: (callback, delayMs) => inOwnContext(() => new SystemTimer(callback, delayMs)),
+  clearTimer: (timer) => (timer as SystemTimer).clear(),
+}
+
+/** After a time, and then after one poll for I/O: node runs timers first when the loop was held up. */
+class SystemTimer {
+  readonly #timeout: NodeJS.Timeout
+  #turn: NodeJS.Immediate | undefined
+
+  constructor(callback: () => void, delayMs: number) {
+    this.#timeout = setTimeout(
+      () => (this.#turn = setImmediate(callback)),
+      Math.min(delayMs, LONGEST_DELAY_MS),
+    )
+  }
+
+  unref(): void {
+    this.#timeout.unref()
+  }
+
+  clear(): void {
+    clearTimeout(this.#timeout)
+    if (this.#turn !== undefined) clearImmediate(this.#turn)
+  }
 }
 
 /**

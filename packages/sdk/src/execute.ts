@@ -85,8 +85,9 @@ export class Execution implements CallOwner {
     const final = whyFinal(call, failure, this.#policy)
     this.#policy.log?.failed(call, endpoint, failure, final)
     if (final !== undefined) call.fail(exhausted(call, endpoint, failure, final))
-    // In a turn of its own, as an attempt may fail before `attempt` has returned.
-    else queueMicrotask(() => this.#attempt(call))
+    // In a turn of its own, as an attempt may fail before `attempt` has returned; and in the context of its caller, as
+    // this is that of whoever opened the connection.
+    else call.runInAsyncScope(queueMicrotask, undefined, () => this.#attempt(call))
   }
 
   /** No call goes on: what is in flight ends as its connection does, and each gets `error`. */

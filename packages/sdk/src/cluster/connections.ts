@@ -2,6 +2,7 @@ import { errors, type buildConnector, type Client, type Dispatcher } from 'undic
 import type { AsyncResource } from 'node:async_hooks'
 import type { Instance } from '../discovery/resolver.js'
 import { toDispatchHandler, type Handler } from '../handler.js'
+import { inOwnContext } from '../own-context.js'
 import { mayBeRepeated } from '../resilience/retry.js'
 import { Connection } from './connection.js'
 import { connectorTo, type TlsOptions } from './connector.js'
@@ -165,12 +166,16 @@ export class Connections {
     const { tls, connectTimeoutMs: timeoutMs } = this.#options
     if (this.#connector?.timeoutMs !== timeoutMs)
       this.#connector = { timeoutMs, connect: connectorTo(this.#addresses, timeoutMs, tls) }
-    this.#connector.connect(target, (...result) => {
-      callback(...result)
-      if (result[0] !== null) return
-      readByTheBook(result[1])
-      readBeforeWriteError(result[1])
-    })
+    const { connect } = this.#connector
+    // It outlives the request that it is opened for.
+    inOwnContext(() =>
+      connect(target, (...result) => {
+        callback(...result)
+        if (result[0] !== null) return
+        readByTheBook(result[1])
+        readBeforeWriteError(result[1])
+      }),
+    )
   }
 
   #open(): Connection {

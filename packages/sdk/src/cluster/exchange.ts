@@ -32,6 +32,9 @@ export interface ExchangeSide {
   judge(permit: Permit, outcome: Outcome, now: number): void
 }
 
+// Longer than a turn of a busy event loop takes, and than a timer of Node's is late by itself.
+const HELD_UP_MS = 20
+
 /**
  * One request on one endpoint: the only place that sees it written, answered, ended or broken off, and so the
  * only one that writes the endpoint's load, latency and circuit.
@@ -87,13 +90,19 @@ export class Exchange implements Occupant {
     return this.#written
   }
 
-  /** What it says of the endpoint that it has not answered in time. */
-  get silence(): Outcome {
-    // It stands in our own queue or stood there for most of the time, or its caller does not go on with the upload.
+  /**
+   * What it says of the endpoint that it has not answered in time. Nothing, where the endpoint had the request for less
+   * than half of the time: it stood in our own queue, or our event loop was held up (`lateMs`) before it was written; and
+   * nothing where the caller does not go on with the upload.
+   */
+  silence(lateMs: number): Outcome {
     const now = this.#clock.now()
+    const heldUp = lateMs > HELD_UP_MS
+    const writtenAt = this.#written ? this.#writtenAt : now
+    const given = now - (heldUp ? writtenAt : this.#turnAt)
     const unasked =
       this.connection === undefined ||
-      (now - this.#turnAt) * 2 < now - this.#startedAt ||
+      given * 2 < now - this.#startedAt ||
       (this.#written && !this.#sent && isHeldByItsBody(this.#options.body))
     return unasked ? 'ignored' : 'failure'
   }
@@ -186,7 +195,11 @@ export class Exchange implements Occupant {
     if (connection?.used !== true || this.#answered || !isClosure(error)) return false
     if (this.#written && connection.rested) return false
     this.#abort = undefined
-    return this.#side.resend(this, this.#options)
+    const { context } = this
+    // Now runs the work of whoever opened the connection.
+    return context === undefined
+      ? this.#side.resend(this, this.#options)
+      : context.runInAsyncScope(() => this.#side.resend(this, this.#options))
   }
 
   #judge(outcome: Outcome): void {

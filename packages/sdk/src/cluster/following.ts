@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../clock.js'
 import type { Resolver, ResolverEvent } from '../discovery/resolver.js'
 import { asError, reasonOf } from '../errors.js'
 import type { Logger } from '../logger.js'
+import { inOwnContext } from '../own-context.js'
 
 export interface FollowingOptions {
   readonly service: string
@@ -39,7 +40,9 @@ export class Following {
   start(): void {
     if (this.#watching !== undefined) return
     this.#watching = new AbortController()
-    this.#ended = this.#run(this.#watching.signal)
+    const { signal } = this.#watching
+    // The request that it begins with is not the one that it goes on for.
+    this.#ended = inOwnContext(() => this.#run(signal))
     this.#awaitIdleness()
   }
 

@@ -4,6 +4,7 @@ import { nextTurn, type Clock, type Timer } from '../clock.js'
 import type { Abort } from '../handler.js'
 import type { Connection } from './connection.js'
 import type { Connections, Occupant } from './connections.js'
+import { inOwnContext } from '../own-context.js'
 import { loadReportIn } from './load-header.js'
 
 /** What a probe has to do with on its endpoint. */
@@ -45,7 +46,7 @@ export class LoadProber {
       if (!reported) this.#pausedUntil = this.#clock.now() + PAUSE_MS
     })
     this.#probe = probe
-    void nextTurn().then(() => probe.send(path))
+    inOwnContext(() => void nextTurn().then(() => probe.send(path)))
   }
 
   /** Breaks off what is on its way; nothing is sent any more. */

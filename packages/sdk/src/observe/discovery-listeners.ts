@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { invalidOption } from '../invalid-option.js'
 import type { Clock } from '../clock.js'
 import type { ClusterChange } from '../cluster/cluster.js'
@@ -42,7 +43,8 @@ export class DiscoveryListeners {
     if (typeof (listener as unknown) !== 'function')
       throw invalidOption('listener of onDiscovery', listener, 'a function')
     // Another function each time: added twice, it is called twice, and taken back once at a time.
-    const own = (event: DiscoveryEvent): unknown => listener(event)
+    // In the context of whoever added it, as what it is told of happens in nobody's.
+    const own = AsyncResource.bind((event: DiscoveryEvent): unknown => listener(event))
     this.#listeners.add(own)
     return () => this.#listeners.delete(own)
   }

@@ -4,6 +4,7 @@ import { ConsulAgent } from '../consul/agent.js'
 import { FairleadError } from '../errors.js'
 import { defaultLogger, type Logger } from '../logger.js'
 import { invalidOption } from '../invalid-option.js'
+import { inOwnContext } from '../own-context.js'
 import { systemRandom, type Random } from '../random.js'
 import { AgentService } from './agent-service.js'
 import type { CheckStatus } from './check-options.js'
@@ -39,7 +40,9 @@ const MAINTENANCE_TIMEOUT_MS = 10_000
  * ```
  */
 export function register(options: RegisterOptions): Registration {
-  return new AgentRegistration(parseRegistration(options, process.env))
+  const settings = parseRegistration(options, process.env)
+  // Its heartbeats are not for the request that may have led to it.
+  return inOwnContext(() => new AgentRegistration(settings))
 }
 
 class AgentRegistration implements Registration {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import type { Clock } from '../clock.js'
 import { ManualClock } from '../testing/index.js'
 import { Deadlines, type Deadlined } from './deadline.js'
 
@@ -57,4 +58,37 @@ test('for ever takes no timer', () => {
   deadlines.add(item, 0)
   deadlines.remove(item)
   expect(clock.pending).toBe(0)
+})
+
+test('is told how late it is, and what comes due meanwhile is for the next timer', () => {
+  const late: number[] = []
+  let now = 0
+  const timers: (() => void)[] = []
+  // Time that passes without a timer having its turn: our event loop is held up.
+  const clock: Clock = {
+    now: () => now,
+    unixTime: () => now,
+    setTimer: (callback) => {
+      timers.push(callback)
+      return callback
+    },
+    clearTimer: () => undefined,
+  }
+  const deadlines = new Deadlines(100, clock)
+  const add = (): void => {
+    const expire = (lateMs: number): void => {
+      late.push(lateMs)
+      // The caller's handler takes its time.
+      now += 50
+    }
+    deadlines.add({ deadline: 0, before: undefined, after: undefined, expire }, now)
+  }
+  add()
+  now = 40
+  add()
+  now = 120
+  timers.shift()?.()
+  expect(late).toEqual([20])
+  timers.shift()?.()
+  expect(late).toEqual([20, 30])
 })

@@ -6,7 +6,8 @@ export interface Deadlined {
   deadline: number
   before: Deadlined | undefined
   after: Deadlined | undefined
-  expire(): void
+  /** @param lateMs So much later than its time: our own event loop was held up. */
+  expire(lateMs: number): void
 }
 
 /**
@@ -55,13 +56,11 @@ export class Deadlines {
 
   #fire(): void {
     this.#timer = undefined
-    for (
-      let item = this.#first;
-      item !== undefined && item.deadline <= this.#clock.now();
-      item = this.#first
-    ) {
+    // Once: what comes due while these are told is for the next timer, behind what I/O has brought by then.
+    const now = this.#clock.now()
+    for (let item = this.#first; item !== undefined && item.deadline <= now; item = this.#first) {
       this.remove(item)
-      item.expire()
+      item.expire(now - item.deadline)
     }
     this.#arm(this.#clock.now())
   }

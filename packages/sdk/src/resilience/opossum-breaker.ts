@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import CircuitBreaker from 'opossum'
+import { inOwnContext } from '../own-context.js'
 import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from './breaker.js'
 
 export interface OpossumBreakerOptions {
@@ -75,10 +76,11 @@ class OpossumBreaker implements Breaker {
       this.#untold[0] = (this.#untold[0] ?? 0) + 1
       return
     }
-    this.#circuit ??= this.#makeCircuit()
-    this.#tell(this.#circuit)
-    // opossum has heard of it by the next turn of the microtask queue; the rejection is our own.
-    this.#circuit.fire(outcome).catch(() => undefined)
+    const circuit = (this.#circuit ??= this.#makeCircuit())
+    this.#tell(circuit)
+    // opossum has heard of it by the next turn of the microtask queue; the rejection is our own. Its timer, and who hears
+    // of a change, are there for all requests.
+    inOwnContext(() => void circuit.fire(outcome).catch(() => undefined))
   }
 
   close(): void {
