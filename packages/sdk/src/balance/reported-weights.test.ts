@@ -212,7 +212,7 @@ test('one mistaken server gets ten times the middle at most, and who is worst a 
   const [a, b, mad, worst] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate, FakeCandidate]
   const seen: number[] = []
   const picker = reportedWeights({ blackoutMs: 0 })((members, _, weightOf) => {
-    seen.splice(0, seen.length, ...members.map((member) => weightOf?.(member) ?? NaN))
+    seen.splice(0, seen.length, ...members.map((member) => weightOf(member)))
     return { pick: () => undefined }
   })(endpoints, seededRandom(1), registeredWeight)
   for (const endpoint of [a, b]) report(endpoint, 0, { qps: 10, utilization: 1 })
@@ -340,7 +340,7 @@ describe('the inner picker', () => {
 test('a layer before it scales these weights as it would have scaled those of Consul', () => {
   const [a, b] = candidates([2, 3]) as Pair
   const halved: Layer = (next) => (endpoints, random, weightOf) => {
-    const weight: WeightOf = (endpoint) => (weightOf?.(endpoint) ?? endpoint.instance.weight) / 2
+    const weight: WeightOf = (endpoint) => (weightOf(endpoint)) / 2
     return next(endpoints, random, (endpoint) =>
       endpoint.instance === a.instance ? weight(endpoint) : endpoint.instance.weight,
     )
@@ -388,7 +388,7 @@ test('whatever is reported, weights are whole, no less than 1, and their ratios 
       const endpoints = candidates(loads.map((_, place) => 1 + place))
       let weights: number[] = []
       const balancer = reportedWeights({ blackoutMs: 0, errorPenalty })((members, _, weightOf) => {
-        weights = members.map((member) => weightOf?.(member) ?? NaN)
+        weights = members.map((member) => weightOf(member))
         return { pick: () => undefined }
       })
       const picker = balancer(endpoints, seededRandom(1), registeredWeight)
