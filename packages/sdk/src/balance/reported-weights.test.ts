@@ -340,7 +340,7 @@ describe('the inner picker', () => {
 test('a layer before it scales these weights as it would have scaled those of Consul', () => {
   const [a, b] = candidates([2, 3]) as Pair
   const halved: Layer = (next) => (endpoints, random, weightOf) => {
-    const weight: WeightOf = (endpoint) => (weightOf(endpoint)) / 2
+    const weight: WeightOf = (endpoint) => weightOf(endpoint) / 2
     return next(endpoints, random, (endpoint) =>
       endpoint.instance === a.instance ? weight(endpoint) : endpoint.instance.weight,
     )
