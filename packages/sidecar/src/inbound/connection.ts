@@ -4,6 +4,7 @@ import type { Clock } from '@fairlead/sdk'
 import type { ErrorResponse } from '../proxy/error-response.js'
 import { BrokenRequest } from './broken-request.js'
 import { closeGently } from './gentle-close.js'
+import { watchHalfClosed } from './half-closed.js'
 import { lastByHead } from './head.js'
 import { errorText, respondError } from './own-answer.js'
 
@@ -36,6 +37,7 @@ const RUN_AT_ONCE = 8
  *   waits, so that what waits is what came in one read.
  * - Behind the last request, the one that says `Connection: close` or whose end is not certain, nothing is run.
  * - What is broken is answered behind the responses to what was not.
+ * - A client that has said all it has to say (FIN) is answered: half-closed is not gone.
  * - The end does not take the last response along: see `closeGently`.
  */
 export class InboundConnection {
@@ -68,6 +70,8 @@ export class InboundConnection {
     socket.on('resume', () => {
       if (this.#held) socket.pause()
     })
+    // Behind node:http's own listener, which has marked the last response: the connection ends with it.
+    socket.on('end', () => this.#halfClosed())
   }
 
   /** Has anything come on it that could be read as a request? */
@@ -175,6 +179,12 @@ export class InboundConnection {
     if (this.#running > 0 || this.#epilogue === undefined) return
     if (this.#socket.writable && this.#epilogue !== '') this.#socket.write(this.#epilogue)
     this.#close()
+  }
+
+  #halfClosed(): void {
+    if (this.#closing || this.#running + this.#waiting.length === 0) return
+    if (this.#latestResponse !== undefined) this.#latestResponse.shouldKeepAlive = false
+    watchHalfClosed(this.#socket, this.#clock)
   }
 
   #hold(): void {

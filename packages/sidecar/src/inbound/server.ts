@@ -28,6 +28,9 @@ export function createInboundServer(
   })
   // Without a limit, but for the one of bytes: node:http does not refuse more, it forgets them, Content-Length too.
   server.maxHeadersCount = 0
+  // Else a client's FIN ends the connection, and whatever is under way on it. Not in the typings, and in every version:
+  // `Server` of lib/_http_server.js.
+  Object.assign(server, { httpAllowHalfOpen: true })
 
   const log = ({ status, code, message }: ErrorResponse, peer: Socket): void => {
     logger.warn({ status, code, peer: peer.remoteAddress }, `request rejected: ${message}`)

@@ -384,7 +384,7 @@ describe('a client that goes away', () => {
     const connection = rig.raw('GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
     await connection.has('begun')
     expect(await rig.inflight()).toBe(1)
-    connection.socket.destroy()
+    connection.socket.resetAndDestroy()
     await closed.opened
     await rig.idle()
     expect((await rig.inspect()).endpoints[0]).toMatchObject({ requests: 1, failures: 0 })
@@ -401,7 +401,7 @@ describe('a client that goes away', () => {
     ])
     const connection = rig.raw('GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
     await arrived.opened
-    connection.socket.destroy()
+    connection.socket.resetAndDestroy()
     await closed.opened
     await rig.idle()
     expect((await rig.inspect()).endpoints[0]).toMatchObject({ failures: 0 })
@@ -464,7 +464,7 @@ describe('a client that goes away', () => {
       'GET /1 HTTP/1.1\r\nHost: orders\r\n\r\nGET /2 HTTP/1.1\r\nHost: orders\r\n\r\n',
     )
     await until('both have arrived', () => open === 2)
-    connection.socket.destroy()
+    connection.socket.resetAndDestroy()
     await until('both are let go', () => open === 0)
     await rig.idle()
   })
