@@ -48,7 +48,10 @@ export type ExplainOptions = Partial<
 // TypeScript's default `lib` has the DOM's `RequestInit`, which knows no dispatcher, and @types/node then adds nothing to
 // it; without the DOM it does. The same question as there, and the same way to add to an interface or leave it.
 type DispatcherOfDom = typeof globalThis extends { onmessage: unknown }
-  ? { dispatcher?: Dispatcher | undefined }
+  ? {
+      /** What sends the request, such as `client.dispatcher`. Default: undici's global one. */
+      dispatcher?: Dispatcher | undefined
+    }
   : // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- Nothing is to be added.
     {}
 
@@ -66,6 +69,7 @@ export type ServiceDispatcher = Dispatcher &
 
 /** A client of one Consul service. */
 export interface Client extends AsyncDisposable {
+  /** The service's name in Consul, as given to `createClient`. */
   readonly service: string
   /** An undici `Dispatcher` with every policy in it: for `fetch`, for undici's APIs, and for its interceptors. */
   readonly dispatcher: ServiceDispatcher

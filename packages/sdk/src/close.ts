@@ -2,6 +2,7 @@ import type { Clock, Timer } from './clock.js'
 import { FairleadError } from './errors.js'
 import type { Logger } from './logger.js'
 
+/** How long `client.close` waits for requests in flight. */
 export interface CloseOptions {
   /**
    * How long requests in flight may take to finish, in milliseconds; after it they are aborted. A response whose body

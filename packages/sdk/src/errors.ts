@@ -8,6 +8,7 @@ export type FairleadErrorCode =
   | 'CLIENT_CLOSED'
   | 'INVALID_OPTION'
 
+/** What a {@link FairleadError} says besides its code and message. */
 export interface FairleadErrorDetails {
   /** The Consul service the call was for. */
   readonly service?: string | undefined
@@ -15,6 +16,7 @@ export interface FairleadErrorDetails {
   readonly endpoint?: string | undefined
   /** One error for each attempt, in order. */
   readonly errors?: readonly Error[] | undefined
+  /** The error below it, as in every `Error`: that of the last attempt, or the caller's own. */
   readonly cause?: unknown
 }
 
@@ -39,10 +41,15 @@ const brand = Symbol.for('fairlead.error')
  * ```
  */
 export class FairleadError extends Error {
+  /** Always `FairleadError`. */
   override readonly name: string = 'FairleadError'
+  /** Which failure it is; stable across versions. */
   readonly code: FairleadErrorCode
+  /** The Consul service that the call was for; undefined: the failure concerns no service. */
   readonly service: string | undefined
+  /** `host:port` of the last endpoint tried; undefined: no attempt was made. */
   readonly endpoint: string | undefined
+  /** One error for each failed attempt, in order; empty where no attempt was made. */
   readonly errors: readonly Error[]
 
   constructor(code: FairleadErrorCode, message: string, details: FairleadErrorDetails = {}) {

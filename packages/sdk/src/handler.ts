@@ -11,17 +11,33 @@ import { errors, util, type Dispatcher } from 'undici'
 export interface Handler {
   /** Whose work it is; undefined: that of whoever calls. */
   readonly context?: AsyncResource | undefined
+  /** Before anything is sent, once whatever the number of attempts. `abort` ends the request. */
   onConnect(abort: Abort, context?: object): void
+  /** The first byte of a response has arrived. */
   onResponseStarted?(): void
+  /**
+   * The head of a response, names and values in turn as they came off the wire; also an interim one (1xx). `false`:
+   * pause the body until `resume` is called.
+   */
   onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean
+  /** A piece of the body. `false`: pause until `resume` is called. */
   onData(chunk: Buffer): boolean
+  /** The response has ended as it should. No callback follows. */
   onComplete(trailers: Buffer[]): void
+  /**
+   * The endpoint has switched protocols (101, or CONNECT with 2xx): the socket is the caller's from now on. No callback
+   * follows.
+   */
   onUpgrade?(statusCode: number, headers: Buffer[], socket: Duplex): void
+  /** The request has failed, at any stage. No callback follows. */
   onError(error: Error): void
+  /** A piece of the request's body has been handed to the connection. */
   onBodySent?(chunk: Uint8Array | string): void
+  /** The whole request has been handed to the connection. */
   onRequestSent?(): void
 }
 
+/** Ends a request. `reason`: what `onError` gets. Default: undici's `RequestAbortedError`. */
 export type Abort = (reason?: Error) => void
 
 /** A caller's handler of either generation, as a {@link Handler}: told apart as undici does it. */

@@ -6,9 +6,13 @@ import { pino } from 'pino'
  * `error`: something needs a person. `debug`, where the logger has it: each answer of discovery, each failed attempt.
  */
 export interface Logger {
+  /** Each answer of discovery, pick and failed attempt. May be missing. */
   debug?(fields: object, message: string): void
+  /** The set of instances, or a registration, has changed. */
   info(fields: object, message: string): void
+  /** Something has failed, and Fairlead goes on without it; the message says how. */
   warn(fields: object, message: string): void
+  /** Something that a person has to mend. */
   error(fields: object, message: string): void
 }
 

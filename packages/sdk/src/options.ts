@@ -23,6 +23,7 @@ import type { StickyOptions, StickySettings } from './sessions/sticky-options.js
 import { stickySchema } from './sessions/sticky-schema.js'
 import { tlsSchema } from './tls-option.js'
 
+/** When and how often a request is sent again, and the budget that keeps retries from multiplying an outage. */
 export interface RetryOptions {
   /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
   readonly attempts?: number | undefined
@@ -32,6 +33,7 @@ export interface RetryOptions {
   readonly budgetMinPerSecond?: number | undefined
 }
 
+/** The circuit breaker of each endpoint: when it opens, and when it lets a half-open probe through. */
 export interface BreakerOptions {
   /** Requests in the window before a rate of failures means anything. Default 20. */
   readonly volumeThreshold?: number | undefined
@@ -43,6 +45,7 @@ export interface BreakerOptions {
   readonly resetMs?: number | undefined
 }
 
+/** Connections to endpoints: their time limits, number, size limits and TLS. */
 export interface ConnectionOptions {
   /** How long connecting may take, in milliseconds. Default 1,000: within a datacenter it takes one or two. */
   readonly connectTimeoutMs?: number | undefined
@@ -83,6 +86,10 @@ export interface SnapshotOptions {
 
 /** Everything a client can be told. All of it has a default. */
 export interface ClientOptions {
+  /**
+   * How to reach Consul, and which instances to ask it for. Default: the agent at `CONSUL_HTTP_ADDR`, else
+   * `http://127.0.0.1:8500`, and the healthy instances of its own datacenter.
+   */
   readonly consul?: ConsulOptions | undefined
   /** Where instances come from, instead of Consul. */
   readonly resolver?: Resolver | undefined
@@ -125,6 +132,7 @@ export interface ClientOptions {
   readonly retry?: RetryOptions | false | undefined
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
+  /** Connections to endpoints. Default: see each field. */
   readonly connections?: ConnectionOptions | undefined
   /** Default: pino on standard output from level `warn`. */
   readonly logger?: Logger | undefined

@@ -7,10 +7,13 @@ import { LONGEST_MS, wholeNumber } from './whole-number.js'
 
 /** A place to listen on. */
 export interface Listen {
+  /** A host name or an IP address; IPv6 without brackets. */
   readonly host: string
+  /** 0 to 65,535; 0: any free one. */
   readonly port: number
 }
 
+/** Lines of this level and above it are written. Default `info`. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
 /** Everything the sidecar can be told; read once, at start. */
@@ -55,6 +58,7 @@ export interface Config {
   readonly applicationTimeoutMs: number
   /** Services at most, as each costs one connection to the agent. */
   readonly maxServices: number
+  /** Lines of this level and above it are written, as JSON on standard output. */
   readonly logLevel: LogLevel
 }
 

@@ -12,6 +12,7 @@ import {
 } from './picker.js'
 import { TurnHeap } from './turn-heap.js'
 
+/** How `weightedLeastRequest` balances weight against requests in flight. */
 export interface WeightedLeastRequestOptions {
   /**
    * How much requests in flight count against an endpoint: its weight is divided by (requests in flight + 1) to the

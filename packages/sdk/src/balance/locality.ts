@@ -7,6 +7,7 @@ import type { Balancer, Candidate, Layer, PickContext, Picker, WeightOf } from '
 import { WeightedIndex } from './weighted-index.js'
 import { zoneShares } from './zone-shares.js'
 
+/** Which zone `locality` prefers, and from how many endpoints on zones count. */
 export interface LocalityOptions {
   /** This client's zone, as instances have it in Consul. */
   readonly zone: string

@@ -18,6 +18,7 @@ import {
   type WeightOf,
 } from './picker.js'
 
+/** The table of `maglev`: how large it is, and how much load an endpoint takes. */
 export interface MaglevOptions {
   /**
    * Slots of the table, a prime number from 2 to 5,000,011. A hundred for each endpoint keep shares within 1%; with

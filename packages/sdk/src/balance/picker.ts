@@ -6,6 +6,7 @@ import type { PickReport } from './pick-report.js'
 
 /** What a balancer sees of an endpoint. The load stands on the object: a pick looks nothing up. */
 export interface Candidate {
+  /** What discovery knows of it. */
   readonly instance: Instance
   /** May it be sent requests: false while its circuit is open, unless too few others are left. Pure. */
   readonly available: boolean
@@ -59,6 +60,7 @@ export interface PickContext<E extends Candidate = Candidate> {
  * `pick` never blocks, throws or allocates. It returns `undefined` when no endpoint is available and untried.
  */
 export interface Picker<E extends Candidate = Candidate> {
+  /** The endpoint for one request; undefined: none is available and untried. */
   pick(context: PickContext<E>): E | undefined
   /**
    * Called once a second while the client is in use, and when an endpoint has become available or has ceased to be: the

@@ -19,6 +19,7 @@ import { NONE, ProbePool } from './probe-pool.js'
 import { Quantile } from './quantile.js'
 import { WeightedIndex } from './weighted-index.js'
 
+/** How `prequal` probes endpoints, and how it uses the reports. Defaults are the paper's, where it has any. */
 export interface PrequalOptions {
   /** Where endpoints tell their load when they are asked, as `reportLoad` has it. Default `/.well-known/endpoint-load`. */
   readonly probePath?: string | undefined

@@ -17,6 +17,7 @@ import {
 } from './picker.js'
 import { RendezvousTable } from './rendezvous-table.js'
 
+/** The table of `rendezvous`: how large it is, and how much load an endpoint takes. */
 export interface RendezvousOptions {
   /**
    * Slots of the table, a power of two from 2 to 4,194,304. An endpoint with k of them gets its share within

@@ -16,6 +16,10 @@ import {
 import { relativeWeights, sharesDiffer } from './relative-weights.js'
 import { reportedWeight, type WeightRules } from './reported-weight.js'
 
+/**
+ * How `reportedWeights` makes weights of load reports. Names and defaults are those of gRPC's `weighted_round_robin`
+ * (A58).
+ */
 export interface ReportedWeightsOptions {
   /**
    * How long an endpoint must have reported before its weight is its own, in milliseconds, again after a gap longer than

@@ -19,6 +19,7 @@ import {
 import { KetamaDigests } from './ketama-digests.js'
 import { ketamaPoints, xxHashPoints } from './ring-points.js'
 
+/** The ring of `ringHash`: how large it is, how its points are made, and how much load an endpoint takes. */
 export interface RingHashOptions {
   /**
    * How points are made. `xx_hash`: as Envoy does, so that a key leads both to the same endpoint. `ketama`: as

@@ -9,6 +9,7 @@ import { weightedRoundRobin } from './weighted-round-robin.js'
 
 /** A policy of the registry as one of ours. */
 export interface ServerBalancer {
+  /** The balancer, with the registry's settings, brought into bounds. */
   readonly balancer: Balancer
   /** What requests are hashed by; empty where the balancer does not ask. */
   readonly hashOn: readonly HashPolicy[]

@@ -5,6 +5,7 @@ import { explainPick } from './explain-pick.js'
 import type { PickReport } from './pick-report.js'
 import type { Balancer, Candidate, Layer, PickContext, Picker, WeightOf } from './picker.js'
 
+/** How `slowStart` warms up an endpoint: for how long, along which curve, from which share on. */
 export interface SlowStartOptions {
   /** How long an endpoint is warmed up, in milliseconds, 1 or more. Default 30,000. */
   readonly windowMs?: number | undefined

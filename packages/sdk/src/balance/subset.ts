@@ -25,12 +25,15 @@ export type SubsetOptions = {
       readonly index: number
       /** How many clients there are; about as many will do. */
       readonly of: number
+      /** Not given: its number says which it is. */
       readonly id?: undefined
     }
   | {
       /** A name that no other client has, such as that of its host: the load is as even as chance makes it. */
       readonly id: string
+      /** Not given: its name says which it is. */
       readonly index?: undefined
+      /** Not given, as `index`. */
       readonly of?: undefined
     }
 )

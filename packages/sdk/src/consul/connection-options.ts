@@ -44,6 +44,7 @@ export interface ConsulConnectionOptions {
   readonly namespace?: string | undefined
   /** Consul Enterprise. Default: `CONSUL_PARTITION`, else the agent's own. */
   readonly partition?: string | undefined
+  /** Certificates for https to the agent. Default: Consul's own variables, see each field. */
   readonly tls?: ConsulTlsOptions | undefined
 }
 

@@ -6,10 +6,15 @@ import type { ServerPolicy } from './server-policy.js'
 
 /** Where else instances may be, when there are not enough; every part that is left out is as in the first place. */
 export interface FailoverTarget {
+  /** The name of a service there. Default: the name that the client was made for. */
   readonly service?: string | undefined
+  /** A datacenter of the same federation. Default: the one that is asked first. */
   readonly datacenter?: string | undefined
+  /** Consul Enterprise: a namespace. Default: the one that is asked first. */
   readonly namespace?: string | undefined
+  /** Consul Enterprise: an admin partition. Default: the one that is asked first. */
   readonly partition?: string | undefined
+  /** A cluster peering (Consul 1.13 or newer), by the name that it has in the local cluster; its exported instances. */
   readonly peer?: string | undefined
 }
 

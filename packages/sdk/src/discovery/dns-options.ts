@@ -6,6 +6,7 @@ import { invalidOption } from '../invalid-option.js'
 import { refusal } from '../refusal.js'
 import { count, group } from '../option-schemas.js'
 
+/** What `dnsResolver` asks DNS for, how often, and which servers. */
 export interface DnsResolverOptions {
   /**
    * The name to ask for, or how it follows from the service's. As there is no search list, it has to be complete.

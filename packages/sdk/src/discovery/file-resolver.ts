@@ -9,6 +9,7 @@ import { poll, type Look } from './polling.js'
 import type { Resolver, Snapshot } from './resolver.js'
 import { isBracketed, parseServiceFile } from './service-file.js'
 
+/** Which file `fileResolver` reads, and how often it looks for a change. */
 export interface FileResolverOptions {
   /** A JSON or YAML file; relative to the working directory at the time of the call. */
   readonly path: string

@@ -17,7 +17,9 @@ export interface InstanceFields {
   readonly priority?: number | undefined
   /** The zone that it runs in. Default: not known. */
   readonly zone?: string | undefined
+  /** Tags as in Consul, for balancers and `exclude` to read. Default: none. */
   readonly tags?: readonly string[] | undefined
+  /** Meta as in Consul, names to strings, for balancers and `exclude` to read. Default: none. */
   readonly meta?: Readonly<Record<string, string>> | undefined
   /** Tells apart what shares address and port. Default `host:port`. */
   readonly id?: string | undefined

@@ -2,7 +2,9 @@ import type { ServerPolicy } from './server-policy.js'
 
 /** Where an instance runs; all parts optional, as discovery knows them. */
 export interface Locality {
+  /** Consul's name of the datacenter. */
   readonly datacenter?: string | undefined
+  /** The zone, as `locality` compares it with the client's own. */
   readonly zone?: string | undefined
 }
 
@@ -26,13 +28,17 @@ export interface Instance {
   readonly weight: number
   /** 0 = first; a higher level gets what the levels before it cannot carry. */
   readonly priority: number
+  /** The tags of the service, as registered. */
   readonly tags: readonly string[]
+  /** The meta of the service, as registered. */
   readonly meta: Readonly<Record<string, string>>
+  /** Where it runs, as far as discovery knows. */
   readonly locality: Locality
 }
 
 /** An instance that discovery knows and leaves out, and why: for people, and to tell how healthy a level is. */
 export interface ExcludedInstance {
+  /** The key that it would have as an {@link Instance}. */
   readonly key: string
   /** For people: `critical`, `maintenance`, or what is wrong with its address. */
   readonly reason: string
@@ -47,8 +53,11 @@ export interface ExcludedInstance {
 
 /** A whole set, never a delta. */
 export interface Snapshot {
+  /** Tells it apart from the event `stale`. */
   readonly kind: 'snapshot'
+  /** All instances that requests may be sent to; empty: the service has none. */
   readonly instances: readonly Instance[]
+  /** The instances that are known, but must not be sent requests. */
   readonly excluded: readonly ExcludedInstance[]
   /**
    * What speaks against believing that what is missing from it is gone, such as an agent that knows no leader.
@@ -67,7 +76,14 @@ export interface Snapshot {
 }
 
 /** A whole set, or the news that the last set may be out of date. */
-export type ResolverEvent = Snapshot | { readonly kind: 'stale'; readonly cause: Error }
+export type ResolverEvent =
+  | Snapshot
+  | {
+      /** `snapshot`: a whole set. `stale`: there is no newer one, and the last may be out of date. */
+      readonly kind: 'stale'
+      /** Why there is no newer set. */
+      readonly cause: Error
+    }
 
 /** Where instances come from. */
 export interface Resolver {

@@ -4,8 +4,9 @@ export interface LoadBalancerPolicy {
   readonly policy: string
   /** Of `least_request`: how many are compared. */
   readonly choiceCount?: number | undefined
-  /** Of `ring_hash`. */
+  /** Of `ring_hash`: how many points at least, in all. */
   readonly minimumRingSize?: number | undefined
+  /** Of `ring_hash`: how many points at most, in all. */
   readonly maximumRingSize?: number | undefined
   /** Of `ring_hash` and `maglev`: what a request is hashed by, in order. */
   readonly hashPolicies: readonly HashPolicy[]
@@ -30,5 +31,6 @@ export interface ServerPolicy {
   readonly connectTimeoutMs?: number | undefined
   /** From the call to the head of the response, in milliseconds. */
   readonly requestTimeoutMs?: number | undefined
+  /** How to balance; undefined: the registry says nothing of it. */
   readonly loadBalancer?: LoadBalancerPolicy | undefined
 }

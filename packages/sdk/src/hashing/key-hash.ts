@@ -3,7 +3,9 @@
  * Either half alone is well mixed.
  */
 export interface KeyHash {
+  /** Bits 32 to 63, as a signed 32-bit integer. */
   readonly high: number
+  /** Bits 0 to 31, as a signed 32-bit integer. */
   readonly low: number
 }
 

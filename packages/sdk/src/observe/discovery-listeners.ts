@@ -8,6 +8,7 @@ import type { Logger } from '../logger.js'
 
 /** What has changed in what discovery knows of a service. Plain data. */
 export interface DiscoveryEvent {
+  /** The service's name in Consul. */
   readonly service: string
   /** `stale`: the last known set serves on. `disk`: a saved set serves, as discovery has not answered yet. */
   readonly freshness: 'waiting' | 'fresh' | 'stale' | 'disk'
@@ -23,9 +24,14 @@ export interface DiscoveryEvent {
   readonly reserve: readonly Instance[]
   /** What has come to, and gone from, `instances` and `reserve` taken together. */
   readonly added: readonly Instance[]
+  /** What has gone from both; see `added`. */
   readonly removed: readonly Instance[]
 }
 
+/**
+ * Called after every change, in order, with plain data. What it throws is logged as a warning, and stops no other
+ * listener.
+ */
 export type DiscoveryListener = (event: DiscoveryEvent) => void
 
 /** Those who want to hear of changes. What they throw stays with them. */

@@ -18,11 +18,13 @@ export interface ComparedEndpoint extends EndpointInspection {
 export interface PassedOver {
   /** Its key in Consul. */
   readonly key: string
+  /** Why it could not be picked, for people, such as `its circuit is open`. */
   readonly reason: string
 }
 
 /** How a pick came to its endpoint. Plain data, safe to print as JSON. */
 export interface PickExplanation {
+  /** The service's name in Consul. */
   readonly service: string
   /** Undefined: there is nobody to be picked. */
   readonly picked: EndpointInspection | undefined
@@ -30,7 +32,9 @@ export interface PickExplanation {
   readonly hash: string | undefined
   /** What was done, in order. */
   readonly steps: readonly string[]
+  /** The endpoints whose load was compared, in that order; empty for a policy that compares none. */
   readonly compared: readonly ComparedEndpoint[]
+  /** The instances that could not be picked, and those that discovery excludes, with the reason for each. */
   readonly passedOver: readonly PassedOver[]
 }
 

@@ -8,16 +8,21 @@ import type { RetryBudget } from '../resilience/retry-budget.js'
 
 /** One endpoint as it stands. Plain data, safe to print as JSON. */
 export interface EndpointInspection {
+  /** Its key: `<node>/<serviceId>@<host>:<port>` where Consul lists it. */
   readonly key: string
   /** The keys of all registrations of its address: one, unless it is registered under several ids. */
   readonly registrations: readonly string[]
+  /** Where requests to it go: `http://host:port` or `https://host:port`. */
   readonly origin: string
   /** The IP addresses that its host name stands for, where it has one that was resolved. */
   readonly addresses: readonly string[] | undefined
+  /** Share of the load relative to its peers, as registered, 0 to 65,535; 0: a last resort. */
   readonly weight: number
   /** Its level: 0 = first. */
   readonly priority: number
+  /** The zone that it runs in; undefined: discovery does not know it. */
   readonly zone: string | undefined
+  /** Its datacenter; undefined: discovery does not know it. */
   readonly datacenter: string | undefined
   /** Requests whose response has not ended. */
   readonly inflight: number
@@ -25,6 +30,7 @@ export interface EndpointInspection {
   readonly connections: number
   /** Peak EWMA of the time to first byte, in milliseconds. */
   readonly latencyMs: number
+  /** The state of its circuit breaker; always `closed` with `breaker: false`. */
   readonly circuit: BreakerState
   /** Requests ever sent to it. */
   readonly requests: number
@@ -44,6 +50,7 @@ export interface ReserveInspection extends EndpointInspection {
 
 /** A client as it stands. */
 export interface ClientInspection {
+  /** The service's name in Consul. */
   readonly service: string
   /** Where instances come from. */
   readonly resolver: string
@@ -64,6 +71,7 @@ export interface ClientInspection {
   readonly panicking: readonly number[]
   /** Those that discovery lists. */
   readonly endpoints: readonly EndpointInspection[]
+  /** Retained endpoints: discovery no longer lists them, and its answer is suspect or removed too many at once. */
   readonly reserve: readonly ReserveInspection[]
   /** What discovery knows and leaves out, and why. */
   readonly excluded: readonly ExcludedInstance[]

@@ -31,6 +31,7 @@ interface ProbeOptions extends AnyCheckOptions {
  * time is up.
  */
 export interface TtlCheckOptions extends AnyCheckOptions {
+  /** This process tells the agent how it is. */
   readonly kind: 'ttl'
   /**
    * Without a heart-beat for so long it is critical, in milliseconds, 3,000 or more. They come at a third of it.
@@ -41,12 +42,15 @@ export interface TtlCheckOptions extends AnyCheckOptions {
 
 /** The agent asks by HTTP: 2xx passes, 429 is a warning, all else is critical. */
 export interface HttpCheckOptions extends ProbeOptions {
+  /** The agent sends an HTTP request. */
   readonly kind: 'http'
   /** A URL as the agent sees it; or a path, on the address of the instance (`127.0.0.1` where it has none). */
   readonly url: string
   /** Default `GET`. */
   readonly method?: string | undefined
+  /** Headers of that request, one value or several. Default: Consul's own. */
   readonly headers?: Readonly<Record<string, string | readonly string[]>> | undefined
+  /** Its body, as text. Default: none. */
   readonly body?: string | undefined
   /** Accept any certificate. Default false. */
   readonly tlsSkipVerify?: boolean | undefined
@@ -56,6 +60,7 @@ export interface HttpCheckOptions extends ProbeOptions {
 
 /** The agent connects. */
 export interface TcpCheckOptions extends ProbeOptions {
+  /** The agent opens a TCP connection: what accepts it passes. */
   readonly kind: 'tcp'
   /** `host:port` as the agent sees it. Default: those of the instance (`127.0.0.1` where it has no address). */
   readonly address?: string | undefined
@@ -63,11 +68,13 @@ export interface TcpCheckOptions extends ProbeOptions {
 
 /** The agent asks by gRPC's own health protocol, `grpc.health.v1.Health/Check`. */
 export interface GrpcCheckOptions extends ProbeOptions {
+  /** The agent calls gRPC's health service. */
   readonly kind: 'grpc'
   /** `host:port` as the agent sees it. Default: those of the instance (`127.0.0.1` where it has no address). */
   readonly address?: string | undefined
   /** The gRPC service to ask about. Default: the whole server. */
   readonly service?: string | undefined
+  /** Call it over TLS. Default false. */
   readonly tls?: boolean | undefined
   /** Accept any certificate. Default false. */
   readonly tlsSkipVerify?: boolean | undefined

@@ -21,6 +21,7 @@ export interface ShutdownReport {
   readonly finished: boolean
 }
 
+/** What `gracefulShutdown` shuts down, on which signals, and how long each step may take. */
 export interface GracefulShutdownOptions {
   /** The instance that the server is. Default: none; the server alone is shut down. */
   readonly registration?: Registration | undefined

@@ -19,11 +19,13 @@ import { checkSchema, DEFAULT_CHECK, idSchema, type CheckOptions, type ParsedChe
 
 /** One of the addresses under which an instance is known to others. */
 export interface TaggedAddress {
+  /** A host name or an IP address, without scheme and port. */
   readonly address: string
   /** Default: the instance's own. */
   readonly port?: number | undefined
 }
 
+/** Consul's names for the networks that an address is known in. */
 export type AddressTag = 'lan' | 'lan_ipv4' | 'lan_ipv6' | 'wan' | 'wan_ipv4' | 'wan_ipv6'
 
 /** What an instance is to Consul. All but name and port has a default. */
@@ -43,6 +45,7 @@ export interface RegisterOptions {
   /** Shares of the load, by status: passing 1 to 65,535, warning 0 to 65,535. Default 1 and 1, as in Consul. */
   readonly weights?:
     { readonly passing?: number | undefined; readonly warning?: number | undefined } | undefined
+  /** Tags of the service, for clients that ask for them (`consul.tags`). Default: none. */
   readonly tags?: readonly string[] | undefined
   /** At most 63 pairs, as Consul takes 64 and one is ours; keys of at most 128 letters, digits, `-` and `_`, values of at most 512 bytes. */
   readonly meta?: Readonly<Record<string, string>> | undefined

@@ -3,6 +3,7 @@ import type { DrainReport } from './drain.js'
 import type { DrainOptions } from './drain-options.js'
 import type { LastError, RegistrationState } from './upkeep.js'
 
+/** How long `ready` and `maintenance` of a {@link Registration} wait for the agent. */
 export interface RegistrationWaitOptions {
   /** How long to wait, in milliseconds. Default 30,000 for `ready`, 10,000 for `maintenance`. */
   readonly timeoutMs?: number | undefined
@@ -10,15 +11,19 @@ export interface RegistrationWaitOptions {
 
 /** A registration as it stands. Plain data, safe to print as JSON. */
 export interface RegistrationInspection {
+  /** The service's name in Consul. */
   readonly service: string
+  /** The instance's id, unique on its agent. */
   readonly id: string
   /** Which agent. */
   readonly agent: string
+  /** Where the registration stands, from `registering` to `deregistered`. */
   readonly state: RegistrationState
   /** Since when, in Unix milliseconds. */
   readonly since: number
   /** What its heart-beats say. */
   readonly status: CheckStatus
+  /** The text that heartbeats carry, for people. */
   readonly output: string
   /** Why it is in maintenance, or is to be. */
   readonly maintenance: string | undefined
@@ -40,7 +45,9 @@ export interface RegistrationInspection {
  * ```
  */
 export interface Registration extends AsyncDisposable {
+  /** The service's name in Consul. */
   readonly service: string
+  /** The instance's id, unique on its agent: as given to `register`, or the default made of name, host and port. */
   readonly id: string
   /**
    * Resolves when the agent has it for the first time.

@@ -25,6 +25,7 @@ export type RegistrationState =
 
 /** What went wrong last. */
 export interface LastError {
+  /** The error's message. */
   readonly message: string
   /** Unix milliseconds. */
   readonly at: number

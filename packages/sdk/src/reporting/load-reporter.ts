@@ -8,6 +8,7 @@ import type { AnyHttpServer } from '../registration/server-traffic.js'
 import { LoadReport } from './load-report.js'
 import { withHeader } from './response-head.js'
 
+/** Where a server tells its load, and what it takes for its utilization. */
 export interface LoadReporterOptions {
   /**
    * A GET of this path is answered with 204 and the report, and is no load; `false`: there is none. Default

@@ -1,6 +1,7 @@
 /** `ignored`: the caller went away, so the endpoint showed neither health nor sickness. */
 export type Outcome = 'success' | 'failure' | 'ignored'
 
+/** `closed`: requests pass. `open`: none does. `half_open`: one probe at a time does, and its outcome decides. */
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
 /**

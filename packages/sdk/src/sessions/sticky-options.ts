@@ -11,7 +11,9 @@ export type StickySecret = string | readonly string[]
 export interface StickyCookieOptions {
   /** Its name. */
   readonly cookie: string
+  /** Not given: the session is in a cookie. */
   readonly header?: undefined
+  /** What signs the cookie, 32 characters or more; several for a change of the secret. */
   readonly secret: StickySecret
   /** How long it is kept from when it was set, in seconds, up to 400 days. Default: until the browser is closed. */
   readonly maxAgeSeconds?: number | undefined
@@ -27,8 +29,11 @@ export interface StickyCookieOptions {
 
 /** Sessions in a header of that name, in the response as in the request, for callers that keep it themselves. */
 export interface StickyHeaderOptions {
+  /** The header's name. */
   readonly header: string
+  /** Not given: the session is in a header. */
   readonly cookie?: undefined
+  /** What signs the header's value, 32 characters or more; several for a change of the secret. */
   readonly secret: StickySecret
 }
 

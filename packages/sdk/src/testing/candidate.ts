@@ -6,6 +6,7 @@ import { instanceAt } from './fake-resolver.js'
 
 /** An endpoint as a balancer sees it, with its load in the hands of a test or a simulation. */
 export class FakeCandidate implements Tiered {
+  /** At `http://10.0.0.1:<name>`, with the weight, priority and zone that the test gave. */
   readonly instance: Instance
   #loadChanged: Callback | undefined
   /** Our own judgement of it. */
@@ -13,6 +14,7 @@ export class FakeCandidate implements Tiered {
   panic = false
   reserved = false
   usableSince = 0
+  /** What `latencyUs` says, in milliseconds. Default 1. */
   latencyMs = 1
   backendLoad: BackendLoad | undefined
   /** The paths that it was to be asked at. */
@@ -56,11 +58,13 @@ export class FakeCandidate implements Tiered {
     this.probed.push(path)
   }
 
+  /** One more request is in flight; whoever observes the load is called. */
   begin(): void {
     this.#inflight++
     this.#loadChanged?.()
   }
 
+  /** One fewer request is in flight; whoever observes the load is called. */
   end(): void {
     this.#inflight--
     this.#loadChanged?.()

@@ -1,17 +1,26 @@
 /** Where a chain leads; every part that is left out is as for the service itself, in the agent's datacenter. */
 export interface FakeChainTarget {
+  /** Default: the service that the chain is of. */
   readonly service?: string
+  /** The name of a subset of the `service-resolver`. Default: none, all instances. */
   readonly subset?: string
   /** Of the subset, such as `Service.Meta.version == v2`. */
   readonly filter?: string
+  /** Of the subset: leave out instances with a warning. Default: not said, as in Consul false. */
   readonly onlyPassing?: boolean
+  /** Default `dc1`, unless there is a `peer`. */
   readonly datacenter?: string
+  /** Default `default`. */
   readonly namespace?: string
+  /** Default: not said. */
   readonly partition?: string
+  /** The name of a cluster peering, in place of a datacenter. Default: none. */
   readonly peer?: string
 }
 
+/** What a {@link discoveryChain} says of a service. */
 export interface FakeChainOptions {
+  /** Where requests go first. Default: the service itself, in the agent's datacenter. */
   readonly target?: FakeChainTarget
   /** Where to go when there are too few, in this order. */
   readonly failover?: readonly FakeChainTarget[]

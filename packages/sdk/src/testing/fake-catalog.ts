@@ -7,7 +7,9 @@ import { noPathToDatacenter, refuse, respond, type FakeConsulStep } from './fake
 
 /** Where a service is, other than with the agent itself. */
 export interface FakePlace {
+  /** Default: the agent's own, `dc1`. */
   readonly datacenter?: string
+  /** The name of a cluster peering. Default: none, the service is in this cluster. */
   readonly peer?: string
 }
 

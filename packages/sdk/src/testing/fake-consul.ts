@@ -8,6 +8,7 @@ import { headersOf, isStreamed, sayAsNewer, type FakeBackend } from './fake-back
 import { hold, refuse, respond, type FakeConsulStep } from './fake-consul-steps.js'
 import { RestartableServer, type RestartableServerOptions } from './restartable-server.js'
 
+/** How a {@link FakeConsul} listens, which Consul it is like, and which faults it begins with. */
 export interface FakeConsulOptions extends RestartableServerOptions {
   /** What becomes of the first queries of health. */
   readonly script?: readonly FakeConsulStep[]
@@ -19,9 +20,13 @@ export interface FakeConsulOptions extends RestartableServerOptions {
 
 /** One request as the agent got it. */
 export interface FakeConsulRequest {
+  /** In capitals, such as `GET`. */
   readonly method: string
+  /** Without its query, such as `/v1/health/service/orders`. */
   readonly path: string
+  /** The query's parameters. */
   readonly query: URLSearchParams
+  /** As `node:http` has them: names in lower case. */
   readonly headers: Readonly<Record<string, string | string[] | undefined>>
   /** The common name in the client's certificate. */
   readonly clientName: string | undefined
@@ -29,10 +34,13 @@ export interface FakeConsulRequest {
 
 /** One query of a service's health. */
 export interface FakeConsulQuery extends FakeConsulRequest {
+  /** The service that was asked for, decoded. */
   readonly service: string
   /** `index` of the query; undefined: it does not block. */
   readonly index: string | undefined
+  /** `wait` of the query as it was sent, such as `60000ms`; undefined: it was not given. */
   readonly wait: string | undefined
+  /** The ACL token in `X-Consul-Token`; undefined: it was not given. */
   readonly token: string | undefined
 }
 

@@ -1,6 +1,8 @@
 /** What a {@link healthEntry} says where it differs from a healthy instance of `orders` on node-1. */
 export interface HealthEntryOverrides {
+  /** Fields of `Node`, by Consul's names, such as `{ Address: '10.0.0.2' }`. */
   readonly node?: object
+  /** Fields of `Service`, by Consul's names, such as `{ Weights: { Passing: 3, Warning: 1 } }`. */
   readonly service?: object
   /** See {@link healthCheck}. Default: none, which is healthy. */
   readonly checks?: readonly object[]
