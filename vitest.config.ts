@@ -21,7 +21,7 @@ export default defineConfig({
           include: [
             'packages/*/src/**/*.test.ts',
             'examples/**/*.test.ts',
-            'test/{support,bench,docs,sim,conformance}/**/*.test.ts',
+            'test/{support,bench,docs,sim,conformance,libraries}/**/*.test.ts',
           ],
           exclude: ['**/dist/**', '**/node_modules/**'],
           // Bounds for what hangs, not measures of speed: properties take their time where cores are few and busy.

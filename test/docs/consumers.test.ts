@@ -21,6 +21,7 @@ export async function program(): Promise<unknown[]> {
   const { fetch: own } = orders
   await own(new Request('http://orders/'), { timeoutMs: 50, idempotent: true, hashKey: 'x', method: 'PUT', body: 'x' })
   const composed = orders.dispatcher.compose((dispatch) => (given, handler) => dispatch(given, handler))
+  await own('/', { dispatcher: composed })
   const code: string = new FairleadError('NO_ENDPOINTS', 'none').code
   return [statusCode + 1, headers['x'], await body.json(), response.url, same.url, unbound, composed, code, new FakeResolver()]
 }

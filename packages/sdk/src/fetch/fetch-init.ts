@@ -1,10 +1,13 @@
+import type { Dispatcher } from 'undici'
 import type { CallOptions } from '../call.js'
 
-/**
- * What `client.fetch` takes: the standard's options, and those of a request of ours. A `dispatcher` is sent through
- * instead of the client's own: one with interceptors, `client.dispatcher.compose(...)`.
- */
-export interface FetchInit extends RequestInit, FetchPolicy {
+/** What `client.fetch` takes: the standard's options, and those of a request of ours. */
+export interface FetchInit extends Omit<RequestInit, 'dispatcher'>, FetchPolicy {
+  /**
+   * Sent through instead of the client's own: one with interceptors, `client.dispatcher.compose(...)`; a `MockAgent`. Of
+   * undici's types or of those of the global `fetch`, which come from another version.
+   */
+  dispatcher?: Dispatcher | (RequestInit extends { dispatcher?: infer D } ? D : never) | undefined
   /** For a body that is a stream. */
   duplex?: 'half'
 }
