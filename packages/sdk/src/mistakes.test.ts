@@ -85,6 +85,12 @@ describe('a client', () => {
     ],
     ['/v1/orders', /^options of request is '\/v1\/orders': it must be an object such as/],
     [{}, /^path of request is undefined: it must be a path that begins with "\/"/],
+    [
+      { path: 'v1/orders' },
+      /^path of request is 'v1\/orders': it must be a path that begins with "\/", such as/,
+    ],
+    [{ path: '' }, /^path of request is '': it must be a path that begins with "\/"/],
+    [{ path: '?id=42' }, /^path of request is '\?id=42': it must be a path that begins with "\/"/],
     [{ path: '/', timeout: 5 }, /^request: unknown option timeout: .* \(here it is timeoutMs\)$/],
     [{ path: '/', timeoutMS: 5 }, /\(did you mean timeoutMs\?\)$/],
     [{ path: '/', json: {} }, /^request: unknown option json: .*JSON\.stringify\(value\)/],

@@ -49,7 +49,7 @@ describe('ready', () => {
     const empty = warnings.filter(([, message]) => message.startsWith('no instance of orders'))
     expect(empty).toEqual([
       [
-        { service: 'orders', reason: 'a fake resolver knows no instance of that name' },
+        { service: 'orders', code: 'NO_ENDPOINTS', reason: 'a fake resolver knows no instance of that name' },
         'no instance of orders to send requests to: they fail with NO_ENDPOINTS until there is one; is the name spelt as it is registered?',
       ],
     ])

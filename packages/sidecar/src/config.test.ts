@@ -245,6 +245,12 @@ const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
       ] as const,
   ),
   ['--balancer', 'fastest', `Allowed choices are ${Object.keys(balancers).join(', ')}.`],
+  [
+    '--balancer',
+    'round-robin',
+    `Allowed choices are ${Object.keys(balancers).join(', ')}. Did you mean round_robin?`,
+  ],
+  ['--balancer', 'malgev', `Allowed choices are ${Object.keys(balancers).join(', ')}. Did you mean maglev?`],
   ['--log-level', 'loud', 'Allowed choices are debug, info, warn, error.'],
 ]
 

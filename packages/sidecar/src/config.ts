@@ -1,5 +1,6 @@
-import { balancers, type BalancerName, type HashPolicyOption, type StickyOptions } from '@fairlead/sdk'
+import type { BalancerName, HashPolicyOption, StickyOptions } from '@fairlead/sdk'
 import { Command, InvalidArgumentError, Option } from 'commander'
+import { balancerNames, parseBalancerName } from './balancer-name.js'
 import { collectHashOn } from './hash-on.js'
 import { addLayerOptions, layersFrom, type LayerFlags, type LayerSettings } from './layers.js'
 import { addStickyOptions, stickyFrom, type StickyFlags } from './sticky.js'
@@ -212,7 +213,9 @@ export function parseConfig(argv: readonly string[], version: string): Config {
         "how an instance is chosen (default: Consul's service-resolver, else peak_ewma)",
       )
         .env('FAIRLEAD_BALANCER')
-        .choices(Object.keys(balancers)),
+        // For the help; the parser refuses the rest, and says what was meant.
+        .choices(balancerNames)
+        .argParser(parseBalancerName),
     )
     .addOption(
       new Option(

@@ -60,14 +60,36 @@ describe('repeated warnings', () => {
     expect(warnings(lines)).toHaveLength(2)
   })
 
-  test('made-up names are counted together', async () => {
+  test('of made-up names five have a line, and the others are counted together', async () => {
     const { lines, logger, clock } = setUp()
     for (let index = 0; index < 5000; index++)
-      logger.warn({ service: `s-${index}`, code: 'OVERLOADED' }, 'too many')
-    expect(warnings(lines)).toHaveLength(101)
+      logger.warn({ service: `s-${index}`, code: 'OVERLOADED' }, `too many: s-${index}`)
+    expect(warnings(lines)).toHaveLength(5)
     await clock.advance(10_000)
-    expect(warnings(lines).at(-1)).toMatchObject({ repeats: 4899 })
-    expect(warnings(lines)).toHaveLength(102)
+    expect(warnings(lines).slice(5)).toEqual([
+      {
+        level: 'warn',
+        service: undefined,
+        services: ['s-5', 's-6', 's-7', 's-8', 's-9'],
+        code: 'OVERLOADED',
+        repeats: 4995,
+        windowMs: 10_000,
+        message: 'too many: s-4999',
+      },
+    ])
+    await clock.advance(10_000)
+    expect(warnings(lines)).toHaveLength(6)
+    expect(clock.pending).toBe(0)
+  })
+
+  test('of texts that are never the same fifty have a line, and the others are counted together', async () => {
+    const { lines, logger, clock } = setUp()
+    for (let index = 0; index < 5000; index++) logger.warn({ service: 'orders' }, `text ${index}`)
+    expect(warnings(lines)).toHaveLength(51)
+    await clock.advance(10_000)
+    expect(warnings(lines).slice(51)).toMatchObject([
+      { service: 'orders', repeats: 4949, message: 'text 4999' },
+    ])
   })
 
   test('other levels go through', () => {

@@ -232,6 +232,18 @@ describe('admin', () => {
   })
 })
 
+test('names that an application makes up fill no log: five of a kind have a line, the others are counted', async () => {
+  const rig = await Rig.start([], { maxServices: 40 })
+  const names = Array.from({ length: 40 }, (_, index) => `made-up-${index}`)
+  const answers = await Promise.all(names.map((host) => rig.send({ headers: { host } })))
+  expect(answers.map(({ status }) => status)).toEqual(names.map(() => 503))
+  const warnings = rig.log.filter(({ level }) => level === 'warn')
+  // Of the services, and of the requests to them.
+  expect(warnings.filter(({ message }) => message.startsWith('no instance of made-up-'))).toHaveLength(5)
+  expect(warnings.filter(({ fields }) => fields['status'] === 503)).toHaveLength(5)
+  expect(warnings).toHaveLength(10)
+})
+
 test('a connection that says nothing does not keep others waiting', async () => {
   const rig = await Rig.start([await serve((_, response) => response.end('hi'))])
   const silent = net.connect(rig.port, '127.0.0.1')

@@ -34,7 +34,8 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   const own = new OwnAddresses()
   own.add(config.listen)
   own.add(config.admin)
-  const clients = new Clients(config, logger, own.exclude)
+  // What is told of a service, and what is told of a request to it, are counted apart.
+  const clients = new Clients(config, limitRepeats(logger, systemClock), own.exclude)
   const { listen: proxyPlace, admin: adminPlace, allowedHosts, services } = config
   const hosts = new OwnHosts([proxyPlace.host, adminPlace.host, hostname(), ...services, ...allowedHosts])
   let draining = false

@@ -58,7 +58,7 @@ export class ClusterLog {
     this.#empty = why !== undefined
     if (why === undefined || before) return
     this.#logger.warn(
-      { service: this.#service, reason: why },
+      { service: this.#service, code: 'NO_ENDPOINTS', reason: why },
       `no instance of ${this.#service} to send requests to: they fail with NO_ENDPOINTS until there is one; is the name spelt as it is registered?`,
     )
   }
