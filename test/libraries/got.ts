@@ -8,6 +8,8 @@ interface Answer {
 
 export const gotLibrary: Library = {
   name: 'got',
+  // It ends its connection, which a sidecar cannot tell from a half-close until it writes.
+  keepsAborts: true,
   async hook({ instances, timeoutMs }) {
     const rig = await Rig.start(instances, { timeoutMs })
     const sidecar = rig.sidecar.address

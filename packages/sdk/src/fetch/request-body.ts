@@ -8,7 +8,7 @@ const TEXT =
 /** The standard's bound for what may be held of a stream: https://fetch.spec.whatwg.org/#http-network-fetch. */
 const READ_AHEAD_BYTES = 64 * 1024
 
-/** Steps of promises that a chunk takes which is there already; measured on Node 20 to 26: 6, and 12 of a clone. */
+/** Steps of promises that a chunk takes which is there already; measured on Node 20: 6, and 12 of a clone. */
 const STEPS = 50
 
 /** Is the body of this Request one that {@link takeBody} can tell from a stream? */
