@@ -115,6 +115,22 @@ describe('what is no HTTP is told so', () => {
       ends: true,
       error: 'HTTP_VERSION_NOT_SUPPORTED',
     },
+    ...[
+      'DESCRIBE /a RTSP/1.0\r\nCSeq: 1',
+      'SETUP rtsp://orders/a RTSP/1.0\r\nCSeq: 1',
+      'OPTIONS * RTSP/1.0\r\nCSeq: 1',
+      'GET /a RTSP/1.0\r\nHost: orders\r\nCSeq: 1',
+      'GET_PARAMETER /a RTSP/1.0\r\nHost: orders',
+      'SOURCE /a HTTP/1.1\r\nHost: orders',
+      'SOURCE /a ICE/1.0\r\nHost: orders',
+      'SOURCE /a HTTP/1.0\r\nHost: orders',
+    ].map((head) => ({
+      name: JSON.stringify(head),
+      write: [`${head}\r\n\r\n${POST}`],
+      statuses: [505],
+      ends: true,
+      error: 'HTTP_VERSION_NOT_SUPPORTED',
+    })),
     {
       name: 'no version',
       write: ['GET /\r\n\r\n'],

@@ -178,4 +178,16 @@ describe('what runs at once', () => {
     release(held)
     expect((await application.answered(2)).length).toBe(2)
   })
+
+  test('the last one arrives although it waited and its body comes later', async () => {
+    const { wire, held } = await startHolding()
+    const [head, body] = post('/2', CLOSE).split(/(?<=\r\n\r\n)/)
+    const application = await wire.connect().write(post('/1') + String(head))
+    await expect.poll(() => held.length).toBe(1)
+    await application.write(String(body))
+    release(held)
+    await expect.poll(() => wire.gist).toEqual(['POST /1 hello', 'POST /2 hello'])
+    release(held)
+    expect((await application.end()).map(({ status }) => status)).toEqual([200, 200])
+  })
 })

@@ -91,7 +91,7 @@ export class InboundConnection {
     const last = lastByHead(request)
     if (last !== undefined) {
       response.shouldKeepAlive = false
-      rejection = last.rejection
+      rejection = last.rejection ?? rejection
     }
     if (!response.shouldKeepAlive) this.#last = true
     if (this.#waiting.length === 0 && this.#mayRun(request)) {
@@ -104,6 +104,8 @@ export class InboundConnection {
 
   /** What came is no request, or the rest of one did not come: answered in its turn, and the end. */
   broken(answer: ErrorResponse, epilogue: string | Buffer = errorText(answer)): void {
+    // Read while what was said last is on its way: nobody's, and no reason to reset what carries it.
+    if (this.#closing) return
     const latest = this.#latest
     const within = latest !== undefined && !latest.complete
     if (this.#epilogue !== undefined || (this.#last && !within)) {
@@ -175,9 +177,9 @@ export class InboundConnection {
       this.#run(turn.request, turn.response, turn.rejection)
     }
     if (this.#waiting.length > 0) return
-    if (!this.#last) this.#release()
+    // The last one may have its body still to come.
+    if (!this.#last || this.#latest?.complete === false) this.#release()
     if (this.#running > 0 || this.#epilogue === undefined) return
-    if (this.#socket.writable && this.#epilogue !== '') this.#socket.write(this.#epilogue)
     this.#close()
   }
 
@@ -202,6 +204,9 @@ export class InboundConnection {
     if (this.#closing) return
     this.#closing = true
     this.#held = false
+    // By node:http as well, behind the last response of an application that is half-closed.
+    if (this.#socket.writable && this.#epilogue !== undefined && this.#epilogue !== '')
+      this.#socket.write(this.#epilogue)
     closeGently(this.#socket, this.#clock)
   }
 }

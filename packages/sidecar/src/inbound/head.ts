@@ -16,6 +16,10 @@ export function lastByHead(request: IncomingMessage): LastRequest | undefined {
   const { host } = headers
   // llhttp takes 0.9 and 2.0 as well, with a head as of 1.1.
   if (request.httpVersionMajor !== 1) return rejected(505, 'HTTP_VERSION_NOT_SUPPORTED', VERSION)
+  const { method = '' } = request
+  if (OF_OTHER_PROTOCOLS.has(method) || (request.httpVersionMinor === 0 && headers['cseq'] !== undefined)) {
+    return rejected(505, 'HTTP_VERSION_NOT_SUPPORTED', `${method} is of RTSP or ICE: ${VERSION}`)
+  }
   if (host === undefined) {
     // RFC 9112, 3.2.
     if (request.httpVersionMinor > 0) return rejected(400, 'BAD_REQUEST', 'it has no Host header')
@@ -46,6 +50,16 @@ export const EXPECTATION_FAILED: ErrorResponse = rejection(
   'EXPECTATION_FAILED',
   'the only expectation that is supported is "Expect: 100-continue"',
 )
+
+/**
+ * llhttp reads RTSP and Icecast's ICE as well, and does not say that it did: `OPTIONS * RTSP/1.0` looks as if it were
+ * HTTP/1.0. What tells them are the methods that only they have, and CSeq, which each request of RTSP must have
+ * (RFC 2326, 12.17) and none of HTTP has.
+ */
+const OF_OTHER_PROTOCOLS: ReadonlySet<string> = new Set([
+  ...['DESCRIBE', 'ANNOUNCE', 'SETUP', 'PLAY', 'PAUSE', 'TEARDOWN'],
+  ...['GET_PARAMETER', 'SET_PARAMETER', 'REDIRECT', 'RECORD', 'FLUSH', 'SOURCE'],
+])
 
 const VERSION = 'the only versions that are supported are HTTP/1.1 and HTTP/1.0'
 

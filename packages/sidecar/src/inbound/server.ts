@@ -52,7 +52,7 @@ export function createInboundServer(
     connectionOf(socket).detached(connectRejection(request.url))
   })
   server.on('clientError', (error: ParseError, socket: Socket) => {
-    if (!socket.writable || !isAboutRequest(error)) {
+    if (!isAboutRequest(error)) {
       socket.destroy(error)
       return
     }
