@@ -1,7 +1,7 @@
 import type { BackendLoad, Instance } from '@fairlead/sdk'
 import { instanceAt } from '@fairlead/sdk/testing'
 import { withCallback, withoutCallback, type Callback } from '#sdk/balance/callbacks.js'
-import type { Tiered } from '#sdk/balance/tiers.js'
+import type { Panic, Tiered } from '#sdk/balance/tiers.js'
 import { PeakEwma } from '#sdk/cluster/ewma.js'
 import type { Breaker, BreakerFactory, Outcome } from '#sdk/resilience/breaker.js'
 import { SimProber } from './prober.js'
@@ -25,7 +25,7 @@ export class SimEndpoint extends PeakEwma implements Tiered {
   readonly instance: Instance
   readonly server: SimServer
   readonly reserved = false
-  panic = false
+  panic: Panic = 'none'
   /** Put there by a policy that wants to know what servers report; responses carry it from then on. */
   backendLoad: BackendLoad | undefined
   usableSince: number
@@ -47,7 +47,7 @@ export class SimEndpoint extends PeakEwma implements Tiered {
   }
 
   get available(): boolean {
-    return this.panic || this.usable
+    return this.panic === 'all' || this.usable
   }
 
   get usable(): boolean {
@@ -67,7 +67,7 @@ export class SimEndpoint extends PeakEwma implements Tiered {
   begin(): number | undefined {
     this.#circuit ??= this.#makeCircuit()
     const permit = this.#circuit.acquire()
-    if (permit === 0 && !this.panic) return undefined
+    if (permit === 0 && this.panic === 'none') return undefined
     this.#inflight++
     this.used = true
     this.#loadChanged?.()

@@ -42,7 +42,7 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
 
 /** What of a request a pick may depend on. All of it may be left out. */
 export type ExplainOptions = Partial<
-  Pick<ClientRequestOptions, 'path' | 'method' | 'headers' | 'query' | 'hashKey' | 'caller'>
+  Pick<ClientRequestOptions, 'path' | 'method' | 'headers' | 'query' | 'idempotent' | 'hashKey' | 'caller'>
 >
 
 // TypeScript's default `lib` has the DOM's `RequestInit`, which knows no dispatcher, and @types/node then adds nothing to
@@ -140,7 +140,7 @@ export function createClient(service: string, options: ClientOptions = {}): Clie
   return new ConsulClient(parseOptions(service, options, process.env))
 }
 
-const EXPLAINED = ['path', 'method', 'headers', 'query', 'hashKey', 'caller']
+const EXPLAINED = ['path', 'method', 'headers', 'query', 'idempotent', 'hashKey', 'caller']
 
 class ConsulClient implements Client {
   readonly service: string

@@ -200,10 +200,14 @@ function nothingToPick(call: Call, cluster: Cluster): FairleadError {
         service,
         errors,
       })
-    : new FairleadError('CIRCUIT_OPEN', `all ${count} endpoints of ${service} have an open circuit`, {
-        service,
-        errors,
-      })
+    : new FairleadError('CIRCUIT_OPEN', allOpen(call, count, retained), { service, errors })
+}
+
+function allOpen({ service, idempotent }: Call, count: number, retained: readonly Endpoint[]): string {
+  const usable = retained.filter((endpoint) => endpoint.usable).length
+  return idempotent || usable === 0
+    ? `all ${count} endpoints of ${service} have an open circuit`
+    : `all ${count - retained.length} endpoints of ${service} that discovery lists have an open circuit, and ${usable} that are retained although no longer listed get only idempotent requests (option idempotent)`
 }
 
 export function clientClosed(service: string): FairleadError {

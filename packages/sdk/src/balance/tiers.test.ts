@@ -223,6 +223,70 @@ describe('panic', () => {
     expect(picked(picker)).toEqual(new Set(first))
   })
 
+  describe('where only what is retained is usable', () => {
+    const safe = { ...context, idempotent: true }
+    const unsafe = { ...context, idempotent: false }
+
+    function set(threshold = HALF): [FakeCandidate[], FakeCandidate, TieredPicker<FakeCandidate>] {
+      const [first, kept] = [[...level(0, 2), ...level(1, 2)], new FakeCandidate(999)]
+      kept.reserved = true
+      const picker = make([...first, kept], {}, threshold)
+      down(first, 4)
+      picker.refresh(0)
+      return [first, kept, picker]
+    }
+
+    test('it gets what may go there, and what is listed is in panic for the others', () => {
+      const [first, kept, picker] = set()
+      const picks = (context: PickContext<FakeCandidate>) =>
+        new Set(Array.from({ length: 200 }, () => picker.pick(context)))
+      expect(picks(safe)).toEqual(new Set([kept]))
+      expect(picks(unsafe)).toEqual(new Set(first))
+      expect(picks({ ...unsafe, tried: first.slice(1) })).toEqual(new Set(first.slice(0, 1)))
+      expect(picker.panicking).toEqual([0, 1])
+      // Nothing is left of it that a request which may go to the reserve would meet.
+      expect(picks(safe)).toEqual(new Set([kept]))
+      expect(first.some(({ available }) => available)).toBe(false)
+      for (const endpoint of first) endpoint.usable = true
+      picker.refresh(0)
+      expect(picker.panicking).toEqual([])
+      expect(picks(unsafe)).toEqual(new Set(first.slice(0, 2)))
+    })
+
+    test('and when that fails too, for all', () => {
+      const [first, kept, picker] = set()
+      kept.usable = false
+      picker.refresh(0)
+      expect(new Set(Array.from({ length: 200 }, () => picker.pick(safe)))).toEqual(new Set(first))
+    })
+
+    test('unless there is to be no panic', () => {
+      const [, kept, picker] = set(0)
+      expect(picker.pick(unsafe)).toBeUndefined()
+      expect(picker.pick(safe)).toBe(kept)
+    })
+
+    test('a balancer that throws leaves no panic behind', () => {
+      const broken: Balancer = (endpoints) => ({
+        pick: () => {
+          if (endpoints.every(({ available }) => available)) throw new Error('broken')
+          return undefined
+        },
+      })
+      const [first, kept] = [level(0, 2), new FakeCandidate(999)]
+      kept.reserved = true
+      down(first, 2)
+      const picker = tiers(
+        broken,
+        [...first, kept],
+        { leftOut: new Map(), panicThreshold: HALF },
+        seededRandom(1),
+      )
+      expect(() => picker.pick(unsafe)).toThrow('broken')
+      expect(first.some(({ available }) => available)).toBe(false)
+    })
+  })
+
   test('is over with the picker: the next one begins anew', () => {
     const endpoints = level(0, 3)
     down(endpoints, 3)

@@ -11,9 +11,15 @@ export interface Tiered extends Candidate {
   readonly reserved: boolean
   /** Our own judgement of it: false while its circuit is open. Pure. */
   readonly usable: boolean
-  /** It is available whatever our judgement of it; written by the tiers. */
-  panic: boolean
+  /** For which requests it is available whatever our judgement of it; written by the tiers. */
+  panic: Panic
 }
+
+/**
+ * Our judgement of an endpoint is set aside for no request; for those that may not go to what is retained, as only that
+ * is usable; or for all of them.
+ */
+export type Panic = 'none' | 'unsafe' | 'all'
 
 /** What is known besides the endpoints. */
 export interface TierContext {
@@ -27,7 +33,7 @@ export interface TierContext {
 export interface TieredPicker<E extends Candidate> extends Picker<E> {
   /** Have the pickers behind it to be refreshed as time passes? */
   readonly ages: boolean
-  /** The levels that are in panic, the first first. */
+  /** The levels that are in panic, for all requests or for those that are not idempotent; the first first. */
   readonly panicking: readonly number[]
   refresh(now: number): void
 }
@@ -36,7 +42,8 @@ export interface TieredPicker<E extends Candidate> extends Picker<E> {
  * Puts a balancer behind each level and, in this order, what is sent requests only where the tiers before it have no
  * eligible endpoint: other levels, endpoints of weight 0 (Consul's weight for a warning may be 0), and those in
  * reserve; of the last two the first level first.
- * Where our own judgement leaves too few of a level, it is set aside (panic); Consul's never is.
+ * Where our own judgement leaves too few of a level, it is set aside (panic); Consul's never is. Where all that is left
+ * is retained, a request that may not go there meets the panic, as if that were not there.
  * Must stand around every balancer, so that no policy has to divide by a weight of zero or to know of levels.
  */
 export function tiers<E extends Tiered>(
@@ -52,7 +59,7 @@ export function tiers<E extends Tiered>(
     const { weight } = endpoint.instance
     const group = endpoint.reserved ? reserved : weight > 0 ? used : weightless
     group.add(endpoint)
-    endpoint.panic = false
+    endpoint.panic = 'none'
   }
   const levels = used.inOrder().map(([priority, members]) => ({
     priority,
@@ -82,6 +89,11 @@ interface Level<E extends Candidate> extends Tier<E> {
   readonly known: number
 }
 
+const WHY: Readonly<Record<Exclude<Panic, 'none'>, string>> = {
+  all: 'too few of it are usable, so that all of it are used',
+  unsafe: 'only what is retained is usable, so that requests that are not idempotent get all of it',
+}
+
 /** Shares the load out among levels by how healthy they are, then takes what there is. */
 class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   readonly ages: boolean
@@ -96,7 +108,7 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   /** Each percent of the load, and the picker it goes to. */
   #percents: readonly Picker<E>[] = []
   #loads: readonly number[] = []
-  #panics: readonly boolean[]
+  #panics: readonly Panic[]
 
   constructor(
     levels: readonly Level<E>[],
@@ -111,18 +123,21 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
     this.#panicThreshold = panicThreshold
     this.#random = random
     this.#only = levels.length === 1 ? levels[0]?.picker : undefined
-    this.#panics = levels.map(() => false)
+    this.#panics = levels.map(() => 'none')
     this.#share()
   }
 
   get panicking(): readonly number[] {
-    return this.#levels.filter((_, level) => this.#panics[level]).map(({ priority }) => priority)
+    return this.#levels.filter((_, level) => this.#panics[level] !== 'none').map(({ priority }) => priority)
   }
 
   pick(context: PickContext<E>): E | undefined {
-    if (this.#only !== undefined) return this.#only.pick(context) ?? pickInOrder(this.#lastResorts, context)
-    const picker = this.#percents[below(this.#percents.length, this.#random)]
-    return picker?.pick(context) ?? pickInOrder(this.#order, context)
+    const picker = this.#only ?? this.#percents[below(this.#percents.length, this.#random)]
+    return (
+      picker?.pick(context) ??
+      pickInOrder(this.#only === undefined ? this.#order : this.#lastResorts, context) ??
+      this.#pickInPanic(context)
+    )
   }
 
   refresh(now: number): void {
@@ -135,9 +150,10 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
-    for (const priority of this.panicking) {
-      report.step(`level ${priority} is in panic: too few of it are usable, so that all of it are used`)
-    }
+    this.#levels.forEach(({ priority }, level) => {
+      const panic = this.#panics[level] ?? 'none'
+      if (panic !== 'none') report.step(`level ${priority} is in panic: ${WHY[panic]}`)
+    })
     const level = this.#percents[below(this.#percents.length, this.#random)]
     const place = this.#levels.findIndex(({ picker }) => picker === level)
     if (this.#levels.length > 1 && place >= 0) {
@@ -147,8 +163,10 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
     }
     const endpoint = level === undefined ? undefined : explainPick(level, context, report)
     if (endpoint !== undefined) return endpoint
-    report.step('nobody is eligible there: the other levels, then weight 0, then the reserve, in this order')
-    return pickInOrder(this.#order, context)
+    report.step(
+      'nobody is eligible there: the other levels, then weight 0, then the reserve (idempotent requests only), in this order',
+    )
+    return pickInOrder(this.#order, context) ?? this.#pickInPanic(context)
   }
 
   #share(): void {
@@ -163,16 +181,38 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
       if (panic !== this.#panics[level]) setPanic(this.#levels[level]?.members ?? [], panic)
     })
     this.#panics = panicking
-    this.#loads = panicking.includes(false) ? levelLoads(healths) : panicLoads(healths)
+    this.#loads = panicking.includes('none') ? levelLoads(healths) : panicLoads(healths)
     this.#percents = this.#levels.flatMap(({ picker }, level) =>
       Array.from({ length: this.#loads[level] ?? 0 }, () => picker),
     )
   }
 
-  #panicsAmong(healths: readonly LevelHealth[]): readonly boolean[] {
-    // Before it comes to that there are the last resorts, if anybody is usable there.
-    const spared = healths.every(({ usable }) => usable === 0) && this.#lastResorts.some(hasUsable)
-    return panics(healths, spared ? 0 : this.#panicThreshold)
+  #panicsAmong(healths: readonly LevelHealth[]): readonly Panic[] {
+    // Before it comes to that there are the last resorts, if anybody is usable there: what is retained, for whom it may.
+    const resorts = healths.every(({ usable }) => usable === 0) ? this.#lastResorts.filter(hasUsable) : []
+    if (resorts.some(({ retained }) => !retained)) return healths.map(() => 'none')
+    const panic = resorts.length > 0 ? 'unsafe' : 'all'
+    return panics(healths, this.#panicThreshold).map((panics) => (panics ? panic : 'none'))
+  }
+
+  /** For a request that must not go to what is retained, where nothing else is usable: O(n), with every circuit open. */
+  #pickInPanic(context: PickContext<E>): E | undefined {
+    if (context.idempotent !== false || !this.#panics.includes('unsafe')) return undefined
+    const level = this.#percents[below(this.#percents.length, this.#random)]
+    this.#setUnsafe('all')
+    // A balancer may be anybody's, and throw.
+    try {
+      return level?.pick(context) ?? pickInOrder(this.#levels, context)
+    } finally {
+      this.#setUnsafe('unsafe')
+    }
+  }
+
+  /** In the levels whose panic is for requests that are not idempotent. */
+  #setUnsafe(panic: Panic): void {
+    this.#levels.forEach(({ members }, level) => {
+      if (this.#panics[level] === 'unsafe') setPanic(members, panic)
+    })
   }
 }
 
@@ -216,6 +256,6 @@ function hasUsable({ members }: Tier<Tiered>): boolean {
   return members.some(({ usable }) => usable)
 }
 
-function setPanic(endpoints: readonly Tiered[], panic: boolean): void {
+function setPanic(endpoints: readonly Tiered[], panic: Panic): void {
   for (const endpoint of endpoints) endpoint.panic = panic
 }

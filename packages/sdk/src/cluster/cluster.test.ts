@@ -395,7 +395,7 @@ describe('the picker', () => {
     rig.cluster.circuitChanged(rig.endpoint(a), 'open')
     rig.cluster.circuitChanged(rig.endpoint(b), 'open')
     expect(rig.cluster.panicking).toEqual([0])
-    expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual([true, true, true])
+    expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual(['all', 'all', 'all'])
     await rig.list([a, b, c, d])
     // Half of four: enough.
     expect(rig.cluster.panicking).toEqual([])
@@ -406,7 +406,7 @@ describe('the picker', () => {
     for (const one of broken) one.mockReturnValue(true)
     rig.cluster.circuitChanged(rig.endpoint(a), 'closed')
     expect(rig.cluster.panicking).toEqual([])
-    expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual([false, false, false])
+    expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual(['none', 'none', 'none'])
     expect(rig.lines('too few endpoints are usable').length).toBe(2)
   })
 

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
 import { withCallback, withoutCallback, type Callback } from '../balance/callbacks.js'
-import type { Tiered } from '../balance/tiers.js'
+import type { Panic, Tiered } from '../balance/tiers.js'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
 import { FairleadError, reasonOf } from '../errors.js'
@@ -45,7 +45,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   /** Set while it is in reserve; written by the cluster only. */
   witness: ReserveWitness | undefined
   /** Too few others are left to be choosy: it is sent requests whatever its circuit says. Written by the tiers only. */
-  panic = false
+  panic: Panic = 'none'
   usableSince: number
   backendLoad: BackendLoad | undefined
   readonly #kit: EndpointKit
@@ -75,7 +75,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   }
 
   get available(): boolean {
-    return this.#closed || this.panic || this.usable
+    return this.#closed || this.panic === 'all' || this.usable
   }
 
   /** Our own judgement of it, whatever becomes of that. */
@@ -124,7 +124,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     const breaker = (this.#breaker ??= this.#makeBreaker())
     const permit = breaker.acquire()
     // In a panic it is sent without leave, and the circuit hears nothing of it: only a probe closes that.
-    if (permit === 0 && !this.panic) {
+    if (permit === 0 && this.panic === 'none') {
       handler.onError(
         new FairleadError('CIRCUIT_OPEN', `the circuit of ${service} at ${this.address} is open`, {
           service,

@@ -124,6 +124,23 @@ test('what is excluded, of weight 0 or in reserve is named', async () => {
   expect(passedOver).toContainEqual({ key: set[5]?.key, reason: 'in reserve: discovery no longer lists it' })
 })
 
+test('what is retained is for idempotent requests, and it says so', async () => {
+  const [client, resolver, clock] = await clientOf({ balancer: 'round_robin' }, instances.slice(0, 1))
+  resolver.snapshot([], { doubt: 'no leader' })
+  await clock.advance(0)
+  expect(client.explain().picked?.key).toBe(instances[0]?.key)
+  expect(client.explain({ method: 'POST', idempotent: true }).picked?.key).toBe(instances[0]?.key)
+  const refused = client.explain({ method: 'POST' })
+  expect(refused.picked).toBeUndefined()
+  expect(refused.steps.at(-1)).toBe('every endpoint is in reserve, and the request is not idempotent')
+  expect(refused.passedOver).toEqual([
+    {
+      key: instances[0]?.key,
+      reason: 'in reserve: discovery no longer lists it, and it gets idempotent requests only',
+    },
+  ])
+})
+
 test.each(['maglev', 'ring_hash', 'rendezvous'] as const)('%s: where a key leads', async (balancer) => {
   const [client] = await clientOf({ balancer })
   const first = client.explain({ hashKey: 'ann' })

@@ -4,6 +4,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../cluster/endpoint.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { KeyedRequest, RequestHasher } from '../hashing/request-hasher.js'
+import { isIdempotent, type Repeatable } from '../resilience/retry.js'
 import { inspectEndpoint, type EndpointInspection } from './inspect.js'
 
 /** An endpoint that was looked at, and what it was judged by. */
@@ -40,7 +41,7 @@ export interface PickExplanation {
 
 /** What the pick is to be for. */
 export interface ExplainQuestion {
-  readonly request: KeyedRequest
+  readonly request: KeyedRequest & Repeatable
   readonly hasher: RequestHasher
   readonly session: string | undefined
   /** The clock's time in whole milliseconds. */
@@ -52,10 +53,10 @@ export function explain(service: string, cluster: Cluster, question: ExplainQues
   const context = new ExplainedPick(question)
   const log = new PickLog(context.now)
   if (!cluster.resolved) log.step('discovery has not answered yet: a request would wait for it')
-  for (const endpoint of cluster.endpoints) log.judge(endpoint)
+  for (const endpoint of cluster.endpoints) log.judge(endpoint, context)
   const picked = cluster.explain(context, log)
   if (picked === undefined) {
-    log.step(cluster.endpoints.length === 0 ? cluster.whyEmpty() : 'every endpoint has an open circuit')
+    log.step(cluster.endpoints.length === 0 ? cluster.whyEmpty() : whyNone(cluster, context))
   }
   const { hash } = context
   return {
@@ -96,9 +97,15 @@ class PickLog implements PickReport<Endpoint> {
   }
 
   /** What speaks against an endpoint whatever the policy. */
-  judge(endpoint: Endpoint): void {
-    if (endpoint.reserved) this.passedOver(endpoint, 'in reserve: discovery no longer lists it')
-    else if (!endpoint.available) this.passedOver(endpoint, 'its circuit is open')
+  judge(endpoint: Endpoint, { idempotent }: ExplainedPick): void {
+    if (endpoint.reserved) {
+      this.passedOver(
+        endpoint,
+        idempotent
+          ? 'in reserve: discovery no longer lists it'
+          : 'in reserve: discovery no longer lists it, and it gets idempotent requests only',
+      )
+    } else if (!mayPick(endpoint, idempotent)) this.passedOver(endpoint, 'its circuit is open')
     else if (endpoint.instance.weight === 0) this.passedOver(endpoint, 'of weight 0, a last resort')
   }
 }
@@ -109,13 +116,26 @@ class ExplainedPick implements PickContext<Endpoint> {
   readonly tried: readonly Endpoint[] = []
   readonly hash: KeyHash | undefined
   readonly session: string | undefined
+  readonly idempotent: boolean
 
   constructor({ request, hasher, session, now }: ExplainQuestion) {
     this.now = now
     this.session = session
+    this.idempotent = isIdempotent(request)
     const hash = { high: 0, low: 0 }
     this.hash = hasher.hash(request, hash) ? hash : undefined
   }
+}
+
+/** In a panic its circuit does not count. */
+function mayPick({ available, panic }: Endpoint, idempotent: boolean): boolean {
+  return available || (panic === 'unsafe' && !idempotent)
+}
+
+function whyNone({ endpoints }: Cluster, { idempotent }: ExplainedPick): string {
+  return !idempotent && endpoints.every(({ reserved }) => reserved)
+    ? 'every endpoint is in reserve, and the request is not idempotent'
+    : 'every endpoint has an open circuit'
 }
 
 function hexOf(bits: number): string {

@@ -67,7 +67,10 @@ export interface ClientInspection {
   readonly reason: string | undefined
   /** What speaks against believing that what the last answer does not list is gone. */
   readonly doubt: string | undefined
-  /** The levels in panic: too few of their endpoints are usable, so that all of them are sent requests. */
+  /**
+   * The levels in panic: too few of their endpoints are usable, so that all of them are sent requests; only those that
+   * are not idempotent, where what is retained is usable and takes the others.
+   */
   readonly panicking: readonly number[]
   /** Those that discovery lists. */
   readonly endpoints: readonly EndpointInspection[]

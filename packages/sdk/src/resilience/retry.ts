@@ -1,11 +1,15 @@
 import type { Dispatcher } from 'undici'
 import { isReplayable } from '../request/bodies.js'
 
-/** What the question "may this be sent again?" depends on. */
-export interface FailedAttempt {
+/** What the question "does it harm to send this twice?" depends on. */
+export interface Repeatable {
   readonly method: string
   /** The caller's word on whether sending twice does no harm; overrides the method. */
   readonly idempotent?: boolean | undefined
+}
+
+/** What the question "may this be sent again?" depends on. */
+export interface FailedAttempt extends Repeatable {
   readonly body: unknown
   /** May a byte of it have reached the endpoint? */
   readonly written: boolean
@@ -15,7 +19,7 @@ export interface FailedAttempt {
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /** May it reach the endpoint twice? */
-export function isIdempotent({ method, idempotent }: Pick<FailedAttempt, 'method' | 'idempotent'>): boolean {
+export function isIdempotent({ method, idempotent }: Repeatable): boolean {
   return idempotent ?? IDEMPOTENT.has(method)
 }
 

@@ -53,8 +53,7 @@ export class StickyPicker<E extends Tiered> implements TieredPicker<E> {
       report.step('the session of the request is on it')
       return endpoint
     } else {
-      const reason = endpoint.available ? 'it has failed this request' : 'its circuit is open'
-      report.passedOver(endpoint, `the session of the request is on it, but ${reason}`)
+      report.passedOver(endpoint, `the session of the request is on it, but ${whyNot(endpoint, context)}`)
     }
     return explainPick(this.#next, context, report)
   }
@@ -63,4 +62,11 @@ export class StickyPicker<E extends Tiered> implements TieredPicker<E> {
 /** Also of a session: what is retained although no longer listed gets nothing that must not be sent to a stranger. */
 function mayTake<E extends Tiered>(endpoint: E, context: PickContext<E>): boolean {
   return eligible(endpoint, context) && !(endpoint.reserved && context.idempotent === false)
+}
+
+function whyNot<E extends Tiered>(endpoint: E, context: PickContext<E>): string {
+  if (!endpoint.available) return 'its circuit is open'
+  return eligible(endpoint, context)
+    ? 'it is in reserve, and gets idempotent requests only'
+    : 'it has failed this request'
 }

@@ -1,6 +1,6 @@
 import type { BackendLoad } from '../balance/backend-load.js'
 import { withCallback, withoutCallback, type Callback } from '../balance/callbacks.js'
-import type { Tiered } from '../balance/tiers.js'
+import type { Panic, Tiered } from '../balance/tiers.js'
 import type { Instance } from '../discovery/resolver.js'
 import { instanceAt } from './fake-resolver.js'
 
@@ -11,7 +11,7 @@ export class FakeCandidate implements Tiered {
   #loadChanged: Callback | undefined
   /** Our own judgement of it. */
   usable = true
-  panic = false
+  panic: Panic = 'none'
   reserved = false
   usableSince = 0
   /** What `latencyUs` says, in milliseconds. Default 1. */
@@ -26,7 +26,7 @@ export class FakeCandidate implements Tiered {
   }
 
   get available(): boolean {
-    return this.usable || this.panic
+    return this.usable || this.panic === 'all'
   }
 
   set available(usable: boolean) {
