@@ -141,7 +141,7 @@ describe('a silent event stream', () => {
     const other = limited.raw('GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
     await other.end()
     expect(connection.closed).toBe(false)
-    connection.socket.end()
+    connection.socket.destroy()
     await once(connection.socket, 'close')
   })
 })

@@ -3,6 +3,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { FormData as UndiciFormData, type Dispatcher } from 'undici'
 import { compare } from './compare.test.support.js'
+import type { DifferenceName } from './differences.test.support.js'
 import type { Behaviour, ServerScript } from './server.test.support.js'
 import { runOn, turns, type Subject } from './subjects.test.support.js'
 import { errorText } from './trace.test.support.js'
@@ -251,6 +252,8 @@ function cutting(answer: (response: Parameters<Behaviour>[1]) => unknown): Behav
   }
 }
 
+const EARLY_ANSWER: readonly DifferenceName[] = ['an early answer arrives']
+
 describe.each(Object.entries(cuts))('a server that goes away %s', (stage, server) => {
   for (const method of ['GET', 'PUT', 'POST'] as const) {
     for (const name of [
@@ -263,7 +266,10 @@ describe.each(Object.entries(cuts))('a server that goes away %s', (stage, server
     ]) {
       // Nothing comes of a body where there is none.
       if (name === 'none' && /within the body|before its time/.test(stage)) continue
-      compare(`${method} with ${name}`, { server }, (subject) =>
+      // A generator is asked for its next chunk by the loop of microtasks, and finds the connection closed.
+      const differs =
+        stage === 'by an answer before its time' && name === 'an async generator' ? EARLY_ANSWER : []
+      compare(`${method} with ${name}`, { server, differs }, (subject) =>
         ask(subject, { method, body: bodies[name]?.() as never }),
       )
     }

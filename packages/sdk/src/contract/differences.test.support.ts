@@ -13,10 +13,12 @@ export type DifferenceName =
   | 'close may be called again'
   | 'its own word for closed'
   | 'what an error callback throws is uncaught'
+  | 'an early answer arrives'
 
 /**
- * The whole of it, but for the two bodies that undici takes and cannot send (`bodies.test.ts`). A case that names one must be changed by it, so that an entry which has ceased to be true fails;
- * a case that names none must be the same on both.
+ * The whole of it, but for the two bodies that undici takes and cannot send (`bodies.test.ts`). A case that names one
+ * must be changed by it, so that an entry which has ceased to be true fails; a case that names none must be the same on
+ * both.
  */
 export const differences: Readonly<Record<DifferenceName, Difference>> = {
   'a start comes first': {
@@ -40,6 +42,12 @@ export const differences: Readonly<Record<DifferenceName, Difference>> = {
       'So it is with undici where a socket ends; where it parses, the exception is lost, and at the start of a ' +
       'request it leaves a client that never closes. One rule, and the dispatcher closes.',
     translate: (trace) => ({ ...trace, uncaught: ['Error: thrown in error'], closed: 'closed' }),
+  },
+  'an early answer arrives': {
+    reason:
+      'undici drops an answer that has come when the body behind it cannot be written any more. It is read first here, ' +
+      'as RFC 9110, 10.1.1 has clients look for a final status while they send.',
+    translate: (trace) => ({ ...trace, caller: ['413 too much'] }),
   },
   'close may be called again': {
     reason:
