@@ -5,7 +5,7 @@ import { appendTo, errorText, headersText, normal, statusText, type Trace } from
 export type Generation = 'older' | 'newer'
 
 /** Callbacks that can be made to misbehave, by the name that both generations share here. */
-export const stages = [
+const stages = [
   'start',
   'sent chunk',
   'sent all',

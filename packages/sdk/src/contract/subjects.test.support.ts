@@ -85,7 +85,7 @@ async function closing(dispatcher: Dispatcher): Promise<string> {
   return inTime(end, 'close() hangs')
 }
 
-export async function inTime<T>(promise: Promise<T>, otherwise: string): Promise<T | string> {
+async function inTime<T>(promise: Promise<T>, otherwise: string): Promise<T | string> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<string>((resolve) => (timer = setTimeout(() => resolve(otherwise), SOON_MS)))
   try {

@@ -142,7 +142,7 @@ describe('what it takes', () => {
       paths.push(options.path)
       return dispatch(options, handler)
     })
-    await (await orders.fetch('/composed', { dispatcher } as unknown as RequestInit)).text()
+    await (await orders.fetch('/composed', { dispatcher })).text()
     expect(paths).toEqual(['/composed'])
   })
 })

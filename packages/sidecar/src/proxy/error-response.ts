@@ -2,7 +2,7 @@ import { FairleadError, type FairleadErrorCode } from '@fairlead/sdk'
 import { BrokenRequest } from '../inbound/broken-request.js'
 
 /** What is wrong with what the application sent, before any service is asked for. */
-export type RequestErrorCode =
+type RequestErrorCode =
   | 'BAD_REQUEST'
   | 'REQUEST_TIMEOUT'
   | 'CONTENT_TOO_LARGE'
