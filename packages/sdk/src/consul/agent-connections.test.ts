@@ -112,3 +112,24 @@ test('while a large answer is read, everything else has its turn', async () => {
   // 256 kB and what was on its way, where the socket gives 2 MB.
   expect(most).toBeLessThan(600)
 })
+
+// In a thread of its own, so that the end has come by the time the next question would be written.
+const CLOSING = `
+  const { createServer } = require('node:net')
+  const { parentPort } = require('node:worker_threads')
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.on('data', () => socket.end('HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}'))
+  })
+  server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))
+`
+
+test('a question is not written to a connection that was closed behind the answer before it', async () => {
+  const closing = new Worker(CLOSING, { eval: true })
+  const [port] = (await once(closing, 'message')) as [number]
+  const { consul } = parseOptions('orders', { consul: { address: `http://127.0.0.1:${port}` } }, {})
+  const closed = new ConsulAgent(consul.agent, systemClock)
+  const put = { method: 'PUT', path: '/v1/agent/check/pass/orders', timeoutMs: 5000 } as const
+  for (let time = 0; time < 40; time++) expect((await closed.ask(put, signal)).text).toBe('{}')
+  await closing.terminate()
+})

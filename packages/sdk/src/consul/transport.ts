@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { buildConnector, Client } from 'undici'
+import { nextTurn } from '../clock.js'
 import type { TlsFiles, TlsMaterial } from './tls-files.js'
 
 // An agent stands beside its clients, or in the same datacenter: connecting takes milliseconds or will not do.
@@ -39,7 +40,13 @@ export class Transport {
     const material = await this.#tls?.current()
     const known = material === this.#material ? this.#connect : undefined
     const connect = known ?? this.#renew(material)
-    return this.#idle.pop() ?? this.#open(connect)
+    const idle = this.#idle.pop()
+    if (idle === undefined) return this.#open(connect)
+    // A proxy may close behind an answer. The rest of this turn and one poll for I/O, and what has come of that is read:
+    // undici connects anew then. It is asked too seldom for two turns to count.
+    await nextTurn()
+    await nextTurn()
+    return idle
   }
 
   /** @param whole The answer has been read to its end, so that the connection is good for another question. */
