@@ -5,7 +5,7 @@ import type { Endpoint } from './cluster/endpoint.js'
 import type { ServerPolicy } from './discovery/server-policy.js'
 import { asError, FairleadError, reasonOf } from './errors.js'
 import type { RequestHasher } from './hashing/request-hasher.js'
-import { isOfTheCaller, isOfTheResponse } from './resilience/fault.js'
+import { adviceFor, isOfTheCaller, isOfTheResponse } from './resilience/fault.js'
 import { whyNotRetry } from './resilience/retry.js'
 import type { CallLog } from './observe/call-log.js'
 import type { RetryBudget } from './resilience/retry-budget.js'
@@ -166,10 +166,12 @@ function located(failure: Error, service: string, endpoint: Endpoint): Error {
 function exhausted(call: Call, endpoint: Endpoint, failure: Error, final: string): FairleadError {
   const { method, path } = call.options
   const tries = call.errors.length === 1 ? '' : ` after ${call.errors.length} attempts`
+  // Where it is this machine that had no connection to give, the endpoint is not the one to look at.
+  const advice = adviceFor(failure)
   return new FairleadError(
-    'ATTEMPTS_EXHAUSTED',
+    advice === undefined ? 'ATTEMPTS_EXHAUSTED' : 'OVERLOADED',
     `${method} ${path} to ${call.service} at ${endpoint.address} failed${tries}: ${reasonOf(failure)}` +
-      `; not tried again: ${final}`,
+      `; ${advice ?? `not tried again: ${final}`}`,
     { service: call.service, endpoint: endpoint.address, errors: call.errors, cause: failure },
   )
 }

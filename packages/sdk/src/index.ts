@@ -80,14 +80,7 @@ export type { LocalityOptions } from './balance/locality.js'
 export { slowStart } from './balance/slow-start.js'
 export type { SlowStartOptions } from './balance/slow-start.js'
 export { eligible, registeredWeight } from './balance/picker.js'
-export type {
-  Balancer,
-  Candidate,
-  Layer,
-  PickContext,
-  Picker,
-  WeightOf,
-} from './balance/picker.js'
+export type { Balancer, Candidate, Layer, PickContext, Picker, WeightOf } from './balance/picker.js'
 export type { PickReport } from './balance/pick-report.js'
 export { register } from './registration/register.js'
 export type {

@@ -95,7 +95,7 @@ What Fairlead itself answers when there is no response to pass on
   502 ATTEMPTS_EXHAUSTED  it was sent, failed, and must not or may not be sent again
   503 NO_ENDPOINTS        Consul cannot be reached, or knows no healthy instance
   503 CIRCUIT_OPEN        every instance has failed too often just now, and --panic-threshold is 0
-  503 OVERLOADED          more services than --max-services
+  503 OVERLOADED          more services than --max-services, or no descriptor left for a connection
   504 DEADLINE_EXCEEDED   no response within --timeout
   508 LOOP_DETECTED       the request has come through 10 sidecars
 

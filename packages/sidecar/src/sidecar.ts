@@ -8,6 +8,7 @@ import { Clients } from './clients.js'
 import type { Config, Listen } from './config.js'
 import { OwnAddresses } from './own-addresses.js'
 import { drain, drainOf } from './drain.js'
+import { descriptorLimit, watchDescriptors } from './inbound/descriptors.js'
 import { OwnHosts } from './inbound/own-hosts.js'
 import { limitRepeats } from './repeats.js'
 import { createProxyServer } from './proxy/server.js'
@@ -42,6 +43,8 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   const requestLog = limitRepeats(logger, systemClock)
   const admin = createAdminServer(clients, () => draining, hosts, requestLog, systemClock)
   const proxy = createProxyServer(clients, hosts, config.applicationTimeoutMs, requestLog, systemClock)
+  const limit = descriptorLimit()
+  for (const server of [proxy, admin]) watchDescriptors(server, limit, logger, systemClock)
   const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {
     await listen(admin, config.admin, '--admin')

@@ -23,8 +23,13 @@ export function isOfOurs(error: Error): boolean {
   return (
     error instanceof errors.ClientClosedError ||
     error instanceof errors.ClientDestroyedError ||
-    EXHAUSTED.has((error as NodeJS.ErrnoException).code)
+    adviceFor(error) !== undefined
   )
+}
+
+/** What this machine has not got for a connection, and what to do about that; undefined: it is something else. */
+export function adviceFor(error: Error): string | undefined {
+  return EXHAUSTED.get((error as NodeJS.ErrnoException).code)
 }
 
 /** Is it the response that cannot be read? Another endpoint would send the same. */
@@ -41,12 +46,18 @@ export function isHeldByItsBody(body: unknown): boolean {
 }
 
 // Descriptors, ports and memory of this machine, as connect(2) and socket(2) report them.
-const EXHAUSTED: ReadonlySet<string | undefined> = new Set([
-  'EMFILE',
-  'ENFILE',
-  'EADDRNOTAVAIL',
-  'ENOBUFS',
-  'ENOMEM',
+const EXHAUSTED: ReadonlyMap<string | undefined, string> = new Map([
+  [
+    'EMFILE',
+    'this process has no file descriptor left: raise its limit (ulimit -n, LimitNOFILE of systemd, --ulimit nofile of Docker)',
+  ],
+  ['ENFILE', 'this machine has no file descriptor left: raise fs.file-max'],
+  [
+    'EADDRNOTAVAIL',
+    'this machine has no local address or port left to connect from: widen net.ipv4.ip_local_port_range, or keep connections longer (option connections.keepAliveMs)',
+  ],
+  ['ENOBUFS', 'this machine has no memory left for another connection'],
+  ['ENOMEM', 'this machine has no memory left for another connection'],
 ])
 
 function failureOf(body: unknown): unknown {
