@@ -4,6 +4,7 @@ import {
   fileResolver,
   fixedResolver,
   register,
+  type Client,
   type Resolver,
 } from '@fairlead/sdk'
 import { say } from './say.js'
@@ -25,6 +26,11 @@ function resolverOf(): Resolver | undefined {
   return given.dns === undefined ? undefined : dnsResolver(given.dns)
 }
 
+async function sayAnswer(client: Client): Promise<void> {
+  const { statusCode, body } = await client.request({ path: '/' })
+  say(`${statusCode} ${await body.text()}`)
+}
+
 /** After some time that keeps no process alive: only what is tried here can. */
 function aWhile(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 300).unref())
@@ -40,22 +46,25 @@ const late: Resolver = {
   },
 }
 
-const client = createClient(service, { consul: { address: given.consul }, resolver: resolverOf() })
+function open(): Client {
+  return createClient(service, { consul: { address: given.consul }, resolver: resolverOf() })
+}
 
 const stages: Readonly<Record<string, () => Promise<void>>> = {
   async idle() {
+    open()
     await Promise.resolve()
   },
   async ready() {
-    await client.ready()
+    await open().ready()
   },
   async request() {
-    const { statusCode, body } = await client.request({ path: '/' })
-    say(`${statusCode} ${await body.text()}`)
+    await sayAnswer(open())
   },
   async 'request, with a listener'() {
+    const client = open()
     client.onDiscovery(({ freshness }) => freshness)
-    await stages['request']?.()
+    await sayAnswer(client)
   },
   async 'wait for discovery'() {
     const waiting = createClient(service, { resolver: late, timeoutMs: Infinity })

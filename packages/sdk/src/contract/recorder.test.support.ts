@@ -5,18 +5,8 @@ import { appendTo, errorText, headersText, normal, statusText, type Trace } from
 export type Generation = 'older' | 'newer'
 
 /** Callbacks that can be made to misbehave, by the name that both generations share here. */
-const stages = [
-  'start',
-  'sent chunk',
-  'sent all',
-  'first byte',
-  'head',
-  'data',
-  'end',
-  'upgrade',
-  'error',
-] as const
-export type Stage = (typeof stages)[number]
+export type Stage =
+  'start' | 'sent chunk' | 'sent all' | 'first byte' | 'head' | 'data' | 'end' | 'upgrade' | 'error'
 
 export interface Script {
   /** The callback that throws. */

@@ -170,6 +170,8 @@ export const blocking: readonly Rule[] = [
     },
     sees: [
       'set of 1 2',
+      // Before the next query waits there, no question is lost: the connection is found closed, and opened anew.
+      (world) => world.pass(() => world.agent.held === 1, 0),
       ({ agent }) => agent.restart({ wiped: true }),
       /^stale: .* could not be reached/,
       'set of none',
