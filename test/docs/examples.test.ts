@@ -32,6 +32,7 @@ const files = [
   join(root, 'README.md'),
   join(root, 'docs/consul.md'),
   join(root, 'docs/balancing.md'),
+  join(root, 'docs/testing.md'),
   join(root, 'docs/http-libraries.md'),
   ...sources('packages/sdk/src'),
   ...sources('packages/sidecar/src'),
