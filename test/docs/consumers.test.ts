@@ -25,6 +25,9 @@ export async function program(): Promise<unknown[]> {
   const code: string = new FairleadError('NO_ENDPOINTS', 'none').code
   return [statusCode + 1, headers['x'], await body.json(), response.url, same.url, unbound, composed, code, new FakeResolver()]
 }
+createClient('orders', { connections: { tls: { ca: 'PEM', servername: 'orders', rejectUnauthorized: true, keepAlive: true } } })
+// @ts-expect-error -- Node calls it ca.
+createClient('orders', { connections: { tls: { caFile: 'ca.pem' } } })
 // @ts-expect-error -- It takes what fetch takes, and no number.
 void orders.fetch(42)
 // @ts-expect-error -- A time is a number.

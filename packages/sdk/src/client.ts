@@ -287,12 +287,26 @@ class ConsulClient implements Client {
         },
         client,
         tls,
+        onUnknownParser: unknownParserLog(service, logger),
       },
       makeBreaker,
       onCircuit,
       clock,
     }
     return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, kit)
+  }
+}
+
+/** One line for a client: it is the same of each connection. */
+function unknownParserLog(service: string, logger: Logger): (misfit: string) => void {
+  let told = false
+  return (misfit) => {
+    if (told) return
+    told = true
+    logger.warn(
+      { service, misfit },
+      `undici is of a release that Fairlead does not know (${misfit}): it reads responses by itself, and a body that is cut by a reset may pass as whole; install the undici that Fairlead was released with`,
+    )
   }
 }
 

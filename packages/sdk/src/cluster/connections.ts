@@ -37,6 +37,8 @@ export interface ConnectionsOptions {
   readonly client: Client.Options
   /** For https. */
   readonly tls: TlsOptions
+  /** Hears why the responses of a connection are read by undici alone: see `readByTheBook`. */
+  readonly onUnknownParser?: (misfit: string) => void
 }
 
 // After a connection was closed behind a response: so many requests go over connections that have rested, so that of a
@@ -172,7 +174,8 @@ export class Connections {
       connect(target, (...result) => {
         callback(...result)
         if (result[0] !== null) return
-        readByTheBook(result[1])
+        const misfit = readByTheBook(result[1])
+        if (misfit !== undefined) this.#options.onUnknownParser?.(misfit)
         readBeforeWriteError(result[1])
       }),
     )

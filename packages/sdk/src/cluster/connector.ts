@@ -1,8 +1,15 @@
-import { isIPv6, type LookupFunction } from 'node:net'
+import { isIPv6, type LookupFunction, type TcpNetConnectOpts } from 'node:net'
+import type { ConnectionOptions } from 'node:tls'
 import { buildConnector } from 'undici'
 
-/** Node's own options for TLS, such as `ca`, `cert`, `key` and `servername`. */
-export type TlsOptions = Omit<buildConnector.BuildOptions, 'timeout' | 'socketPath' | 'port' | 'host'>
+/** Node's own options for TLS, such as `ca`, `cert`, `key` and `servername`, and those of undici's connector. */
+// Not `Omit` of `BuildOptions`: of a union it leaves what its members have in common, and `ca` is not among that.
+export type TlsOptions = Omit<
+  ConnectionOptions & Partial<TcpNetConnectOpts> & Pick<buildConnector.BuildOptions, OfUndici>,
+  'timeout' | 'port' | 'host' | 'path' | 'socket'
+>
+
+type OfUndici = 'allowH2' | 'maxCachedSessions' | 'keepAlive' | 'keepAliveInitialDelay' | 'typeOfService'
 
 /** What of undici's connector is used here. */
 type Connector = ReturnType<typeof buildConnector>

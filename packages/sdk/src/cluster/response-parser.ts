@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import { errors } from 'undici'
+import { parserMisfit } from './parser-misfit.js'
 
 /** What is used here of undici's response parser, one for each connection. undici's typings do not have it. */
 interface Parser {
@@ -42,15 +44,25 @@ const NO_BODY = 1
  *   by an assertion on a status below 100.
  *
  * Done on the parser, as only there the framing is known: nothing of it can be told from the callbacks of a handler.
- * Where undici's parser is not found, undici's own behaviour stays; the tests beside this file say so.
+ * Where undici's parser is not the one that this is written for, nothing is touched and undici's own behaviour stays.
+ *
+ * @returns What of the parser is not as expected; undefined: it is read by the book.
  */
-export function readByTheBook(socket: Socket): void {
-  const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'parser')
-  if (symbol === undefined) return
-  const parser = (socket as unknown as Record<symbol, Parser | null | undefined>)[symbol]
-  if (parser === undefined || parser === null) return
+export function readByTheBook(socket: Socket): string | undefined {
+  // A client that was closed meanwhile has not taken it over; HTTP/2 (`allowH2`) is read by another class.
+  if (socket.destroyed || (socket as Partial<TLSSocket>).alpnProtocol === 'h2') return undefined
+  const parser = parserOf(socket)
+  const misfit = parserMisfit(parser, socket)
+  if (misfit !== undefined) return misfit
   Object.assign(parser, { lenient: false, finish, createError, onHeadersComplete, onMessageComplete })
   socket.prependListener('end', () => atEnd(parser))
+  return undefined
+}
+
+/** It is checked by `parserMisfit`, and called one before that. */
+function parserOf(socket: Socket): Parser {
+  const symbol = Object.getOwnPropertySymbols(socket).find(({ description }) => description === 'parser')
+  return (socket as unknown as Record<symbol, Parser>)[symbol ?? Symbol()] as Parser
 }
 
 /** The connection says that it has ended. All that has come is handed on by then. */
