@@ -3,10 +3,11 @@ import { Balancing } from './balancing.js'
 import type { CallOptions } from './call.js'
 import { closeInTime, type Closable, type CloseOptions } from './close.js'
 import { ClientDispatcher } from './client-dispatcher.js'
-import { systemClock, type Clock } from './clock.js'
+import { inBackground, systemClock, type Clock } from './clock.js'
 import { Cluster } from './cluster/cluster.js'
 import { Endpoint, type EndpointKit } from './cluster/endpoint.js'
 import type { EndpointFactory } from './cluster/endpoint-set.js'
+import { LoopWatch } from './cluster/loop-watch.js'
 import { RemovalGovernor } from './cluster/removal-governor.js'
 import { excluding } from './discovery/excluding.js'
 import { processResolver } from './discovery/process-resolvers.js'
@@ -291,6 +292,7 @@ class ConsulClient implements Client {
       },
       makeBreaker,
       onCircuit,
+      loop: new LoopWatch(inBackground(clock)),
       clock,
     }
     return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, kit)

@@ -13,14 +13,17 @@ afterEach(async () => {
   await worker.terminate()
 })
 
-test('what was answered while our event loop stood still is answered, and no endpoint has failed', async () => {
+test('what was answered while our event loop stood still is answered, and no endpoint has failed or been slow', async () => {
   client = createClient('orders', { resolver: fixedResolver([await serve()]), timeoutMs: TIMEOUT_MS })
   const sent = Array.from({ length: REQUESTS }, () => ask('/soon'))
   // All are with the server; and then the answers come, and we do not.
   await once(worker, 'message')
   holdUp(1.5 * TIMEOUT_MS)
   expect(await Promise.all(sent)).toEqual(sent.map(() => 200))
-  expect(client.inspect().endpoints[0]).toMatchObject({ circuit: 'closed', failures: 0 })
+  const [endpoint] = client.inspect().endpoints
+  expect(endpoint).toMatchObject({ circuit: 'closed', failures: 0 })
+  // It answered after 200 ms, and was read after 3,000.
+  expect(endpoint?.latencyMs).toBeLessThan(TIMEOUT_MS / 2)
 })
 
 test('what could not be written in time is late, and no endpoint has failed', async () => {

@@ -7,6 +7,7 @@ import { alwaysClosed } from '../resilience/breaker.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
 import { Cluster, type ClusterChange, type ClusterOptions } from './cluster.js'
 import { Endpoint } from './endpoint.js'
+import { LoopWatch } from './loop-watch.js'
 import { RemovalGovernor } from './removal-governor.js'
 
 export const SECOND = 1000
@@ -60,6 +61,7 @@ export class Rig {
           connections: { max: 1, connectTimeoutMs: SECOND, client: {}, tls: {} },
           makeBreaker: () => alwaysClosed,
           onCircuit: () => undefined,
+          loop: new LoopWatch(clock),
           clock,
         }),
       governor: new RemovalGovernor({

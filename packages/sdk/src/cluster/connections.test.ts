@@ -4,10 +4,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Dispatcher } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
 import type { Handler } from '../handler.js'
-import { systemClock } from '../clock.js'
+import { inBackground, systemClock } from '../clock.js'
 import { Connections, type ConnectionsOptions, type Ending } from './connections.js'
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
+import { LoopWatch } from './loop-watch.js'
 import { until } from '../testing/until.test.support.js'
 
 /** A server that answers when the test says so, and knows on which connection each request came. */
@@ -51,6 +52,7 @@ class Upstream {
 /** An endpoint's part towards its exchanges. */
 class Side extends PeakEwma implements ExchangeSide {
   backendLoad: BackendLoad | undefined
+  readonly loop: LoopWatch = new LoopWatch(inBackground(systemClock))
   unreachable(): void {}
 
   readonly connections: Connections

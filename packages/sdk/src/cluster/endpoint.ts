@@ -11,6 +11,7 @@ import { Connections, type ConnectionsOptions, type Ending } from './connections
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 import { LoadProber } from './load-probe.js'
+import type { LoopWatch } from './loop-watch.js'
 
 /** What all endpoints of a client have in common. */
 export interface EndpointKit {
@@ -19,6 +20,8 @@ export interface EndpointKit {
   readonly makeBreaker: BreakerFactory
   /** Told of every change of a circuit. */
   readonly onCircuit: (endpoint: Endpoint, state: BreakerState) => void
+  /** Whether this process reads its responses in time. */
+  readonly loop: LoopWatch
   readonly clock: Clock
 }
 
@@ -81,6 +84,10 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   /** Our own judgement of it, whatever becomes of that. */
   get usable(): boolean {
     return this.#closed || this.#breaker?.available !== false
+  }
+
+  get loop(): LoopWatch {
+    return this.#kit.loop
   }
 
   get inflight(): number {

@@ -75,6 +75,16 @@ export class PeakEwma {
     }
   }
 
+  /**
+   * Takes in the time to first byte of a response of which only this much is known: what is nearest to the estimate, and
+   * nothing where the estimate agrees with it.
+   */
+  observeBetween(leastMs: number, mostMs: number, now: number): void {
+    const estimateMs = this.estimateUs(now) / 1000
+    if (estimateMs > mostMs) this.observe(mostMs, now)
+    else if (estimateMs < leastMs) this.observe(leastMs, now)
+  }
+
   /** Takes in a failure after `elapsedMs`: failing fast must not look like answering fast. */
   penalize(elapsedMs: number, now: number): void {
     const worse = Math.max(this.estimateUs(now) / 1000, SMALLEST_MS) * FAILURE_FACTOR

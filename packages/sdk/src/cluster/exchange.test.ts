@@ -1,25 +1,29 @@
 import fc from 'fast-check'
-import { PassThrough } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { errors } from 'undici'
 import { BackendLoad } from '../balance/backend-load.js'
+import type { Clock } from '../clock.js'
 import type { Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
 import { ManualClock } from '../testing/index.js'
 import type { Ending } from './connections.js'
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
+import { LoopWatch } from './loop-watch.js'
 
 class Side extends PeakEwma implements ExchangeSide {
   backendLoad: BackendLoad | undefined
+  readonly loop: LoopWatch
   readonly unreached: Error[] = []
   readonly verdicts: [Permit, Outcome][] = []
   readonly released: Ending[] = []
   readonly resent: Exchange[] = []
   inflight = 0
 
-  constructor() {
+  constructor(clock: Clock) {
     super(30, 0)
+    this.loop = new LoopWatch(clock)
   }
 
   begin(): void {
@@ -84,9 +88,9 @@ function start(body?: unknown): {
   clock: ManualClock
   exchange: Exchange
 } {
-  const side = new Side()
-  const next = new Recorder()
   const clock = new ManualClock()
+  const side = new Side(clock)
+  const next = new Recorder()
   return {
     side,
     next,
@@ -136,6 +140,27 @@ test('in flight is conserved and the verdict is one, in any order of events', ()
   )
 })
 
+test('the event loop is watched until the head, whatever comes first', async () => {
+  const ways: readonly ((exchange: Exchange) => void)[] = [
+    (exchange) => head(exchange, 200),
+    (exchange) => head(exchange, 503),
+    (exchange) => exchange.onError(new Error('reset')),
+    (exchange) => exchange.abandon(new Error('gone'), 'ignored'),
+    (exchange) => exchange.onUpgrade(101, [], new PassThrough()),
+    (exchange) => exchange.onComplete([]),
+  ]
+  for (const happen of ways) {
+    const { clock, exchange } = start()
+    exchange.onConnect(() => undefined)
+    await clock.advance(60)
+    expect(clock.pending).toBe(1)
+    happen(exchange)
+    happen(exchange)
+    await clock.advance(60)
+    expect(clock.pending).toBe(0)
+  }
+})
+
 test('latency runs from the write to the first byte', async () => {
   const { side, clock, exchange } = start()
   await clock.advance(50)
@@ -145,6 +170,108 @@ test('latency runs from the write to the first byte', async () => {
   await clock.advance(100)
   exchange.onComplete([])
   expect(side.estimateUs(58) / 1000).toBe(8)
+})
+
+test('an upload counts from its last chunk: no endpoint answers what it has not got', async () => {
+  const { side, clock, exchange } = start(Readable.from([]))
+  exchange.onConnect(() => undefined)
+  await clock.advance(9000)
+  exchange.onBodySent('the end')
+  exchange.onRequestSent()
+  await clock.advance(8)
+  head(exchange, 200)
+  expect(side.estimateUs(9008) / 1000).toBe(8)
+})
+
+test('what is answered while its caller does not go on with the upload took that long at most', async () => {
+  const answeredAfter = async (ms: number): Promise<number> => {
+    const body = new PassThrough()
+    body.resume()
+    const { side, clock, exchange } = start(body)
+    exchange.onConnect(() => undefined)
+    exchange.onBodySent('some')
+    await clock.advance(ms)
+    head(exchange, 408)
+    return side.estimateUs(ms) / 1000
+  }
+  expect(await answeredAfter(8)).toBe(8)
+  // The seed of 30 ms, decayed for 5 s.
+  expect(await answeredAfter(5000)).toBeCloseTo(30 * Math.exp(-0.5), 1)
+})
+
+describe('our event loop is held up for 800 ms', () => {
+  /** Settled at 10 ms, and a request written at 190 of them. */
+  async function written(): Promise<ReturnType<typeof start>> {
+    const begun = start()
+    const { side, clock, exchange } = begun
+    await clock.advance(100)
+    for (let n = 0; n < 10; n++) side.observe(10, 100)
+    exchange.onConnect(() => undefined)
+    await clock.advance(90)
+    return begun
+  }
+  const heldUp = async (happen: (exchange: Exchange) => void, awaitedMs = 0): Promise<number> => {
+    const { side, clock, exchange } = await written()
+    await clock.advance(awaitedMs)
+    clock.holdUp(800)
+    happen(exchange)
+    return side.estimateUs(clock.now()) / 1000
+  }
+
+  test('an answer that may have come when it was expected says nothing', () => {
+    const { side, clock, exchange } = start()
+    for (let n = 0; n < 10; n++) side.observe(10, 0)
+    exchange.onConnect(() => undefined)
+    clock.holdUp(800)
+    head(exchange, 200)
+    expect(side.estimateUs(800) / 1000).toBeCloseTo(10 * Math.exp(-0.08), 2)
+    expect(side.verdicts).toEqual([[7, 'success']])
+  })
+
+  test('one that must have been later says how much later', async () => {
+    // Written at 100, polled for at 180 the last time before.
+    expect(await heldUp((exchange) => head(exchange, 200))).toBe(80)
+    expect(await heldUp((exchange) => head(exchange, 200), 1000)).toBe(1080)
+  })
+
+  test('one that must have been sooner says how much sooner', () => {
+    const { side, clock, exchange } = start()
+    for (let n = 0; n < 10; n++) side.observe(10_000, 0)
+    exchange.onConnect(() => undefined)
+    clock.holdUp(800)
+    head(exchange, 200)
+    // An eighth of the time constant of 10 s takes it part of the way to 800 ms.
+    const kept = Math.exp(-0.08)
+    expect(side.estimateUs(800) / 1000).toBeCloseTo(10_000 * kept + 800 * (1 - kept), 0)
+  })
+
+  test('one that is read in time counts as it is', async () => {
+    expect(await heldUp(() => undefined)).toBeLessThan(10)
+    const { side, clock, exchange } = await written()
+    clock.holdUp(15)
+    head(exchange, 200)
+    expect(side.estimateUs(clock.now()) / 1000).toBe(105)
+  })
+
+  test('the time after it is known exactly again', async () => {
+    const { side, clock, exchange } = await written()
+    clock.holdUp(800)
+    await clock.advance(100)
+    head(exchange, 200)
+    expect(side.estimateUs(clock.now()) / 1000).toBe(990)
+  })
+
+  test.each<[string, (exchange: Exchange) => void]>([
+    ['5xx', (exchange) => head(exchange, 503)],
+    ['a reset', (exchange) => exchange.onError(new Error('reset'))],
+  ])('a failure counts for as long as it must have taken: %s', async (_, happen) => {
+    // From the pick at 0 to 180, and four times the estimate is less.
+    expect(await heldUp(happen)).toBe(180)
+  })
+
+  test('a deadline takes its time, whoever was held up', async () => {
+    expect(await heldUp((exchange) => exchange.abandon(new Error('late'), 'failure'))).toBe(990)
+  })
 })
 
 test.each<[Ending, (exchange: Exchange) => void]>([
@@ -192,12 +319,16 @@ describe('the verdict', () => {
     expect(side.verdicts).toEqual([[7, 'success']])
   })
 
-  test('a body cut off costs latency, after a good head', () => {
-    const { side, exchange, next } = start()
+  test('a body cut off costs latency, after a good head, and no more the longer it went on', async () => {
+    const { side, exchange, next, clock } = start()
     exchange.onConnect(() => undefined)
+    await clock.advance(10)
     head(exchange, 200)
+    await clock.advance(600_000)
+    side.observe(10, clock.now())
+    const before = side.estimateUs(clock.now())
     exchange.onError(new Error('reset'))
-    expect(side.estimateUs(0) / 1000).toBeGreaterThan(0.1)
+    expect(side.estimateUs(clock.now())).toBe(4 * before)
     expect(next.heard).toEqual(['head 200', 'error reset'])
   })
 })

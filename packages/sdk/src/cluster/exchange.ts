@@ -5,17 +5,23 @@ import type { BackendLoad } from '../balance/backend-load.js'
 import type { Clock } from '../clock.js'
 import type { Abort, Handler } from '../handler.js'
 import type { Outcome, Permit } from '../resilience/breaker.js'
+import { isReplayable } from '../request/bodies.js'
 import { isHeldByItsBody, isOfOurs, isOfTheCaller, isOfTheResponse } from '../resilience/fault.js'
 import type { Connection } from './connection.js'
 import type { Ending, Occupant } from './connections.js'
 import { loadReportIn } from './load-header.js'
+import type { LoopWatch } from './loop-watch.js'
 
 /** What an exchange writes to on its endpoint. */
 export interface ExchangeSide {
   /** Where what it reports of its load goes; undefined: nobody wants to know, and nobody looks for it. */
   readonly backendLoad: BackendLoad | undefined
+  /** Tells what of a response's time may be our own. */
+  readonly loop: LoopWatch
   /** It answered: the time to first byte, in milliseconds. */
   observe(sampleMs: number, now: number): void
+  /** It answered, after so many milliseconds at least and so many at most. */
+  observeBetween(leastMs: number, mostMs: number, now: number): void
   /** It failed after so many milliseconds. */
   penalize(elapsedMs: number, now: number): void
   /** A request began; the load went up. */
@@ -51,6 +57,7 @@ export class Exchange implements Occupant {
   #startedAt = 0
   /** When it got its connection. */
   #turnAt = 0
+  /** When it was written; of a stream, the last chunk so far. */
   #writtenAt = 0
   #written = false
   /** The request is whole. */
@@ -60,6 +67,7 @@ export class Exchange implements Occupant {
   #abort: Abort | undefined
   #abandoned: Error | undefined
   #judged = false
+  #awaited = true
   #ended = false
 
   constructor(
@@ -78,6 +86,7 @@ export class Exchange implements Occupant {
     this.#startedAt = now
     this.#turnAt = now
     this.#writtenAt = now
+    side.loop.begin(now)
     side.begin()
   }
 
@@ -101,9 +110,7 @@ export class Exchange implements Occupant {
     const writtenAt = this.#written ? this.#writtenAt : now
     const given = now - (heldUp ? writtenAt : this.#turnAt)
     const unasked =
-      this.connection === undefined ||
-      given * 2 < now - this.#startedAt ||
-      (this.#written && !this.#sent && isHeldByItsBody(this.#options.body))
+      this.connection === undefined || given * 2 < now - this.#startedAt || this.#heldByItsCaller
     return unasked ? 'ignored' : 'failure'
   }
 
@@ -111,7 +118,9 @@ export class Exchange implements Occupant {
   abandon(reason: Error, outcome: Outcome): void {
     if (this.#ended) return
     this.#abandoned = reason
-    this.#judge(outcome)
+    const now = this.#clock.now()
+    // A deadline is on time, whoever took it.
+    this.#judge(outcome, now, now)
     this.#end('abandoned')
     // Without a connection there is nothing to abort yet: `onConnect` will.
     this.#abort?.(reason)
@@ -135,7 +144,7 @@ export class Exchange implements Occupant {
     if (this.#abandoned !== undefined) return true
     // Interim responses (1xx) come before the one that counts.
     if (statusCode >= 200) {
-      this.#judge(statusCode >= 500 ? 'failure' : 'success')
+      this.#judge(statusCode >= 500 ? 'failure' : 'success', this.#clock.now())
       if (this.#side.backendLoad !== undefined) this.#hear(this.#side.backendLoad, headers)
     }
     return this.#next.onHeaders(statusCode, headers, resume, statusMessage)
@@ -153,7 +162,7 @@ export class Exchange implements Occupant {
 
   onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
     if (this.#abandoned !== undefined) return
-    this.#judge('success')
+    this.#judge('success', this.#clock.now())
     socket.once('close', () => this.#end('broken'))
     this.#next.onUpgrade?.(statusCode, headers, socket)
   }
@@ -163,16 +172,21 @@ export class Exchange implements Occupant {
     const ours = isOfTheCaller(error, this.#options.body) || isOfOurs(error)
     const counts = !ours && !isOfTheResponse(error)
     const headJudged = this.#judged
-    this.#judge(counts ? 'failure' : 'ignored')
+    const now = this.#clock.now()
+    const readFrom = this.#side.loop.earliest(now)
+    this.#judge(counts ? 'failure' : 'ignored', now, readFrom)
     // The circuit has its verdict from the head, or nothing to go by in a response that cannot be read. Of no use, it
-    // must still cost the endpoint traffic.
-    if (!ours && (headJudged || !counts)) this.#penalize()
+    // must still cost the endpoint traffic; how long a body went on before it broke off says nothing of latency.
+    if (!ours && headJudged) this.#side.penalize(0, now)
+    else if (!ours && !counts) this.#penalize(now, readFrom)
     if (!ours && !this.#written) this.#side.unreachable(error)
     this.#end('broken')
     this.#next.onError(error)
   }
 
   onBodySent(chunk: Uint8Array | string): void {
+    // However long its caller takes to give it, the endpoint cannot answer before it has it.
+    if (!this.#judged && !isReplayable(this.#options.body)) this.#writtenAt = this.#clock.now()
     if (this.#abandoned === undefined) this.#next.onBodySent?.(chunk)
   }
 
@@ -202,18 +216,38 @@ export class Exchange implements Occupant {
       : context.runInAsyncScope(() => this.#side.resend(this, this.#options))
   }
 
-  #judge(outcome: Outcome): void {
+  /** Does its caller not go on with the upload? */
+  get #heldByItsCaller(): boolean {
+    return this.#written && !this.#sent && isHeldByItsBody(this.#options.body)
+  }
+
+  /** @param readFrom The earliest that it can have been known. */
+  #judge(outcome: Outcome, now: number, readFrom = this.#side.loop.earliest(now)): void {
     if (this.#judged) return
     this.#judged = true
-    const now = this.#clock.now()
-    // From the write, not from the pick: connecting says little of how fast the endpoint answers.
-    if (outcome === 'success') this.#side.observe(now - this.#writtenAt, now)
-    if (outcome === 'failure') this.#penalize(now)
+    this.#settle()
+    if (outcome === 'success') this.#observe(now, readFrom)
+    if (outcome === 'failure') this.#penalize(now, readFrom)
     this.#side.judge(this.#permit, outcome, now)
   }
 
-  #penalize(now = this.#clock.now()): void {
-    this.#side.penalize(now - this.#startedAt, now)
+  /** From the write, not from the pick: connecting says little of how fast the endpoint answers. */
+  #observe(now: number, readFrom: number): void {
+    const mostMs = now - this.#writtenAt
+    if (this.#heldByItsCaller) this.#side.observeBetween(0, mostMs, now)
+    else if (readFrom === now) this.#side.observe(mostMs, now)
+    else this.#side.observeBetween(Math.max(0, readFrom - this.#writtenAt), mostMs, now)
+  }
+
+  #penalize(now: number, readFrom: number): void {
+    this.#side.penalize(Math.max(0, readFrom - this.#startedAt), now)
+  }
+
+  /** No response is awaited any more, or it is there. */
+  #settle(): void {
+    if (!this.#awaited) return
+    this.#awaited = false
+    this.#side.loop.end()
   }
 
   #hear(load: BackendLoad, headers: readonly Buffer[]): void {
@@ -224,6 +258,7 @@ export class Exchange implements Occupant {
   #end(ending: Ending): void {
     if (this.#ended) return
     this.#ended = true
+    this.#settle()
     this.#side.end()
     this.#side.release(this, ending)
   }

@@ -8,6 +8,7 @@ import { alwaysClosed } from '../resilience/breaker.js'
 import { instanceAt, ManualClock } from '../testing/index.js'
 import { until } from '../testing/until.test.support.js'
 import { Endpoint } from './endpoint.js'
+import { LoopWatch } from './loop-watch.js'
 
 const REPORT = 'TEXT cpu_utilization=0.25,rps_fractional=12,named_metrics.inflight=3'
 const PATH = '/.well-known/endpoint-load'
@@ -73,6 +74,7 @@ function endpointAt(to: string, clock: Clock, max = Infinity): Endpoint {
       },
     }),
     onCircuit: () => undefined,
+    loop: new LoopWatch(clock),
     clock,
   })
   made.backendLoad = new BackendLoad()

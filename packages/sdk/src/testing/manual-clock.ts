@@ -51,11 +51,19 @@ export class ManualClock implements Clock {
       const next = this.#earliest()
       if (next === undefined || next.at > end) break
       this.#timers.delete(next)
-      this.#now = next.at
+      this.#now = Math.max(this.#now, next.at)
       next.callback()
       await settled()
     }
     this.#now = end
+  }
+
+  /**
+   * Moves time on by `ms` milliseconds and fires nothing, as when the event loop is held up: what has fallen due is late,
+   * and comes with the next `advance`, behind what the test does before it.
+   */
+  holdUp(ms: number): void {
+    this.#now += ms
   }
 
   #earliest(): Pending | undefined {
