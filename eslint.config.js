@@ -2,12 +2,16 @@ import { defineConfig, globalIgnores } from 'eslint/config'
 import tseslint from 'typescript-eslint'
 import importX from 'eslint-plugin-import-x'
 import prettier from 'eslint-config-prettier'
+import { resolve } from 'node:path'
+import { layersOf, layersRule } from './lint/layers.js'
+import { moduleStateRule, stateOf } from './lint/module-state.js'
 
 // Time and randomness are arguments: only the two adapters may touch the real ones.
 const ambient = [
   { object: 'Date', property: 'now', message: 'Take a Clock as an argument.' },
   { object: 'performance', property: 'now', message: 'Take a Clock as an argument.' },
   { object: 'process', property: 'hrtime', message: 'Take a Clock as an argument.' },
+  { object: 'AbortSignal', property: 'timeout', message: 'Take a Clock as an argument.' },
   { object: 'Math', property: 'random', message: 'Take a Random as an argument.' },
 ]
 const timers = ['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
@@ -15,20 +19,22 @@ const timers = ['setTimeout', 'setInterval', 'setImmediate'].map((name) => ({
   message: 'Take a Clock as an argument.',
 }))
 
-// Layers of the SDK, top to bottom; a layer imports only what stands below it.
-const sdk = 'packages/sdk/src'
-const layers = ['client.ts', 'execute.ts', 'cluster', 'balance', 'resilience', 'discovery', 'consul']
-const downwards = layers.slice(1).map((layer, index) => ({
-  target: `${sdk}/${layer}`,
-  from: layers.slice(0, index + 1).map((above) => `${sdk}/${above}`),
-  message: 'Layers import downwards only.',
+// Rules of our own (lint/), each with a place where what it knows is listed.
+const fairlead = { rules: { layers: layersRule, 'module-state': moduleStateRule } }
+const layers = Object.entries(layersOf).map(([sources, layers]) => ({
+  files: [`${sources}/**/*.ts`],
+  rules: { 'fairlead/layers': ['error', { root: resolve(import.meta.dirname, sources), layers }] },
+}))
+const stateExceptions = Object.entries(stateOf).map(([file, { names }]) => ({
+  files: [file],
+  rules: { 'fairlead/module-state': ['error', names] },
 }))
 
 export default defineConfig(
   globalIgnores(['**/dist/**', '**/node_modules/**', '.cache/**']),
   tseslint.configs.strictTypeChecked,
   {
-    plugins: { 'import-x': importX },
+    plugins: { 'import-x': importX, fairlead },
     languageOptions: {
       parserOptions: {
         projectService: { allowDefaultProject: ['eslint.config.js', 'vitest.config.ts'] },
@@ -42,7 +48,6 @@ export default defineConfig(
     rules: {
       // Half a minute less than with the modules of others, in which there is nothing to mend.
       'import-x/no-cycle': ['error', { ignoreExternal: true }],
-      'import-x/no-restricted-paths': ['error', { basePath: import.meta.dirname, zones: downwards }],
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       '@typescript-eslint/consistent-type-imports': 'error',
@@ -54,6 +59,13 @@ export default defineConfig(
     rules: {
       'no-restricted-globals': ['error', ...timers],
       'no-restricted-properties': ['error', ...ambient],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+          message: 'Take a Clock as an argument.',
+        },
+      ],
       'no-restricted-imports': [
         'error',
         {
@@ -68,6 +80,13 @@ export default defineConfig(
       ],
     },
   },
+  ...layers,
+  {
+    files: ['packages/*/src/**/*.ts'],
+    ignores: ['**/*.test.ts', '**/*.test.support.ts'],
+    rules: { 'fairlead/module-state': 'error' },
+  },
+  ...stateExceptions,
   { files: ['**/opossum-breaker.ts'], rules: { 'no-restricted-imports': 'off' } },
   { files: ['**/*.js'], extends: [tseslint.configs.disableTypeChecked] },
   prettier,

@@ -21,6 +21,7 @@ export default defineConfig({
           include: [
             'packages/*/src/**/*.test.ts',
             'examples/**/*.test.ts',
+            'lint/*.test.js',
             'test/{support,bench,docs,sim,conformance,libraries}/**/*.test.ts',
           ],
           exclude: ['**/dist/**', '**/node_modules/**'],

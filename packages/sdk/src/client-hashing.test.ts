@@ -4,10 +4,11 @@ import type { AddressInfo } from 'node:net'
 import { afterEach, describe, expect, test } from 'vitest'
 import { balancers } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
-import { createClient, type Client, type ClientRequestOptions } from './client.js'
+import { createClient, type Client } from './client.js'
 import { fixedResolver } from './discovery/fixed-resolver.js'
 import type { KeyHash } from './hashing/key-hash.js'
 import type { ClientOptions } from './options.js'
+import type { ClientRequestOptions } from './request-options.js'
 import { FakeResolver, instanceAt, keyHash } from './testing/index.js'
 
 const cleanups: (() => Promise<unknown>)[] = []

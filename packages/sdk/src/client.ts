@@ -1,6 +1,5 @@
 import type { Dispatcher } from 'undici'
 import { Balancing } from './balancing.js'
-import type { CallOptions } from './call.js'
 import { closeInTime, type Closable, type CloseOptions } from './close.js'
 import { ClientDispatcher } from './client-dispatcher.js'
 import { inBackground, systemClock, type Clock } from './clock.js'
@@ -25,21 +24,11 @@ import { inspect, type ClientInspection } from './observe/inspect.js'
 import { parseOptions, type ClientOptions, type Settings } from './options.js'
 import { systemRandom } from './random.js'
 import { untilReady, type ReadyOptions } from './readiness.js'
-import { wrongRequest } from './request-options.js'
+import { wrongRequest, type ClientRequestOptions } from './request-options.js'
 import { alwaysClosed, type BreakerState } from './resilience/breaker.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { RetryBudget } from './resilience/retry-budget.js'
 import { Sessions } from './sessions/sessions.js'
-
-/** What `request` takes: undici's own options, without the origin and with a method that may be left out. */
-export type ClientRequestOptions<TOpaque = null> = Omit<
-  Dispatcher.RequestOptions<TOpaque>,
-  'origin' | 'method'
-> &
-  Pick<CallOptions, 'timeoutMs' | 'hashKey' | 'caller'> & {
-    /** Default `GET`. */
-    readonly method?: Dispatcher.HttpMethod
-  }
 
 /** What of a request a pick may depend on. All of it may be left out. */
 export type ExplainOptions = Partial<
@@ -141,7 +130,7 @@ export function createClient(service: string, options: ClientOptions = {}): Clie
   return new ConsulClient(parseOptions(service, options, process.env))
 }
 
-const EXPLAINED = ['path', 'method', 'headers', 'query', 'idempotent', 'hashKey', 'caller']
+const EXPLAINED = ['path', 'method', 'headers', 'query', 'idempotent', 'hashKey', 'caller'] as const
 
 class ConsulClient implements Client {
   readonly service: string

@@ -1,5 +1,5 @@
 export { createClient } from './client.js'
-export type { Client, ClientRequestOptions, ExplainOptions, ServiceDispatcher } from './client.js'
+export type { Client, ExplainOptions, ServiceDispatcher } from './client.js'
 export type { ReadyOptions } from './readiness.js'
 export type {
   BreakerOptions,
@@ -15,6 +15,7 @@ export type { ConsulOptions } from './discovery/consul-options.js'
 export type { FailoverTarget } from './discovery/consul-plan.js'
 export type { Consistency } from './discovery/consul-question.js'
 export type { CallOptions } from './call.js'
+export type { ClientRequestOptions } from './request-options.js'
 export { validateOptions } from './options.js'
 export type { HashPolicyOption } from './hashing/hash-policy-option.js'
 export type {

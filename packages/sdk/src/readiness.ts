@@ -15,7 +15,7 @@ export interface ReadyOptions {
   readonly minInstances?: number | undefined
 }
 
-const KNOWN = ['timeoutMs', 'minInstances']
+const KNOWN = ['timeoutMs', 'minInstances'] as const
 
 /** @throws FairleadError as `client.ready` does. */
 export async function untilReady(

@@ -1,7 +1,18 @@
+import type { Dispatcher } from 'undici'
+import type { CallOptions } from './call.js'
 import { FairleadError } from './errors.js'
 import { invalidOption } from './invalid-option.js'
 import { didYouMean } from './known-names.js'
-import type { ClientRequestOptions } from './client.js'
+
+/** What `request` takes: undici's own options, without the origin and with a method that may be left out. */
+export type ClientRequestOptions<TOpaque = null> = Omit<
+  Dispatcher.RequestOptions<TOpaque>,
+  'origin' | 'method'
+> &
+  Pick<CallOptions, 'timeoutMs' | 'hashKey' | 'caller'> & {
+    /** Default `GET`. */
+    readonly method?: Dispatcher.HttpMethod
+  }
 
 // A record, so that the compiler misses whatever undici or we add. `origin` is refused by the dispatcher if it is wrong.
 const KNOWN: Readonly<Record<keyof ClientRequestOptions<unknown> | 'origin', true>> = {

@@ -6,7 +6,7 @@ import { didYouMean } from './known-names.js'
 
 // What Node 20 to 26 document for `tls.createSecureContext`, `tls.connect`, `new tls.TLSSocket` and `socket.connect`,
 // and undici for its connector; without what is the endpoint's own (host, port, path, timeout).
-const KNOWN = [
+const KNOWN: readonly string[] = [
   ...[
     'ALPNCallback',
     'allowPartialTrustChain',

@@ -23,7 +23,7 @@ const LONGEST = 4096
 const MOST = 1e9
 
 // What is read of a report.
-const METRICS = [
+const METRICS: readonly string[] = [
   'application_utilization',
   'cpu_utilization',
   'rps_fractional',

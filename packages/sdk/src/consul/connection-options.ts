@@ -139,8 +139,8 @@ function withoutPort(name: string | undefined): string | undefined {
 }
 
 // What Go's strconv.ParseBool takes, as Consul's own client reads them with it.
-const TRUE = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
-const FALSE = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
+const TRUE: ReadonlySet<string> = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'])
+const FALSE: ReadonlySet<string> = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
 
 function truthOf(environment: Environment, name: string): boolean | undefined {
   const value = environment[name] || undefined

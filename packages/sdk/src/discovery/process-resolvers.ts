@@ -17,7 +17,7 @@ export interface ResolverChoice {
   readonly snapshot: SnapshotCacheOptions | undefined
 }
 
-// The one state of the process, as clients made in different places have to meet somewhere: one watch per service.
+// State of the process (lint/module-state.js), as clients made in different places have to meet somewhere: one watch per service.
 // It holds no connection while no client is open.
 const ofConsul = new Map<string, Resolver>()
 const watches = new Map<string, WatchCount>()

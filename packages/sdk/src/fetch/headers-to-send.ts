@@ -7,12 +7,18 @@ export interface HeaderContext {
 }
 
 // What Node's own fetch sends to an http URL, in its order: a server cannot tell the two apart.
-const ACCEPT = ['accept', '*/*']
-const LANGUAGE = ['accept-language', '*']
-const AGENT = ['user-agent', 'node']
-const ENCODING = ['accept-encoding', 'gzip, deflate']
+const ACCEPT = ['accept', '*/*'] as const
+const LANGUAGE = ['accept-language', '*'] as const
+const AGENT = ['user-agent', 'node'] as const
+const ENCODING = ['accept-encoding', 'gzip, deflate'] as const
 const USUAL = Object.freeze([...ACCEPT, ...LANGUAGE, 'sec-fetch-mode', 'cors', ...AGENT, ...ENCODING])
-const CONDITIONS = ['if-modified-since', 'if-none-match', 'if-unmodified-since', 'if-match', 'if-range']
+const CONDITIONS = [
+  'if-modified-since',
+  'if-none-match',
+  'if-unmodified-since',
+  'if-match',
+  'if-range',
+] as const
 
 /**
  * The headers of a request: the caller's, and those that https://fetch.spec.whatwg.org/#http-network-or-cache-fetch

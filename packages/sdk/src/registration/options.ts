@@ -99,7 +99,7 @@ const ADDRESS_TEXT = 'a host name or an IP that clients can connect to, without 
 // A colon twice or more is IPv6.
 const ADDRESS = /^(?:[^\s:/?#@[\]]+|[\da-f]*:[\da-f:.]*:[\da-f.]*)$/i
 // "Invalid service address", says Consul.
-const UNSPECIFIED = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])
+const UNSPECIFIED: ReadonlySet<string> = new Set(['0.0.0.0', '::', '0:0:0:0:0:0:0:0'])
 
 const host = v.pipe(
   v.string(ADDRESS_TEXT),

@@ -16,7 +16,7 @@ export interface FailedAttempt extends Repeatable {
 }
 
 // RFC 9110, 9.2.2.
-const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
+const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /** May it reach the endpoint twice? */
 export function isIdempotent({ method, idempotent }: Repeatable): boolean {

@@ -26,10 +26,14 @@ export function headersOf(backend: FakeBackend, path: string): Readonly<Record<s
 }
 
 // What the streaming backend says nothing of, because its view does not hold it.
-const UNSAID = new Set(['x-consul-results-filtered-by-acls'])
+const UNSAID: ReadonlySet<string> = new Set(['x-consul-results-filtered-by-acls'])
 
 /** An error of 1.13 says nothing of an index or a leader, which one of 1.8 makes up. */
-const OF_ERRORS = new Set(['x-consul-index', 'x-consul-knownleader', 'x-consul-lastcontact'])
+const OF_ERRORS: ReadonlySet<string> = new Set([
+  'x-consul-index',
+  'x-consul-knownleader',
+  'x-consul-lastcontact',
+])
 
 /** Whatever an answer of 200 is told to say of its leader, of ACLs or of its age: a stream says what it always says. */
 export function sayAsNewer(response: ServerResponse, isStream: boolean): void {

@@ -2,10 +2,10 @@ import type { Server } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
 import type { Serve } from '../inbound/connection.js'
+import { misdirectedRequest } from '../inbound/error-response.js'
 import { respondError } from '../inbound/own-answer.js'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
-import { misdirectedRequest } from '../proxy/error-response.js'
 
 // Nor is it for pages of other origins to embed, whatever the browser takes it for.
 const HEADERS = {

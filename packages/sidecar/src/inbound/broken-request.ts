@@ -1,4 +1,4 @@
-import type { ErrorResponse } from '../proxy/error-response.js'
+import type { ErrorResponse } from './error-response.js'
 
 /** A request whose body turned out to be none, or did not come in time: what it is answered with. */
 export class BrokenRequest extends Error {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock } from '@fairlead/sdk'
-import type { ErrorResponse } from '../proxy/error-response.js'
+import type { ErrorResponse } from './error-response.js'
 import { BrokenRequest } from './broken-request.js'
 import { closeGently } from './gentle-close.js'
 import { watchHalfClosed } from './half-closed.js'

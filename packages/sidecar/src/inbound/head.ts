@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { ErrorResponse } from '../proxy/error-response.js'
+import type { ErrorResponse } from './error-response.js'
 
 /** A request after which nothing on its connection is a request. */
 export interface LastRequest {

@@ -1,5 +1,5 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
-import type { ErrorResponse } from '../proxy/error-response.js'
+import type { ErrorResponse } from './error-response.js'
 
 /** Answers for the proxy itself. */
 export function respondError(response: ServerResponse, error: ErrorResponse): void {

@@ -37,7 +37,7 @@ export class OwnHosts {
   }
 }
 
-const RESERVED_DOMAINS = ['.localhost', '.internal', '.consul']
+const RESERVED_DOMAINS = ['.localhost', '.internal', '.consul'] as const
 
 // An IPv6 address in brackets, or a name without the dot of its root; a port, which may be empty. RFC 9110, 7.2.
 const HOST = /^(?:\[([^\]]*)\]|(.*?)\.?)(?::\d*)?$/s

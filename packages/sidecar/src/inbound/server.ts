@@ -1,7 +1,7 @@
 import { createServer, maxHeaderSize, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock, Logger } from '@fairlead/sdk'
-import type { ErrorResponse } from '../proxy/error-response.js'
+import type { ErrorResponse } from './error-response.js'
 import { brokenAnswer, isAboutRequest, isHttp2, type ParseError } from './broken-request.js'
 import { InboundConnection, type Serve } from './connection.js'
 import { connectRejection, EXPECTATION_FAILED } from './head.js'

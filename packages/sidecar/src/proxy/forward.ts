@@ -9,8 +9,9 @@ import {
   type Handler,
   type Logger,
 } from '@fairlead/sdk'
+import type { ErrorResponse } from '../inbound/error-response.js'
 import { respondError } from '../inbound/own-answer.js'
-import { errorResponse, type ErrorResponse } from './error-response.js'
+import { errorResponse } from './failure-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders, forwardedTrailers } from './headers.js'
 import { atEndOfTurn, type Due } from './end-of-turn.js'
 import { hopsOf } from './loop.js'
@@ -20,8 +21,6 @@ import { sourceAddress } from './source-address.js'
 
 /** Up to here copying a body costs less than a system call of its own. */
 const JOINED_BYTES = 16 * 1024
-
-const NONE: string[] = []
 
 /** Sends one request on, and its response back. */
 export function forward(
@@ -52,7 +51,7 @@ class Forwarding implements Handler, Caller, Due {
   /** The head of the response until it is written; 0: there is none, or it has been. */
   #status = 0
   #reason = ''
-  #headers: string[] = NONE
+  #headers: string[] | undefined
   #length = NaN
   #whole: Buffer | undefined
   /** Will `endOfTurn` be called? */

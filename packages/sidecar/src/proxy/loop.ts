@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ErrorResponse } from './error-response.js'
+import type { ErrorResponse } from '../inbound/error-response.js'
 import { HOPS_HEADER } from './headers.js'
 
 /**

@@ -1,4 +1,3 @@
-// eslint-disable-next-line import-x/no-restricted-paths -- a listener is the client's, and the rule is for the whole way
 import { createClient } from '../../client.js'
 import { expect } from 'vitest'
 import { discoveryChain, healthEntry, hold, type FakeConsul } from '../../testing/index.js'

@@ -1,6 +1,7 @@
 import { FairleadError, type FairleadErrorCode } from '@fairlead/sdk'
 import { expect, test } from 'vitest'
-import { badRequest, errorResponse } from './error-response.js'
+import { badRequest } from '../inbound/error-response.js'
+import { errorResponse } from './failure-response.js'
 
 const TABLE: Readonly<Record<FairleadErrorCode, readonly [number, string]>> = {
   NO_ENDPOINTS: [503, 'NO_ENDPOINTS'],
