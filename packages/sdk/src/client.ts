@@ -268,6 +268,7 @@ class ConsulClient implements Client {
       const asked = given.connectTimeoutMs ? undefined : this.#cluster.policy?.connectTimeoutMs
       return asked ?? connections.connectTimeoutMs
     }
+    const background = inBackground(clock)
     const kit: EndpointKit = {
       service,
       connections: {
@@ -275,13 +276,14 @@ class ConsulClient implements Client {
         get connectTimeoutMs() {
           return wanted()
         },
+        clock: background,
         client,
         tls,
         onUnknownParser: unknownParserLog(service, logger),
       },
       makeBreaker,
       onCircuit,
-      loop: new LoopWatch(inBackground(clock)),
+      loop: new LoopWatch(background),
       clock,
     }
     return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, kit)

@@ -47,13 +47,19 @@ export interface BreakerOptions {
 
 /** Connections to endpoints: their time limits, number, size limits and TLS. */
 export interface ConnectionOptions {
-  /** How long connecting may take, in milliseconds. Default 1,000: within a datacenter it takes one or two. */
+  /**
+   * How long connecting may take, the look-up of a name, TCP and TLS together, in milliseconds. Default 1,000: within a
+   * datacenter it takes one or two.
+   */
   readonly connectTimeoutMs?: number | undefined
   /** Connections to one endpoint at most; requests above it queue. Default: no limit. */
   readonly maxPerEndpoint?: number | undefined
   /** How long an idle connection is kept, in milliseconds. Default 4,000: below the 5 s after which Node servers close theirs. */
   readonly keepAliveMs?: number | undefined
-  /** Longest pause within a response body, in milliseconds; 0 = none is too long. Default 300,000. */
+  /**
+   * Longest pause within a response body, in milliseconds; 0 = none is too long. Noticed up to a second later, as undici
+   * looks twice a second for all connections at once. Default 300,000.
+   */
   readonly bodyTimeoutMs?: number | undefined
   /**
    * The head of a response is at most so large, in bytes; one that is larger fails its request. Default: Node's own

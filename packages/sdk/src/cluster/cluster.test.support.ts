@@ -58,7 +58,7 @@ export class Rig {
       createEndpoint: (instance, seedMs, usableSince) =>
         new Watched(instance, seedMs, usableSince, {
           service: 'orders',
-          connections: { max: 1, connectTimeoutMs: SECOND, client: {}, tls: {} },
+          connections: { max: 1, connectTimeoutMs: SECOND, clock, client: {}, tls: {} },
           makeBreaker: () => alwaysClosed,
           onCircuit: () => undefined,
           loop: new LoopWatch(clock),

@@ -9,6 +9,8 @@ import { Connections, type ConnectionsOptions, type Ending } from './connections
 import { PeakEwma } from './ewma.js'
 import { Exchange, type ExchangeSide } from './exchange.js'
 import { LoopWatch } from './loop-watch.js'
+import { takeSilently } from '../client.test.support.js'
+import { ManualClock } from '../testing/index.js'
 import { until } from '../testing/until.test.support.js'
 
 /** A server that answers when the test says so, and knows on which connection each request came. */
@@ -114,7 +116,14 @@ afterEach(() => upstream.close())
 function connect(options: Partial<ConnectionsOptions> = {}, to = origin): Connections {
   return new Connections(
     { origin: to },
-    { max: Infinity, connectTimeoutMs: 1000, client: {}, tls: {}, ...options },
+    {
+      max: Infinity,
+      connectTimeoutMs: 1000,
+      clock: inBackground(systemClock),
+      client: {},
+      tls: {},
+      ...options,
+    },
   )
 }
 
@@ -418,5 +427,78 @@ describe('the end', () => {
     await serveOne(other)
     expect(upstream.requests).toEqual([])
     await other.close()
+  })
+})
+
+describe('the limit for connecting', () => {
+  const LIMIT_MS = 100
+  const clock = (): ManualClock => new ManualClock()
+  const isOver = (sent: Sent): boolean => sent.state !== 'open'
+
+  test('ends a TLS handshake that stands still, at its time and not before', async () => {
+    const time = clock()
+    const silent = `https://${await takeSilently()}`
+    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS }, silent)
+    const sent = send(connections)
+    await time.advance(LIMIT_MS - 1)
+    expect(sent.state).toBe('open')
+    await time.advance(1)
+    await until(() => isOver(sent))
+    expect(sent.state).toMatchObject({
+      code: 'UND_ERR_CONNECT_TIMEOUT',
+      message: `no connection to ${silent.slice(8)} within 100 ms (option connections.connectTimeoutMs)`,
+    })
+    await connections.destroy(new Error('over'))
+  })
+
+  test('holds for the look-up of the name too', async () => {
+    const time = clock()
+    const tls = { lookup: () => undefined }
+    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS, tls }, 'http://orders.test:8080')
+    const sent = send(connections)
+    await time.advance(LIMIT_MS)
+    await until(() => isOver(sent))
+    expect(sent.state).toMatchObject({ code: 'UND_ERR_CONNECT_TIMEOUT' })
+    await connections.destroy(new Error('over'))
+  })
+
+  test('is not for what comes after', async () => {
+    const time = clock()
+    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS })
+    const sent = send(connections)
+    await upstream.waiting(1)
+    expect(time.pending).toBe(0)
+    upstream.answer()
+    await completed(sent)
+    await connections.close()
+  })
+
+  test('gives the time once more in which our event loop was held up', async () => {
+    const time = clock()
+    const silent = `https://${await takeSilently()}`
+    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS }, silent)
+    const sent = send(connections)
+    await time.advance(0)
+    time.holdUp(LIMIT_MS + 60)
+    await time.advance(59)
+    expect(sent.state).toBe('open')
+    await time.advance(1)
+    await until(() => isOver(sent))
+    await connections.destroy(new Error('over'))
+  })
+
+  test('is true to far less than undici has it, which looks twice a second', async () => {
+    const took: number[] = []
+    for (let n = 0; n < 3; n++) {
+      const connections = connect({ connectTimeoutMs: 30 }, `https://${await takeSilently()}`)
+      const begun = performance.now()
+      const sent = send(connections)
+      await until(() => isOver(sent))
+      took.push(performance.now() - begun)
+      await connections.destroy(new Error('over'))
+    }
+    expect(Math.min(...took)).toBeGreaterThanOrEqual(29)
+    // Once of three times, should this process stand still.
+    expect(Math.min(...took)).toBeLessThan(400)
   })
 })

@@ -1,11 +1,13 @@
 import { errors, type buildConnector, type Client, type Dispatcher } from 'undici'
 import type { AsyncResource } from 'node:async_hooks'
+import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
 import { toDispatchHandler, type Handler } from '../handler.js'
 import { inOwnContext } from '../own-context.js'
 import { mayBeRepeated } from '../resilience/retry.js'
 import { Connection } from './connection.js'
-import { connectorTo, type TlsOptions } from './connector.js'
+import { connectInTime } from './connect-in-time.js'
+import { connectorTo, type Connector, type TlsOptions } from './connector.js'
 import { readBeforeWriteError } from './late-write-error.js'
 import { readByTheBook } from './response-parser.js'
 
@@ -33,6 +35,8 @@ export interface ConnectionsOptions {
   readonly max: number
   /** For establishing one, in milliseconds; looked at each time. */
   readonly connectTimeoutMs: number
+  /** For that limit. */
+  readonly clock: Clock
   /** Of each connection. */
   readonly client: Client.Options
   /** For https. */
@@ -64,7 +68,8 @@ export class Connections {
   readonly #max: number
   readonly #options: ConnectionsOptions
   readonly #client: Client.Options
-  #connector: { readonly timeoutMs: number; readonly connect: buildConnector.connector } | undefined
+  /** One for all, as it keeps the TLS sessions. */
+  #connector: Connector | undefined
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
   readonly #waiting = new Map<Occupant, Dispatcher.DispatchOptions>()
@@ -163,15 +168,12 @@ export class Connections {
     return place < 0 ? undefined : this.#idle.splice(place, 1)[0]
   }
 
-  /** By one connector for all, as it keeps the TLS sessions. */
   #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
-    const { tls, connectTimeoutMs: timeoutMs } = this.#options
-    if (this.#connector?.timeoutMs !== timeoutMs)
-      this.#connector = { timeoutMs, connect: connectorTo(this.#addresses, timeoutMs, tls) }
-    const { connect } = this.#connector
+    const { tls, connectTimeoutMs, clock } = this.#options
+    const connect = (this.#connector ??= connectorTo(this.#addresses, tls))
     // It outlives the request that it is opened for.
     inOwnContext(() =>
-      connect(target, (...result) => {
+      connectInTime(connect, connectTimeoutMs, clock, target, (...result) => {
         callback(...result)
         if (result[0] !== null) return
         const misfit = readByTheBook(result[1])

@@ -1,4 +1,4 @@
-import { isIPv6, type LookupFunction, type TcpNetConnectOpts } from 'node:net'
+import { isIPv6, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { buildConnector } from 'undici'
 
@@ -11,28 +11,24 @@ export type TlsOptions = Omit<
 
 type OfUndici = 'allowH2' | 'maxCachedSessions' | 'keepAlive' | 'keepAliveInitialDelay' | 'typeOfService'
 
-/** What of undici's connector is used here. */
-type Connector = ReturnType<typeof buildConnector>
+/** Establishes one connection; within what time is its caller's to hold, with the socket that it returns. */
+export type Connector = (target: buildConnector.Options, callback: buildConnector.Callback) => Socket
 
 /**
  * Establishes connections to the addresses that discovery has found behind the origin's host name, in their order, and
  * leaves the name to `Host` and TLS. Several are tried as RFC 8305 has it (Happy Eyeballs): the next one when one fails,
  * or has not answered for 250 ms, node's default. Without addresses the machine resolves the name each time.
- *
- * @param timeoutMs For all of them together.
  */
-export function connectorTo(
-  addresses: readonly string[] | undefined,
-  timeoutMs: number,
-  tls: TlsOptions = {},
-): Connector {
-  if (addresses === undefined || addresses.length === 0) return buildConnector({ ...tls, timeout: timeoutMs })
-  return buildConnector({
+export function connectorTo(addresses: readonly string[] | undefined, tls: TlsOptions = {}): Connector {
+  const named = addresses === undefined || addresses.length === 0
+  const connect = buildConnector({
     ...tls,
-    timeout: timeoutMs,
-    lookup: lookupIn(addresses),
-    autoSelectFamily: addresses.length > 1,
+    // Its own limit goes by a clock that ticks once in half a second: 100 ms were a second.
+    timeout: 0,
+    ...(named ? {} : { lookup: lookupIn(addresses), autoSelectFamily: addresses.length > 1 }),
   })
+  // Its types do not tell that it returns the socket.
+  return connect as unknown as Connector
 }
 
 /** A look-up, in the shape of `dns.lookup`, that has its answer at hand. */

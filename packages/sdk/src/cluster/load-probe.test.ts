@@ -66,7 +66,7 @@ afterEach(async () => {
 function endpointAt(to: string, clock: Clock, max = Infinity): Endpoint {
   const made = new Endpoint(instanceAt(to), 30, 0, {
     service: 'orders',
-    connections: { max, connectTimeoutMs: 1000, client: {}, tls: {} },
+    connections: { max, connectTimeoutMs: 1000, clock, client: {}, tls: {} },
     makeBreaker: () => ({
       ...alwaysClosed,
       record: () => {
