@@ -39,7 +39,10 @@ export class Clients {
       hashOn,
       timeoutMs,
       idleMs: config.idleTimeoutMs,
-      connections: { bodyTimeoutMs: config.bodyTimeoutMs },
+      connections: {
+        bodyTimeoutMs: config.bodyTimeoutMs,
+        maxResponseHeaderBytes: config.maxResponseHeaderBytes,
+      },
       exclude,
       snapshot: config.snapshotDir === undefined ? undefined : { directory: config.snapshotDir },
       logger,

@@ -52,6 +52,7 @@ const DEFAULTS: Config = {
   sticky: undefined,
   timeoutMs: undefined,
   bodyTimeoutMs: 300_000,
+  maxResponseHeaderBytes: undefined,
   applicationTimeoutMs: 300_000,
   drainTimeoutMs: 30_000,
   maxServices: 100,
@@ -107,6 +108,13 @@ const ROWS: readonly Row[] = [
     value: 'orders, payments',
     other: 'users',
     parsed: { services: ['orders', 'payments'] },
+  },
+  {
+    flag: '--max-response-header-bytes',
+    env: 'FAIRLEAD_MAX_RESPONSE_HEADER_BYTES',
+    value: '256',
+    other: '1073741824',
+    parsed: { maxResponseHeaderBytes: 256 },
   },
   {
     flag: '--datacenter',

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError, Option } from 'commander'
 import { balancerNames, parseBalancerName } from './balancer-name.js'
 import { collectHashOn } from './hash-on.js'
 import { addLayerOptions, layersFrom, type LayerFlags, type LayerSettings } from './layers.js'
+import { errorHelp } from './error-codes.js'
 import { addStickyOptions, stickyFrom, type StickyFlags } from './sticky.js'
 import { LONGEST_MS, wholeNumber } from './whole-number.js'
 
@@ -55,6 +56,8 @@ export interface Config {
   readonly drainTimeoutMs: number
   /** How long an instance may be silent within the body of a response, in milliseconds; 0: for ever. */
   readonly bodyTimeoutMs: number
+  /** The largest head of a response that is taken, in bytes; undefined: 16 KiB, or what Node was told. */
+  readonly maxResponseHeaderBytes: number | undefined
   /** How long an application may pause within a request's body, or in reading a response, in milliseconds; 0: for ever. */
   readonly applicationTimeoutMs: number
   /** Services at most, as each costs one connection to the agent. */
@@ -86,18 +89,7 @@ address, a name without a dot, of this machine, or below localhost, internal or 
 
 What Fairlead itself answers when there is no response to pass on
 (header x-fairlead-error says which, the body says why):
-  400 BAD_REQUEST         the request names no service, or cannot be sent to one
-  408 REQUEST_TIMEOUT     the request did not arrive in time
-  421 MISDIRECTED_REQUEST its Host may be that of a web page, see above
-  431 HEADERS_TOO_LARGE   its head is over 16 KiB, or what NODE_OPTIONS=--max-http-header-size=BYTES says
-  501 NOT_IMPLEMENTED     CONNECT, Upgrade (WebSocket) or a Transfer-Encoding other than chunked
-  505 HTTP_VERSION_NOT_SUPPORTED  HTTP/2 (whose clients get GOAWAY, HTTP_1_1_REQUIRED)
-  502 ATTEMPTS_EXHAUSTED  it was sent, failed, and must not or may not be sent again
-  503 NO_ENDPOINTS        Consul cannot be reached, or knows no healthy instance
-  503 CIRCUIT_OPEN        every instance has failed too often just now, and --panic-threshold is 0
-  503 OVERLOADED          more services than --max-services, or no descriptor left for a connection
-  504 DEADLINE_EXCEEDED   no response within --timeout
-  508 LOOP_DETECTED       the request has come through 10 sidecars
+${errorHelp()}
 
 What ring_hash, maglev and rendezvous go by (--hash-on): all parts that a request has count together, and a request
 that has none goes to any instance:
@@ -245,6 +237,14 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     )
     .addOption(
       new Option(
+        '--max-response-header-bytes <n>',
+        'the largest head of a response, 256 to 2^30; one that is larger fails its request (default: 16384)',
+      )
+        .env('FAIRLEAD_MAX_RESPONSE_HEADER_BYTES')
+        .argParser(wholeNumber(256, 2 ** 30)),
+    )
+    .addOption(
+      new Option(
         '--application-timeout <ms>',
         'how long an application may pause within a request body, or in reading a response; 0: for ever',
       )
@@ -303,6 +303,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     sticky: stickyFrom(command, parsed, process.env),
     timeoutMs: parsed.timeout,
     bodyTimeoutMs: parsed.bodyTimeout,
+    maxResponseHeaderBytes: parsed.maxResponseHeaderBytes,
     applicationTimeoutMs: parsed.applicationTimeout,
     drainTimeoutMs: parsed.drainTimeout,
     maxServices: parsed.maxServices,

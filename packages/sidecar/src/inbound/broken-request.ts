@@ -1,4 +1,4 @@
-import type { ErrorResponse } from './error-response.js'
+import { ownError, type ErrorResponse } from './error-response.js'
 
 /** A request whose body turned out to be none, or did not come in time: what it is answered with. */
 export class BrokenRequest extends Error {
@@ -35,20 +35,18 @@ const TLS_HANDSHAKE = 22
 export function brokenAnswer(error: ParseError, maxHeaderSize: number): ErrorResponse {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
-      return answer(
-        431,
+      return ownError(
         'HEADERS_TOO_LARGE',
         `its target and headers are larger than ${maxHeaderSize} bytes: raise that by NODE_OPTIONS=--max-http-header-size=<bytes>`,
       )
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return answer(413, 'CONTENT_TOO_LARGE', 'its chunk extensions are larger than 16384 bytes')
+      return ownError('CONTENT_TOO_LARGE', 'its chunk extensions are larger than 16384 bytes')
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return answer(408, 'REQUEST_TIMEOUT', 'it did not arrive in time')
+      return ownError('REQUEST_TIMEOUT', 'it did not arrive in time')
     case 'HPE_PAUSED_H2_UPGRADE':
-      return answer(505, 'HTTP_VERSION_NOT_SUPPORTED', NO_HTTP2)
+      return ownError('HTTP_VERSION_NOT_SUPPORTED', NO_HTTP2)
     default:
-      return answer(
-        400,
+      return ownError(
         'BAD_REQUEST',
         error.rawPacket?.[0] === TLS_HANDSHAKE
           ? 'it is a TLS handshake, and this port speaks plain HTTP: use http:// instead of https://'
@@ -58,7 +56,3 @@ export function brokenAnswer(error: ParseError, maxHeaderSize: number): ErrorRes
 }
 
 export const NO_HTTP2 = 'HTTP/2 is not supported: use HTTP/1.1'
-
-function answer(status: number, code: ErrorResponse['code'], message: string): ErrorResponse {
-  return { status, code, message, service: undefined }
-}

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
-import type { ErrorResponse } from './error-response.js'
+import type { ErrorCode } from '../error-codes.js'
+import { ownError, type ErrorResponse } from './error-response.js'
 
 /** A request after which nothing on its connection is a request. */
 export interface LastRequest {
@@ -15,17 +16,17 @@ export function lastByHead(request: IncomingMessage): LastRequest | undefined {
   const { headers } = request
   const { host } = headers
   // llhttp takes 0.9 and 2.0 as well, with a head as of 1.1.
-  if (request.httpVersionMajor !== 1) return rejected(505, 'HTTP_VERSION_NOT_SUPPORTED', VERSION)
+  if (request.httpVersionMajor !== 1) return rejected('HTTP_VERSION_NOT_SUPPORTED', VERSION)
   const { method = '' } = request
   if (OF_OTHER_PROTOCOLS.has(method) || (request.httpVersionMinor === 0 && headers['cseq'] !== undefined)) {
-    return rejected(505, 'HTTP_VERSION_NOT_SUPPORTED', `${method} is of RTSP or ICE: ${VERSION}`)
+    return rejected('HTTP_VERSION_NOT_SUPPORTED', `${method} is of RTSP or ICE: ${VERSION}`)
   }
   if (host === undefined) {
     // RFC 9112, 3.2.
-    if (request.httpVersionMinor > 0) return rejected(400, 'BAD_REQUEST', 'it has no Host header')
+    if (request.httpVersionMinor > 0) return rejected('BAD_REQUEST', 'it has no Host header')
   } else if (host.includes(',')) {
     // Two of them: the server is told to join what is repeated, as a comma is in no name of a service or host.
-    return rejected(400, 'BAD_REQUEST', `it must have one Host header, and has ${quoted(host)}`)
+    return rejected('BAD_REQUEST', `it must have one Host header, and has ${quoted(host)}`)
   }
   const coding = headers['transfer-encoding']
   if (coding !== undefined) {
@@ -37,16 +38,14 @@ export function lastByHead(request: IncomingMessage): LastRequest | undefined {
 
 /** What CONNECT is answered with. */
 export function connectRejection(target: string | undefined): ErrorResponse {
-  return rejection(
-    501,
+  return ownError(
     'NOT_IMPLEMENTED',
     `CONNECT ${quoted(target ?? '')} is not supported: requests are balanced one by one, which takes plain HTTP here, such as "GET http://orders/"`,
   )
 }
 
 /** What an `Expect` other than `100-continue` is answered with. RFC 9110, 10.1.1. */
-export const EXPECTATION_FAILED: ErrorResponse = rejection(
-  417,
+export const EXPECTATION_FAILED: ErrorResponse = ownError(
   'EXPECTATION_FAILED',
   'the only expectation that is supported is "Expect: 100-continue"',
 )
@@ -70,11 +69,10 @@ const VERSION = 'the only versions that are supported are HTTP/1.1 and HTTP/1.0'
 function lastByCoding(coding: string, request: IncomingMessage): LastRequest | undefined {
   if (request.httpVersionMinor === 0) {
     // Whoever speaks 1.0 may have passed it on without knowing it, and then the body ends elsewhere.
-    return rejected(400, 'BAD_REQUEST', 'HTTP/1.0 knows no Transfer-Encoding')
+    return rejected('BAD_REQUEST', 'HTTP/1.0 knows no Transfer-Encoding')
   }
   if (coding === 'chunked' || coding.toLowerCase() === 'chunked') return undefined
   return rejected(
-    501,
     'NOT_IMPLEMENTED',
     `Transfer-Encoding ${quoted(coding)} is not supported: send "chunked" alone, and name what the content is coded with in Content-Encoding`,
   )
@@ -90,7 +88,6 @@ function lastByUpgrade(upgrade: string, { connection }: IncomingHttpHeaders): La
   const asked = connection !== undefined && /(?:^|,)\s*upgrade\s*(?:,|$)/i.test(connection)
   if (!asked || upgrade.trim().toLowerCase() === 'h2c') return SERVED
   return rejected(
-    501,
     'NOT_IMPLEMENTED',
     `Upgrade to ${quoted(upgrade)} is not supported: connect to an instance itself, as of /endpoints of the admin port`,
   )
@@ -98,12 +95,8 @@ function lastByUpgrade(upgrade: string, { connection }: IncomingHttpHeaders): La
 
 const SERVED: LastRequest = { rejection: undefined }
 
-function rejected(status: number, code: ErrorResponse['code'], message: string): LastRequest {
-  return { rejection: rejection(status, code, message) }
-}
-
-function rejection(status: number, code: ErrorResponse['code'], message: string): ErrorResponse {
-  return { status, code, message, service: undefined }
+function rejected(code: ErrorCode, message: string): LastRequest {
+  return { rejection: ownError(code, message) }
 }
 
 function quoted(text: string): string {

@@ -118,6 +118,36 @@ describe('an instance that dies before its answer', () => {
   })
 })
 
+describe('a response with a head larger than the limit', () => {
+  const large = (bytes: number): Promise<Instance> =>
+    serve((_, response) => response.setHeader('x-large', 'x'.repeat(bytes)).end('whole'))
+
+  test.each([
+    [undefined, 20_000],
+    [1000, 2000],
+  ])('limit %s, head of %i bytes: 502, and the flag is named', async (maxResponseHeaderBytes, bytes) => {
+    const instances = [await large(bytes), await large(bytes)]
+    const rig = await Rig.start(instances, { maxResponseHeaderBytes })
+    const answer = await rig.send()
+    expect(answer.status).toBe(502)
+    expect(answer.headers['x-fairlead-error']).toBe('ATTEMPTS_EXHAUSTED')
+    expect(refusal(answer).message).toContain(
+      'another endpoint would answer the same (--max-response-header-bytes)',
+    )
+    expect(instances.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(1)
+  })
+
+  test('passes where the limit is above it', async () => {
+    const rig = await Rig.start([await large(20_000)], { maxResponseHeaderBytes: 30_000 })
+    // Not by node:http, whose own limit it is above.
+    const connection = rig.raw('GET / HTTP/1.1\r\nHost: orders\r\nConnection: close\r\n\r\n')
+    const said = await connection.end()
+    expect(connection.statuses).toEqual([200])
+    expect(said).toContain('x'.repeat(20_000))
+    expect(said).toContain('whole')
+  })
+})
+
 describe('an instance that dies within its answer', () => {
   test.each([
     ['of known length', 'Content-Length: 100\r\n\r\nbegun'],

@@ -9,7 +9,7 @@ import {
   type Handler,
   type Logger,
 } from '@fairlead/sdk'
-import type { ErrorResponse } from '../inbound/error-response.js'
+import { ownError, type ErrorResponse } from '../inbound/error-response.js'
 import { respondError } from '../inbound/own-answer.js'
 import { errorResponse } from './failure-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders, forwardedTrailers } from './headers.js'
@@ -234,7 +234,7 @@ function whyBrokenOff(error: Error): string {
 /** The instance has sent a head, and broke off before anything of it was passed on. */
 function brokenOff(error: Error, service: string): ErrorResponse {
   const message = `the response of ${service} broke off after its head: ${error.message}`
-  return { status: 502, code: 'ATTEMPTS_EXHAUSTED', message, service }
+  return ownError('ATTEMPTS_EXHAUSTED', message, service)
 }
 
 function pairs(flat: readonly string[]): [string, string][] {

@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { ErrorResponse } from '../inbound/error-response.js'
+import { ownError, type ErrorResponse } from '../inbound/error-response.js'
 import { HOPS_HEADER } from './headers.js'
 
 /**
@@ -20,5 +20,5 @@ export function hopsOf(headers: IncomingHttpHeaders): number {
 export function loopRejection(headers: IncomingHttpHeaders, service: string): ErrorResponse | undefined {
   if (headers[HOPS_HEADER] === undefined || hopsOf(headers) < MAX_HOPS) return undefined
   const message = `the request has come through ${MAX_HOPS} sidecars: an instance of ${service} leads back to one of them`
-  return { status: 508, code: 'LOOP_DETECTED', message, service }
+  return ownError('LOOP_DETECTED', message, service)
 }

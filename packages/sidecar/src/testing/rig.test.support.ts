@@ -152,6 +152,7 @@ export const CONFIG: Config = {
   sticky: undefined,
   timeoutMs: 5000,
   bodyTimeoutMs: 300_000,
+  maxResponseHeaderBytes: undefined,
   applicationTimeoutMs: 300_000,
   drainTimeoutMs: 0,
   readyMin: 0,
