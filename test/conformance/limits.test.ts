@@ -72,6 +72,20 @@ describe('an application that stops', () => {
     await rig.idle()
   })
 
+  test.each([
+    ['within chunks', 'Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'],
+    ['within a long body', 'Content-Length: 1000000\r\n\r\nhello'],
+  ])('%s, until the deadline: the instance is not to blame', async (_, rest) => {
+    let taken = 0
+    const instance = await serve((request) => request.on('data', (chunk: Buffer) => (taken += chunk.length)))
+    const rig = await Rig.start([instance], { timeoutMs: SHORT_MS })
+    const connection = rig.raw(`POST / HTTP/1.1\r\nHost: orders\r\n${rest}`)
+    await connection.has('DEADLINE_EXCEEDED')
+    expect(connection.statuses).toEqual([504])
+    expect(taken).toBe(5)
+    expect((await rig.inspect()).endpoints).toMatchObject([{ circuit: 'closed', failures: 0, requests: 1 }])
+  })
+
   test('reading a response: its connection ends, and the instance is let go', async () => {
     const instance = await serve((_, response) => {
       response.writeHead(200)
