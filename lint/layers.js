@@ -11,7 +11,7 @@ const SDK = `
 `
 
 const SIDECAR = `
-  whole-number token sticky-name sticky-cookie sticky hash-on balancer-name layers error-codes config
+  whole-number blank-variables token sticky-name sticky-cookie sticky hash-on balancer-name layers error-codes config
   own-addresses repeats clients drain
   inbound proxy admin
   sidecar index

@@ -88,6 +88,17 @@ describe('Consul', () => {
     expect(parse({ consul: { token: 'given' } }, environment).consul.agent.token).toBe('given')
   })
 
+  test.each(['', ' '])('%j in any variable is as if it were not set', (blank) => {
+    const asked = new Set<string>()
+    const recording = new Proxy<Record<string, string>>(
+      {},
+      { get: (_, name) => void asked.add(String(name)) },
+    )
+    const settings = parse({}, recording)
+    expect(asked.size).toBeGreaterThan(10)
+    expect(parse({}, Object.fromEntries([...asked].map((name) => [name, blank])))).toEqual(settings)
+  })
+
   test('a bad address in the environment is called by its name', () => {
     expect(() => parse({}, { CONSUL_HTTP_ADDR: 'ftp://x' })).toThrow(
       "environment variable CONSUL_HTTP_ADDR is 'ftp://x': it must be http://host:port, https://host:port, host:port or unix:///path",

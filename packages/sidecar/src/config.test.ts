@@ -201,6 +201,16 @@ describe('a setting', () => {
     expect(parse(flag, value)).toEqual({ ...DEFAULTS, ...parsed })
   })
 
+  // Of all there are, as the help names them.
+  test.each(['', ' '])('%j in a variable is as if it were not set', (blank) => {
+    refused('--help')
+    const variables = new Set(printed.match(/\bFAIRLEAD_\w+/g))
+    expect(variables.size).toBeGreaterThan(withEnv.length)
+    for (const name of variables) vi.stubEnv(name, blank)
+    expect(parse()).toEqual(DEFAULTS)
+    for (const { flag, value, parsed } of withEnv) expect(parse(flag, value)).toMatchObject(parsed)
+  })
+
   test('--service can be repeated', () => {
     expect(parse('--service', 'a', '--service', 'b,c').services).toEqual(['a', 'b', 'c'])
   })

@@ -1,6 +1,7 @@
 import type { BalancerName, HashPolicyOption, StickyOptions } from '@fairlead/sdk'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { balancerNames, parseBalancerName } from './balancer-name.js'
+import { unsetBlank } from './blank-variables.js'
 import { collectHashOn } from './hash-on.js'
 import { addLayerOptions, layersFrom, type LayerFlags, type LayerSettings } from './layers.js'
 import { errorHelp } from './error-codes.js'
@@ -128,7 +129,7 @@ CONSUL_TLS_SERVER_NAME, CONSUL_NAMESPACE, CONSUL_PARTITION.
 SIGTERM and SIGINT drain: no new connections, requests in flight finish; a second signal ends at once.`
 
 /**
- * Reads the command line and the environment.
+ * Reads the command line and the environment, where a variable that is empty or blank is one that is not set.
  *
  * @param argv Arguments only, without node and script.
  * @throws CommanderError naming the option, its value and what it should be; also to end for `--help`.
@@ -284,6 +285,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     .exitOverride()
   addLayerOptions(command)
   addStickyOptions(command)
+  unsetBlank(process.env)
   const parsed = command.parse(argv, { from: 'user' }).opts<Parsed>()
   return Object.freeze({
     listen: parsed.listen,

@@ -83,7 +83,7 @@ export const connectionEntries: {
  * @throws FairleadError `INVALID_OPTION`, naming the option or the variable, its value and what it should be.
  */
 export function parseConnection(given: ConsulConnectionOptions, environment: Environment): AgentOptions {
-  const variable = (name: string): string | undefined => environment[name] || undefined
+  const variable = (name: string): string | undefined => variableOf(environment, name)
   const { tls } = given
   const parsed: AgentOptions = {
     ...parseAddress(addressIn(given, environment)),
@@ -117,11 +117,17 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
   return parsed
 }
 
+/** Empty is unset, as for Consul's own client, and so is blank, which is a value of none of them. */
+export function variableOf(environment: Environment, name: string): string | undefined {
+  const value = environment[name]
+  return value === undefined || value.trim() === '' ? undefined : value
+}
+
 function addressIn({ address, tls }: ConsulConnectionOptions, environment: Environment): GivenAddress {
   const secure = truthOf(environment, 'CONSUL_HTTP_SSL') === true
   return {
     name: address === undefined ? 'environment variable CONSUL_HTTP_ADDR' : 'consul.address',
-    text: address ?? (environment['CONSUL_HTTP_ADDR'] || '127.0.0.1:8500'),
+    text: address ?? variableOf(environment, 'CONSUL_HTTP_ADDR') ?? '127.0.0.1:8500',
     scheme: secure || tls !== undefined ? 'https' : 'http',
     secured: secure && address === undefined,
     tls: tls !== undefined,
@@ -143,7 +149,7 @@ const TRUE: ReadonlySet<string> = new Set(['1', 't', 'T', 'TRUE', 'true', 'True'
 const FALSE: ReadonlySet<string> = new Set(['0', 'f', 'F', 'FALSE', 'false', 'False'])
 
 function truthOf(environment: Environment, name: string): boolean | undefined {
-  const value = environment[name] || undefined
+  const value = variableOf(environment, name)
   if (value === undefined) return undefined
   if (TRUE.has(value)) return true
   if (FALSE.has(value)) return false

@@ -1,5 +1,6 @@
+import cluster from 'node:cluster'
 import { hostname } from 'node:os'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { FairleadError } from '../errors.js'
 import { serviceDefinition } from './definition.js'
 import { parseRegistration, type RegisterOptions } from './options.js'
@@ -17,6 +18,18 @@ function definitionOf(options: RegisterOptions): unknown {
     ),
   )
 }
+
+test.each([
+  [{ NODE_APP_INSTANCE: '7' }, '-7'],
+  [{ NODE_APP_INSTANCE: '' }, '-3'],
+  [{ NODE_APP_INSTANCE: ' ' }, '-3'],
+  [{}, '-3'],
+])('a worker with %j ends its id in %s', (environment, ending) => {
+  const { worker } = cluster
+  onTestFinished(() => void Object.assign(cluster, { worker }))
+  Object.assign(cluster, { worker: { id: 3 } })
+  expect(parseRegistration(least, environment).id).toBe(`orders-${hostname()}-8080${ending}`)
+})
 
 test('name and port are enough', () => {
   const id = `orders-${hostname()}-8080`

@@ -6,6 +6,7 @@ import type { AgentOptions } from '../consul/agent.js'
 import {
   connectionEntries,
   parseConnection,
+  variableOf,
   type ConsulConnectionOptions,
   type Environment,
 } from '../consul/connection-options.js'
@@ -218,10 +219,10 @@ export function parseRegistration(options: unknown, environment: Environment): R
 }
 
 /** Workers share a port, and with it all that an id could be made of but their number. */
-function workerOf({ NODE_APP_INSTANCE }: Environment): string {
+function workerOf(environment: Environment): string {
   const { worker } = cluster
   // PM2's own number comes again with the worker that follows one; that of node:cluster never does.
-  return worker === undefined ? '' : `-${NODE_APP_INSTANCE ?? worker.id}`
+  return worker === undefined ? '' : `-${variableOf(environment, 'NODE_APP_INSTANCE') ?? worker.id}`
 }
 
 function refuseDoubles(checks: readonly ParsedCheck[]): void {

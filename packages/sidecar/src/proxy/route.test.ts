@@ -5,13 +5,13 @@ import { route, type NoRoute, type Route } from './route.js'
 const HOSTS = new OwnHosts([])
 
 function routed(target: string, headers: Record<string, string> = {}): Route {
-  const found = route(target, headers, HOSTS)
+  const found = route({ method: 'GET', url: target, headers }, HOSTS)
   if ('refusal' in found) throw new Error(`refused: ${found.refusal}`)
   return found
 }
 
 function refusal(target: string, headers: Record<string, string> = {}): string {
-  return (route(target, headers, HOSTS) as NoRoute).refusal
+  return (route({ method: 'GET', url: target, headers }, HOSTS) as NoRoute).refusal
 }
 
 describe('Host names the service', () => {
@@ -26,6 +26,10 @@ describe('Host names the service', () => {
     ['orders.service.consul', 'orders'],
     ['orders.service.consul:8080', 'orders'],
     ['Orders.Service.Consul', 'orders'],
+    // The dot of the root, as resolvers and search domains have it.
+    ['orders.service.consul.', 'orders'],
+    ['Orders.service.consul.:8080', 'orders'],
+    ['orders.', 'orders'],
     ['orders-v2', 'orders-v2'],
     ['orders_v2', 'orders_v2'],
     ['orders.eu', 'orders.eu'],
@@ -50,7 +54,10 @@ describe('Host names the service', () => {
     '',
     'localhost',
     'LOCALHOST:4140',
+    'localhost.:4140',
+    '.',
     '127.0.0.1',
+    '127.0.0.1.',
     '127.0.0.1:4140',
     '[::1]',
     '[::1]:4140',
@@ -66,7 +73,7 @@ describe('Host names the service', () => {
     expect(refusal('/')).toContain('its Host is ""')
   })
 
-  test.each(['orders.service.eu-1.consul', 'orders.service.DC1.consul:80'])(
+  test.each(['orders.service.eu-1.consul', 'orders.service.DC1.consul:80', 'orders.service.dc1.consul.'])(
     'a datacenter is refused, not dropped: %s',
     (host) => {
       expect(refusal('/', { host })).toContain('a datacenter cannot be named, only <service>.service.consul')
@@ -96,8 +103,8 @@ describe('the header fairlead-service', () => {
   })
 
   test('is not heeded under a name that a web page may have', () => {
-    const found = route('/', { host: 'evil.com:4140', 'fairlead-service': 'orders' }, HOSTS)
-    expect(found).toMatchObject({
+    const headers = { host: 'evil.com:4140', 'fairlead-service': 'orders' }
+    expect(route({ method: 'GET', url: '/', headers }, HOSTS)).toMatchObject({
       misdirected: true,
       refusal: expect.stringContaining('"evil.com:4140", which is no name of this sidecar') as string,
     })
@@ -129,6 +136,17 @@ describe('an absolute target (a proxy request)', () => {
   ])('%s', (target, service, path, host) => {
     expect(routed(target, { host: 'elsewhere' })).toEqual({ service, path, host })
   })
+
+  test.each(['http://orders', 'http://orders:80', 'HTTP://orders.service.consul.'])(
+    'OPTIONS %s asks about the whole server, not about /',
+    (url) => {
+      const asked = { method: 'OPTIONS', headers: { host: 'orders' } }
+      const { refusal: said } = route({ ...asked, url }, HOSTS) as NoRoute
+      expect(said).toContain(`OPTIONS "${url}" asks about the server as a whole: name a path`)
+      expect(route({ ...asked, url: `${url}/` }, HOSTS)).toMatchObject({ service: 'orders', path: '/' })
+      expect(route({ ...asked, url: `${url}?q` }, HOSTS)).toMatchObject({ service: 'orders', path: '/?q' })
+    },
+  )
 
   test('wins over Host and fairlead-service', () => {
     const headers = { host: 'payments', 'fairlead-service': 'payments' }

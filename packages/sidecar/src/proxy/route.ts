@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 
 /** Names the service where the Host header cannot. */
@@ -21,16 +21,24 @@ export interface NoRoute {
 
 /**
  * Which service a request is for: the target of a proxy request (`GET http://orders/...`), else the header
- * `fairlead-service`, else Host. `orders`, `orders:80` and `orders.service.consul` are the same service. Pure.
+ * `fairlead-service`, else Host. `orders`, `orders:80`, `orders.service.consul` and `orders.service.consul.` are the
+ * same service. Pure.
  *
  * @param hosts What Host may say beside `fairlead-service`: else any page in a browser on this machine could reach any
  *   service. Where Host is what names the service, a page's own host names none, or the page's own.
  */
-export function route(target: string, headers: IncomingHttpHeaders, hosts: OwnHosts): Route | NoRoute {
+export function route(
+  request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>,
+  hosts: OwnHosts,
+): Route | NoRoute {
+  const { url: target = '/', headers } = request
   if (target.startsWith('/')) return inOriginForm(target, headers, hosts)
   const [, host, rest] = ABSOLUTE.exec(target) ?? []
   if (host === undefined || rest === undefined)
     return { refusal: `its target is ${quoted(target)}: it must be a path or an http:// URL` }
+  // RFC 9112, 3.2.4: the instance would have to get `OPTIONS *`, which is refused in that form too.
+  if (rest === '' && request.method === 'OPTIONS')
+    return { refusal: `OPTIONS ${quoted(target)} asks about the server as a whole: name a path, such as "/"` }
   // RFC 9112, 3.2.2: a proxy takes the host of the target and ignores the header.
   const service = serviceOf(host)
   return typeof service === 'string'
@@ -61,7 +69,9 @@ const CONSUL_DOMAIN = '.service.consul'
 const ADDRESS = /^(?:[\d.]+|\[.*\])$/
 
 function serviceOf(host: string): string | NoRoute {
-  const name = host.replace(/:\d*$/, '').toLowerCase()
+  const absolute = host.replace(/:\d*$/, '').toLowerCase()
+  // RFC 1034, 3.1: an absolute name ends in the dot of the root.
+  const name = absolute.endsWith('.') ? absolute.slice(0, -1) : absolute
   if (name === '' || name === 'localhost' || ADDRESS.test(name)) {
     return {
       refusal: `its Host is ${quoted(host)}: name the service there, such as "Host: orders", or in "${SERVICE_HEADER}: orders"`,

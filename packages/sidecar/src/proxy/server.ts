@@ -49,7 +49,7 @@ function handle(
   hosts: OwnHosts,
   logger: Logger,
 ): void {
-  const found = route(request.url ?? '/', request.headers, hosts)
+  const found = route(request, hosts)
   if ('refusal' in found) {
     const { refusal, misdirected = false } = found
     respondError(response, misdirected ? misdirectedRequest(refusal) : badRequest(refusal, undefined))
