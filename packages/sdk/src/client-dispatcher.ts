@@ -6,6 +6,7 @@ import type { ServerPolicy } from './discovery/server-policy.js'
 import { FairleadError } from './errors.js'
 import { clientClosed, type Execution } from './execute.js'
 import { toHandler, type Handler } from './handler.js'
+import { invalidOption, requireTime } from './invalid-option.js'
 import { admit } from './request/request-rules.js'
 import type { ServiceOrigins } from './service-url.js'
 import { summarize } from './observe/summary.js'
@@ -131,10 +132,12 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   /** What undici knows nothing of. */
-  #checkOwn({ origin, timeoutMs = 1 }: CallOptions): void {
-    if (!(timeoutMs > 0)) {
-      throw new FairleadError('INVALID_OPTION', `timeoutMs is ${timeoutMs}: it must be milliseconds above 0`)
-    }
+  #checkOwn({ origin, timeoutMs = 1, hashKey = '', idempotent }: CallOptions): void {
+    requireTime('timeoutMs', timeoutMs)
+    if (typeof hashKey !== 'string') throw invalidOption('hashKey', hashKey, 'text')
+    // undici takes `null` for nothing.
+    if (typeof (idempotent ?? false) !== 'boolean')
+      throw invalidOption('idempotent', idempotent, 'true or false')
     if (origin === undefined) return
     const text = typeof origin === 'string' ? origin : origin.origin
     if (this.#origins.all.has(text)) return

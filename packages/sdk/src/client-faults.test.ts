@@ -40,6 +40,14 @@ const bodies: Readonly<Record<string, () => { readonly body: unknown; readonly e
     })(),
     error: failure,
   }),
+  'an iterator that throws nothing': () => ({
+    body: (async function* () {
+      yield 'some'
+      await turn()
+      throw undefined as unknown as Error
+    })(),
+    error: new Error("the body's iterator threw undefined"),
+  }),
   'a web stream': () => ({ body: ReadableStream.from(failing()), error: failure }),
   'a Readable': () => ({ body: Readable.from(failing()), error: failure }),
   'a Readable that is destroyed before its end': () => {

@@ -325,14 +325,25 @@ describe('the end of a call', () => {
     expect(orders.inspect().endpoints[0]).toMatchObject({ inflight: 0, failures: 1 })
   })
 
-  test('a deadline that is none is refused', async () => {
-    const orders = client(fixedResolver([]))
-    const error = await failure(orders.request({ path: '/', timeoutMs: -1 }))
-    expect(error).toMatchObject({
-      code: 'INVALID_OPTION',
-      message: 'timeoutMs is -1: it must be milliseconds above 0',
-    })
-  })
+  test.each([
+    [{ timeoutMs: -1 }, 'timeoutMs is -1: it must be milliseconds above 0, or Infinity'],
+    [{ timeoutMs: '500' }, "timeoutMs is '500': it must be milliseconds above 0, or Infinity"],
+    [{ timeoutMs: null }, 'timeoutMs is null: it must be milliseconds above 0, or Infinity'],
+    [{ hashKey: 5 }, 'hashKey is 5: it must be text'],
+    [{ idempotent: 'no' }, "idempotent is 'no': it must be true or false"],
+  ])(
+    'of one request, %o is refused: by request, by fetch, and by an API of undici',
+    async (option, message) => {
+      const orders = client(fixedResolver([await serve((_, response) => response.end())]))
+      const refused = { code: 'INVALID_OPTION', message }
+      const given = option as { timeoutMs: number }
+      expect(await failure(orders.request({ path: '/', ...given }))).toMatchObject(refused)
+      expect((await failure(orders.fetch('/', given))).cause).toMatchObject(refused)
+      const options = { origin: 'http://orders', path: '/', method: 'GET', ...given } as const
+      expect(await failure(orders.dispatcher.request(options))).toMatchObject(refused)
+      expect(orders.inspect().endpoints[0]).toMatchObject({ requests: 0 })
+    },
+  )
 
   test('the deadline of one request overrides that of the client', async () => {
     const origin = await serve(() => undefined)

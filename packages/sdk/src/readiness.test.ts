@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
-import { createClient, type Client } from './index.js'
+import { createClient, type Client, type ClientOptions } from './index.js'
 import { FakeResolver, instanceAt } from './testing/fake-resolver.js'
 import { ManualClock } from './testing/manual-clock.js'
 
 const A = instanceAt('http://127.0.0.1:1')
 const B = instanceAt('http://127.0.0.1:2')
 
-function setUp(): {
+function setUp(removal: ClientOptions['removal'] = false): {
   orders: Client
   resolver: FakeResolver
   clock: ManualClock
@@ -20,7 +20,7 @@ function setUp(): {
     warn: (fields: object, message: string) => warnings.push([fields, message]),
     error: () => undefined,
   }
-  const orders = createClient('orders', { resolver, clock, logger, idleMs: Infinity, removal: false })
+  const orders = createClient('orders', { resolver, clock, logger, idleMs: Infinity, removal })
   return { orders, resolver, clock, warnings }
 }
 
@@ -82,6 +82,22 @@ describe('ready', () => {
     expect(await stateOf(orders.ready({ minInstances: 2 }), clock)).toBe('ready')
     await orders.close()
     expect(clock.pending).toBe(0)
+  })
+
+  test('what is in reserve is none that discovery lists', async () => {
+    const { orders, resolver, clock } = setUp({ windowMs: 10_000 })
+    resolver.snapshot([A, B])
+    await clock.advance(0)
+    resolver.snapshot([])
+    await clock.advance(0)
+    expect(orders.inspect().reserve).toHaveLength(2)
+    const one = orders.ready({ minInstances: 1, timeoutMs: 500 })
+    void one.catch(() => undefined)
+    await clock.advance(500)
+    expect(await stateOf(one, clock)).toBe(
+      'orders is not ready after 500 ms: it has 0 of 1 instances (option minInstances)',
+    )
+    await orders.close()
   })
 
   test('too few in time is an error that says how many', async () => {

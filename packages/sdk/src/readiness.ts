@@ -9,7 +9,7 @@ export interface ReadyOptions {
   /** How long to wait, in milliseconds; `Infinity`: no limit. Default: the client's `timeoutMs`. */
   readonly timeoutMs?: number | undefined
   /**
-   * So many instances have to be there to send requests to. Default 0: that discovery has answered is enough, since a
+   * So many instances that discovery lists have to be there to send requests to, whatever their circuits. Default 0: that discovery has answered is enough, since a
    * service that is down should not keep those that call it from starting, and two that call each other have to start.
    */
   readonly minInstances?: number | undefined
@@ -58,8 +58,10 @@ function isLate(cluster: Cluster, minInstances: number, timeoutMs: number, clock
 }
 
 function whyNotReady(service: string, cluster: Cluster, timeoutMs: number, minInstances: number): string {
-  const { length } = cluster.endpoints
+  const length = cluster.listed
   const why =
-    length === 0 ? cluster.whyEmpty() : `it has ${length} of ${minInstances} instances (option minInstances)`
+    cluster.endpoints.length === 0
+      ? cluster.whyEmpty()
+      : `it has ${length} of ${minInstances} instances (option minInstances)`
   return `${service} is not ready after ${timeoutMs} ms: ${why}`
 }

@@ -179,7 +179,12 @@ export class Cluster {
 
   /** Has discovery said its first word, with so many endpoints or more; or is the cluster closed? */
   isReady(minEndpoints: number): boolean {
-    return this.closed || (this.resolved && this.endpoints.length >= minEndpoints)
+    return this.closed || (this.resolved && (minEndpoints === 0 || this.listed >= minEndpoints))
+  }
+
+  /** Endpoints that discovery lists: those in reserve, which are not for every request, are left out. */
+  get listed(): number {
+    return this.endpoints.filter(({ reserved }) => !reserved).length
   }
 
   /** Calls back once, when `isReady` has become true; returns how to stop waiting. */

@@ -113,23 +113,30 @@ test('while a large answer is read, everything else has its turn', async () => {
   expect(most).toBeLessThan(600)
 })
 
-// In a thread of its own, so that the end has come by the time the next question would be written.
+// In a thread of its own, so that this one can stand still until the end is there, and unread.
 const CLOSING = `
   const { createServer } = require('node:net')
-  const { parentPort } = require('node:worker_threads')
+  const { parentPort, workerData: ended } = require('node:worker_threads')
   const server = createServer((socket) => {
     socket.on('error', () => undefined)
-    socket.on('data', () => socket.end('HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}'))
+    socket.on('data', () => socket.end('HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}', () => {
+      Atomics.add(ended, 0, 1)
+      Atomics.notify(ended, 0)
+    }))
   })
   server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port))
 `
 
 test('a question is not written to a connection that was closed behind the answer before it', async () => {
-  const closing = new Worker(CLOSING, { eval: true })
+  const ended = new Int32Array(new SharedArrayBuffer(4))
+  const closing = new Worker(CLOSING, { eval: true, workerData: ended })
   const [port] = (await once(closing, 'message')) as [number]
   const { consul } = parseOptions('orders', { consul: { address: `http://127.0.0.1:${port}` } }, {})
   const closed = new ConsulAgent(consul.agent, systemClock)
   const put = { method: 'PUT', path: '/v1/agent/check/pass/orders', timeoutMs: 5000 } as const
-  for (let time = 0; time < 40; time++) expect((await closed.ask(put, signal)).text).toBe('{}')
+  for (let time = 0; time < 40; time++) {
+    expect((await closed.ask(put, signal)).text).toBe('{}')
+    expect(Atomics.wait(ended, 0, time, 10_000)).not.toBe('timed-out')
+  }
   await closing.terminate()
 })

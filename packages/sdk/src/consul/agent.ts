@@ -157,7 +157,9 @@ export class ConsulAgent {
       throw this.#refusal(request, response, refusal.text)
     } catch (error) {
       const isRefused = error instanceof ConsulError && error.statusCode !== undefined
-      throw timed.missed === undefined || isRefused ? error : new ConsulError(`${this.name} ${timed.missed}`)
+      throw timed.missed === undefined || isRefused
+        ? error
+        : new ConsulError(`${this.name} ${timed.missed}`, { timedOut: true })
     } finally {
       timed.clear()
       this.#transport.release(connection, whole)

@@ -3,6 +3,8 @@ export class ConsulError extends Error {
   override readonly name: string = 'ConsulError'
   /** The status it answered with; undefined: it did not answer. */
   readonly statusCode: number | undefined
+  /** Did it not answer within the time that we gave it? */
+  readonly timedOut: boolean
   /** What it said with that status, shortened. */
   readonly said: string
   /** How long the agent asks to be left alone, in milliseconds. */
@@ -13,12 +15,14 @@ export class ConsulError extends Error {
     details: {
       readonly cause?: unknown
       readonly statusCode?: number
+      readonly timedOut?: boolean
       readonly said?: string
       readonly retryAfterMs?: number
     } = {},
   ) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause })
     this.statusCode = details.statusCode
+    this.timedOut = details.timedOut ?? false
     this.said = details.said ?? ''
     this.retryAfterMs = details.retryAfterMs ?? 0
   }

@@ -109,6 +109,7 @@ export async function* watchTarget(
         slot ??= slots.take(target.service)
         const of = spare !== undefined ? 'leader' : confirming ? 'servers' : 'anyone'
         answer = await ask(agent, target, of, waiting, answer, signal)
+        if (waiting !== undefined) wait.answered(clock.now() - askedAt)
       } catch (thrown) {
         if (isAborted(signal)) return
         const cause = asError(thrown)

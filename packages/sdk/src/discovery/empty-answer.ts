@@ -3,11 +3,13 @@ import type { AnswerHead } from '../consul/answer-head.js'
 import { JsonListReader, type EntryReader, type Keyed } from '../consul/json-list.js'
 import { few } from '../logger.js'
 import { nearest } from '../nearest-name.js'
-import { answerTimeoutMs } from './consul-index.js'
 import { healthQuery } from './consul-question.js'
 import { NO_TOKEN } from './consul-trust.js'
 import type { WatchTarget } from './consul-watch.js'
 import { field, list, text } from './json.js'
+
+// The agent has just answered; and whoever waits for that answer does not wait longer for a hint.
+const HINT_MS = 1000
 
 /**
  * What an answer without any instance may come of, as what the agent says: it "knows no instance of that name", and
@@ -82,7 +84,7 @@ async function tagsOfAll(
         method: 'GET',
         path: `/v1/health/service/${encodeURIComponent(service)}`,
         query: healthQuery({ ...question, tags: [], filter: undefined }, 'anyone'),
-        timeoutMs: answerTimeoutMs(undefined),
+        timeoutMs: HINT_MS,
       },
       () => new JsonListReader(TAGS),
       signal,

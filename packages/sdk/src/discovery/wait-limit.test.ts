@@ -31,6 +31,22 @@ test.each([
   expect(wait.isCut(error, 112_000)).toBe(false)
 })
 
+test('a longer wait that is answered shows that the one before was no limit; a shorter one shows nothing', () => {
+  const wait = new WaitLimit(300_000)
+  expect(wait.isCut(closed, 60_000)).toBe(false)
+  wait.answered(61_001)
+  expect(wait.isCut(closed, 60_000)).toBe(false)
+  wait.answered(30_000)
+  expect(wait.isCut(closed, 60_000)).toBe(true)
+})
+
+test('our own limit is none of something in between', () => {
+  const wait = new WaitLimit(300_000)
+  const timedOut = new ConsulError('has not answered', { timedOut: true })
+  for (let times = 0; times < 3; times++) expect(wait.isCut(timedOut, 328_750)).toBe(false)
+  expect(wait.waitMs).toBe(300_000)
+})
+
 test.each([400, 403, 429, 500])('%i is the agent itself', (status) => {
   const wait = new WaitLimit(300_000)
   for (let times = 0; times < 3; times++) expect(wait.isCut(answered(status), 60_000)).toBe(false)

@@ -1,6 +1,7 @@
 import { ConsulError } from '../consul/consul-error.js'
 
-// What ends two waits in a row after the same time is a limit of something in between; agents restart at any time.
+// What ends two waits after the same time, with no longer one answered since, is a limit of something in between;
+// agents restart at any time.
 const SAME_MS = 1000
 // Less is no wait that something in between has ended: proxies are set to 15 s (Envoy), 30 s, or more.
 const LEAST_CUT_MS = 5000
@@ -30,6 +31,8 @@ export class WaitLimit {
    */
   isCut(error: Error, afterMs: number): boolean {
     if (afterMs < LEAST_CUT_MS) return false
+    // Our own limit is longer than the wait, and what runs into it is a connection that has died.
+    if (error instanceof ConsulError && error.timedOut) return false
     const status = error instanceof ConsulError ? error.statusCode : undefined
     // Consul itself answers neither.
     if (status === 504 || status === 408) {
@@ -43,6 +46,12 @@ export class WaitLimit {
     this.#endedAfterMs = undefined
     this.#shorten(Math.min(before, afterMs))
     return true
+  }
+
+  /** A query that waited has been answered, so many milliseconds after it was asked: nothing in between ends it earlier. */
+  answered(afterMs: number): void {
+    if (this.#endedAfterMs !== undefined && afterMs > this.#endedAfterMs + SAME_MS)
+      this.#endedAfterMs = undefined
   }
 
   /** Consul adds up to a sixteenth to a wait; a second is for the way. */

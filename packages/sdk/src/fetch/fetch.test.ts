@@ -469,3 +469,14 @@ test('an error of the way has the stack of whoever called', async () => {
   const error = await failureOf(fetch('/'))
   expect(error.stack).toContain('fetch.test.ts')
 })
+
+test('what a signal is aborted with stays as it was made', async () => {
+  const { fetch } = client([await serve(() => undefined)])
+  const reason = new TypeError('enough')
+  const { stack } = reason
+  const controller = new AbortController()
+  const failed = failureOf(fetch('/', { signal: controller.signal }))
+  setImmediate(() => controller.abort(reason))
+  expect(await failed).toBe(reason)
+  expect(reason.stack).toBe(stack)
+})

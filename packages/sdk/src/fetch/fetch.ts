@@ -30,14 +30,15 @@ export function createFetch(service: string, base: string, dispatcher: Dispatche
   }
   // The caller's frames, which an error that was made in a callback of a socket does not have.
   return async function fetch(input, init) {
+    const request = await readInput(service, base, input, init)
+    if (request === undefined) return standardFetch(dispatcher, base, input, init)
     try {
-      const request = await readInput(service, base, input, init)
-      if (request === undefined) return await standardFetch(dispatcher, base, input, init)
       return await new Promise<Response>((resolve, reject) => {
         new FetchCall(context, request, { resolve, reject }).start()
       })
     } catch (error) {
-      if (error instanceof TypeError) Error.captureStackTrace(error)
+      // What the signal was aborted with is the caller's own, and stays as it was made.
+      if (error instanceof TypeError && error !== request.signal?.reason) Error.captureStackTrace(error)
       throw error
     }
   }

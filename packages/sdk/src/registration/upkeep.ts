@@ -53,6 +53,9 @@ const BACKOFF = { baseMs: 250, maxMs: 5000 }
 // How late it is seen that the agent has forgotten an instance without heart-beats: one small local query each.
 const POLL_MS = 5000
 
+// How long an id is nobody's, at most, when the process that took it leaves first: the same query, while it lasts.
+const FREE_POLL_MS = 1000
+
 /**
  * Keeps one instance registered. A single loop does everything there is to do with the agent, one thing at a time and
  * in this order: register it, or see that it is still this process's; put it into maintenance or take it out; and give it
@@ -201,7 +204,7 @@ export class Upkeep {
         nextMs = this.#failed(asError(thrown))
       }
       this.#update()
-      await this.#pause(nextMs)
+      await this.#pause(this.#superseded ? Math.min(nextMs, FREE_POLL_MS) : nextMs)
     }
   }
 

@@ -30,8 +30,9 @@ export class WatchedBody implements AsyncIterable<unknown> {
         this.#awaited = true
       }
     } catch (thrown) {
-      this.#failure = thrown
-      throw thrown
+      // undici takes an error that is none for the end of its writer, and the request would never end.
+      this.#failure = thrown || new Error(`the body's iterator threw ${String(thrown)}`)
+      throw this.#failure
     } finally {
       this.#awaited = false
     }
