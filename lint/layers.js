@@ -1,7 +1,7 @@
 import { dirname, relative, resolve, sep } from 'node:path'
 
 const SDK = `
-  own-context clock random logger handler nearest-name errors
+  own-context clock random logger handler nearest-name errors queued-responses
   invalid-option known-names option-schemas refusal
   consul discovery hashing balance
   request resilience sessions cluster

@@ -191,3 +191,47 @@ describe('what runs at once', () => {
     expect((await application.end()).map(({ status }) => status)).toEqual([200, 200])
   })
 })
+
+test('what still comes behind the last response is read, also where something had to wait', async () => {
+  const wire = await Wire.start()
+  const application = await wire.connect().write(get('/1', CLOSE) + get('/2'))
+  await application.answered(1)
+  await expect.poll(() => application.ended).toBe(true)
+  // More than the buffers of both ends hold.
+  const failure = await new Promise((resolve) => application.socket.write('x'.repeat(20_000_000), resolve))
+  expect(failure ?? undefined).toBeUndefined()
+  expect(application.statuses).toEqual([200])
+})
+
+test.each(['1.0', '1.1'])(
+  'a response of HTTP/%s that breaks off in the queue: those before it arrive, and the connection ends in its place',
+  async (version) => {
+    const held: ServerResponse[] = []
+    const breaking: ServerResponse[] = []
+    const wire = await Wire.start({
+      answer: (request, response) => {
+        if (request.url !== '/2') held.push(response)
+        else {
+          breaking.push(response)
+          response.writeHead(200)
+          response.write('part')
+        }
+      },
+    })
+    const keep = 'Connection: keep-alive\r\n'
+    const application = await wire
+      .connect()
+      .write([1, 2, 3].map((n) => get(`/${n}`, keep).replace('HTTP/1.1', `HTTP/${version}`)).join(''))
+    await expect.poll(() => held.length + breaking.length).toBe(3)
+    breaking[0]?.destroy()
+    await expect
+      .poll(() => wire.rig.log.map(({ message }) => message))
+      .toContainEqual(expect.stringContaining('response broken off'))
+    release(held)
+    const answers = await application.end()
+    expect(answers.map(({ status }) => status)).toEqual([200])
+    expect(application.rest).toBe('')
+    expect(application.reset).toBe(false)
+    await wire.rig.idle()
+  },
+)

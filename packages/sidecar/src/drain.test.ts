@@ -44,6 +44,8 @@ async function waiting(
   return { rig, answer }
 }
 
+const isRefused = (error: unknown): boolean => String(error).includes('ECONNREFUSED')
+
 describe('a drain', () => {
   test('lets requests in flight finish, and closes their connections', async () => {
     const { rig, answer } = await waiting(PATIENT)
@@ -125,10 +127,7 @@ describe('a drain', () => {
     await connection.has('quick')
     const stopped = rig.sidecar.stop()
     await until('it takes no new connections', () =>
-      rig.send({ path: '/quick' }).then(
-        () => false,
-        (error: unknown) => String(error).includes('ECONNREFUSED'),
-      ),
+      rig.send({ path: '/quick' }).then(() => false, isRefused),
     )
     // Nothing has told its client yet that it should not be used any more.
     connection.write('POST /quick HTTP/1.1\r\nHost: orders\r\nContent-Length: 2\r\n\r\nhi')
@@ -193,6 +192,48 @@ describe('a drain', () => {
     expect(await drain(shutdown, clients, quiet)).toBe(drained)
     expect(timers.size).toBe(0)
     await until('its connections are closed', () => connections.size === 0)
+  })
+
+  test('answers all requests of a pipeline, waiting or run, and only the last one says close', async () => {
+    const { rig, answer } = await waiting(PATIENT)
+    const post = 'POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 2\r\n\r\nhi'
+    const running = rig.raw(GET + GET + GET)
+    const queued = rig.raw(post + post + GET)
+    await until('they are in flight', async () => (await rig.inflight()) === 4)
+    const stopped = rig.sidecar.stop()
+    await until('it takes no new connections', () =>
+      rig.send({ path: '/quick' }).then(() => false, isRefused),
+    )
+    answer.open()
+    for (const connection of [running, queued]) {
+      const said = await connection.end()
+      expect(connection.statuses).toEqual([200, 200, 200])
+      expect(said.match(/\r\nConnection: \S+/gi)?.map((header) => header.slice(14))).toEqual([
+        ...['keep-alive', 'keep-alive'],
+        'close',
+      ])
+    }
+    expect(await stopped).toBe(true)
+  })
+
+  test('runs nothing behind a response that says close and still waits to be written', async () => {
+    const { rig, answer } = await waiting({ drainTimeoutMs: 5000 })
+    const connection = rig.raw(GET)
+    await until('it is in flight', async () => (await rig.inflight()) === 1)
+    const stopped = rig.sidecar.stop()
+    await until('it takes no new connections', () =>
+      rig.send({ path: '/quick' }).then(() => false, isRefused),
+    )
+    connection.write('GET /quick HTTP/1.1\r\nHost: orders\r\n\r\n')
+    await until('the second is answered', async () => (await rig.inspect()).endpoints[0]?.requests === 2)
+    await rig.admin('/healthz')
+    connection.write('GET /quick HTTP/1.1\r\nHost: orders\r\n\r\n')
+    for (let round = 0; round < 3; round++) await rig.admin('/healthz')
+    expect((await rig.inspect()).endpoints[0]?.requests).toBe(2)
+    answer.open()
+    await connection.end()
+    expect(connection.statuses).toEqual([200, 200])
+    expect(await stopped).toBe(true)
   })
 
   test('waits for a request whose head is still on its way, and answers it', async () => {

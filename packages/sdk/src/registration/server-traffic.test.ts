@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -304,6 +304,68 @@ describe('requests in flight', () => {
     await end()
     await until(() => client.closed)
     expect(listening()).toBe(false)
+  })
+})
+
+describe('requests in a pipeline', () => {
+  /** Keeps the responses, in the order of their requests. */
+  async function holding(): Promise<ServerResponse[]> {
+    await serve()
+    const held: ServerResponse[] = []
+    answer = (_, response) => void held.push(response)
+    return held
+  }
+
+  test('are not in flight any more when their connection is gone, whoever had it', async () => {
+    const held = await holding()
+    const client = await open()
+    client.socket.write(GET + GET + POST + GET)
+    await until(() => held.length === 4)
+    // The second one is given the connection, and the third is ready in the queue.
+    held[2]?.end('ok')
+    held[0]?.end('ok')
+    await answers(client, 1)
+    await until(() => traffic.inflight === 3)
+    client.socket.resetAndDestroy()
+    await until(() => traffic.inflight === 0)
+    await end()
+  })
+
+  test('are all answered, and only the last of them ends the connection', async () => {
+    const held = await holding()
+    const client = await open()
+    client.socket.write(GET + POST + GET)
+    await until(() => held.length === 3)
+    const ending = end()
+    await until(() => !listening())
+    // One that comes during the drain is the last one then.
+    client.socket.write(GET)
+    await until(() => held.length === 4)
+    for (const response of held) response.end('ok')
+    await until(() => client.closed)
+    await ending
+    const responses = client.received.split(/(?=HTTP\/1\.1 )/)
+    expect(responses.map((response) => /Connection: (\S+)/.exec(response)?.[1])).toEqual([
+      ...['keep-alive', 'keep-alive', 'keep-alive'],
+      'close',
+    ])
+    expect(responses.every((response) => response.endsWith('ok'))).toBe(true)
+    expect(client.reset).toBe(false)
+  })
+
+  test('whose last one has its head already leave an idle connection', async () => {
+    const held = await holding()
+    const client = await open()
+    client.socket.write(GET + GET)
+    await until(() => held.length === 2)
+    held[1]?.writeHead(200, { 'content-length': 2 }).end('ok')
+    const ending = end()
+    await until(() => !listening())
+    held[0]?.end('ok')
+    await answers(client, 2)
+    expect(client.received).not.toContain('Connection: close')
+    client.socket.end()
+    await ending
   })
 })
 

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node
 import type { Server as HttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.js'
+import { QueuedResponses } from '../queued-responses.js'
 
 /** A server of `node:http` or `node:https`. */
 export type AnyHttpServer = HttpServer | HttpsServer
@@ -37,6 +38,9 @@ export class ServerTraffic {
   readonly #connections = new Map<Socket, Connection>()
   /** Requests that have not been answered to the end. */
   readonly #responses = new Set<ServerResponse>()
+  readonly #queued = new QueuedResponses()
+  /** From `end` on: which response comes last on a connection, as far as has been received. */
+  readonly #latest = new WeakMap<Socket, ServerResponse>()
   /** Became something else than HTTP, such as WebSockets: their end is for those who use them. */
   readonly #upgraded = new Set<Socket>()
   readonly #listeners: (readonly [event: string, listener: Listener])[] = []
@@ -74,7 +78,8 @@ export class ServerTraffic {
     await afterPolling()
     const closed = this.#stopListening()
     this.#leaving = true
-    for (const response of this.#responses) sayClose(response)
+    // In the order in which they came.
+    for (const response of this.#responses) this.#sayClose(response)
     const now = this.#clock.now()
     for (const connection of this.#connections.values()) connection.idleSince = now
     this.#sweepLater(idleMs)
@@ -117,7 +122,8 @@ export class ServerTraffic {
   readonly #requested = (_: IncomingMessage, response: ServerResponse): void => {
     this.#responses.add(response)
     response.on('close', this.#answered)
-    if (this.#leaving) sayClose(response)
+    if (response.socket === null) this.#queued.add(response, () => this.#responses.delete(response))
+    if (this.#leaving) this.#sayClose(response)
   }
 
   readonly #changed = (_: IncomingMessage, socket: Socket): void => {
@@ -145,6 +151,26 @@ export class ServerTraffic {
       }
     }
     if (this.#connections.size > 0) this.#sweepLater(idleMs)
+  }
+
+  /**
+   * Lets the head of this response say that the connection ends with it; unless another one follows it by then, which
+   * would be thrown away, run or not; or the request has not come to its end, as an end with bytes unread is a reset,
+   * which may take the response along. Then the next one says so.
+   */
+  #sayClose(response: ServerResponse): void {
+    const latest = this.#latest
+    const { req: request } = response
+    const { socket } = request
+    latest.set(socket, response)
+    if (response.headersSent) return
+    const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse
+    // The one place that every head goes through, written by hand or by itself.
+    response.writeHead = (...args: unknown[]) => {
+      const last = latest.get(socket) === response
+      if (last && (request.complete || !hasBody(request))) response.shouldKeepAlive = false
+      return writeHead(...args)
+    }
   }
 
   #busyPeers(): ReadonlySet<unknown> {
@@ -184,21 +210,6 @@ export class ServerTraffic {
 function afterPolling(): Promise<void> {
   // eslint-disable-next-line no-restricted-globals -- a turn of the event loop, not a time
   return new Promise((resolve) => setImmediate(resolve))
-}
-
-/**
- * Lets the head of this response say that the connection ends with it; unless the request has not come to its end by
- * then, as an end with bytes unread is a reset, which may take the response along. Then the next one says so.
- */
-function sayClose(response: ServerResponse): void {
-  if (response.headersSent) return
-  const { req: request } = response
-  const writeHead = response.writeHead.bind(response) as (...args: unknown[]) => ServerResponse
-  // The one place that every head goes through, written by hand or by itself.
-  response.writeHead = (...args: unknown[]) => {
-    if (request.complete || !hasBody(request)) response.shouldKeepAlive = false
-    return writeHead(...args)
-  }
 }
 
 function hasBody({ headers }: IncomingMessage): boolean {

@@ -164,6 +164,17 @@ describe('the report', () => {
     expect(parseLoadReport(reporter.text())).toMatchObject({ latencyMs: -1, eps: 0 })
   })
 
+  test('counts nothing of a pipeline whose connection is gone', async () => {
+    const { origin, reporter } = await reporting(() => undefined)
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.write('GET / HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(4))
+    await until(() => reporter.inflight === 4)
+    socket.resetAndDestroy()
+    await until(() => reporter.inflight === 0)
+    expect(parseLoadReport(reporter.text())).toMatchObject({ latencyMs: -1 })
+  })
+
   test("says the event loop's utilization, as it rises and falls", async () => {
     const { reporter } = await reporting((_, response) => response.end())
     const utilization = (): number => parseLoadReport(reporter.text())?.utilization ?? NaN

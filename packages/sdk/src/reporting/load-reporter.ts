@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { systemClock, type Clock } from '../clock.js'
 import { invalidOption } from '../invalid-option.js'
 import { group, having } from '../option-schemas.js'
+import { QueuedResponses } from '../queued-responses.js'
 import { refusal } from '../refusal.js'
 import type { AnyHttpServer } from '../registration/server-traffic.js'
 import { LoadReport } from './load-report.js'
@@ -108,6 +109,7 @@ export function reportLoad(server: AnyHttpServer, options: LoadReporterOptions =
 class ResponseReporter implements LoadReporter {
   readonly #report: LoadReport
   readonly #path: string | false
+  readonly #queued = new QueuedResponses()
   #ended = false
 
   constructor(options: LoadReporterOptions) {
@@ -174,6 +176,7 @@ class ResponseReporter implements LoadReporter {
     const report = this.#report
     const end = report.begin()
     response.on('close', () => end(response.writableFinished))
+    if (response.socket === null) this.#queued.add(response, () => end(false))
     const writeHead = response.writeHead.bind(response) as WriteHead
     // The one place that every head goes through, written by hand or by itself.
     response.writeHead = ((status, reason, headers) => {

@@ -81,9 +81,13 @@ export class InboundConnection {
 
   /** Runs a request when it is its turn. A `rejection` is given where another than its head has one. */
   take(request: IncomingMessage, response: ServerResponse, rejection?: ErrorResponse): void {
-    if (this.#last) {
+    // A drain may have had the latest say so in the meantime.
+    if (this.#last || this.#latestResponse?.shouldKeepAlive === false) {
       // RFC 9112, 9.6. The last one has come to its end, or this one would not have begun.
+      this.#last = true
       this.#hold()
+      // Never to be written. Whoever counts what is in flight hears it from nobody else.
+      response.emit('close')
       return
     }
     this.#latest = request

@@ -17,6 +17,7 @@ export function closeGently(socket: Socket, clock: Clock): void {
   socket.removeAllListeners('data')
   socket.on('data', () => undefined)
   socket.resume()
+  readAgain(socket)
   const began = clock.now()
   let { bytesRead } = socket
   let timer: Timer
@@ -30,4 +31,21 @@ export function closeGently(socket: Socket, clock: Clock): void {
   }
   timer = clock.setTimer(look, SILENT_MS)
   socket.once('close', () => clock.clearTimer(timer))
+}
+
+/**
+ * node:http reads past the stream, and stops and starts the handle itself. Once it has let go, a stream that was paused
+ * then takes itself for reading and starts nothing, so that neither bytes nor the end would come.
+ */
+function readAgain(socket: Socket): void {
+  const { _handle: handle } = socket as Socket & { readonly _handle?: Handle | null }
+  if (handle?.reading !== false) return
+  handle.reading = true
+  handle.readStart()
+}
+
+/** Of lib/net.js, the same in Node 20, 22 and 24. */
+interface Handle {
+  reading: boolean
+  readStart(): void
 }

@@ -212,7 +212,9 @@ function joinHead(response: ServerResponse, body: Buffer): void {
 /** Closes the connection so that a body which is not whole cannot pass for one that is. */
 function cut(response: ServerResponse): void {
   // In HTTP/1.0 a body may end with its connection (RFC 9112, 6.3): there only a reset is no clean end.
-  if (response.req.httpVersionMinor === 0) response.socket?.resetAndDestroy()
+  if (response.req.httpVersionMinor === 0 && response.socket !== null) response.socket.resetAndDestroy()
+  // In the queue of a pipeline nothing of it is written yet. The connection ends in its place, and no reset takes the
+  // responses before it along.
   else response.destroy()
 }
 
