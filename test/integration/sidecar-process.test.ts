@@ -282,6 +282,44 @@ describe('the end', () => {
     await pool.destroy()
   })
 
+  // Runs the sidecar with its log in a pipe or a terminal that is read up to the first line, tells that line, and in the
+  // end how the sidecar ended: subprocess counts a signal as negative.
+  const standing = `
+import os, pty, subprocess, sys
+read, write = pty.openpty() if sys.argv[1] == 'terminal' else os.pipe()
+sidecar = subprocess.Popen(sys.argv[2:], stdout=write)
+line = b''
+while not line.endswith(b'\\n'):
+    line += os.read(read, 1)
+print(line.decode().strip(), flush=True)
+print('ended with', sidecar.wait(), flush=True)
+`
+
+  // A terminal blocks whoever writes to it, and a thread that waits for it holds up an exit.
+  test.for([
+    ['pipe', '0'],
+    ['terminal', '-15'],
+  ])('SIGTERM where nobody reads the log from a %s: it ends with %s', async ([kind = '', code]) => {
+    const sidecarArgs = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--consul', agent]
+    const quick = ['--drain-timeout', '500', '--log-level', 'debug']
+    const command = [process.execPath, built('packages/sidecar/dist/main.js'), ...sidecarArgs, ...quick]
+    await using python = new Child('python3', ['-c', standing, kind, ...command])
+    const { address, pid } = JSON.parse(await python.line(/"address":/)) as { address: string; pid: number }
+    try {
+      // Each is logged at this level: far more than what a pipe, or a terminal, keeps.
+      for (let request = 0; request < 1000; request++) {
+        const response = await fetch(address, { headers: { 'fairlead-service': 'unknown' } })
+        expect(response.status).toBe(503)
+        await response.text()
+      }
+      process.kill(pid, 'SIGTERM')
+      expect(await python.line(/^ended with/)).toBe(`ended with ${code}`)
+    } finally {
+      // Its parent may have been told to go before it.
+      if (python.lines.length < 2) process.kill(pid, 'SIGKILL')
+    }
+  })
+
   test('SIGTERM while it is idle, with clients that keep their connections', async () => {
     await using service = new TestService(agent)
     await using server = await startHttpServer()

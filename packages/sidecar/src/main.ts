@@ -11,6 +11,9 @@ import { startSidecar } from './sidecar.js'
 // Long for a reader that is there.
 const FLUSH_MS = 1000
 
+// Long for a call to the system that does not block.
+const CALL_MS = 100
+
 surviveClosedOutput(process)
 // The only place that ends the process.
 process.exitCode = await main()
@@ -20,13 +23,16 @@ async function main(): Promise<number> {
     const config = parseConfig(process.argv.slice(2), await version())
     const output = new LogOutput(process.stdout.fd, systemClock)
     const logger = pino({ name: 'fairlead-sidecar', level: config.logLevel }, output)
+    output.onDropped = (lines) => {
+      logger.error({ lines }, 'log lines dropped: standard output was full, or had no reader')
+    }
     const sidecar = await startSidecar(config, logger)
     const signal = await nextSignal()
     logger.info({ signal, timeoutMs: config.drainTimeoutMs }, 'draining: a second signal ends at once')
-    void nextSignal().then(() => end(1, output))
+    void nextSignal().then((second) => end(1, second, output))
     const code = (await sidecar.stop()) ? 0 : 1
     await output.flush(FLUSH_MS)
-    end(code, output)
+    return await end(code, signal, output)
   } catch (error) {
     // commander has printed what is wrong, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode
@@ -36,9 +42,12 @@ async function main(): Promise<number> {
   }
 }
 
-/** Ends the process, whatever is still being written: a thread that waits for the reader of a full pipe holds `exit` up for ever. */
-function end(code: number, output: LogOutput): never {
-  if (output.writing) process.kill(process.pid, 'SIGKILL')
+/** Ends the process, or as the signal does by itself where log lines are held up in a way that holds up `exit` as well. */
+async function end(code: number, signal: NodeJS.Signals, output: LogOutput): Promise<never> {
+  if (!(await output.stop(CALL_MS))) {
+    process.removeAllListeners(signal)
+    process.kill(process.pid, signal)
+  }
   process.exit(code)
 }
 
