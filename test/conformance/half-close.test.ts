@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { Rig, serve, until } from '#sidecar/testing/rig.test.support.js'
+import { Rig, serve, settled, until } from '#sidecar/testing/rig.test.support.js'
 import { Application, Wire } from './wire.js'
 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
@@ -109,6 +109,9 @@ test.each([
 })
 
 describe('a client that has gone after its request', () => {
+  /** Pieces of a response that the instance has written. */
+  let longRead = 0
+
   /** An instance that holds its responses, each begun or not. */
   async function startHolding(begin: boolean): Promise<{ rig: Rig; open: () => number; write: () => void }> {
     let open = 0
@@ -154,5 +157,51 @@ describe('a client that has gone after its request', () => {
     })
     await rig.idle()
     expect((await rig.inspect()).endpoints[0]).toMatchObject({ requests: 1, failures: 0 })
+  })
+
+  test.each<[string, (application: Application) => Promise<unknown>, number]>([
+    [
+      'while a request waits for the one before it',
+      (application) => application.write(`${GET}${POST}Content-Length: 2\r\n\r\nhi`),
+      1,
+    ],
+    [
+      'while a long response waits for the one before it, so that no more requests are read',
+      async (application) => {
+        await application.write(GET + GET.replace('/', '/long'))
+        await settled('what the sidecar reads ahead', () => longRead)
+        await application.write(GET + GET)
+      },
+      3,
+    ],
+    [
+      'while the instance takes no more of an upload',
+      async (application) => {
+        await application.write(`${POST}Content-Length: 50000000\r\n\r\n`)
+        application.socket.write('x'.repeat(50_000_000))
+        await settled('the upload', () => application.socket.bytesWritten - application.socket.writableLength)
+      },
+      1,
+    ],
+  ])('by a reset, %s: the instance is let go', async (_, write, requests) => {
+    let received = 0
+    longRead = 0
+    const instance = await serve((request, response) => {
+      received++
+      if (request.url !== '/long') return
+      const more = (): void => {
+        while (response.write('x'.repeat(65_536))) longRead++
+        longRead++
+        response.once('drain', more)
+      }
+      more()
+    })
+    const rig = await Rig.start([instance], { timeoutMs: 60_000 })
+    const application = new Application(rig.port)
+    await write(application)
+    await until('it is at the instance', () => received === requests)
+    application.socket.resetAndDestroy()
+    await rig.idle()
+    expect((await rig.inspect()).endpoints[0]).toMatchObject({ requests, failures: 0 })
   })
 })

@@ -86,6 +86,25 @@ describe('an application that stops', () => {
     expect((await rig.inspect()).endpoints).toMatchObject([{ circuit: 'closed', failures: 0, requests: 1 }])
   })
 
+  test('within a body that has been answered before its end: the connection ends, and no line says 408', async () => {
+    const early = await serveRaw((socket) =>
+      socket.once('data', () => socket.write('HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n')),
+    )
+    const rig = await Rig.start([early], { applicationTimeoutMs: SHORT_MS })
+    const connection = rig.raw('POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 100000000\r\n\r\nhel')
+    await connection.end()
+    expect(connection.statuses).toEqual([413])
+    const lines = rig.log
+      .filter(({ level }) => level === 'warn')
+      .map(({ fields, message }) => ({ ...fields, message }))
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: expect.stringContaining('has stopped (--application-timeout): connection closed') as string,
+      }),
+    )
+    expect(JSON.stringify(lines)).not.toContain('408')
+  })
+
   test('reading a response: its connection ends, and the instance is let go', async () => {
     const instance = await serve((_, response) => {
       response.writeHead(200)

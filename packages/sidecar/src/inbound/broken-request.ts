@@ -19,8 +19,13 @@ export interface ParseError extends Error {
 }
 
 /** Is it about what was sent? Else it is about the connection, which is gone then. */
-export function isAboutRequest({ code }: ParseError): boolean {
-  return code !== undefined && (code.startsWith('HPE_') || code === 'ERR_HTTP_REQUEST_TIMEOUT')
+export function isAboutRequest(error: ParseError): boolean {
+  return error.code?.startsWith('HPE_') === true || isTimeout(error)
+}
+
+/** Not in time, by node:http's limits or ours. */
+export function isTimeout({ code }: ParseError): boolean {
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT'
 }
 
 /** The preface of HTTP/2 (RFC 9113, 3.4), which llhttp knows and does not take. */

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import type { Server, ServerResponse } from 'node:http'
+import type { Server, ServerOptions, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { systemClock, type Clock } from '@fairlead/sdk'
-import { onTestFinished, test, expect } from 'vitest'
+import { systemClock } from '@fairlead/sdk'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { Connection, quiet, until } from '../testing/rig.test.support.js'
 import type { Serve } from './connection.js'
 import { createInboundServer } from './server.js'
@@ -10,8 +10,8 @@ import { createInboundServer } from './server.js'
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
 
 /** An inbound server whose requests a test answers itself. */
-async function listen(serve: Serve, clock: Clock = systemClock): Promise<{ server: Server; port: number }> {
-  const server = createInboundServer(serve, quiet, clock)
+async function listen(serve: Serve, options: ServerOptions = {}): Promise<{ server: Server; port: number }> {
+  const server = createInboundServer(serve, quiet, systemClock, options)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {
@@ -43,4 +43,47 @@ test('a request behind a response that says close is not served, and whoever cou
   first?.end()
   await connection.end()
   expect(connection.statuses).toEqual([200, 200])
+})
+
+describe('the limit for a head that has begun while a request has its turn', () => {
+  const POST = 'POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 2\r\n\r\nhi'
+
+  /** Three requests, of which the last has come in part only when the limit passes. */
+  async function overdue(then: string): Promise<{ connection: Connection; served: ServerResponse[] }> {
+    const served: ServerResponse[] = []
+    const { server, port } = await listen((_, response) => void served.push(response), {
+      headersTimeout: 200,
+      connectionsCheckingInterval: 50,
+    })
+    let passed = 0
+    server.prependListener('clientError', () => passed++)
+    const connection = new Connection(port, POST + POST + POST.slice(0, 20))
+    await until('the first is served', () => served.length === 1)
+    connection.write(then)
+    await until('the limit has passed', () => passed === 1)
+    expect(connection.received).toBe('')
+    served[0]?.end()
+    await until('the second is served', () => served.length === 2)
+    served[1]?.end()
+    return { connection, served }
+  }
+
+  test('is none for what has come and is not read yet', async () => {
+    const { connection, served } = await overdue(POST.slice(20))
+    await until('the third is served', () => served.length === 3)
+    served[2]?.end()
+    await until('it is answered', () => connection.statuses.length === 3)
+    // The limit counts from when it is read on, and is nothing to a connection that is idle by then.
+    connection.write(POST)
+    await until('a fourth is served', () => served.length === 4)
+    served[3]?.end()
+    await until('it is answered', () => connection.statuses.length === 4)
+    expect(connection.statuses).toEqual([200, 200, 200, 200])
+  })
+
+  test('counts from when it is read on', async () => {
+    const { connection } = await overdue('')
+    await connection.end()
+    expect(connection.statuses).toEqual([200, 200, 408])
+  })
 })

@@ -4,7 +4,6 @@ import type { Clock } from '@fairlead/sdk'
 import type { ErrorResponse } from './error-response.js'
 import { BrokenRequest } from './broken-request.js'
 import { closeGently } from './gentle-close.js'
-import { watchHalfClosed } from './half-closed.js'
 import { lastByHead } from './head.js'
 import { errorText, respondError } from './own-answer.js'
 
@@ -23,6 +22,12 @@ interface Turn {
 
 // RFC 9110, 9.2.1. Those of WebDAV that are safe too just wait.
 const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
+
+/** A limit that has passed for what could not be read in time, as it was we who did not read. */
+interface Overdue {
+  readonly answer: ErrorResponse
+  readonly limitMs: number
+}
 
 /**
  * Requests of one connection that run at once. nginx and Envoy run one; clients that pipeline send 4 to 8 (Firefox,
@@ -57,6 +62,7 @@ export class InboundConnection {
   /** What is written when everything before it has been; then the connection ends. */
   #epilogue: string | Buffer | undefined
   #held = false
+  #overdue: Overdue | undefined
   #closing = false
 
   constructor(socket: Socket, serve: Serve, onRejection: OnRejection, clock: Clock) {
@@ -69,6 +75,7 @@ export class InboundConnection {
     // node:http resumes it as it sees fit, such as when a body is read. Behind its own listener: it is that late.
     socket.on('resume', () => {
       if (this.#held) socket.pause()
+      else if (this.#overdue !== undefined) this.#giveTime(this.#overdue)
     })
     // Behind node:http's own listener, which has marked the last response: the connection ends with it.
     socket.on('end', () => this.#halfClosed())
@@ -77,6 +84,12 @@ export class InboundConnection {
   /** Has anything come on it that could be read as a request? */
   get unused(): boolean {
     return this.#latest === undefined
+  }
+
+  /** Is an answer owed, and nothing read until it is given? */
+  get unread(): boolean {
+    if (this.#closing || this.#running + this.#waiting.length === 0) return false
+    return this.#socket.readableEnded || this.#socket.isPaused()
   }
 
   /** Runs a request when it is its turn. A `rejection` is given where another than its head has one. */
@@ -126,6 +139,26 @@ export class InboundConnection {
       this.#onRejection(answer, this.#socket)
     }
     if (this.#running === 0) this.#next()
+  }
+
+  /**
+   * A head, or a body, has not come within `limitMs`: `broken`. Where nothing is read, because another request has its
+   * turn or its response is not read, what is missing may have come long ago; it has the whole time from when we read on,
+   * as node:http looks once only.
+   */
+  timedOut(answer: ErrorResponse, limitMs: number): void {
+    if (this.#socket.isPaused()) this.#overdue = { answer, limitMs }
+    else this.broken(answer)
+  }
+
+  #giveTime({ answer, limitMs }: Overdue): void {
+    this.#overdue = undefined
+    const latest = this.#latest
+    const body = latest?.complete === false ? latest : undefined
+    const timer = this.#clock.setTimer(() => {
+      if (this.#latest === latest && body?.complete !== true) this.timedOut(answer, limitMs)
+    }, limitMs)
+    this.#socket.once('close', () => this.#clock.clearTimer(timer))
   }
 
   /** From here on it is no connection of node:http any more, which has left it with the responses unfinished. */
@@ -190,7 +223,6 @@ export class InboundConnection {
   #halfClosed(): void {
     if (this.#closing || this.#running + this.#waiting.length === 0) return
     if (this.#latestResponse !== undefined) this.#latestResponse.shouldKeepAlive = false
-    watchHalfClosed(this.#socket, this.#clock)
   }
 
   #hold(): void {

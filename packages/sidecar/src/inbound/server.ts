@@ -2,7 +2,8 @@ import { createServer, maxHeaderSize, type IncomingMessage, type Server, type Se
 import type { Socket } from 'node:net'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { ErrorResponse } from './error-response.js'
-import { brokenAnswer, isAboutRequest, isHttp2, type ParseError } from './broken-request.js'
+import { brokenAnswer, isAboutRequest, isHttp2, isTimeout, type ParseError } from './broken-request.js'
+import { Departures } from './departures.js'
 import { InboundConnection, type Serve } from './connection.js'
 import { connectRejection, EXPECTATION_FAILED } from './head.js'
 import { http2Refusal } from './http2-refusal.js'
@@ -35,12 +36,14 @@ export function createInboundServer(
   const log = ({ status, code, message }: ErrorResponse, peer: Socket): void => {
     logger.warn({ status, code, peer: peer.remoteAddress }, `request rejected: ${message}`)
   }
+  const departures = new Departures(clock)
   const connections = new WeakMap<Socket, InboundConnection>()
   const connectionOf = (socket: Socket): InboundConnection => {
     const known = connections.get(socket)
     if (known !== undefined) return known
     const connection = new InboundConnection(socket, serve, log, clock)
     connections.set(socket, connection)
+    departures.watch(socket, connection)
     return connection
   }
   server.on('request', (request, response) => connectionOf(request.socket).take(request, response))
@@ -58,8 +61,9 @@ export function createInboundServer(
     }
     const answer = brokenAnswer(error, options.maxHeaderSize ?? maxHeaderSize)
     const connection = connectionOf(socket)
+    if (isTimeout(error)) connection.timedOut(answer, server.headersTimeout)
     // In between it would be an answer to what came before.
-    if (isHttp2(error) && connection.unused) connection.broken(answer, http2Refusal())
+    else if (isHttp2(error) && connection.unused) connection.broken(answer, http2Refusal())
     else connection.broken(answer)
   })
   return server

@@ -78,7 +78,8 @@ export class StalledApplications {
       socket.resetAndDestroy()
       return
     }
-    this.#logger.warn(fields, 'a request body has stopped (--application-timeout): answered with 408')
+    // Answered with 408, which has a line of its own, unless it has been answered before its end.
+    this.#logger.warn(fields, 'a request body has stopped (--application-timeout): connection closed')
     // As node:http says it of a head that does not come.
     const error = Object.assign(new Error('Request timeout'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
     this.#server.emit('clientError', error, socket)
