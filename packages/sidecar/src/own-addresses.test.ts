@@ -1,11 +1,13 @@
 import { hostname, networkInterfaces } from 'node:os'
+import { systemClock } from '@fairlead/sdk'
+import { ManualClock } from '@fairlead/sdk/testing'
 import { expect, test } from 'vitest'
 import { OwnAddresses } from './own-addresses.js'
 
 const WHY = 'its address is the one that this sidecar listens on'
 
 function excludes(host: string, origin: string, addresses?: readonly string[]): boolean {
-  const own = new OwnAddresses()
+  const own = new OwnAddresses(systemClock)
   own.add({ host: '127.0.0.9', port: 1 })
   own.add({ host, port: 4140 })
   const reason = own.exclude({ origin, addresses })
@@ -54,4 +56,25 @@ test.each([
   ['127.0.0.1', 'http://127.0.0.1'],
 ])('listening on %s, %s is another', (host, origin) => {
   expect(excludes(host, origin)).toBe(false)
+})
+
+test('the interfaces are asked for once a second, whatever a snapshot has', () => {
+  const clock = new ManualClock()
+  let asked = 0
+  let addresses = ['192.0.2.1']
+  const own = new OwnAddresses(clock, () => {
+    asked++
+    return addresses
+  })
+  own.add({ host: '0.0.0.0', port: 4140 })
+  for (let last = 1; last < 255; last++) {
+    expect(own.exclude({ origin: `http://192.0.2.${last}:4140`, addresses: undefined })).toBe(
+      last === 1 ? WHY : undefined,
+    )
+  }
+  expect(asked).toBe(1)
+  addresses = ['192.0.2.2']
+  clock.holdUp(1000)
+  expect(own.exclude({ origin: 'http://192.0.2.2:4140', addresses: undefined })).toBe(WHY)
+  expect(asked).toBe(2)
 })

@@ -1,13 +1,26 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { isIP } from 'node:net'
-import type { Instance } from '@fairlead/sdk'
+import type { Clock, Instance } from '@fairlead/sdk'
 import type { Listen } from './config.js'
+
+/** Interfaces come and go. To ask for them takes 0.1 ms and more, and a snapshot may have thousands of instances. */
+const LOCAL_MS = 1000
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
 /** Where this sidecar listens, for the question whether an instance is the sidecar itself. */
 export class OwnAddresses {
   readonly #listens: Listen[] = []
+  readonly #clock: Clock
+  readonly #addressesOf: () => Iterable<string>
+  #local: ReadonlySet<string> = new Set()
+  #localUntil = -Infinity
+
+  /** @param addressesOf The addresses of this machine, now. */
+  constructor(clock: Clock, addressesOf: () => Iterable<string> = addressesOfInterfaces) {
+    this.#clock = clock
+    this.#addressesOf = addressesOf
+  }
 
   add(listen: Listen): void {
     this.#listens.push(listen)
@@ -21,13 +34,24 @@ export class OwnAddresses {
     if (listens.length === 0) return undefined
     const host = bracketed.replace(/^\[|\]$/g, '')
     const own = [host, ...(addresses ?? [])].some((address) =>
-      listens.some((listen) => leadsTo(address, listen)),
+      listens.some((listen) => leadsTo(address, listen, this.#isLocal)),
     )
     return own ? 'its address is the one that this sidecar listens on' : undefined
   }
+
+  /** Is it an address of this machine? */
+  readonly #isLocal = (address: string): boolean => {
+    if (isLoopback(address)) return true
+    const now = this.#clock.now()
+    if (now >= this.#localUntil) {
+      this.#local = new Set([...this.#addressesOf(), hostname()].map((name) => name.toLowerCase()))
+      this.#localUntil = now + LOCAL_MS
+    }
+    return this.#local.has(address)
+  }
 }
 
-function leadsTo(name: string, { host }: Listen): boolean {
+function leadsTo(name: string, { host }: Listen, isLocal: (address: string) => boolean): boolean {
   const address = plain(name)
   // A connection to a wildcard goes to this machine.
   const loopback = WILDCARDS.has(address) || address === 'localhost'
@@ -37,10 +61,8 @@ function leadsTo(name: string, { host }: Listen): boolean {
   return host === 'localhost' && isLoopback(address)
 }
 
-/** Is it an address of this machine? Interfaces come and go, so they are asked for each time. */
-function isLocal(address: string): boolean {
-  if (isLoopback(address) || address === hostname().toLowerCase()) return true
-  return Object.values(networkInterfaces()).some((list) => list?.some((one) => one.address === address))
+function addressesOfInterfaces(): string[] {
+  return Object.values(networkInterfaces()).flatMap((list) => list?.map(({ address }) => address) ?? [])
 }
 
 function isLoopback(address: string): boolean {

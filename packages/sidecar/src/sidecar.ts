@@ -32,7 +32,7 @@ export interface Sidecar {
  * @throws FairleadError `INVALID_OPTION` when an address cannot be listened on or a service name is none.
  */
 export async function startSidecar(config: Config, logger: Logger): Promise<Sidecar> {
-  const own = new OwnAddresses()
+  const own = new OwnAddresses(systemClock)
   own.add(config.listen)
   own.add(config.admin)
   // What is told of a service, and what is told of a request to it, are counted apart.

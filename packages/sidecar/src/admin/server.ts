@@ -3,7 +3,7 @@ import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
 import type { Serve } from '../inbound/connection.js'
 import { misdirectedRequest } from '../inbound/error-response.js'
-import { respondError } from '../inbound/own-answer.js'
+import { answerLog, respondError } from '../inbound/own-answer.js'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
 
@@ -37,6 +37,7 @@ export function createAdminServer(
     '/endpoints': () => ({ status: 200, body: { services: clients.inspect() } }),
     '/explain': (query) => explain(clients, query),
   }
+  const log = answerLog(logger)
   const serve: Serve = (request, response) => {
     const host = request.headers.host ?? ''
     if (!hosts.includes(host)) {
@@ -45,6 +46,7 @@ export function createAdminServer(
         misdirectedRequest(
           `its Host is ${JSON.stringify(host.slice(0, 80))}, which is no name of this sidecar: ask by an address, or allow the name by --allowed-host`,
         ),
+        log,
       )
       return
     }

@@ -192,8 +192,7 @@ export class InboundConnection {
       this.#serve(request, response)
       return
     }
-    this.#onRejection(rejection, this.#socket)
-    respondError(response, rejection)
+    respondError(response, rejection, this.#onRejection)
   }
 
   readonly #answered = (): void => {

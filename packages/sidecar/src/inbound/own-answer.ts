@@ -1,8 +1,21 @@
 import { STATUS_CODES, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Logger } from '@fairlead/sdk'
 import type { ErrorResponse } from './error-response.js'
 
-/** Answers for the proxy itself. */
-export function respondError(response: ServerResponse, error: ErrorResponse): void {
+/** Writes an answer of our own to the log. */
+export type AnswerLog = (answer: ErrorResponse, peer: Socket) => void
+
+export function answerLog(logger: Logger): AnswerLog {
+  return ({ service, status, code, message }, { remoteAddress: peer }) => {
+    const text = service === undefined ? `request rejected: ${message}` : message
+    logger.warn({ service, status, code, peer }, text)
+  }
+}
+
+/** Answers for the proxy itself, and says so in the log: an answer without a line is one that nobody can explain. */
+export function respondError(response: ServerResponse, error: ErrorResponse, log: AnswerLog): void {
+  log(error, response.req.socket)
   const body = bodyOf(error)
   response.writeHead(
     error.status,

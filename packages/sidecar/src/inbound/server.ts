@@ -1,12 +1,12 @@
 import { createServer, maxHeaderSize, type IncomingMessage, type Server, type ServerOptions } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock, Logger } from '@fairlead/sdk'
-import type { ErrorResponse } from './error-response.js'
 import { brokenAnswer, isAboutRequest, isHttp2, isTimeout, type ParseError } from './broken-request.js'
 import { Departures } from './departures.js'
 import { InboundConnection, type Serve } from './connection.js'
 import { connectRejection, EXPECTATION_FAILED } from './head.js'
 import { http2Refusal } from './http2-refusal.js'
+import { answerLog } from './own-answer.js'
 
 /**
  * A server of `node:http` that reads strictly, keeps the order of what is pipelined, and answers whatever comes: what
@@ -33,9 +33,7 @@ export function createInboundServer(
   // `Server` of lib/_http_server.js.
   Object.assign(server, { httpAllowHalfOpen: true })
 
-  const log = ({ status, code, message }: ErrorResponse, peer: Socket): void => {
-    logger.warn({ status, code, peer: peer.remoteAddress }, `request rejected: ${message}`)
-  }
+  const log = answerLog(logger)
   const departures = new Departures(clock)
   const connections = new WeakMap<Socket, InboundConnection>()
   const connectionOf = (socket: Socket): InboundConnection => {

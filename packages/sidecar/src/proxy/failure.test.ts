@@ -419,7 +419,7 @@ describe('what Fairlead answers itself', () => {
     await rig.send()
     expect(rig.log).toContainEqual({
       level: 'warn',
-      fields: { service: 'orders', status: 502, code: 'ATTEMPTS_EXHAUSTED' },
+      fields: { service: 'orders', status: 502, code: 'ATTEMPTS_EXHAUSTED', peer: '127.0.0.1' },
       message: expect.stringContaining('GET / to orders') as string,
     })
   })

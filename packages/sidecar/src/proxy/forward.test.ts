@@ -526,6 +526,10 @@ test('what looks like a second request in a path or a header is refused or kept 
 test('a head that could not be written does not stand in the way of saying so', () => {
   const response = new http.ServerResponse(new http.IncomingMessage(new Socket()))
   expect(() => response.writeHead(200, 'Z\u0142e')).toThrow('Invalid character in statusMessage')
-  respondError(response, { status: 500, code: 'INTERNAL', message: 'why', service: undefined })
+  respondError(
+    response,
+    { status: 500, code: 'INTERNAL', message: 'why', service: undefined },
+    () => undefined,
+  )
   expect([response.statusCode, response.statusMessage]).toEqual([500, 'Internal Server Error'])
 })

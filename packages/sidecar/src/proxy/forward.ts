@@ -10,7 +10,7 @@ import {
   type Logger,
 } from '@fairlead/sdk'
 import { ownError, type ErrorResponse } from '../inbound/error-response.js'
-import { respondError } from '../inbound/own-answer.js'
+import { answerLog, respondError } from '../inbound/own-answer.js'
 import { errorResponse } from './failure-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders, forwardedTrailers } from './headers.js'
 import { atEndOfTurn, type Due } from './end-of-turn.js'
@@ -168,8 +168,7 @@ class Forwarding implements Handler, Caller, Due {
       return
     }
     const answer = received ? brokenOff(error, this.#service) : errorResponse(error, this.#service)
-    this.#logger.warn({ service: this.#service, status: answer.status, code: answer.code }, answer.message)
-    respondError(this.#response, answer)
+    respondError(this.#response, answer, answerLog(this.#logger))
   }
 
   #atEndOfTurn(): void {

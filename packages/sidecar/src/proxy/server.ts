@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
 import { badRequest, misdirectedRequest } from '../inbound/error-response.js'
-import { respondError } from '../inbound/own-answer.js'
+import { answerLog, respondError, type AnswerLog } from '../inbound/own-answer.js'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
 import { errorResponse } from './failure-response.js'
@@ -24,10 +24,11 @@ export function createProxyServer(
   logger: Logger,
   clock: Clock,
 ): Server {
+  const log = answerLog(logger)
   const server = createInboundServer(
     (request, response) => {
       if (stalled !== undefined && hasBody(request)) stalled.awaits(request)
-      handle(request, response, clients, hosts, logger)
+      handle(request, response, clients, hosts, logger, log)
     },
     logger,
     clock,
@@ -48,23 +49,23 @@ function handle(
   clients: Clients,
   hosts: OwnHosts,
   logger: Logger,
+  log: AnswerLog,
 ): void {
   const found = route(request, hosts)
   if ('refusal' in found) {
     const { refusal, misdirected = false } = found
-    respondError(response, misdirected ? misdirectedRequest(refusal) : badRequest(refusal, undefined))
+    respondError(response, misdirected ? misdirectedRequest(refusal) : badRequest(refusal, undefined), log)
     return
   }
   const loop = loopRejection(request.headers, found.service)
   if (loop !== undefined) {
-    logger.warn({ service: found.service, status: loop.status, code: loop.code }, loop.message)
-    respondError(response, loop)
+    respondError(response, loop, log)
     return
   }
   try {
     forward(request, response, found, clients.get(found.service), logger)
   } catch (error) {
     // A name that is none, or one too many.
-    respondError(response, errorResponse(error as Error, found.service))
+    respondError(response, errorResponse(error as Error, found.service), log)
   }
 }
