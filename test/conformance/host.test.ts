@@ -54,6 +54,25 @@ describe('fairlead-service is heeded under a name of ours alone', () => {
     })),
   ])
 
+  testCases([
+    ...['127.0.0.1:4140', 'payments', 'orders'].map((host) => ({
+      name: `http://${host}/a`,
+      write: [get(`Host: payments\r\n${service}`, '1.1', `http://${host}/a`)],
+      ...served,
+    })),
+    {
+      name: 'http://evil.com/a',
+      write: [get(`Host: localhost\r\n${service}`, '1.1', 'http://evil.com/a')],
+      ...foreign,
+    },
+    {
+      name: 'a fragment',
+      write: [get('Host: orders\r\n', '1.1', '/a#b')],
+      statuses: [400],
+      error: 'BAD_REQUEST',
+    },
+  ])
+
   test('and under those of --allowed-host and --service', async () => {
     const wire = await Wire.start({ config: { allowedHosts: ['.example.com'], services: ['orders.v1'] } })
     const application = wire.connect()

@@ -46,9 +46,18 @@ describe('a service that leads back to the sidecar', () => {
     await second.idle()
   })
 
-  test.each(['evil', '-1', '99999999999', '10, 3'])('hops of %j are not gone along with', async (hops) => {
+  test.each(['10', '99999999999'])('hops of %s are too many', async (hops) => {
     const rig = await Rig.start([await serve((_, response) => response.end())])
     expect((await rig.send({ headers: { host: 'orders', 'fairlead-hops': hops } })).status).toBe(508)
+  })
+
+  test.each(['evil', '-1', '', '1.5', '10, 3', ['1', '1']])('hops of %j are no number', async (hops) => {
+    const rig = await Rig.start([await serve((_, response) => response.end())])
+    const answer = await rig.send({ headers: { host: 'orders', 'fairlead-hops': hops } })
+    expect([answer.status, refusal(answer).message]).toEqual([
+      400,
+      `the request cannot be sent on: its fairlead-hops is "${[hops].flat().join(', ')}": it must be one number, of the sidecars that it has come through, or left out`,
+    ])
   })
 })
 

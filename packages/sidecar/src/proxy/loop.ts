@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { ownError, type ErrorResponse } from '../inbound/error-response.js'
+import { badRequest, ownError, type ErrorResponse } from '../inbound/error-response.js'
 import { HOPS_HEADER } from './headers.js'
 
 /**
@@ -8,17 +8,25 @@ import { HOPS_HEADER } from './headers.js'
  */
 const MAX_HOPS = 10
 
-/** How many sidecars a request has come through before this one. */
+/** How many sidecars a request has come through before this one, which `loopRejection` has no objection to. */
 export function hopsOf(headers: IncomingHttpHeaders): number {
   const value = headers[HOPS_HEADER]
-  // What is no number was not written by one of us. Several are joined: whoever does that has earned the limit.
-  if (value === undefined) return 0
-  return /^\d{1,9}$/.test(String(value)) ? Number(value) : MAX_HOPS
+  return value === undefined ? 0 : Number(value)
 }
 
-/** What to answer a request that goes in a circle; undefined: it does not. */
+/** What to answer a request that goes in a circle, or does not say whether it does; undefined: it does not. */
 export function loopRejection(headers: IncomingHttpHeaders, service: string): ErrorResponse | undefined {
-  if (headers[HOPS_HEADER] === undefined || hopsOf(headers) < MAX_HOPS) return undefined
+  const value = headers[HOPS_HEADER]
+  if (value === undefined) return undefined
+  // Not written by one of us. Nor is it dropped, since somebody has taken the count of a circle away; several are joined.
+  if (!/^\d+$/.test(String(value))) {
+    const quoted = JSON.stringify(String(value).slice(0, 80))
+    return badRequest(
+      `its ${HOPS_HEADER} is ${quoted}: it must be one number, of the sidecars that it has come through, or left out`,
+      service,
+    )
+  }
+  if (hopsOf(headers) < MAX_HOPS) return undefined
   const message = `the request has come through ${MAX_HOPS} sidecars: an instance of ${service} leads back to one of them`
   return ownError('LOOP_DETECTED', message, service)
 }

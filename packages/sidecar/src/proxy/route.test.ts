@@ -43,9 +43,9 @@ describe('Host names the service', () => {
   })
 
   test('the instance gets Host and target as they came', () => {
-    expect(routed('/v1//orders/../42?q=%00&r=a+b#c', { host: 'Orders.service.consul:80' })).toEqual({
+    expect(routed('/v1//orders/../42?q=%00&r=a+b', { host: 'Orders.service.consul:80' })).toEqual({
       service: 'orders',
-      path: '/v1//orders/../42?q=%00&r=a+b#c',
+      path: '/v1//orders/../42?q=%00&r=a+b',
       host: 'Orders.service.consul:80',
     })
   })
@@ -148,15 +148,46 @@ describe('an absolute target (a proxy request)', () => {
     },
   )
 
-  test('wins over Host and fairlead-service', () => {
-    const headers = { host: 'payments', 'fairlead-service': 'payments' }
-    expect(routed('http://orders/', headers).service).toBe('orders')
+  test('wins over Host', () => {
+    expect(routed('http://orders/', { host: 'payments' }).service).toBe('orders')
   })
 
-  test.each(['http://127.0.0.1:4140/x', 'http://[::1]:4140/x', 'http://localhost/x'])(
-    '%s names no service',
+  test.each(['http://other/x', 'http://127.0.0.1:4140/x', 'http://localhost/x', 'http://Orders.eu/x'])(
+    'fairlead-service decides beside %s, as it does beside that in Host',
     (target) => {
-      expect(refusal(target, { host: 'orders' })).toContain('name the service there')
+      const service = target.includes('eu') ? 'orders.eu' : 'orders'
+      const sent = { host: 'payments', 'fairlead-service': service }
+      expect(routed(target, sent)).toEqual({ service, path: '/x', host: service })
+      const [host = ''] = /(?<=\/\/)[^/]*/.exec(target) ?? []
+      expect(routed(target, sent)).toEqual(routed('/x', { ...sent, host }))
+    },
+  )
+
+  test('fairlead-service is not heeded beside a target of a web page, whatever Host says', () => {
+    const headers = { host: 'localhost', 'fairlead-service': 'orders' }
+    expect(route({ method: 'GET', url: 'http://evil.com/', headers }, HOSTS)).toEqual({
+      misdirected: true,
+      refusal: expect.stringMatching(
+        /^the host of its target is "evil\.com", which is no name of this sidecar, .* send "http:\/\/localhost\/"/,
+      ) as string,
+    })
+  })
+
+  test.each(['127.0.0.1:4140', '[::1]:4140', 'localhost', ''])(
+    'http://%s/x names no service, and it is not Host that is blamed',
+    (host) => {
+      expect(refusal(`http://${host}/x`, { host: 'orders' })).toBe(
+        `the host of its target is "${host}": name the service there, such as "http://orders/", or in "fairlead-service: orders"`,
+      )
+    },
+  )
+
+  test.each(['/x#f', '/#', 'http://orders/x#f', 'http://orders#f', 'http://orders#@payments/', '#f'])(
+    '%s has a fragment',
+    (target) => {
+      expect(refusal(target, { host: 'orders', 'fairlead-service': 'orders' })).toBe(
+        `its target is "${target}": a target has no fragment ("#")`,
+      )
     },
   )
 
@@ -173,7 +204,7 @@ describe('an absolute target (a proxy request)', () => {
     'http:///x',
   ])('%j is refused', (target) => {
     expect(refusal(target, { host: 'orders' })).toMatch(
-      /its target is .*: it must be a path or an http:\/\/ URL|its Host is ""/,
+      /its target is .*: it must be a path or an http:\/\/ URL|the host of its target is ""/,
     )
   })
 })
