@@ -6,6 +6,8 @@ const CHUNKS = '5\r\nhello\r\n0\r\n\r\n'
 /** What would be run if a body were taken to end before its chunks, or if nothing ended the connection. */
 const BEHIND = 'POST /behind HTTP/1.1\r\nHost: orders\r\nContent-Length: 0\r\n\r\n'
 
+const GET = 'GET /first HTTP/1.1\r\nHost: orders\r\n\r\n'
+
 function post(headers: string, version = '1.1'): string {
   return `POST /a HTTP/${version}\r\nHost: orders\r\n${headers}\r\n\r\n${CHUNKS}${BEHIND}`
 }
@@ -67,6 +69,21 @@ describe('another Transfer-Encoding is refused and ends the connection, whatever
       name: 'in a segment of its own',
       write: post('Transfer-Encoding: gzip, chunked').split(/(?<=\n)/),
       ...known,
+    },
+    {
+      // Its head is rejected while it waits, and then llhttp finds it broken as well: the answer is that of its head.
+      name: 'behind another request',
+      write: [GET + post('Transfer-Encoding: gzip')],
+      ...known,
+      statuses: [200, 501],
+      got: ['GET /first'],
+    },
+    {
+      name: 'behind another request, broken by what llhttp reads alone',
+      write: [GET + post('Transfer-Encoding: chunked, gzip')],
+      ...broken,
+      statuses: [200, 400],
+      got: ['GET /first'],
     },
   ])
 })

@@ -6,6 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { startSidecar, type Config } from './index.js'
 import {
   CONFIG,
+  Connection,
   quiet,
   NOBODY,
   refusing,
@@ -242,6 +243,18 @@ test('names that an application makes up fill no log: five of a kind have a line
   expect(warnings.filter(({ message }) => message.startsWith('no instance of made-up-'))).toHaveLength(5)
   expect(warnings.filter(({ fields }) => fields['status'] === 503)).toHaveLength(5)
   expect(warnings).toHaveLength(10)
+})
+
+test('300 broken requests fill no log: one line, and counts', async () => {
+  const rig = await Rig.start([])
+  const admin = Number(new URL(rig.sidecar.adminAddress).port)
+  for (let index = 0; index < 300; index++) {
+    await new Connection(index % 2 === 0 ? rig.port : admin, 'nonsense\r\n\r\n').end()
+  }
+  const warnings = rig.log.filter(({ level }) => level === 'warn')
+  expect(warnings.filter(({ fields }) => !('repeats' in fields))).toMatchObject([
+    { fields: { status: 400, code: 'BAD_REQUEST' } },
+  ])
 })
 
 test('a connection that says nothing does not keep others waiting', async () => {

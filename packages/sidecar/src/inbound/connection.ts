@@ -175,7 +175,8 @@ export class InboundConnection {
 
   #breakOff(request: IncomingMessage, answer: ErrorResponse): void {
     const turn = this.#waiting.find((waiting) => waiting.request === request)
-    if (turn !== undefined) turn.rejection = answer
+    // Where its head has been rejected, that is why: it is what would have been answered by now, had it been its turn.
+    if (turn !== undefined) turn.rejection ??= answer
     // Whoever reads the body answers; where nobody does, the answer has been given.
     else if (request.listenerCount('error') > 0) request.emit('error', new BrokenRequest(answer))
   }
