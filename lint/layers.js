@@ -12,8 +12,8 @@ const SDK = `
 
 const SIDECAR = `
   whole-number blank-variables token sticky-name sticky-cookie sticky hash-on balancer-name layers error-codes config
-  own-addresses repeats clients drain
-  inbound proxy admin
+  own-addresses repeats clients
+  inbound drain proxy admin
   sidecar index
   output log-output main testing
 `

@@ -170,7 +170,7 @@ describe('a client that has gone after its request', () => {
       async (application) => {
         await application.write(GET + GET.replace('/', '/long'))
         await settled('what the sidecar reads ahead', () => longRead)
-        await application.write(GET + GET)
+        await application.write(GET)
       },
       3,
     ],

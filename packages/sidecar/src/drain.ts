@@ -1,10 +1,11 @@
 import type { Server } from 'node:http'
 import { gracefulShutdown, type Clock, type GracefulShutdown, type Logger } from '@fairlead/sdk'
 import type { Clients } from './clients.js'
+import { ANNOUNCED_IDLE_MS } from './inbound/idle.js'
 
-// As long as undici and the agents of other languages take an idle connection for good (4 s), and a second more: an
-// application that is asked to leave by nothing but silence has left by then, and no request meets a closing connection.
-const IDLE_MS = 5000
+// Those who heed what is announced have left by then, asked by nothing but silence, and a second is to spare: no request of
+// theirs meets a closing connection. Who goes by a longer time of its own may, where nothing has told it `close`.
+const IDLE_MS = ANNOUNCED_IDLE_MS + 1000
 
 /** How a server ends without losing a request: asked for before it listens, and then once. */
 export function drainOf(proxy: Server, timeoutMs: number, logger: Logger, clock: Clock): GracefulShutdown {

@@ -13,6 +13,7 @@ import {
   serve,
   serveRaw,
   serveText,
+  startAgent,
   until,
   type Instance,
 } from '../testing/rig.test.support.js'
@@ -375,6 +376,28 @@ describe('what Fairlead answers itself', () => {
     expect(refusal(answer).message).toContain('payments would be service 2, and --max-services is 1')
     // Those that are known go on.
     expect((await rig.send({ headers: { host: 'ORDERS.service.consul:80' } })).status).toBe(200)
+  })
+
+  test.each([
+    ['is served', 'misspelt', 200],
+    ['is one too many where there is no room any more', 'payments', 503],
+  ])('a request whose service makes room while its body comes %s', async (_, other, status) => {
+    const agent = await startAgent()
+    const [orders, payments] = [await serve(echo), await serve(echo)]
+    register(agent, 'payments', payments)
+    const rig = await Rig.start([], { maxServices: 1 }, agent)
+    const connection = rig.raw('POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 2\r\n\r\nh')
+    await until(
+      'it is known that nobody serves orders',
+      async () => (await rig.inspect()).freshness === 'fresh',
+    )
+    const answer = await rig.send({ headers: { host: other } })
+    expect(answer.headers['x-fairlead-error']).toBe(other === 'misspelt' ? 'NO_ENDPOINTS' : undefined)
+    register(agent, 'orders', orders)
+    connection.write('i')
+    await until('it is answered', () => connection.statuses.length === 1)
+    expect(connection.statuses).toEqual([status])
+    if (status === 503) await connection.has('x-fairlead-error: OVERLOADED')
   })
 
   test('names that Consul does not know make room for one that it does', async () => {

@@ -9,6 +9,7 @@ import {
   type Handler,
   type Logger,
 } from '@fairlead/sdk'
+import type { Clients } from '../clients.js'
 import { ownError, type ErrorResponse } from '../inbound/error-response.js'
 import { answerLog, respondError } from '../inbound/own-answer.js'
 import { errorResponse } from './failure-response.js'
@@ -22,23 +23,50 @@ import { sourceAddress } from './source-address.js'
 /** Up to here copying a body costs less than a system call of its own. */
 const JOINED_BYTES = 16 * 1024
 
-/** Sends one request on, and its response back. */
+/**
+ * Sends one request on, and its response back.
+ *
+ * @throws FairleadError as of `Clients.get`, before anything is read or written.
+ */
 export function forward(
   request: IncomingMessage,
   response: ServerResponse,
   route: Route,
-  client: Client,
+  clients: Clients,
   logger: Logger,
 ): void {
+  let client: Client | undefined = clients.get(route.service)
   const forwarding = new Forwarding(request, response, route.service, logger)
   // RFC 9110, 10.1.1: HTTP/1.0 does not know it. Those who expect something else do not come so far.
   if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
   takeBody(
     request,
     response,
-    (body) => forwarding.send(request, route, client, body),
+    (body) => {
+      if (client !== undefined) forwarding.send(request, route, client, body)
+      else sendLate(forwarding, request, route, clients, body)
+    },
     (error) => forwarding.fail(error),
   )
+  // An idle one may make room for another service while a body is read, and is closed then.
+  client = undefined
+}
+
+function sendLate(
+  forwarding: Forwarding,
+  request: IncomingMessage,
+  route: Route,
+  clients: Clients,
+  body: Buffer | Readable | null,
+): void {
+  let client: Client
+  try {
+    client = clients.get(route.service)
+  } catch (error) {
+    forwarding.fail(error as Error)
+    return
+  }
+  forwarding.send(request, route, client, body)
 }
 
 /** Writes what undici reads straight to the response: no stream stands in between. */

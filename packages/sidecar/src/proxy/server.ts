@@ -2,6 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
 import { badRequest, misdirectedRequest } from '../inbound/error-response.js'
+import { ANNOUNCED_IDLE_MS, keepIdle } from '../inbound/idle.js'
 import { answerLog, respondError, type AnswerLog } from '../inbound/own-answer.js'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
@@ -11,10 +12,6 @@ import { loopRejection } from './loop.js'
 import { hasBody } from './request-body.js'
 import { route } from './route.js'
 import { StalledApplications } from './stalled-applications.js'
-
-// Longer than the applications beside us keep an idle connection, so that they close first and no request of
-// theirs meets a connection that is just being closed. nginx's default.
-const KEEP_ALIVE_MS = 75_000
 
 /** The server that applications talk to: request, route, client, forward. */
 export function createProxyServer(
@@ -32,12 +29,13 @@ export function createProxyServer(
     },
     logger,
     clock,
-    { keepAliveTimeout: KEEP_ALIVE_MS },
+    { keepAliveTimeout: ANNOUNCED_IDLE_MS },
   )
   const stalled =
     applicationTimeoutMs === 0
       ? undefined
       : new StalledApplications(server, applicationTimeoutMs, logger, clock)
+  keepIdle(server)
   // An upload may take as long as it takes while it goes on; its head may not (headersTimeout, 60 s).
   server.requestTimeout = 0
   return server
@@ -63,7 +61,7 @@ function handle(
     return
   }
   try {
-    forward(request, response, found, clients.get(found.service), logger)
+    forward(request, response, found, clients, logger)
   } catch (error) {
     // A name that is none, or one too many.
     respondError(response, errorResponse(error as Error, found.service), log)
