@@ -2,7 +2,7 @@ import { dirname, relative, resolve, sep } from 'node:path'
 
 const SDK = `
   own-context clock random logger handler nearest-name errors queued-responses
-  invalid-option known-names option-schemas refusal
+  invalid-option known-names option-schemas logger-option refusal
   consul discovery hashing balance
   request resilience sessions cluster
   call fetch observe service-url tls-option options readiness

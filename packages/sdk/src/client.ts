@@ -159,7 +159,7 @@ class ConsulClient implements Client {
     this.#balancing = balancing
     this.#sessions = sessions
     const resolver = processResolver(settings, clock, logger)
-    this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude)
+    this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, logger)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
       service,

@@ -15,6 +15,7 @@ import type { HashPolicy } from './discovery/server-policy.js'
 import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
 import { invalidOption } from './invalid-option.js'
 import type { Logger } from './logger.js'
+import { loggerSchema } from './logger-option.js'
 import { amount, count, group, having, LONGEST_MS, orFalse, word } from './option-schemas.js'
 import type { Random } from './random.js'
 import { refusal } from './refusal.js'
@@ -99,7 +100,10 @@ export interface ClientOptions {
   readonly consul?: ConsulOptions | undefined
   /** Where instances come from, instead of Consul. */
   readonly resolver?: Resolver | undefined
-  /** Instances that are never used: why, for people, or `undefined` for one that may be. Asked again for every set. */
+  /**
+   * Instances that are never used: why, for people, or `undefined` for one that may be. Asked again for every set. One
+   * for which it throws is used, and the log says so.
+   */
   readonly exclude?: Exclude | undefined
   /** `false`: whatever discovery no longer lists is gone at once. */
   readonly removal?: RemovalOptions | false | undefined
@@ -284,9 +288,7 @@ const schema = group({
     }),
     {},
   ),
-  logger: v.optional(
-    having<Logger>('a logger with info, warn and error, such as pino()', 'info', 'warn', 'error'),
-  ),
+  logger: v.optional(loggerSchema),
   clock: v.optional(
     having<Clock>(
       'a clock with now, unixTime, setTimer and clearTimer',

@@ -3,6 +3,7 @@ import * as v from 'valibot'
 import { sleep, systemClock, type Clock } from '../clock.js'
 import { asError, reasonOf } from '../errors.js'
 import { defaultLogger, type Logger } from '../logger.js'
+import { loggerSchema } from '../logger-option.js'
 import { count, flag, group, having, LONGEST_MS } from '../option-schemas.js'
 import { invalidOption } from '../invalid-option.js'
 import { refusal } from '../refusal.js'
@@ -100,9 +101,7 @@ const schema = group({
   onSignal: v.optional(callback<NonNullable<GracefulShutdownOptions['onSignal']>>('a function')),
   onDrained: v.optional(callback<NonNullable<GracefulShutdownOptions['onDrained']>>('a function')),
   raise: v.optional(flag, true),
-  logger: v.optional(
-    having<Logger>('a logger with info, warn and error, such as pino()', 'info', 'warn', 'error'),
-  ),
+  logger: v.optional(loggerSchema),
   clock: v.optional(
     having<Clock>(
       'a clock with now, unixTime, setTimer and clearTimer',

@@ -11,6 +11,7 @@ import {
   type Environment,
 } from '../consul/connection-options.js'
 import type { Logger } from '../logger.js'
+import { loggerSchema } from '../logger-option.js'
 import { count, flag, group, having, LONGEST_MS, word } from '../option-schemas.js'
 import { invalidOption } from '../invalid-option.js'
 import { refusal } from '../refusal.js'
@@ -173,9 +174,7 @@ const schema = group({
     600_000,
   ),
   consul: v.optional(group(connectionEntries), {}),
-  logger: v.optional(
-    having<Logger>('a logger with info, warn and error, such as pino()', 'info', 'warn', 'error'),
-  ),
+  logger: v.optional(loggerSchema),
   clock: v.optional(
     having<Clock>(
       'a clock with now, unixTime, setTimer and clearTimer',
