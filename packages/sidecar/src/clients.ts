@@ -5,12 +5,16 @@ import {
   type Client,
   type ClientInspection,
   type ClientOptions,
+  type Clock,
   type Logger,
   type StickyOptions,
 } from '@fairlead/sdk'
 import type { Config } from './config.js'
 import { layered } from './layers.js'
 import { stickyOf } from './sticky-name.js'
+
+/** After a search for an idle service that found none. It looks at every endpoint of all of them: milliseconds. */
+const SEARCH_MS = 1000
 
 /** The SDK's clients, one per service, made when a service is first asked for. */
 export class Clients {
@@ -21,9 +25,14 @@ export class Clients {
   readonly #clients = new Map<string, Client>()
   readonly #configured: ReadonlySet<string>
   readonly #awaited = new Set<string>()
+  /** Those that Consul lists instances of. */
+  readonly #listed = new Set<Client>()
+  readonly #clock: Clock
+  #noSearchUntil = -Infinity
 
   /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
-  constructor(config: Config, logger: Logger, exclude?: ClientOptions['exclude']) {
+  constructor(config: Config, logger: Logger, clock: Clock, exclude?: ClientOptions['exclude']) {
+    this.#clock = clock
     const { consul: address, datacenter, hashOn, timeoutMs, maxServices, services } = config
     const failover = config.failover.map((elsewhere) => ({ datacenter: elsewhere }))
     this.#maxServices = maxServices
@@ -103,6 +112,10 @@ export class Clients {
       service,
       this.#configured.has(service) ? { ...options, idleMs: Infinity } : options,
     )
+    client.onDiscovery(({ instances }) => {
+      if (instances.length > 0) this.#listed.add(client)
+      else this.#listed.delete(client)
+    })
     this.#clients.set(service, client)
     return client
   }
@@ -110,17 +123,28 @@ export class Clients {
   /** Makes room: a service that Consul knows no instance of was most likely a misspelt name; else one that is idle. */
   #forgetOne(): void {
     const spare = [...this.#clients.values()].filter(({ service }) => !this.#configured.has(service))
+    // One with instances is not asked, as that is no small matter.
     const none = spare.find((client) => {
+      if (this.#listed.has(client)) return false
       const { freshness, endpoints, excluded } = client.inspect()
       return (
         (freshness === 'fresh' || freshness === 'idle') && endpoints.length === 0 && excluded.length === 0
       )
     })
-    const forgotten = none ?? spare.find((client) => client.inspect().freshness === 'idle')
+    const forgotten = none ?? this.#idleOf(spare)
     if (forgotten === undefined) return
     this.#clients.delete(forgotten.service)
+    this.#listed.delete(forgotten)
     // It has had no new request for long, and may be in the middle of one that takes as long.
     void forgotten.close({ timeoutMs: Infinity })
+  }
+
+  #idleOf(spare: readonly Client[]): Client | undefined {
+    const now = this.#clock.now()
+    if (now < this.#noSearchUntil) return undefined
+    const idle = spare.find((client) => client.inspect().freshness === 'idle')
+    if (idle === undefined) this.#noSearchUntil = now + SEARCH_MS
+    return idle
   }
 
   #await(client: Client): void {

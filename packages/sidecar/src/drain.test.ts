@@ -188,7 +188,7 @@ describe('a drain', () => {
     })
     request.on('error', () => undefined)
     await once(server, 'request')
-    const clients = new Clients({ ...CONFIG, services: [] }, quiet)
+    const clients = new Clients({ ...CONFIG, services: [] }, quiet, systemClock)
     expect(await drain(shutdown, clients, quiet)).toBe(drained)
     expect(timers.size).toBe(0)
     await until('its connections are closed', () => connections.size === 0)

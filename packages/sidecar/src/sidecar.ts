@@ -36,7 +36,7 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   own.add(config.listen)
   own.add(config.admin)
   // What is told of a service, and what is told of a request to it, are counted apart.
-  const clients = new Clients(config, limitRepeats(logger, systemClock), own.exclude)
+  const clients = new Clients(config, limitRepeats(logger, systemClock), systemClock, own.exclude)
   const { listen: proxyPlace, admin: adminPlace, allowedHosts, services } = config
   const hosts = new OwnHosts([proxyPlace.host, adminPlace.host, hostname(), ...services, ...allowedHosts])
   let draining = false
