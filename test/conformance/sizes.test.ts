@@ -64,6 +64,19 @@ describe('a head is read whole, or not at all', () => {
   ])
 })
 
+test('a trailer that is too long is called one', async () => {
+  const wire = await Wire.start()
+  const application = wire.connect()
+  await application.write(
+    `POST /a HTTP/1.1\r\nHost: orders\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nx-t: ${'y'.repeat(2 * maxHeaderSize)}\r\n\r\n`,
+  )
+  const [answer] = await application.end()
+  expect(answer?.status).toBe(431)
+  expect(answer?.body).toContain(
+    `its target and header fields, or its trailers, are larger than ${maxHeaderSize} bytes: raise that by NODE_OPTIONS`,
+  )
+})
+
 test('all headers arrive, in their order and spelling', async () => {
   const wire = await Wire.start()
   await wire.connect().write(post(numbered(3000)))

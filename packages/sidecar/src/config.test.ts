@@ -159,7 +159,6 @@ const ROWS: readonly Row[] = [
     parsed: { hashOn: [{ header: 'X-User' }, { queryParameter: 'user' }, { cookie: 'sid' }] },
   },
   { flag: '--timeout', env: 'FAIRLEAD_TIMEOUT', value: '1', other: '2', parsed: { timeoutMs: 1 } },
-  { flag: '--ready-min', env: 'FAIRLEAD_READY_MIN', value: '2', other: '3', parsed: { readyMin: 2 } },
   {
     flag: '--drain-timeout',
     env: 'FAIRLEAD_DRAIN_TIMEOUT',
@@ -215,6 +214,18 @@ describe('a setting', () => {
     expect(parse('--service', 'a', '--service', 'b,c').services).toEqual(['a', 'b', 'c'])
   })
 
+  test('--ready-min speaks of --service, and means nothing without', () => {
+    expect(parse('--ready-min', '2', '--service', 'a')).toMatchObject({ readyMin: 2, services: ['a'] })
+    expect(parse('--ready-min', '0')).toEqual(DEFAULTS)
+    expect(refused('--ready-min', '2').exitCode).toBe(1)
+    expect(printed).toContain('--ready-min is given, but no --service')
+    vi.stubEnv('FAIRLEAD_READY_MIN', '3')
+    expect(refused().exitCode).toBe(1)
+    vi.stubEnv('FAIRLEAD_SERVICE', 'a')
+    expect(parse('--ready-min', '2')).toMatchObject({ readyMin: 2, services: ['a'] })
+    expect(parse()).toMatchObject({ readyMin: 3 })
+  })
+
   test('--hash-on can be repeated', () => {
     const { hashOn } = parse('--hash-on', 'path', '--hash-on', 'header:a,source_ip')
     expect(hashOn).toEqual([{ pathname: true }, { header: 'a' }, { sourceIp: true }])
@@ -228,6 +239,11 @@ describe('a setting', () => {
 const LISTEN = 'It must be host:port, such as 127.0.0.1:4140 or [::1]:4140.'
 
 const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
+  ...['--service', '--failover', '--allowed-host'].flatMap((flag) =>
+    ['', ' ', ',', 'a,,b', 'a,', ',a'].map(
+      (value) => [flag, value, 'It must be a name, or several with a comma between each two.'] as const,
+    ),
+  ),
   ['--allowed-host', 'proxy.example.com:4140', 'It must be a host name without a port'],
   ['--allowed-host', '*.example.com', 'It must be a host name without a port'],
   ...['--listen', '--admin'].flatMap((flag) =>
@@ -285,6 +301,14 @@ describe('a bad value names option, value and fix', () => {
     refused()
     expect(printed).toContain(
       `option '--timeout <ms>' value 'soon' from env 'FAIRLEAD_TIMEOUT' is invalid. It must`,
+    )
+  })
+
+  test('an empty name in a list of a variable names the variable', () => {
+    vi.stubEnv('FAIRLEAD_SERVICE', 'a,,b')
+    refused()
+    expect(printed).toContain(
+      `option '--service <name>' value 'a,,b' from env 'FAIRLEAD_SERVICE' is invalid.`,
     )
   })
 

@@ -287,6 +287,9 @@ export function parseConfig(argv: readonly string[], version: string): Config {
   addStickyOptions(command)
   unsetBlank(process.env)
   const parsed = command.parse(argv, { from: 'user' }).opts<Parsed>()
+  if (parsed.readyMin > 0 && parsed.service.length === 0) {
+    command.error('error: --ready-min is given, but no --service: say whose instances /readyz is to wait for')
+  }
   return Object.freeze({
     listen: parsed.listen,
     admin: parsed.admin,
@@ -338,5 +341,7 @@ function collectHosts(value: string, before: readonly string[]): readonly string
 const HOST_NAME = /^\.?[\w-]+(?:\.[\w-]+)*$/
 
 function collect(value: string, before: readonly string[]): readonly string[] {
-  return [...before, ...value.split(',').map((name) => name.trim())]
+  const names = value.split(',').map((name) => name.trim())
+  if (!names.includes('')) return [...before, ...names]
+  throw new InvalidArgumentError('It must be a name, or several with a comma between each two.')
 }

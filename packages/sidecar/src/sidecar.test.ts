@@ -61,6 +61,30 @@ describe('a sidecar that cannot start says why', () => {
     await nobodyWatches(agent, 'orders')
   })
 
+  test.each(['127.0.0.1', '::1', 'LocalHost'])(
+    '--listen and --admin are the same place at %s',
+    async (host) => {
+      const agent = await startAgent()
+      const { port } = await refusing()
+      const error = await refused(
+        { services: ['orders'], listen: { host, port }, admin: { host: host.toLowerCase(), port } },
+        agent,
+      )
+      expect(error.code).toBe('INVALID_OPTION')
+      const text = `${host === '::1' ? '[::1]' : host}:${port}`
+      expect(error.message).toBe(`--listen and --admin are both ${text}: give one of them another port`)
+      await nobodyWatches(agent, 'orders')
+    },
+  )
+
+  test('--listen is another name of what --admin is', async () => {
+    const { port } = await refusing()
+    const error = await refused({ listen: { host: '127.0.0.1', port }, admin: { host: '127.1', port } })
+    expect(error.message).toBe(
+      `--listen 127.0.0.1:${port} is in use, and --admin 127.1:${port} has the same port; choose another for one of them`,
+    )
+  })
+
   test('an address that is not of this machine', async () => {
     // RFC 5737: for documentation, so nobody's.
     const error = await refused({ listen: { host: '192.0.2.1', port: 4140 } })

@@ -32,6 +32,7 @@ export interface Sidecar {
  * @throws FairleadError `INVALID_OPTION` when an address cannot be listened on or a service name is none.
  */
 export async function startSidecar(config: Config, logger: Logger): Promise<Sidecar> {
+  refuseOnePlace(config)
   const own = new OwnAddresses(systemClock)
   own.add(config.listen)
   own.add(config.admin)
@@ -47,8 +48,8 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   for (const server of [proxy, admin]) watchDescriptors(server, limit, logger, systemClock)
   const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {
-    await listen(admin, config.admin, '--admin')
-    await listen(proxy, config.listen, '--listen')
+    await listen(admin, '--admin', config)
+    await listen(proxy, '--listen', config)
   } catch (error) {
     shutdown[Symbol.dispose]()
     admin.close()
@@ -71,17 +72,35 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   return { address, adminAddress, stop: () => (stopped ??= stop()) }
 }
 
-async function listen(server: Server, { host, port }: Listen, option: string): Promise<void> {
-  server.listen(port, host)
+/** Known before anything is bound; else whoever comes second would take the first for another process. */
+function refuseOnePlace({ listen: proxy, admin }: Config): void {
+  // 0 is another port each time.
+  if (proxy.port === 0 || proxy.port !== admin.port || proxy.host.toLowerCase() !== admin.host.toLowerCase())
+    return
+  throw new FairleadError(
+    'INVALID_OPTION',
+    `--listen and --admin are both ${textOf(proxy)}: give one of them another port`,
+  )
+}
+
+async function listen(server: Server, option: '--listen' | '--admin', config: Config): Promise<void> {
+  const { place, other } =
+    option === '--admin'
+      ? { place: config.admin, other: `--listen ${textOf(config.listen)}` }
+      : { place: config.listen, other: `--admin ${textOf(config.admin)}` }
+  server.listen(place.port, place.host)
   try {
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const why =
       code === 'EADDRINUSE'
-        ? 'is in use by another process; stop that, or choose another port'
+        ? // Two names of one address, or one of them all addresses.
+          config.listen.port === config.admin.port
+          ? `is in use, and ${other} has the same port; choose another for one of them`
+          : 'is in use by another process; stop that, or choose another port'
         : `cannot be listened on: ${message}`
-    throw new FairleadError('INVALID_OPTION', `${option} ${host}:${port} ${why}`, { cause: error })
+    throw new FairleadError('INVALID_OPTION', `${option} ${textOf(place)} ${why}`, { cause: error })
   }
 }
 
@@ -91,6 +110,9 @@ function listenOf(server: Server): Listen {
 }
 
 function addressOf(server: Server): string {
-  const { address, port, family } = server.address() as AddressInfo
-  return `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+  return `http://${textOf(listenOf(server))}`
+}
+
+function textOf({ host, port }: Listen): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port}`
 }

@@ -42,7 +42,7 @@ export function brokenAnswer(error: ParseError, maxHeaderSize: number): ErrorRes
     case 'HPE_HEADER_OVERFLOW':
       return ownError(
         'HEADERS_TOO_LARGE',
-        `its target and headers are larger than ${maxHeaderSize} bytes: raise that by NODE_OPTIONS=--max-http-header-size=<bytes>`,
+        `its target and header fields, or its trailers, are larger than ${maxHeaderSize} bytes: raise that by NODE_OPTIONS=--max-http-header-size=<bytes>`,
       )
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return ownError('CONTENT_TOO_LARGE', 'its chunk extensions are larger than 16384 bytes')
