@@ -145,7 +145,7 @@ export class ClientDispatcher extends Dispatcher {
     // A redirect to another host ends here as well: it must not be sent to this service by mistake.
     throw new FairleadError(
       'INVALID_OPTION',
-      `origin is ${JSON.stringify(text)}: a client of ${service} serves ${this.#origins.base} only`,
+      `origin is ${JSON.stringify(text)}: a client of ${service} serves ${this.#origins.base} only, and follows no redirect elsewhere (such as to the address of an instance)`,
       { service },
     )
   }

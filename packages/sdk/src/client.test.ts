@@ -316,8 +316,15 @@ describe('the end of a call', () => {
   })
 
   test('no response within the deadline: the endpoint has failed', async () => {
-    const orders = client(fixedResolver([await serve(() => undefined)]), { timeoutMs: 50 })
-    const error = await failure(orders.request({ path: '/slow' }))
+    // By the machine's clock a process that stands still would be what is to blame.
+    const clock = new ManualClock()
+    let asked = false
+    const origin = await serve(() => (asked = true))
+    const orders = client(fixedResolver([origin]), { timeoutMs: 50, clock })
+    const failed = failure(orders.request({ path: '/slow' }))
+    await until(() => asked)
+    await clock.advance(50)
+    const error = await failed
     expect(error).toMatchObject({ code: 'DEADLINE_EXCEEDED' })
     expect(error.message).toMatch(
       /^GET \/slow to orders at 127.* has no response after 50 ms \(option timeoutMs\), attempt 1$/,

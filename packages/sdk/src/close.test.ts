@@ -107,6 +107,12 @@ describe('close', () => {
     expect(await asked).toMatchObject({ code: 'CLIENT_CLOSED' })
   })
 
+  test.each([null, 5, { timeout: 100 }])('options that are none are refused: %j', async (options) => {
+    const { orders } = setUp(await serve((_, response) => void response.end()))
+    await expect(orders.close(options as object)).rejects.toMatchObject({ code: 'INVALID_OPTION' })
+    await orders.close()
+  })
+
   test.each([-1, NaN, '5'])('a limit of %s is refused, and nothing is closed', async (timeoutMs) => {
     const { orders } = setUp(await serve((_, response) => void response.end()))
     await expect(orders.close({ timeoutMs: timeoutMs as number })).rejects.toMatchObject({

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from './clock.js'
 import { FairleadError } from './errors.js'
+import { requireKnown } from './known-names.js'
 import type { Logger } from './logger.js'
 
 /** How long `client.close` waits for requests in flight. */
@@ -29,10 +30,9 @@ export interface Closable {
 const DEFAULT_MS = 25_000
 
 /** Lets requests in flight finish within the limit, then aborts those that are left. Resolves in any case. */
-export async function closeInTime(
-  closable: Closable,
-  { timeoutMs = DEFAULT_MS }: CloseOptions,
-): Promise<void> {
+export async function closeInTime(closable: Closable, options: CloseOptions): Promise<void> {
+  requireKnown('close', options, ['timeoutMs'])
+  const { timeoutMs = DEFAULT_MS } = options
   if (typeof (timeoutMs as unknown) !== 'number' || !(timeoutMs >= 0)) {
     throw new FairleadError(
       'INVALID_OPTION',

@@ -88,6 +88,14 @@ describe('Consul', () => {
     expect(parse({ consul: { token: 'given' } }, environment).consul.agent.token).toBe('given')
   })
 
+  test('a token is trimmed, and one that no header can carry is refused and not shown', () => {
+    expect(parse({}, { CONSUL_HTTP_TOKEN: 'a\n' }).consul.agent.token).toBe('a')
+    expect(parse({ consul: { token: ' a\n' } }).consul.agent.token).toBe('a')
+    const text = /is text of 7 characters: it must be a token: visible ASCII without blanks$/
+    expect(() => parse({ consul: { token: 'sec\nret' } })).toThrow(text)
+    expect(() => parse({}, { CONSUL_HTTP_TOKEN: 'sec\nret' })).toThrow(text)
+  })
+
   test.each(['', ' '])('%j in any variable is as if it were not set', (blank) => {
     const asked = new Set<string>()
     const recording = new Proxy<Record<string, string>>(

@@ -14,9 +14,17 @@ export interface Issue {
   readonly issues?: readonly Issue[] | undefined
 }
 
+/** What an error of ours must not put into a log. */
+const SECRET = /(^|\.)(token|basicAuth)$/
+
 /** valibot's first issue as an error. `root`: what the checked value as a whole is called. */
 export function refusal(issue: Issue, root: string, path: Path = pathOf(issue)): FairleadError {
   return new FairleadError('INVALID_OPTION', complaint(issue, path, root))
+}
+
+/** A secret for a message to people. */
+export function hidden(secret: string): string {
+  return `text of ${secret.length} characters`
 }
 
 /** An issue as one sentence with path, value and fix; of a union, what the branch for objects says. */
@@ -28,7 +36,9 @@ export function complaint(issue: Issue, path: Path, root: string): string {
     return `unknown option ${name}: remove it or check its spelling${found.message}`
   // A key that is not there has its own name as what was expected, in quotes.
   if (found.received === 'undefined' && found.expected?.startsWith('"') === true) return `${name} is missing`
-  return `${name} is ${shown(found.input)}: it must be ${found.message}`
+  const { input } = found
+  const value = typeof input === 'string' && SECRET.test(name) ? hidden(input) : shown(input)
+  return `${name} is ${value}: it must be ${found.message}`
 }
 
 /** Where in the checked value the issue is. */

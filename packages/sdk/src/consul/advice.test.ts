@@ -18,6 +18,16 @@ test('a refusal to write, and one to compile a chain', () => {
   expect(adviceForStatus(403, 'Permission denied', 'POST')).toMatch(/needs service:read and node:read$/)
 })
 
+test('a token that is none, and no token', () => {
+  expect(adviceForStatus(403, 'ACL not found')).toMatch(/^: Consul has no such token/)
+  expect(adviceForStatus(403, 'rpc error: code = Unknown desc = ACL not found', 'PUT')).toMatch(
+    /no such token/,
+  )
+  expect(adviceForStatus(403, 'Permission denied', 'PUT', false)).toMatch(
+    /^: no token is sent; set CONSUL_HTTP_TOKEN/,
+  )
+})
+
 const authority = /consul\.tls\.caFile/
 const ours = /^; the agent wants a certificate .* consul\.tls\.certFile and keyFile/
 const maybeOurs = /^; an agent with verify_incoming wants a certificate/

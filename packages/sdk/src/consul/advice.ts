@@ -2,13 +2,22 @@
 export type Method = 'GET' | 'PUT' | 'POST'
 
 /** What to do about a status and what came with it, as the end of a sentence; empty where it says so itself. Pure. */
-export function adviceForStatus(status: number, said: string, method: Method = 'GET'): string {
+export function adviceForStatus(
+  status: number,
+  said: string,
+  method: Method = 'GET',
+  sendsToken: boolean = true,
+): string {
   switch (status) {
     case 400:
       // Go's own words.
       return said.includes('HTTP request to an HTTPS server') ? ': give its address with https://' : ''
     case 403: {
       // What is written through us is services, and what is read are services and their nodes.
+      if (!sendsToken) return ': no token is sent; set CONSUL_HTTP_TOKEN, or option consul.token'
+      // No rule helps a token that is none.
+      if (said.includes('ACL not found'))
+        return ': Consul has no such token (option consul.token, or CONSUL_HTTP_TOKEN); it was deleted, has expired, or is that of another cluster'
       const rules = method === 'PUT' ? 'service:write' : 'service:read and node:read'
       return `: the token (option consul.token, or CONSUL_HTTP_TOKEN) needs ${rules}`
     }

@@ -187,7 +187,9 @@ export class ConsulAgent {
   #unreached(thrown: unknown): never {
     const error = asError(thrown)
     const advice = adviceForFailure(error, this.#options.address.startsWith('https:'))
-    throw new ConsulError(`${this.name} could not be reached: ${reasonOf(error)}${advice}`, { cause: thrown })
+    // OpenSSL ends its messages by a line break.
+    const reason = reasonOf(error).trim()
+    throw new ConsulError(`${this.name} could not be reached: ${reason}${advice}`, { cause: thrown })
   }
 
   #query({ query }: AgentRequest): string {
@@ -230,7 +232,7 @@ export class ConsulAgent {
     const said = text.trim().slice(0, 200)
     const retryAfter = headers['retry-after']
     return new ConsulError(
-      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceForStatus(statusCode, said, method)}`,
+      `${this.name} answered ${statusCode}${said === '' ? '' : ` (${said})`}${adviceForStatus(statusCode, said, method, this.sendsToken)}`,
       {
         statusCode,
         said,

@@ -1,6 +1,8 @@
 import * as v from 'valibot'
+import { FairleadError } from '../errors.js'
 import { invalidOption } from '../invalid-option.js'
 import { flag, group, word } from '../option-schemas.js'
+import { hidden } from '../refusal.js'
 import { parseAddress, type GivenAddress } from './agent-address.js'
 import type { AgentOptions } from './agent.js'
 
@@ -54,12 +56,16 @@ type Optional<T> = v.OptionalSchema<v.GenericSchema<T>, undefined>
 
 const path = v.optional(word('the path of a file'))
 
+// What a header can carry; a file that was not trimmed ends by a line break.
+const TOKEN = /^[\x21-\x7e]+$/
+const TOKEN_TEXT = 'a token: visible ASCII without blanks'
+
 /** The entries of {@link ConsulConnectionOptions}, for schemas that have more. */
 export const connectionEntries: {
   readonly [Name in keyof ConsulConnectionOptions]-?: Optional<NonNullable<ConsulConnectionOptions[Name]>>
 } = {
   address: v.optional(v.string('a string such as "http://127.0.0.1:8500"')),
-  token: v.optional(word('a token that is not empty')),
+  token: v.optional(v.pipe(v.string(TOKEN_TEXT), v.trim(), v.regex(TOKEN, TOKEN_TEXT))),
   tokenFile: path,
   bearer: v.optional(flag),
   basicAuth: v.optional(v.pipe(v.string('user:password'), v.includes(':', 'user:password'))),
@@ -88,7 +94,7 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
   const parsed: AgentOptions = {
     ...parseAddress(addressIn(given, environment)),
     // A token that is given goes before one of the environment, wherever that is from.
-    token: given.token ?? (given.tokenFile === undefined ? variable('CONSUL_HTTP_TOKEN') : undefined),
+    token: given.token ?? (given.tokenFile === undefined ? tokenOf(environment) : undefined),
     tokenFile:
       given.tokenFile ?? (given.token === undefined ? variable('CONSUL_HTTP_TOKEN_FILE') : undefined),
     bearer: given.bearer ?? false,
@@ -121,6 +127,16 @@ export function parseConnection(given: ConsulConnectionOptions, environment: Env
 export function variableOf(environment: Environment, name: string): string | undefined {
   const value = environment[name]
   return value === undefined || value.trim() === '' ? undefined : value
+}
+
+function tokenOf(environment: Environment): string | undefined {
+  const token = variableOf(environment, 'CONSUL_HTTP_TOKEN')?.trim()
+  if (token !== undefined && !TOKEN.test(token))
+    throw new FairleadError(
+      'INVALID_OPTION',
+      `environment variable CONSUL_HTTP_TOKEN is ${hidden(token)}: it must be ${TOKEN_TEXT}`,
+    )
+  return token
 }
 
 function addressIn({ address, tls }: ConsulConnectionOptions, environment: Environment): GivenAddress {

@@ -228,7 +228,7 @@ test('dns has nothing to resolve in a service: the address it puts in is refused
     await ask(subject, subject.dispatcher.compose(dns), { name: 'dns', path: '/', with: () => dns })
   })
   expect(trace.caller).toEqual([
-    'FairleadError INVALID_OPTION: origin is "http://127.0.0.1": a client of orders serves http://orders only',
+    'FairleadError INVALID_OPTION: origin is "http://127.0.0.1": a client of orders serves http://orders only, and follows no redirect elsewhere (such as to the address of an instance)',
   ])
   expect(trace.server).toEqual([])
 })

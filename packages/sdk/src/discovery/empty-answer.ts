@@ -18,20 +18,24 @@ const HINT_MS = 1000
 export async function whyEmpty(
   agent: ConsulAgent,
   target: WatchTarget,
-  { deniesByDefault }: AnswerHead,
+  head: AnswerHead,
   signal: AbortSignal,
 ): Promise<string> {
   const { tags, filter } = target.question
   const others =
     tags.length + (filter === undefined ? 0 : 1) > 0 ? await tagsOfAll(agent, target, signal) : []
   if (others.length > 0) return `knows ${others.length} of that name, none of them ${chosen(target, others)}`
-  const hint = agent.sendsToken ? '' : hintOf(deniesByDefault)
-  return `knows no instance of that name${hint}`
+  return head.filteredByAcls === true && agent.sendsToken
+    ? `knows no instance of that name which the token may see: it needs ${RIGHTS} (option consul.token, or CONSUL_HTTP_TOKEN)`
+    : `knows no instance of that name${hintOf(head, agent.sendsToken)}`
 }
 
-/** An older agent does not say what its ACLs deny: then they may. */
-function hintOf(deniesByDefault: boolean | undefined): string {
+const RIGHTS = 'service:read for it, and node:read'
+
+/** An older agent, or one that answers from a cache, does not say what its ACLs deny or have filtered: then they may. */
+function hintOf({ deniesByDefault, filteredByAcls }: AnswerHead, sendsToken: boolean): string {
   if (deniesByDefault === false) return ''
+  if (sendsToken) return filteredByAcls === undefined ? ` (or the token lacks ${RIGHTS})` : ''
   return deniesByDefault === true ? ` (${NO_TOKEN})` : ' (no token: set CONSUL_HTTP_TOKEN, where ACLs are on)'
 }
 

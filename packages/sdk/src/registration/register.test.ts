@@ -185,10 +185,10 @@ describe('the first round', () => {
     await late
   })
 
-  test('a token that may not says which rule it needs', async () => {
+  test('a refusal says what to set', async () => {
     await start({}, (agent) => agent.always('register', refuse(403, 'Permission denied')))
     await until(() => lines.length === 1)
-    expect(lines[0]).toContain('needs service:write')
+    expect(lines[0]).toContain('no token is sent; set CONSUL_HTTP_TOKEN')
   })
 })
 

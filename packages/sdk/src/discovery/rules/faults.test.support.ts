@@ -47,7 +47,7 @@ const kinds: readonly (readonly [string, FakeConsulStep, RegExp])[] = [
     refuse(400, 'Client sent an HTTP request to an HTTPS server.\n'),
     /: give its address with https:\/\/$/,
   ],
-  ['403', aclNotFound(), /answered 403 \(ACL not found\): the token .* needs service:read and node:read$/],
+  ['403', aclNotFound(), /answered 403 \(ACL not found\): no token is sent; set CONSUL_HTTP_TOKEN/],
   ['404', refuse(404, ''), /answered 404$/],
   [
     '429',
