@@ -8,7 +8,7 @@ import { Clients } from './clients.js'
 import type { Config, Listen } from './config.js'
 import { OwnAddresses } from './own-addresses.js'
 import { drain, drainOf } from './drain.js'
-import { descriptorLimit, watchDescriptors } from './inbound/descriptors.js'
+import { descriptorLimit, limitConnections, watchDescriptors } from './inbound/descriptors.js'
 import { OwnHosts } from './inbound/own-hosts.js'
 import { limitRepeats } from './repeats.js'
 import { createProxyServer } from './proxy/server.js'
@@ -45,6 +45,7 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   const admin = createAdminServer(clients, () => draining, hosts, requestLog, systemClock)
   const proxy = createProxyServer(clients, hosts, config.applicationTimeoutMs, requestLog, systemClock)
   const limit = descriptorLimit()
+  if (limit !== undefined) limitConnections(proxy, limit)
   for (const server of [proxy, admin]) watchDescriptors(server, limit, logger, systemClock)
   const shutdown = drainOf(proxy, config.drainTimeoutMs, logger, systemClock)
   try {

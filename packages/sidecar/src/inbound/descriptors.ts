@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Clock, Logger } from '@fairlead/sdk'
@@ -6,8 +6,11 @@ import type { Clock, Logger } from '@fairlead/sdk'
 /** A line a second is what an operator needs to see that it goes on. */
 const QUIET_MS = 1000
 
-/** Connections that end as soon as they are accepted: with so few descriptors left, none is left for an instance. */
+/** A connection with one of the last numbers says that all others are taken: none is left for an instance. */
 const LEFT = 2
+
+/** For Consul, the admin port, name look-ups and files that are read again. */
+const RESERVED = 16
 
 const ADVICE =
   'connections are turned away until descriptors are free: raise the limit (ulimit -n, LimitNOFILE of systemd, --ulimit nofile of Docker)'
@@ -40,12 +43,31 @@ export function watchDescriptors(
     if (server.listening)
       say({ code: error.code }, `a connection could not be accepted (${error.message}): ${ADVICE}`)
   })
+  server.on('drop', () => {
+    const { maxConnections } = server
+    const fields = { code: 'EMFILE', limit, connections: maxConnections }
+    say(fields, `${maxConnections} connections of applications are open, half of the descriptors: ${ADVICE}`)
+  })
   if (limit === undefined) return
   server.on('connection', (socket: Socket) => {
     if (descriptorOf(socket) >= limit - LEFT) {
       say({ code: 'EMFILE', limit }, `all ${limit} file descriptors of this process are in use: ${ADVICE}`)
     }
   })
+}
+
+/**
+ * Takes no more connections of applications than there is one to an instance for: half of the descriptors that are free
+ * when it begins to listen, as HAProxy computes its `maxconn`. All that are accepted can be served then.
+ */
+export function limitConnections(server: Server, limit: number): void {
+  server.once('listening', () => {
+    server.maxConnections = Math.max(1, Math.floor((limit - RESERVED - descriptorsInUse()) / 2))
+  })
+}
+
+function descriptorsInUse(): number {
+  return readdirSync('/proc/self/fd').length
 }
 
 /** The process' limit of descriptors; undefined where the system does not tell it in a file, as Linux does. */
