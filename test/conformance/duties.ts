@@ -12,9 +12,16 @@ export type Duty =
 /** What the bytes of a connection ask for, up to the request that is its last. */
 export function dutiesOf(bytes: string): readonly Duty[] {
   const duties: Duty[] = []
-  for (const read of readRequests(bytes)) {
-    duties.push(dutyOf(read))
-    if (read.kind === 'whole' && isLast(read)) break
+  const reads = readRequests(bytes)
+  for (const [index, read] of reads.entries()) {
+    const duty = dutyOf(read)
+    duties.push(duty)
+    if (read.kind !== 'whole') continue
+    if (isLast(read) || (duty.kind === 'refused' && awaitsContinue(read))) break
+    if (closesInTrailer(read)) {
+      if (index + 1 < reads.length) duties.push({ kind: 'refused', method: undefined, why: 'behind the end' })
+      break
+    }
   }
   return duties
 }
@@ -48,6 +55,20 @@ function isLast(request: WholeRequest): boolean {
     hosts.some((host) => host.includes(',')) ||
     valuesOf(fields, 'upgrade').length > 0
   )
+}
+
+/**
+ * Refused without its 100 Continue, it may or may not send its content: whoever answers cannot know, and closes.
+ * RFC 9110, 10.1.1.
+ */
+function awaitsContinue({ fields, minor }: WholeRequest): boolean {
+  const expectations = valuesOf(fields, 'expect')
+  return minor > 0 && expectations.length > 0 && expectations.every((value) => value === '100-continue')
+}
+
+/** Not what a trailer may say (RFC 9110, 6.5.1), and llhttp goes by it: what is behind is refused. */
+function closesInTrailer({ trailers }: WholeRequest): boolean {
+  return ['connection', 'proxy-connection'].some((name) => membersOf(trailers, name).includes('close'))
 }
 
 function asksForUpgrade({ fields }: WholeRequest): boolean {

@@ -52,6 +52,18 @@ describe('in one segment', () => {
       error: 'BAD_REQUEST',
     },
     {
+      name: 'what follows a request that is refused without its 100 Continue is ignored',
+      write: [
+        post('/1') +
+          'GET /2 HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n' +
+          `hello${get('/3')}${get('/4')}`,
+      ],
+      statuses: [200, 400],
+      got: ['POST /1 hello'],
+      ends: true,
+      error: 'BAD_REQUEST',
+    },
+    {
       name: 'a broken request behind many: their answers come first',
       write: [`${get('/1')}${post('/2')}${post('/3')}GET /4 HTTP/1.1\r\nHost : orders\r\n\r\n`],
       statuses: [200, 200, 200, 400],
@@ -235,3 +247,18 @@ test.each(['1.0', '1.1'])(
     await wire.rig.idle()
   },
 )
+
+test('an answer that is given while the body arrives stands when the body turns out to be none', async () => {
+  const wire = await Wire.start()
+  // Known to be without instances, so that it is answered at once.
+  await wire.rig.send({ headers: { host: 'nobody' } })
+  const application = wire.connect()
+  await application.write(
+    `${get('/1')}GET /2 HTTP/1.1\r\nHost: nobody\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnone\r\n`,
+  )
+  const answers = await application.end()
+  expect(answers.map(({ status }) => status)).toEqual([200, 503])
+  expect(answers[1]?.headers['x-fairlead-error']).toBe('NO_ENDPOINTS')
+  expect(application.rest).toBe('')
+  expect(application.reset).toBe(false)
+})

@@ -10,6 +10,7 @@ export interface WholeRequest {
   readonly minor: number
   readonly fields: readonly Field[]
   readonly body: string
+  readonly trailers: readonly Field[]
 }
 
 export type Field = readonly [name: string, value: string]
@@ -73,7 +74,15 @@ function readRequest(bytes: string, start: number): { read: RequestRead; end: nu
   if (body === 'partial') return { read: { kind: 'partial', method }, end: bytes.length }
   if (typeof body === 'string') return refused(body)
   return {
-    read: { kind: 'whole', method, target, minor: Number(minor), fields, body: body.text },
+    read: {
+      kind: 'whole',
+      method,
+      target,
+      minor: Number(minor),
+      fields,
+      body: body.text,
+      trailers: body.trailers,
+    },
     end: body.end,
   }
 }
@@ -93,6 +102,7 @@ function readFields(lines: readonly string[]): readonly Field[] | undefined {
 interface Body {
   readonly text: string
   readonly end: number
+  readonly trailers: readonly Field[]
 }
 
 /** RFC 9112, 6.3: a body, or why there is none. */
@@ -113,7 +123,7 @@ function readBody(fields: readonly Field[], minor: number, bytes: string, at: nu
 function take(bytes: string, at: number, length: number): Body | string {
   if (length > Number.MAX_SAFE_INTEGER) return 'a length beyond all bounds'
   const end = at + length
-  return end > bytes.length ? 'partial' : { text: bytes.slice(at, end), end }
+  return end > bytes.length ? 'partial' : { text: bytes.slice(at, end), end, trailers: [] }
 }
 
 function readChunks(bytes: string, start: number): Body | string {
@@ -144,5 +154,5 @@ function readTrailers(bytes: string, at: number, text: string): Body | string {
   // RFC 9110, 6.5.1: no sender may. It would frame the body anew, where a reader merges it into the head.
   const framing = ['transfer-encoding', 'content-length'].flatMap((name) => valuesOf(trailers, name))
   if (framing.length > 0) return 'a trailer that frames'
-  return { text, end: end + HEAD_END.length }
+  return { text, end: end + HEAD_END.length, trailers }
 }

@@ -212,6 +212,11 @@ export class InboundConnection {
     ) {
       this.#waiting.shift()
       this.#run(turn.request, turn.response, turn.rejection)
+      // Answered at once, and with `Connection: close`, as one is that awaits 100 Continue in vain: see `take`.
+      if (this.#waiting.length > 0 && !turn.response.shouldKeepAlive) {
+        this.#last = true
+        this.#waiting.length = 0
+      }
     }
     if (this.#waiting.length > 0) return
     // The last one may have its body still to come.

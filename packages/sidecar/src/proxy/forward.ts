@@ -179,7 +179,8 @@ class Forwarding implements Handler, Caller, Due {
 
   /** What was to be sent is no request: it is answered, and nothing of it is sent on any more. */
   fail(error: Error): void {
-    if (this.#gone || this.#complete) return
+    // Answered before its end, as by NO_ENDPOINTS: that answer stands, whatever the rest turns out to be.
+    if (this.#gone || this.#complete || this.#response.writableEnded) return
     this.onError(error)
     this.#gone = true
     this.#abort?.()
