@@ -69,7 +69,7 @@ function answersOf(received: string, duties: readonly Duty[]): readonly Answer[]
   const { answers, rest } = readResponses(received, methods, true)
   // What is no request may begin like one to HEAD, and is answered with a body.
   const last = duties.at(-1)
-  if (rest !== '' && last !== undefined && last.kind !== 'served')
+  if (rest !== '' && last !== undefined && last.kind !== 'served' && last.method !== undefined)
     return answersOf(received, [...duties.slice(0, -1), { ...last, method: undefined }])
   expect(rest).toBe('')
   return answers.filter(({ status }) => status >= 200)

@@ -39,6 +39,21 @@ describe('an expectation that nobody meets is refused, and the connection goes o
   ])
 })
 
+describe('100 Continue stands before its own response, and in no other place', () => {
+  testCases([
+    {
+      name: 'behind a safe request, of an answer that is given at once',
+      write: [
+        `${GET}GET /a HTTP/1.1\r\nHost: orders\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\nnone\r\n`,
+      ],
+      statuses: [200, 400],
+      got: ['GET /first'],
+      ends: true,
+      error: 'BAD_REQUEST',
+    },
+  ])
+})
+
 describe('an expectation is no reason not to serve', () => {
   testCases([
     { name: '100-continue', write: [post('100-continue'), 'hello'], statuses: [200], got: ['POST /a hello'] },

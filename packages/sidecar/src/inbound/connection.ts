@@ -52,7 +52,7 @@ export class InboundConnection {
   readonly #clock: Clock
   readonly #waiting: Turn[] = []
   #running = 0
-  /** One that runs is not safe. */
+  /** One that runs has to be the only one. */
   #exclusive = false
   /** Received last, of those that are taken. */
   #latest: IncomingMessage | undefined
@@ -181,13 +181,13 @@ export class InboundConnection {
     else if (request.listenerCount('error') > 0) request.emit('error', new BrokenRequest(answer))
   }
 
-  #mayRun({ method = '' }: IncomingMessage): boolean {
-    return this.#running === 0 || (!this.#exclusive && this.#running < RUN_AT_ONCE && SAFE.has(method))
+  #mayRun(request: IncomingMessage): boolean {
+    return this.#running === 0 || (!this.#exclusive && this.#running < RUN_AT_ONCE && mayShare(request))
   }
 
   #run(request: IncomingMessage, response: ServerResponse, rejection: ErrorResponse | undefined): void {
     this.#running++
-    if (!SAFE.has(request.method ?? '')) this.#exclusive = true
+    if (!mayShare(request)) this.#exclusive = true
     response.on('close', this.#answered)
     if (rejection === undefined) {
       this.#serve(request, response)
@@ -212,11 +212,6 @@ export class InboundConnection {
     ) {
       this.#waiting.shift()
       this.#run(turn.request, turn.response, turn.rejection)
-      // Answered at once, and with `Connection: close`, as one is that awaits 100 Continue in vain: see `take`.
-      if (this.#waiting.length > 0 && !turn.response.shouldKeepAlive) {
-        this.#last = true
-        this.#waiting.length = 0
-      }
     }
     if (this.#waiting.length > 0) return
     // The last one may have its body still to come.
@@ -250,4 +245,13 @@ export class InboundConnection {
       this.#socket.write(this.#epilogue)
     closeGently(this.#socket, this.#clock)
   }
+}
+
+/**
+ * May others run beside it? Not where 100 Continue is awaited: a response in the queue has no connection to write it to,
+ * and node:http puts the head of the response before what it has kept (`_send` of lib/_http_outgoing.js), so that the
+ * 100 would be read as its body. Without it the response says `Connection: close`, and nothing behind it may run.
+ */
+function mayShare({ method = '', headers }: IncomingMessage): boolean {
+  return SAFE.has(method) && headers.expect === undefined
 }
