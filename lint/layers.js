@@ -12,7 +12,7 @@ const SDK = `
 
 const SIDECAR = `
   whole-number blank-variables token sticky-name sticky-cookie sticky hash-on balancer-name layers error-codes config
-  own-addresses repeats clients
+  setting-names own-addresses repeats clients
   inbound drain proxy admin
   sidecar index
   output log-output main testing

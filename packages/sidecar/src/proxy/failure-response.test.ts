@@ -13,6 +13,11 @@ const TABLE: Readonly<Record<FairleadErrorCode, readonly [number, string]>> = {
   INVALID_OPTION: [400, 'BAD_REQUEST'],
 }
 
+test('an option of the SDK is named by our flag', () => {
+  const error = new FairleadError('DEADLINE_EXCEEDED', 'no response after 9 ms (option timeoutMs)')
+  expect(errorResponse(error, 'orders').message).toBe('no response after 9 ms (--timeout)')
+})
+
 test.each(Object.entries(TABLE))('%s', (code, [status, shown]) => {
   const error = new FairleadError(code as FairleadErrorCode, 'why', { service: 'orders' })
   expect(errorResponse(error, 'orders')).toEqual({ status, code: shown, message: 'why', service: 'orders' })

@@ -425,7 +425,7 @@ describe('what Fairlead answers itself', () => {
     const answer = await rig.send(body === undefined ? {} : { method: 'POST', body })
     expect(answer.status).toBe(504)
     expect(answer.headers['x-fairlead-error']).toBe('DEADLINE_EXCEEDED')
-    expect(refusal(answer).message).toContain('has no response after 1000 ms')
+    expect(refusal(answer).message).toContain('has no response after 1000 ms (--timeout), attempt 1')
     await closed.opened
     await rig.idle()
   })
