@@ -46,7 +46,7 @@ describe('the command line', () => {
     expect(child.stderr).toBe('')
   })
 
-  test('a sidecar whose log has lost its reader serves on', async () => {
+  test('a sidecar whose log has lost its reader serves on, and drains as any other', async () => {
     const args = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--consul', agent]
     // The first line goes on to us, and then its reader ends.
     const script = `"$0" "$@" > >(head -n 1 >&2)`
@@ -68,6 +68,11 @@ describe('the command line', () => {
     }
     expect((await fetch(`${admin}/healthz`)).status).toBe(200)
     expect(child.running).toBe(true)
+    const sentAt = performance.now()
+    child.signal('SIGTERM')
+    expect(await child.ended).toEqual({ code: 0, signal: null })
+    // Well before --drain-timeout, 30 s.
+    expect(performance.now() - sentAt).toBeLessThan(15_000)
   })
 
   test('--version is that of the package', async () => {
@@ -282,15 +287,18 @@ describe('the end', () => {
     await pool.destroy()
   })
 
-  // Runs the sidecar with its log in a pipe or a terminal that is read up to the first line, tells that line, and in the
-  // end how the sidecar ended: subprocess counts a signal as negative.
+  // Runs the sidecar with its log in a pipe or a terminal that is read up to the first line, and is closed then or held
+  // open unread; tells that line, and in the end how the sidecar ended: subprocess counts a signal as negative.
   const standing = `
 import os, pty, subprocess, sys
 read, write = pty.openpty() if sys.argv[1] == 'terminal' else os.pipe()
-sidecar = subprocess.Popen(sys.argv[2:], stdout=write)
+sidecar = subprocess.Popen(sys.argv[3:], stdout=write)
 line = b''
 while not line.endswith(b'\\n'):
     line += os.read(read, 1)
+if sys.argv[2] == 'gone':
+    os.close(write)
+    os.close(read)
 print(line.decode().strip(), flush=True)
 print('ended with', sidecar.wait(), flush=True)
 `
@@ -303,7 +311,7 @@ print('ended with', sidecar.wait(), flush=True)
     const sidecarArgs = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--consul', agent]
     const quick = ['--drain-timeout', '500', '--log-level', 'debug']
     const command = [process.execPath, built('packages/sidecar/dist/main.js'), ...sidecarArgs, ...quick]
-    await using python = new Child('python3', ['-c', standing, kind, ...command])
+    await using python = new Child('python3', ['-c', standing, kind, 'still', ...command])
     const { address, pid } = JSON.parse(await python.line(/"address":/)) as { address: string; pid: number }
     try {
       // Each is logged at this level: far more than what a pipe, or a terminal, keeps.
@@ -319,6 +327,53 @@ print('ended with', sidecar.wait(), flush=True)
       if (python.lines.length < 2) process.kill(pid, 'SIGKILL')
     }
   })
+
+  // Not with a terminal that is gone: there Node itself aborts in its exit, of any program (`ResetStdio` of src/node.cc).
+  test.for([
+    ['pipe', 'gone', 'SIGTERM', '1'],
+    ['pipe', 'still', 'SIGTERM', '1'],
+    ['pipe', 'still', 'SIGINT', '1'],
+    ['terminal', 'still', 'SIGTERM', '-15'],
+    ['terminal', 'still', 'SIGINT', '-2'],
+  ] as const)(
+    'with its log in a %s whose reader is %s, a second signal, %s, ends it at once with %s',
+    async ([kind, reader, second, code]) => {
+      await using service = new TestService(agent)
+      await using server = await startHttpServer(() => undefined)
+      await service.add('a', { port: server.port })
+      const args = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--consul', agent]
+      const patient = ['--drain-timeout', '60000', '--log-level', 'debug']
+      const command = [process.execPath, built('packages/sidecar/dist/main.js'), ...args, ...patient]
+      await using python = new Child('python3', ['-c', standing, kind, reader, ...command])
+      const line = await python.line(/"address":/)
+      const { address, admin, pid } = JSON.parse(line) as { address: string; admin: string; pid: number }
+      const pool = new Pool(address)
+      try {
+        for (let request = 0; request < 1000; request++) {
+          const headers = { host: 'unknown' }
+          const { statusCode, body } = await pool.request({ path: '/', method: 'GET', headers })
+          expect(statusCode).toBe(503)
+          await body.dump()
+        }
+        const broken = expect(
+          pool.request({ path: '/', method: 'GET', headers: { host: service.name } }),
+        ).rejects.toThrow(/other side closed|ECONNRESET/)
+        await eventually(() => server.requests === 1, { what: 'the request at the instance' })
+        process.kill(pid, 'SIGTERM')
+        await eventually(async () => (await fetch(`${admin}/readyz`)).status === 503, { what: 'the drain' })
+        expect(python.lines).toHaveLength(1)
+        const sentAt = performance.now()
+        process.kill(pid, second)
+        expect(await python.line(/^ended with/)).toBe(`ended with ${code}`)
+        // Well before --drain-timeout.
+        expect(performance.now() - sentAt).toBeLessThan(10_000)
+        await broken
+      } finally {
+        if (python.lines.length < 2) process.kill(pid, 'SIGKILL')
+        await pool.destroy()
+      }
+    },
+  )
 
   test('SIGTERM while it is idle, with clients that keep their connections', async () => {
     await using service = new TestService(agent)
