@@ -32,6 +32,8 @@ function dutyOf(read: RequestRead): Duty {
   const hosts = valuesOf(read.fields, 'host')
   if (!METHODS.has(read.method)) return refused('method')
   if (hosts.length > 1 || (hosts.length === 0 && read.minor > 0)) return refused('hosts')
+  // RFC 9112, 3.2: refused in whatever form the target is.
+  if (hosts.some((host) => host.includes(','))) return refused('hosts')
   if (asksForUpgrade(read) && membersOf(read.fields, 'upgrade').join() !== 'h2c') return refused('upgrade')
   if (read.minor > 0 && valuesOf(read.fields, 'expect').some((value) => value !== '100-continue'))
     return refused('expectation')
@@ -63,7 +65,7 @@ function isLast(request: WholeRequest): boolean {
  */
 function awaitsContinue({ fields, minor }: WholeRequest): boolean {
   const expectations = valuesOf(fields, 'expect')
-  return minor > 0 && expectations.length > 0 && expectations.every((value) => value === '100-continue')
+  return minor > 0 && expectations.includes('100-continue')
 }
 
 /** Not what a trailer may say (RFC 9110, 6.5.1), and llhttp goes by it: what is behind is refused. */

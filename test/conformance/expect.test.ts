@@ -23,6 +23,15 @@ describe('an expectation that nobody meets is refused, and the connection goes o
       write: [`${post('200-ok').replace('5', String(GET.length))}${GET}`],
       ...failed,
     },
+    ...['200-ok, 100-continue', '100-continue\r\nExpect: 200-ok', 'x-100-continue', '100-continue;q=1'].map(
+      (expectation) => ({
+        // Without its 100 Continue, so that it may or may not send its body.
+        name: JSON.stringify(expectation),
+        write: [`${post(expectation)}hello`],
+        ...failed,
+        ends: true,
+      }),
+    ),
     {
       name: 'behind another request',
       write: [`${GET}${post('200-ok')}hello`],
@@ -60,6 +69,12 @@ describe('an expectation is no reason not to serve', () => {
     {
       name: '100-continue, in capitals',
       write: [`${post('100-CONTINUE')}hello`],
+      statuses: [200],
+      got: ['POST /a hello'],
+    },
+    {
+      name: '100-continue, 100-continue',
+      write: [`${post('100-continue, 100-continue')}hello`],
       statuses: [200],
       got: ['POST /a hello'],
     },

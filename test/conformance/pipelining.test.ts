@@ -43,6 +43,13 @@ describe('in one segment', () => {
       got: ['GET /1'],
       ends: true,
     },
+    ...['close, keep-alive', 'keep-alive, close'].map((options) => ({
+      name: `what follows HTTP/1.0 with Connection: ${options} is ignored`,
+      write: [`GET /1 HTTP/1.0\r\nHost: orders\r\nConnection: ${options}\r\n\r\n${post('/2')}`],
+      statuses: [200],
+      got: ['GET /1'],
+      ends: true,
+    })),
     {
       name: 'a broken request behind a good one: the answer to the good one comes first',
       write: [`${post('/1')}no request\r\n\r\n`],

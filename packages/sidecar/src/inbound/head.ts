@@ -33,7 +33,11 @@ export function lastByHead(request: IncomingMessage): LastRequest | undefined {
     const last = lastByCoding(coding, request)
     if (last !== undefined) return last
   }
-  return headers.upgrade === undefined ? undefined : lastByUpgrade(headers.upgrade, headers)
+  if (headers.upgrade !== undefined) return lastByUpgrade(headers.upgrade, headers)
+  // RFC 9112, 9.3: close comes first. llhttp has HTTP/1.0 go on where keep-alive stands beside it.
+  return request.httpVersionMinor === 0 && /(?:^|,)\s*close\s*(?:,|$)/i.test(headers.connection ?? '')
+    ? SERVED
+    : undefined
 }
 
 /** What CONNECT is answered with. */
@@ -49,6 +53,11 @@ export const EXPECTATION_FAILED: ErrorResponse = ownError(
   'EXPECTATION_FAILED',
   'the only expectation that is supported is "Expect: 100-continue"',
 )
+
+/** Is `100-continue` all that is expected? Repeated it is joined. */
+export function awaitsContinueOnly({ headers }: IncomingMessage): boolean {
+  return /^100-continue(?:[ \t]*,[ \t]*100-continue)*$/i.test(headers.expect ?? '')
+}
 
 /**
  * llhttp reads RTSP and Icecast's ICE as well, and does not say that it did: `OPTIONS * RTSP/1.0` looks as if it were

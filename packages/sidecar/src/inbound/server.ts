@@ -4,7 +4,7 @@ import type { Clock, Logger } from '@fairlead/sdk'
 import { brokenAnswer, isAboutRequest, isHttp2, isTimeout, type ParseError } from './broken-request.js'
 import { Departures } from './departures.js'
 import { InboundConnection, type Serve } from './connection.js'
-import { connectRejection, EXPECTATION_FAILED } from './head.js'
+import { awaitsContinueOnly, connectRejection, EXPECTATION_FAILED } from './head.js'
 import { http2Refusal } from './http2-refusal.js'
 import { answerLog } from './own-answer.js'
 
@@ -45,7 +45,11 @@ export function createInboundServer(
     return connection
   }
   server.on('request', (request, response) => connectionOf(request.socket).take(request, response))
-  server.on('checkContinue', (request, response) => connectionOf(request.socket).take(request, response))
+  server.on('checkContinue', (request, response) => {
+    // node:http finds it anywhere in the value.
+    const rejection = awaitsContinueOnly(request) ? undefined : EXPECTATION_FAILED
+    connectionOf(request.socket).take(request, response, rejection)
+  })
   server.on('checkExpectation', (request, response) => {
     connectionOf(request.socket).take(request, response, EXPECTATION_FAILED)
   })
