@@ -17,7 +17,7 @@ export function dutiesOf(bytes: string): readonly Duty[] {
     const duty = dutyOf(read)
     duties.push(duty)
     if (read.kind !== 'whole') continue
-    if (isLast(read) || (duty.kind === 'refused' && awaitsContinue(read))) break
+    if (isLast(read) || (duty.kind === 'refused' && duty.why !== NO_INSTANCE && awaitsContinue(read))) break
     if (closesInTrailer(read)) {
       if (index + 1 < reads.length) duties.push({ kind: 'refused', method: undefined, why: 'behind the end' })
       break
@@ -39,7 +39,8 @@ function dutyOf(read: RequestRead): Duty {
     return refused('expectation')
   const [, inTarget, path = ''] = ABSOLUTE.exec(read.target) ?? []
   if (inTarget === undefined && !read.target.startsWith('/')) return refused('target')
-  if (!ORDERS.test(inTarget ?? hosts[0] ?? '')) return refused('host')
+  const host = inTarget ?? hosts[0] ?? ''
+  if (!ORDERS.test(host)) return refused(ANOTHER.test(host) ? NO_INSTANCE : 'host')
   return { kind: 'served', request: read, target: inTarget === undefined ? read.target : path }
 }
 
@@ -82,3 +83,6 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE',
 
 const ABSOLUTE = /^http:\/\/(?:[^/?#]*@)?([^/?#]*)(.*)$/is
 const ORDERS = /^orders(?:\.service\.consul)?(?::\d*)?$/i
+/** A service that nobody knows: found out behind its 100 Continue. */
+const ANOTHER = /^(?!localhost(?::|$)|\d+(?::|$))[a-z\d]+(?:-+[a-z\d]+)*(?::\d*)?$/i
+const NO_INSTANCE = 'no instance'

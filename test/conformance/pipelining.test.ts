@@ -59,6 +59,13 @@ describe('in one segment', () => {
       error: 'BAD_REQUEST',
     },
     {
+      name: 'what is broken and follows a request that is refused without its 100 Continue is ignored',
+      write: ['GET /1 HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\r\nno request\r\n\r\n'],
+      statuses: [400],
+      ends: true,
+      error: 'BAD_REQUEST',
+    },
+    {
       name: 'what follows a request that is refused without its 100 Continue is ignored',
       write: [
         post('/1') +

@@ -45,6 +45,13 @@ describe('a head is read whole, or not at all', () => {
       write: [`GET / HTTP/1.1\r\nHost: orders\r\n`, ...Array<string>(40).fill(`X: ${'x'.repeat(1000)}\r\n`)],
       ...refused,
     },
+    ...['9007199254740992', '1844674073709551600', '18446744073709551615'].map((length) => ({
+      name: `Content-Length: ${length}`,
+      write: [`POST /a HTTP/1.1\r\nHost: orders\r\nContent-Length: ${length}\r\n\r\nhello`],
+      statuses: [400],
+      ends: true,
+      error: 'BAD_REQUEST',
+    })),
     {
       name: 'too large behind a good one',
       write: [post('') + post(`X: ${'x'.repeat(maxHeaderSize)}\r\n`)],

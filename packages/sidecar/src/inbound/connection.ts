@@ -125,7 +125,9 @@ export class InboundConnection {
     if (this.#closing) return
     const latest = this.#latest
     const within = latest !== undefined && !latest.complete
-    if (this.#epilogue !== undefined || (this.#last && !within)) {
+    // As in `take`.
+    const last = this.#last || this.#latestResponse?.shouldKeepAlive === false
+    if (this.#epilogue !== undefined || (last && !within)) {
       this.#hold()
       return
     }

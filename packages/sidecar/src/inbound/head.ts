@@ -28,6 +28,11 @@ export function lastByHead(request: IncomingMessage): LastRequest | undefined {
     // Two of them: the server is told to join what is repeated, as a comma is in no name of a service or host.
     return rejected('BAD_REQUEST', `it must have one Host header, and has ${quoted(host)}`)
   }
+  const length = headers['content-length']
+  // llhttp counts to 2^64, and who counts in another type may find another end. No body is as long as that.
+  if (length !== undefined && Number(length) > Number.MAX_SAFE_INTEGER) {
+    return rejected('BAD_REQUEST', `Content-Length ${quoted(length)} is more than any body has`)
+  }
   const coding = headers['transfer-encoding']
   if (coding !== undefined) {
     const last = lastByCoding(coding, request)
