@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import type { Clock, Timer } from '@fairlead/sdk'
+import type { Clock } from '@fairlead/sdk'
+import { Rounds } from './rounds.js'
 
 /** Of TCP's probes, and of our looks at what came of them. */
 const PROBE_MS = 1000
@@ -18,35 +19,18 @@ export interface Owing {
  * connection that was closed it forgets after a while (Linux: `tcp_fin_timeout`, 60 s), and then it answers by a reset; to
  * a byte of a response it does so at once. Probes are TCP's keep-alive. What they bring about shows in a write, also in one
  * of nothing, which is refused then and takes the usual way of a connection that fails.
- *
- * One timer for all connections: a request costs nothing.
  */
 export class Departures {
-  readonly #clock: Clock
-  readonly #connections = new Map<Socket, Owing>()
-  #timer: Timer | undefined
+  readonly #rounds: Rounds<Owing>
 
   constructor(clock: Clock) {
-    this.#clock = clock
+    this.#rounds = new Rounds(PROBE_MS, clock, (socket, { unread }) => {
+      if (unread) probe(socket)
+    })
   }
 
   watch(socket: Socket, connection: Owing): void {
-    if (socket.destroyed) return
-    this.#connections.set(socket, connection)
-    socket.once('close', () => {
-      this.#connections.delete(socket)
-      if (this.#connections.size > 0 || this.#timer === undefined) return
-      this.#clock.clearTimer(this.#timer)
-      this.#timer = undefined
-    })
-    this.#timer ??= this.#next()
-  }
-
-  #next(): Timer {
-    return this.#clock.setTimer(() => {
-      this.#timer = this.#next()
-      for (const [socket, connection] of this.#connections) if (connection.unread) probe(socket)
-    }, PROBE_MS)
+    if (!socket.destroyed) this.#rounds.watch(socket, connection)
   }
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Clock, Logger, Timer } from '@fairlead/sdk'
+import type { Clock, Logger } from '@fairlead/sdk'
+import { Rounds } from '../inbound/rounds.js'
 
 /** Looks that have to find the same before it counts: a process that stood still itself sees it in one. */
 const LOOKS = 4
@@ -20,42 +21,21 @@ export class StalledApplications {
   readonly #server: Server
   readonly #timeoutMs: number
   readonly #logger: Logger
-  readonly #clock: Clock
-  readonly #connections = new Map<Socket, Seen>()
   /** The last request with a body on a connection. */
   readonly #bodies = new WeakMap<Socket, IncomingMessage>()
-  #timer: Timer | undefined
 
   /** @param timeoutMs Without a byte, in milliseconds. */
   constructor(server: Server, timeoutMs: number, logger: Logger, clock: Clock) {
     this.#server = server
     this.#timeoutMs = timeoutMs
     this.#logger = logger
-    this.#clock = clock
-    server.on('connection', (socket: Socket) => this.#watch(socket))
+    const rounds = new Rounds<Seen>(timeoutMs / LOOKS, clock, (socket, seen) => this.#look(socket, seen))
+    server.on('connection', (socket: Socket) => rounds.watch(socket, { read: 0, written: 0, unchanged: 0 }))
   }
 
   /** A request has a body that is not there yet. */
   awaits(request: IncomingMessage): void {
     this.#bodies.set(request.socket, request)
-  }
-
-  #watch(socket: Socket): void {
-    this.#connections.set(socket, { read: 0, written: 0, unchanged: 0 })
-    socket.once('close', () => {
-      this.#connections.delete(socket)
-      if (this.#connections.size > 0 || this.#timer === undefined) return
-      this.#clock.clearTimer(this.#timer)
-      this.#timer = undefined
-    })
-    this.#timer ??= this.#next()
-  }
-
-  #next(): Timer {
-    return this.#clock.setTimer(() => {
-      this.#timer = this.#next()
-      for (const [socket, seen] of this.#connections) this.#look(socket, seen)
-    }, this.#timeoutMs / LOOKS)
   }
 
   #look(socket: Socket, seen: Seen): void {
