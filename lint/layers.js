@@ -1,7 +1,7 @@
 import { dirname, relative, resolve, sep } from 'node:path'
 
 const SDK = `
-  own-context clock random logger handler nearest-name errors queued-responses
+  own-context clock random logger handler nearest-name errors linked-list queued-responses
   invalid-option known-names option-schemas logger-option refusal
   consul discovery hashing balance
   request resilience sessions cluster

@@ -1,5 +1,5 @@
 /* eslint-disable @typescript-eslint/unbound-method -- `runInAsyncScope` takes a method and its object side by side. */
-import { AsyncResource } from 'node:async_hooks'
+import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { PickContext } from './balance/picker.js'
@@ -51,8 +51,10 @@ const NONE: readonly never[] = Object.freeze([])
  * One request of a caller, over all its attempts: the caller's handler, the deadline, and what was tried.
  * Until a response head is handed on, an attempt can be replaced by another; after it, never.
  */
-export class Call extends AsyncResource implements Handler, PickContext<Endpoint>, KeyHash, Deadlined {
+export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined {
   readonly service: string
+  /** What is done for it, in whichever turn, is done in the async context of its caller; undefined: in any. */
+  readonly context: AsyncResource | undefined
   options: CallOptions
   /** When this attempt began, and for pickers the same in whole milliseconds. */
   attemptedAt = 0
@@ -88,13 +90,14 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
     options: CallOptions,
     deadlines: Deadlines,
     handler: Handler,
+    context: AsyncResource | undefined,
     clock: Clock,
     owner: CallOwner,
   ) {
-    super('FairleadCall')
     this.service = service
     this.options = options
     this.#handler = handler
+    this.context = context
     this.#clock = clock
     this.#owner = owner
     this.attemptedAt = clock.now()
@@ -111,11 +114,6 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
   get idempotent(): boolean {
     const { method, idempotent } = this.options
     return isIdempotent({ method, idempotent })
-  }
-
-  /** It is its own async context: what is done for it, in whichever turn, is done in that of its caller. */
-  get context(): AsyncResource {
-    return this
   }
 
   /** Once for all attempts, and only for balancers that look. */
@@ -209,15 +207,20 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
     try {
       const own = statusCode >= 200 ? this.#withSession(headers) : headers
       const handler = this.#handler
-      return this.runInAsyncScope(handler.onHeaders, handler, statusCode, own, resume, statusMessage)
+      return this.context === undefined
+        ? handler.onHeaders(statusCode, own, resume, statusMessage)
+        : this.context.runInAsyncScope(handler.onHeaders, handler, statusCode, own, resume, statusMessage)
     } catch (thrown) {
       return this.#thrown(thrown)
     }
   }
 
   onData(chunk: Buffer): boolean {
+    const handler = this.#handler
     try {
-      return this.runInAsyncScope(this.#handler.onData, this.#handler, chunk)
+      return this.context === undefined
+        ? handler.onData(chunk)
+        : this.context.runInAsyncScope(handler.onData, handler, chunk)
     } catch (thrown) {
       return this.#thrown(thrown)
     }
@@ -225,8 +228,10 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
 
   onComplete(trailers: Buffer[]): void {
     if (!this.#end()) return
+    const handler = this.#handler
     try {
-      this.runInAsyncScope(this.#handler.onComplete, this.#handler, trailers)
+      if (this.context === undefined) handler.onComplete(trailers)
+      else this.context.runInAsyncScope(handler.onComplete, handler, trailers)
     } catch (thrown) {
       this.#tell(asReason(thrown))
     }
@@ -237,7 +242,7 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
     if (!this.#end()) return
     try {
       const own = this.#withSession(headers)
-      this.runInAsyncScope(() => this.#handler.onUpgrade?.(statusCode, own, socket))
+      this.inContext(() => this.#handler.onUpgrade?.(statusCode, own, socket))
     } catch (thrown) {
       // The connection was handed over, and whoever took it has failed.
       const reason = asReason(thrown)
@@ -260,7 +265,7 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
     }
     if (this.#handler.onBodySent === undefined) return
     try {
-      this.runInAsyncScope(this.#handler.onBodySent, this.#handler, chunk)
+      this.inContext(() => this.#handler.onBodySent?.(chunk))
     } catch (thrown) {
       this.#thrown(thrown)
     }
@@ -270,7 +275,7 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
     if (!this.#committed && !isReplayable(this.options.body)) this.#kept()?.end()
     if (this.#handler.onRequestSent === undefined) return
     try {
-      this.runInAsyncScope(this.#handler.onRequestSent, this.#handler)
+      this.inContext(() => this.#handler.onRequestSent?.())
     } catch (thrown) {
       this.#thrown(thrown)
     }
@@ -279,10 +284,15 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
   onResponseStarted(): void {
     if (this.#handler.onResponseStarted === undefined) return
     try {
-      this.runInAsyncScope(this.#handler.onResponseStarted, this.#handler)
+      this.inContext(() => this.#handler.onResponseStarted?.())
     } catch (thrown) {
       this.#thrown(thrown)
     }
+  }
+
+  /** Runs what is for its caller, in whatever turn this is. */
+  inContext<R>(work: () => R): R {
+    return this.context === undefined ? work() : this.context.runInAsyncScope(work)
   }
 
   /** Where what is sent of a stream is kept, if it may be sent again. */
@@ -300,7 +310,7 @@ export class Call extends AsyncResource implements Handler, PickContext<Endpoint
   /** The last that the handler hears. */
   #tell(error: Error): void {
     try {
-      this.runInAsyncScope(this.#handler.onError, this.#handler, error)
+      this.inContext(() => this.#handler.onError(error))
     } catch (thrown) {
       // There is no callback left to tell of it: an uncaught exception, as with undici. In a turn of its own, since
       // the deadlines or calls of others may be next in this one.

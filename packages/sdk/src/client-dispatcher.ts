@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { Dispatcher, errors } from 'undici'
 import { Call, type CallOptions } from './call.js'
 import type { Clock } from './clock.js'
@@ -72,6 +73,12 @@ export class ClientDispatcher extends Dispatcher {
     }
   }
 
+  /** As of `Client.forward`. */
+  forward(options: CallOptions, handler: Handler): void {
+    if (this.closed) handler.onError(clientClosed(this.#options.service))
+    else this.#execute(options, handler, undefined)
+  }
+
   /**
    * Takes no more requests, lets those in flight finish for however long it takes, then closes all connections.
    * `close` of the client has a limit to it.
@@ -100,16 +107,20 @@ export class ClientDispatcher extends Dispatcher {
 
   #send(given: CallOptions, handler: Handler, callers: object): void {
     if (!isObject(given)) throw new errors.InvalidArgumentError('opts must be an object.')
-    const { service, execution, clock } = this.#options
-    if (this.closed) throw clientClosed(service)
+    if (this.closed) throw clientClosed(this.#options.service)
     const options = admit(given, callers)
     this.#checkOwn(options)
+    this.#execute(options, handler, contextOf(handler))
+  }
+
+  #execute(options: CallOptions, handler: Handler, context: AsyncResource | undefined): void {
+    const { service, execution, clock } = this.#options
     const usual = this.#usualDeadlines()
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
     const limited = options.timeoutMs === undefined && usual ? options : { headersTimeout: 0, ...options }
     const deadlines =
       options.timeoutMs === undefined ? this.#deadlines : new Deadlines(options.timeoutMs, clock)
-    execution.execute(new Call(service, limited, deadlines, handler, clock, execution))
+    execution.execute(new Call(service, limited, deadlines, handler, context, clock, execution))
   }
 
   /** Keeps the deadlines to what the registry asks for. Returns whether it asks for nothing else than usual. */
@@ -149,6 +160,11 @@ export class ClientDispatcher extends Dispatcher {
       { service },
     )
   }
+}
+
+/** Of whoever dispatches. undici's own handlers, such as that of `request`, are one themselves, made where the call is. */
+function contextOf(handler: Handler): AsyncResource {
+  return handler instanceof AsyncResource ? handler : new AsyncResource('FairleadCall')
 }
 
 type Callback = (error: Error | null, value: null) => void

@@ -156,6 +156,33 @@ test('every callback of a handler is for its caller, on a connection of another'
   })
 })
 
+test('what a proxy forwards is in no context of a caller', async () => {
+  connect({ resolver: fixedResolver([await serve((_, response) => response.end('some'))]) })
+  const heard: (string | undefined)[] = []
+  const note = (): boolean => {
+    heard.push(whose.getStore())
+    return true
+  }
+  await whose.run(
+    'a caller',
+    () =>
+      new Promise<void>((resolve, reject) => {
+        const handler = {
+          onConnect: ignore,
+          onHeaders: note,
+          onData: note,
+          onComplete: () => {
+            note()
+            resolve()
+          },
+          onError: reject,
+        }
+        connected().forward({ path: '/', method: 'GET' }, handler)
+      }),
+  )
+  expect(heard).toEqual([undefined, undefined, undefined])
+})
+
 test('a deadline that another request has set the timer for', async () => {
   connect({ resolver: fixedResolver([await serve(ignore)]), timeoutMs: 200, retry: false })
   const heard: Record<string, string | undefined> = {}

@@ -87,7 +87,7 @@ export class Execution implements CallOwner {
     if (final !== undefined) call.fail(exhausted(call, endpoint, failure, final))
     // In a turn of its own, as an attempt may fail before `attempt` has returned; and in the context of its caller, as
     // this is that of whoever opened the connection.
-    else call.runInAsyncScope(queueMicrotask, undefined, () => this.#attempt(call))
+    else call.inContext(() => queueMicrotask(() => this.#attempt(call)))
   }
 
   /** No call goes on: what is in flight ends as its connection does, and each gets `error`. */

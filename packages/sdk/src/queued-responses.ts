@@ -1,5 +1,16 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { LinkedList, type Linked } from './linked-list.js'
+
+class Queued implements Linked<Queued> {
+  before: Queued | undefined
+  after: Queued | undefined
+  readonly lost: () => void
+
+  constructor(lost: () => void) {
+    this.lost = lost
+  }
+}
 
 /**
  * Tells of responses that will never be: those still in the queue of a pipeline when their connection closes. node:http
@@ -7,7 +18,7 @@ import type { Socket } from 'node:net'
  * keeps or counts them by that event would do so for ever.
  */
 export class QueuedResponses {
-  readonly #queues = new WeakMap<Socket, Map<ServerResponse, () => void>>()
+  readonly #queues = new WeakMap<Socket, LinkedList<Queued>>()
 
   /**
    * Takes a response that has no connection yet (`socket` is null), when its request comes.
@@ -16,18 +27,21 @@ export class QueuedResponses {
    */
   add(response: ServerResponse, lost: () => void): void {
     const queue = this.#queueOf(response.req.socket)
-    queue.set(response, lost)
-    response.once('socket', () => queue.delete(response))
+    const queued = new Queued(lost)
+    queue.append(queued)
+    response.once('socket', () => queue.remove(queued))
   }
 
-  #queueOf(socket: Socket): Map<ServerResponse, () => void> {
+  #queueOf(socket: Socket): LinkedList<Queued> {
     const known = this.#queues.get(socket)
     if (known !== undefined) return known
-    const queue = new Map<ServerResponse, () => void>()
+    const queue = new LinkedList<Queued>()
     this.#queues.set(socket, queue)
     socket.once('close', () => {
-      for (const lost of queue.values()) lost()
-      queue.clear()
+      for (const queued of queue) {
+        queue.remove(queued)
+        queued.lost()
+      }
     })
     return queue
   }

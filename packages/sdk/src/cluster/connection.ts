@@ -1,4 +1,7 @@
-import { Client } from 'undici'
+import type { Socket } from 'node:net'
+import { Client, type buildConnector, type Dispatcher } from 'undici'
+import { toDispatchHandler, type Handler } from '../handler.js'
+import { readBeforeWriteError } from './late-write-error.js'
 
 /**
  * One connection to an endpoint: an undici Client that carries one request at a time, and connects anew for the next
@@ -13,6 +16,9 @@ export class Connection {
    * before, a request may be written to a connection whose end is on its way (RFC 9112, 9.5).
    */
   rested = true
+  #socket: Socket | undefined
+  /** Has it had a request with a body? */
+  #uploads = false
 
   /**
    * @param onRest It has rested.
@@ -21,10 +27,19 @@ export class Connection {
   constructor(
     origin: string,
     options: Client.Options,
+    connect: buildConnector.connector,
     onRest: () => void,
     onClose: (connection: Connection) => void,
   ) {
-    this.client = new Client(origin, options)
+    this.client = new Client(origin, {
+      ...options,
+      connect: (target, callback) => {
+        connect(target, (...result) => {
+          callback(...result)
+          if (result[0] === null) this.#connected(result[1])
+        })
+      },
+    })
     // undici announces it a turn after a response that no request has followed: the same event by which its Pool takes
     // the client back.
     this.client.on('drain', () => {
@@ -32,6 +47,22 @@ export class Connection {
       onRest()
     })
     this.client.on('disconnect', () => onClose(this))
+  }
+
+  send(options: Dispatcher.DispatchOptions, handler: Handler): void {
+    if (!this.#uploads && options.body !== undefined && options.body !== null) this.#expectUploads()
+    this.client.dispatch(options, toDispatchHandler(handler))
+  }
+
+  #connected(socket: Socket): void {
+    this.#socket = socket
+    if (this.#uploads) readBeforeWriteError(socket)
+  }
+
+  /** Only a body is written while a response may be on its way; most connections never carry one, and pay nothing. */
+  #expectUploads(): void {
+    this.#uploads = true
+    if (this.#socket !== undefined) readBeforeWriteError(this.#socket)
   }
 
   /** Its response is whole, and the next request may follow. */

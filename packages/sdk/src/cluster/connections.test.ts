@@ -64,8 +64,8 @@ class Side extends PeakEwma implements ExchangeSide {
     this.connections = connections
   }
 
-  resend(exchange: Exchange, options: Dispatcher.DispatchOptions): boolean {
-    return this.connections.resend(options, exchange)
+  resend(exchange: Exchange): boolean {
+    return this.connections.resend(exchange)
   }
 
   begin(): void {}
@@ -132,7 +132,7 @@ function send(connections: Connections, method: Dispatcher.HttpMethod = 'GET'): 
   const options = { method, path: '/' }
   const exchange = new Exchange(new Side(connections), sent, 1, options, systemClock, 0)
   sent.exchange = exchange
-  connections.send(options, exchange)
+  connections.send(exchange)
   return sent
 }
 
@@ -269,7 +269,7 @@ describe('no more than the limit', () => {
     const wrong = new Sent()
     const options: Dispatcher.DispatchOptions = { method: 'GET', path: 'no path' }
     const exchange = new Exchange(new Side(connections), wrong, 1, options, systemClock, 0)
-    connections.send(options, exchange)
+    connections.send(exchange)
     await until(() => wrong.state instanceof Error)
     await serveOne(connections)
     expect(upstream.sockets.length).toBe(1)

@@ -2,17 +2,18 @@ import { errors, type buildConnector, type Client, type Dispatcher } from 'undic
 import type { AsyncResource } from 'node:async_hooks'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
-import { toDispatchHandler, type Handler } from '../handler.js'
+import type { Handler } from '../handler.js'
+import { LinkedList, type Linked } from '../linked-list.js'
 import { inOwnContext } from '../own-context.js'
 import { mayBeRepeated } from '../resilience/retry.js'
 import { Connection } from './connection.js'
 import { connectInTime } from './connect-in-time.js'
 import { connectorTo, type Connector, type TlsOptions } from './connector.js'
-import { readBeforeWriteError } from './late-write-error.js'
 import { readByTheBook } from './response-parser.js'
 
 /** One request on one connection. */
-export interface Occupant extends Handler {
+export interface Occupant extends Handler, Linked<Occupant> {
+  readonly options: Dispatcher.DispatchOptions
   /** What it is on; written when its turn comes. */
   connection: Connection | undefined
   /** Whose request it is, should its turn come while another one's work runs; undefined: no request of a caller's. */
@@ -72,7 +73,7 @@ export class Connections {
   #connector: Connector | undefined
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
-  readonly #waiting = new Map<Occupant, Dispatcher.DispatchOptions>()
+  readonly #waiting = new LinkedList<Occupant>()
   /** So many more requests get a connection that has rested, whatever they are. */
   #caution = 0
   #closed = false
@@ -83,7 +84,7 @@ export class Connections {
     this.#addresses = addresses
     this.#max = options.max
     this.#options = options
-    this.#client = { ...options.client, connect: (target, callback) => this.#connect(target, callback) }
+    this.#client = options.client
   }
 
   /** How many there are, busy and idle. */
@@ -92,28 +93,28 @@ export class Connections {
   }
 
   /** Sends the request of `occupant`, or lets it wait for its turn. What goes wrong reaches the occupant. */
-  send(options: Dispatcher.DispatchOptions, occupant: Occupant): void {
+  send(occupant: Occupant): void {
     if (this.#closed) {
       occupant.onError(new errors.ClientClosedError())
       return
     }
     // One may wait for a connection to rest that another could have: it was here before.
-    const connection = this.#waiting.size === 0 ? this.#take(options) : undefined
-    if (connection === undefined) this.#waiting.set(occupant, options)
-    else use(connection, options, occupant)
+    const connection = this.#waiting.size === 0 ? this.#take(occupant) : undefined
+    if (connection === undefined) this.#waiting.append(occupant)
+    else use(connection, occupant)
   }
 
   /**
    * Sends a request over another connection, after its own was closed behind the response before it: one that has not
    * been written, or may be repeated. False: these connections are closed, and it has failed.
    */
-  resend(options: Dispatcher.DispatchOptions, occupant: Occupant): boolean {
+  resend(occupant: Occupant): boolean {
     const { connection } = occupant
     if (this.#closed || connection === undefined) return false
     if (!connection.rested) this.#caution = CAUTION
     occupant.connection = undefined
     this.#repair(connection, 'broken')
-    this.send(options, occupant)
+    this.send(occupant)
     return true
   }
 
@@ -125,7 +126,7 @@ export class Connections {
       this.#idle.push(connection)
       this.#advance()
     } else if (connection === undefined) {
-      this.#waiting.delete(occupant)
+      this.#waiting.remove(occupant)
       this.#advance()
     } else {
       this.#repair(connection, ending)
@@ -143,17 +144,17 @@ export class Connections {
   async destroy(error: Error): Promise<void> {
     this.#closed = true
     const connections = [...this.#all]
-    const waiting = [...this.#waiting.keys()]
+    const waiting = [...this.#waiting]
     this.#all.clear()
     this.#idle.length = 0
     // Before the first of them hears of it: its place is not to be taken by the next.
-    this.#waiting.clear()
+    for (const occupant of waiting) this.#waiting.remove(occupant)
     for (const occupant of waiting) occupant.onError(error)
     this.#drained?.()
     await Promise.all(connections.map(({ client }) => client.destroy(error)))
   }
 
-  #take(options: Dispatcher.DispatchOptions): Connection | undefined {
+  #take({ options }: Occupant): Connection | undefined {
     const rested = this.#caution > 0 || !mayBeRepeated(options)
     const connection =
       (rested ? this.#takeRested() : this.#idle.pop()) ??
@@ -178,7 +179,6 @@ export class Connections {
         if (result[0] !== null) return
         const misfit = readByTheBook(result[1])
         if (misfit !== undefined) this.#options.onUnknownParser?.(misfit)
-        readBeforeWriteError(result[1])
       }),
     )
   }
@@ -187,6 +187,7 @@ export class Connections {
     const connection = new Connection(
       this.#origin,
       this.#client,
+      (target, callback) => this.#connect(target, callback),
       () => this.#advance(),
       (closed) => {
         // Busy, it connects again for the request that it has, or its occupant tells us the end.
@@ -227,25 +228,26 @@ export class Connections {
       this.#drained?.()
       return
     }
-    for (const [occupant, options] of this.#waiting) {
-      const connection = this.#take(options)
+    const waiting = this.#waiting
+    for (let occupant = waiting.first; occupant !== undefined; occupant = waiting.first) {
+      const connection = this.#take(occupant)
       if (connection === undefined) return
-      this.#waiting.delete(occupant)
-      useFor(connection, options, occupant)
+      waiting.remove(occupant)
+      useFor(connection, occupant)
     }
     this.#drained?.()
   }
 }
 
-function use(connection: Connection, options: Dispatcher.DispatchOptions, occupant: Occupant): void {
+function use(connection: Connection, occupant: Occupant): void {
   occupant.connection = connection
-  connection.client.dispatch(options, toDispatchHandler(occupant))
+  connection.send(occupant.options, occupant)
 }
 
 /** In the context of whoever has waited, and not of whoever has made room. */
-function useFor(connection: Connection, options: Dispatcher.DispatchOptions, occupant: Occupant): void {
+function useFor(connection: Connection, occupant: Occupant): void {
   occupant.onTurn?.()
   const { context } = occupant
-  if (context === undefined) use(connection, options, occupant)
-  else context.runInAsyncScope(use, undefined, connection, options, occupant)
+  if (context === undefined) use(connection, occupant)
+  else context.runInAsyncScope(use, undefined, connection, occupant)
 }

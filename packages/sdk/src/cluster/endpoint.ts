@@ -143,7 +143,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
     const exchange = new Exchange(this, handler, permit, addressed, clock, now)
-    this.#connect().send(addressed, exchange)
+    this.#connect().send(exchange)
     return exchange
   }
 
@@ -178,8 +178,8 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     this.#loadChanged?.()
   }
 
-  resend(exchange: Exchange, options: Dispatcher.DispatchOptions): boolean {
-    return this.#connect().resend(options, exchange)
+  resend(exchange: Exchange): boolean {
+    return this.#connect().resend(exchange)
   }
 
   release(exchange: Exchange, ending: Ending): void {

@@ -29,7 +29,7 @@ export interface ExchangeSide {
   /** Its response ended in whatever way; the load went down. */
   end(): void
   /** Its connection was closed behind the response before it. False: there is no other. */
-  resend(exchange: Exchange, options: Dispatcher.DispatchOptions): boolean
+  resend(exchange: Exchange): boolean
   /** It has no more use for its connection. */
   release(exchange: Exchange, ending: Ending): void
   /** No connection to it could be made. */
@@ -48,11 +48,13 @@ const HELD_UP_MS = 20
  */
 export class Exchange implements Occupant {
   connection: Connection | undefined
+  before: Occupant | undefined
+  after: Occupant | undefined
+  readonly options: Dispatcher.DispatchOptions
   readonly #side: ExchangeSide
   readonly #next: Handler
   readonly #permit: Permit
   readonly #clock: Clock
-  readonly #options: Dispatcher.DispatchOptions
   // Numbers from the start: V8 boxes every value of a field that was once undefined.
   #startedAt = 0
   /** When it got its connection. */
@@ -81,7 +83,7 @@ export class Exchange implements Occupant {
     this.#side = side
     this.#next = next
     this.#permit = permit
-    this.#options = options
+    this.options = options
     this.#clock = clock
     this.#startedAt = now
     this.#turnAt = now
@@ -169,7 +171,7 @@ export class Exchange implements Occupant {
 
   onError(error: Error): void {
     if (this.#ended || this.#resend(error)) return
-    const ours = isOfTheCaller(error, this.#options.body) || isOfOurs(error)
+    const ours = isOfTheCaller(error, this.options.body) || isOfOurs(error)
     const counts = !ours && !isOfTheResponse(error)
     const headJudged = this.#judged
     const now = this.#clock.now()
@@ -186,7 +188,7 @@ export class Exchange implements Occupant {
 
   onBodySent(chunk: Uint8Array | string): void {
     // However long its caller takes to give it, the endpoint cannot answer before it has it.
-    if (!this.#judged && !isReplayable(this.#options.body)) this.#writtenAt = this.#clock.now()
+    if (!this.#judged && !isReplayable(this.options.body)) this.#writtenAt = this.#clock.now()
     if (this.#abandoned === undefined) this.#next.onBodySent?.(chunk)
   }
 
@@ -212,13 +214,13 @@ export class Exchange implements Occupant {
     const { context } = this
     // Now runs the work of whoever opened the connection.
     return context === undefined
-      ? this.#side.resend(this, this.#options)
-      : context.runInAsyncScope(() => this.#side.resend(this, this.#options))
+      ? this.#side.resend(this)
+      : context.runInAsyncScope(() => this.#side.resend(this))
   }
 
   /** Does its caller not go on with the upload? */
   get #heldByItsCaller(): boolean {
-    return this.#written && !this.#sent && isHeldByItsBody(this.#options.body)
+    return this.#written && !this.#sent && isHeldByItsBody(this.options.body)
   }
 
   /** @param readFrom The earliest that it can have been known. */

@@ -1,4 +1,4 @@
-import { errors } from 'undici'
+import { errors, type Dispatcher } from 'undici'
 import type { BackendLoad } from '../balance/backend-load.js'
 import { nextTurn, type Clock, type Timer } from '../clock.js'
 import type { Abort } from '../handler.js'
@@ -41,12 +41,12 @@ export class LoadProber {
   /** Sends a probe in a later turn: who asks is in the middle of a pick. */
   ask(path: string): void {
     if (this.#probe !== undefined || this.#ended || this.#clock.now() < this.#pausedUntil) return
-    const probe = new Probe(this.#side, this.#connections, this.#clock, (reported) => {
+    const probe = new Probe(path, this.#side, this.#connections, this.#clock, (reported) => {
       this.#probe = undefined
       if (!reported) this.#pausedUntil = this.#clock.now() + PAUSE_MS
     })
     this.#probe = probe
-    inOwnContext(() => void nextTurn().then(() => probe.send(path)))
+    inOwnContext(() => void nextTurn().then(() => probe.send()))
   }
 
   /** Breaks off what is on its way; nothing is sent any more. */
@@ -58,6 +58,9 @@ export class LoadProber {
 
 class Probe implements Occupant {
   connection: Connection | undefined
+  before: Occupant | undefined
+  after: Occupant | undefined
+  readonly options: Dispatcher.DispatchOptions
   readonly context = undefined
   readonly #side: ProbedSide
   readonly #connections: Connections
@@ -68,17 +71,24 @@ class Probe implements Occupant {
   #reported = false
   #over = false
 
-  constructor(side: ProbedSide, connections: Connections, clock: Clock, onEnd: (reported: boolean) => void) {
+  constructor(
+    path: string,
+    side: ProbedSide,
+    connections: Connections,
+    clock: Clock,
+    onEnd: (reported: boolean) => void,
+  ) {
+    this.options = { method: 'GET', path }
     this.#side = side
     this.#connections = connections
     this.#clock = clock
     this.#onEnd = onEnd
   }
 
-  send(path: string): void {
+  send(): void {
     if (this.#over) return
     this.#timer = this.#clock.setTimer(() => this.giveUp(), TIMEOUT_MS)
-    this.#connections.send({ method: 'GET', path }, this)
+    this.#connections.send(this)
   }
 
   giveUp(): void {

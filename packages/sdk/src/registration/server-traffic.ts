@@ -2,6 +2,7 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node
 import type { Server as HttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.js'
+import { LinkedList, type Linked } from '../linked-list.js'
 import { QueuedResponses } from '../queued-responses.js'
 
 /** A server of `node:http` or `node:https`. */
@@ -9,6 +10,17 @@ export type AnyHttpServer = HttpServer | HttpsServer
 
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- as Node has it: what it takes depends on the event
 type Listener = (...args: any[]) => void
+
+/** A response that has not come to its end. */
+class Owed implements Linked<Owed> {
+  before: Owed | undefined
+  after: Owed | undefined
+  readonly response: ServerResponse
+
+  constructor(response: ServerResponse) {
+    this.response = response
+  }
+}
 
 interface Connection {
   /** As it was when it was looked at last. */
@@ -37,15 +49,13 @@ export class ServerTraffic {
   readonly #clock: Clock
   readonly #connections = new Map<Socket, Connection>()
   /** Requests that have not been answered to the end. */
-  readonly #responses = new Set<ServerResponse>()
+  readonly #owed = new LinkedList<Owed>()
   readonly #queued = new QueuedResponses()
   /** From `end` on: which response comes last on a connection, as far as has been received. */
   readonly #latest = new WeakMap<Socket, ServerResponse>()
   /** Became something else than HTTP, such as WebSockets: their end is for those who use them. */
   readonly #upgraded = new Set<Socket>()
   readonly #listeners: (readonly [event: string, listener: Listener])[] = []
-  /** One for all responses, as it is there for each request. */
-  readonly #answered: (this: ServerResponse) => void
   #leaving = false
   #sweeping: Timer | undefined
   #emptied: (() => void) | undefined
@@ -53,10 +63,6 @@ export class ServerTraffic {
   constructor(server: AnyHttpServer, clock: Clock) {
     this.#server = server
     this.#clock = clock
-    const responses = this.#responses
-    this.#answered = function () {
-      responses.delete(this)
-    }
     this.#on('connection', this.#connected)
     // Before whoever answers, who may do so at once.
     this.#on('request', this.#requested)
@@ -66,7 +72,7 @@ export class ServerTraffic {
 
   /** Requests that have not been answered to the end, and connections that are used for something else. */
   get inflight(): number {
-    return this.#responses.size + this.#upgraded.size
+    return this.#owed.size + this.#upgraded.size
   }
 
   /**
@@ -79,7 +85,7 @@ export class ServerTraffic {
     const closed = this.#stopListening()
     this.#leaving = true
     // In the order in which they came.
-    for (const response of this.#responses) this.#sayClose(response)
+    for (const { response } of this.#owed) this.#sayClose(response)
     const now = this.#clock.now()
     for (const connection of this.#connections.values()) connection.idleSince = now
     this.#sweepLater(idleMs)
@@ -120,9 +126,11 @@ export class ServerTraffic {
   }
 
   readonly #requested = (_: IncomingMessage, response: ServerResponse): void => {
-    this.#responses.add(response)
-    response.on('close', this.#answered)
-    if (response.socket === null) this.#queued.add(response, () => this.#responses.delete(response))
+    const owed = new Owed(response)
+    this.#owed.append(owed)
+    const over = (): void => void this.#owed.remove(owed)
+    response.on('close', over)
+    if (response.socket === null) this.#queued.add(response, over)
     if (this.#leaving) this.#sayClose(response)
   }
 
@@ -175,7 +183,7 @@ export class ServerTraffic {
 
   #busyPeers(): ReadonlySet<unknown> {
     const busy = new Set<unknown>()
-    for (const { socket } of this.#responses) if (socket !== null) busy.add(peerOf(socket))
+    for (const { response } of this.#owed) if (response.socket !== null) busy.add(peerOf(response.socket))
     for (const socket of this.#upgraded) busy.add(peerOf(socket))
     return busy
   }

