@@ -27,7 +27,8 @@ export async function benchClient(children: Children, where: Placement, quick: b
   const match = await interleaveGenerations(start, {
     generations: quick ? 1 : 5,
     rounds: 3,
-    warmUps: quick ? 1 : 2,
+    // 3 s: before, the compiler is at work on the same core, and has more to do the more policies a call goes through.
+    warmUps: quick ? 1 : 6,
   })
   await upstreams.worker.stop()
   return {

@@ -26,7 +26,8 @@ async function compete(surroundings: Surroundings, load: LoadGenerator, quick: b
   const match = await interleaveGenerations(start, {
     generations: quick ? 1 : 3,
     rounds: quick ? 2 : 3,
-    warmUps: 1,
+    // As long as clients have: the compiler has to be done.
+    warmUps: quick ? 1 : 3,
   })
   const peers = Object.keys(proxies).filter((name) => name !== SIDECAR)
   const comparisons = peers.map((name) => ({ subject: name, of: SIDECAR, to: name }))
