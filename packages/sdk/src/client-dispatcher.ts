@@ -75,8 +75,14 @@ export class ClientDispatcher extends Dispatcher {
 
   /** As of `Client.forward`. */
   forward(options: CallOptions, handler: Handler): void {
-    if (this.closed) handler.onError(clientClosed(this.#options.service))
-    else this.#execute(options, handler, undefined)
+    try {
+      if (this.closed) throw clientClosed(this.#options.service)
+      this.#checkOwn(options)
+    } catch (error) {
+      handler.onError(error as Error)
+      return
+    }
+    this.#execute(options, handler, undefined)
   }
 
   /**
@@ -162,7 +168,7 @@ export class ClientDispatcher extends Dispatcher {
   }
 }
 
-/** Of whoever dispatches. undici's own handlers, such as that of `request`, are one themselves, made where the call is. */
+/** Of whoever dispatches, or the handler's own: those of undici's APIs, such as `request`, are made where the call is. */
 function contextOf(handler: Handler): AsyncResource {
   return handler instanceof AsyncResource ? handler : new AsyncResource('FairleadCall')
 }

@@ -83,12 +83,12 @@ export interface Client extends AsyncDisposable {
   readonly fetch: ServiceFetch
   /**
    * For a proxy: sends on what a server of `node:http` has read off the wire, by every policy, as `dispatcher.dispatch`
-   * does. What such a server lets through is a request that can be sent, so that nothing of it is looked at again; and
-   * the callbacks run in no async context of a caller. Both together save 2 to 3 µs a request.
+   * does. What such a server lets through is a request that can be sent, so that its head is not looked at again; and the
+   * callbacks run in whatever async context they come about in. Both together save 2 to 3 µs a request.
    *
    * @param options A path in origin form; headers as names and values in turn, without those of one hop (`Connection`,
    *   `Transfer-Encoding`, `Expect` and their like); a body that is a Buffer, a `Readable` or null. What undici cannot
-   *   send after all fails by its own error, and counts against no endpoint.
+   *   send after all fails by its own error, as no failure of an endpoint.
    * @param handler Hears of all that goes wrong, `CLIENT_CLOSED` too.
    */
   forward(options: CallOptions, handler: Handler): void

@@ -50,7 +50,7 @@ export class LinkedList<T extends Linked<T>> implements Iterable<T> {
     return true
   }
 
-  /** In their order. What is handed out may be removed meanwhile, and nothing else. */
+  /** In their order. What has just been handed out may be removed meanwhile, and nothing else: see `first`. */
   *[Symbol.iterator](): IterableIterator<T> {
     let item = this.#first
     while (item !== undefined) {

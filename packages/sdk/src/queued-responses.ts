@@ -38,7 +38,8 @@ export class QueuedResponses {
     const queue = new LinkedList<Queued>()
     this.#queues.set(socket, queue)
     socket.once('close', () => {
-      for (const queued of queue) {
+      // Whoever is told may bring others to their end.
+      for (let queued = queue.first; queued !== undefined; queued = queue.first) {
         queue.remove(queued)
         queued.lost()
       }

@@ -17,7 +17,7 @@ export class Connection {
    */
   rested = true
   #socket: Socket | undefined
-  /** Has it had a request with a body? */
+  /** Has it had a request that is not over with its head? */
   #uploads = false
 
   /**
@@ -35,8 +35,9 @@ export class Connection {
       ...options,
       connect: (target, callback) => {
         connect(target, (...result) => {
-          callback(...result)
+          // First, as undici writes the request that it has connected for at once.
           if (result[0] === null) this.#connected(result[1])
+          callback(...result)
         })
       },
     })
@@ -50,7 +51,7 @@ export class Connection {
   }
 
   send(options: Dispatcher.DispatchOptions, handler: Handler): void {
-    if (!this.#uploads && options.body !== undefined && options.body !== null) this.#expectUploads()
+    if (!this.#uploads && writesOn(options)) this.#expectUploads()
     this.client.dispatch(options, toDispatchHandler(handler))
   }
 
@@ -59,7 +60,7 @@ export class Connection {
     if (this.#uploads) readBeforeWriteError(socket)
   }
 
-  /** Only a body is written while a response may be on its way; most connections never carry one, and pay nothing. */
+  /** Most connections never carry more than heads, and pay nothing for it. */
   #expectUploads(): void {
     this.#uploads = true
     if (this.#socket !== undefined) readBeforeWriteError(this.#socket)
@@ -75,4 +76,9 @@ export class Connection {
   get connected(): boolean {
     return this.client.stats.connected
   }
+}
+
+/** Is something written behind the head, when a response may be on its way? */
+function writesOn({ body, upgrade, method }: Dispatcher.DispatchOptions): boolean {
+  return (body !== undefined && body !== null) || Boolean(upgrade) || method === 'CONNECT'
 }

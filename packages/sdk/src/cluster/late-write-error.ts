@@ -30,9 +30,12 @@ export function readBeforeWriteError(socket: Socket): void {
       writev(chunks, settled)
     }
   }
-  // First of all: it was no regular end, and whoever takes the end of the connection for that of a body has to know.
-  socket.prependListener('end', () => {
-    if (failure !== undefined) written(failure)
+  // First of all: it was no regular end, and whoever takes the end of the connection for that of a body has to know. So
+  // behind those who put theirs first in this turn; nothing is read in it any more.
+  queueMicrotask(() => {
+    socket.prependListener('end', () => {
+      if (failure !== undefined) written(failure)
+    })
   })
 }
 

@@ -1,5 +1,11 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http'
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+} from 'node:http'
 import { createServer as createSecureServer } from 'node:https'
 import { connect, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
@@ -278,6 +284,23 @@ describe('requests in flight', () => {
     await until(() => client.closed)
     expect(client.received).toContain('Connection: close')
     await ending
+  })
+
+  test('are one each where whoever listens for checkContinue emits their request', async () => {
+    await serve()
+    let response: ServerResponse | undefined
+    answer = (_, given) => (response = given)
+    const listener = (request: IncomingMessage, given: ServerResponse): void => {
+      given.writeContinue()
+      server.emit('request', request, given)
+    }
+    ;(server as Server).on('checkContinue', listener)
+    const client = await open()
+    client.socket.write('GET / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\n\r\n')
+    await until(() => response !== undefined)
+    expect(traffic.inflight).toBe(1)
+    response?.end()
+    await until(() => traffic.inflight === 0)
   })
 
   test('are broken off at the deadline', async () => {

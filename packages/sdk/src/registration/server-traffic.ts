@@ -51,6 +51,8 @@ export class ServerTraffic {
   /** Requests that have not been answered to the end. */
   readonly #owed = new LinkedList<Owed>()
   readonly #queued = new QueuedResponses()
+  /** Seen before their `request`, which whoever listens for `checkContinue` emits by hand; undefined: there were none. */
+  #checked: WeakSet<ServerResponse> | undefined
   /** From `end` on: which response comes last on a connection, as far as has been received. */
   readonly #latest = new WeakMap<Socket, ServerResponse>()
   /** Became something else than HTTP, such as WebSockets: their end is for those who use them. */
@@ -66,7 +68,7 @@ export class ServerTraffic {
     this.#on('connection', this.#connected)
     // Before whoever answers, who may do so at once.
     this.#on('request', this.#requested)
-    for (const event of ['checkContinue', 'checkExpectation']) this.#alongside(event, this.#requested)
+    for (const event of ['checkContinue', 'checkExpectation']) this.#alongside(event, this.#expecting)
     for (const event of ['upgrade', 'connect']) this.#alongside(event, this.#changed)
   }
 
@@ -125,7 +127,14 @@ export class ServerTraffic {
     })
   }
 
+  readonly #expecting = (request: IncomingMessage, response: ServerResponse): void => {
+    this.#requested(request, response)
+    this.#checked ??= new WeakSet()
+    this.#checked.add(response)
+  }
+
   readonly #requested = (_: IncomingMessage, response: ServerResponse): void => {
+    if (this.#checked?.has(response) === true) return
     const owed = new Owed(response)
     this.#owed.append(owed)
     const over = (): void => void this.#owed.remove(owed)
