@@ -168,7 +168,7 @@ export class ClientDispatcher extends Dispatcher {
   }
 }
 
-/** Of whoever dispatches, or the handler's own: those of undici's APIs, such as `request`, are made where the call is. */
+/** The caller's, or the handler's own: the handlers of undici's APIs, such as `request`, are made where the call is. */
 function contextOf(handler: Handler): AsyncResource {
   return handler instanceof AsyncResource ? handler : new AsyncResource('FairleadCall')
 }

@@ -18,7 +18,7 @@ export class LinkedList<T extends Linked<T>> implements Iterable<T> {
   #last: T | undefined
   #size = 0
 
-  /** Who has been in it longest. */
+  /** What has been in it longest. */
   get first(): T | undefined {
     return this.#first
   }

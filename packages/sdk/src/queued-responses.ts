@@ -38,7 +38,7 @@ export class QueuedResponses {
     const queue = new LinkedList<Queued>()
     this.#queues.set(socket, queue)
     socket.once('close', () => {
-      // Whoever is told may bring others to their end.
+      // A listener may bring others to their end.
       for (let queued = queue.first; queued !== undefined; queued = queue.first) {
         queue.remove(queued)
         queued.lost()

@@ -286,7 +286,7 @@ describe('requests in flight', () => {
     await ending
   })
 
-  test('are one each where whoever listens for checkContinue emits their request', async () => {
+  test('are one each where a listener of checkContinue emits their request', async () => {
     await serve()
     let response: ServerResponse | undefined
     answer = (_, given) => (response = given)
