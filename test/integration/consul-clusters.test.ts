@@ -8,7 +8,7 @@ import { leaderOf, query } from '../support/consul/agent-api.js'
 import { startCluster, type Cluster } from '../support/consul/cluster.js'
 import { startDatacenters, type Datacenters } from '../support/consul/datacenters.js'
 import type { OwnAgent } from '../support/consul/own-agent.js'
-import { folders, leftovers, refuses } from '../support/consul/leftovers.js'
+import { folders, refuses, untilNothingIsLeft } from '../support/consul/leftovers.js'
 import { health, register, uniqueService, type HealthEntry } from '../support/consul/registry.js'
 import { eventually } from '../support/poll.js'
 
@@ -182,7 +182,7 @@ describe('what is left', () => {
     await Promise.all(clusters.map((cluster) => cluster.close()))
     for (const { address } of [...one.agents, ...other.agents]) {
       expect(await refuses(address)).toBe(true)
-      await eventually(async () => (await leftovers(scratch, address)).length === 0, { what: 'nothing left' })
+      await untilNothingIsLeft(scratch, address)
     }
   })
 

@@ -6,7 +6,7 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { folders, leftovers, processes, refuses } from '../support/consul/leftovers.js'
+import { folders, leftovers, processes, refuses, untilNothingIsLeft } from '../support/consul/leftovers.js'
 import { deregister, health, maintenance, register, uniqueService } from '../support/consul/registry.js'
 import { startConsul } from '../support/consul/start-consul.js'
 import { eventually } from '../support/poll.js'
@@ -135,9 +135,7 @@ describe.concurrent('a host that does not close its agent', () => {
     expect(await ended).toEqual([null, signal])
     for (const address of addresses) {
       await eventually(() => refuses(address), { what: 'the end of the agent' })
-      await eventually(async () => (await leftovers(scratch.path, address)).length === 0, {
-        what: 'nothing left',
-      })
+      await untilNothingIsLeft(scratch.path, address)
     }
   })
 })
@@ -162,9 +160,7 @@ describe('what is left behind, and what is not ours', () => {
     await consul.close()
     await consul.close()
     expect(await refuses(consul.address)).toBe(true)
-    await eventually(async () => (await leftovers(scratch, consul.address)).length === 0, {
-      what: 'nothing left',
-    })
+    await untilNothingIsLeft(scratch, consul.address)
     await expect(consul.start()).rejects.toThrow()
   })
 
