@@ -18,6 +18,9 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
+          // Two files at once also on two cores, where vitest would take one: they wait more than they work, and some
+          // for limits that are a second long at least.
+          maxWorkers: 2,
           include: [
             'packages/*/src/**/*.test.ts',
             'examples/**/*.test.ts',
