@@ -28,6 +28,10 @@ export interface ClientDispatcherOptions {
 export class ClientDispatcher extends Dispatcher {
   readonly #options: ClientDispatcherOptions
   #deadlines: Deadlines
+  /** The registry's, that the deadlines are of. */
+  #policy: ServerPolicy | undefined
+  /** Are the deadlines the client's own, as if the registry asked for nothing? */
+  #usual = true
   readonly #origins: ServiceOrigins
   #closing: Promise<void> | undefined
   #destroying: Promise<void> | undefined
@@ -120,21 +124,23 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   #execute(options: CallOptions, handler: Handler, context: AsyncResource | undefined): void {
-    const { service, execution, clock } = this.#options
-    const usual = this.#usualDeadlines()
+    const { service, execution, clock, cluster } = this.#options
+    if (cluster.policy !== this.#policy) this.#follow(cluster.policy)
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
-    const limited = options.timeoutMs === undefined && usual ? options : { headersTimeout: 0, ...options }
+    const limited =
+      options.timeoutMs === undefined && this.#usual ? options : { headersTimeout: 0, ...options }
     const deadlines =
       options.timeoutMs === undefined ? this.#deadlines : new Deadlines(options.timeoutMs, clock)
     execution.execute(new Call(service, limited, deadlines, handler, context, clock, execution))
   }
 
-  /** Keeps the deadlines to what the registry asks for. Returns whether it asks for nothing else than usual. */
-  #usualDeadlines(): boolean {
-    const { cluster, timeoutMs, clock } = this.#options
-    const wanted = timeoutMs(cluster.policy)
+  /** Keeps the deadlines to what the registry asks for. */
+  #follow(policy: ServerPolicy | undefined): void {
+    const { timeoutMs, clock } = this.#options
+    const wanted = timeoutMs(policy)
+    this.#policy = policy
+    this.#usual = wanted === timeoutMs(undefined)
     if (wanted !== this.#deadlines.timeoutMs) this.#deadlines = new Deadlines(wanted, clock)
-    return wanted === timeoutMs(undefined)
   }
 
   async #close(): Promise<void> {
@@ -149,9 +155,9 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   /** What undici knows nothing of. */
-  #checkOwn({ origin, timeoutMs = 1, hashKey = '', idempotent }: CallOptions): void {
-    requireTime('timeoutMs', timeoutMs)
-    if (typeof hashKey !== 'string') throw invalidOption('hashKey', hashKey, 'text')
+  #checkOwn({ origin, timeoutMs, hashKey, idempotent }: CallOptions): void {
+    if (timeoutMs !== undefined) requireTime('timeoutMs', timeoutMs)
+    if (hashKey !== undefined && typeof hashKey !== 'string') throw invalidOption('hashKey', hashKey, 'text')
     // undici takes `null` for nothing.
     if (typeof (idempotent ?? false) !== 'boolean')
       throw invalidOption('idempotent', idempotent, 'true or false')

@@ -45,6 +45,28 @@ test('a request behind a response that says close is not served, and whoever cou
   expect(connection.statuses).toEqual([200, 200])
 })
 
+test('those who respond hear of the end of the connection, unless their response was complete', async () => {
+  const served: ServerResponse[] = []
+  const gone = new Set<string | undefined>()
+  const { port } = await listen((request, response) => {
+    served.push(response)
+    return { clientGone: () => void gone.add(request.url) }
+  })
+  const connection = new Connection(
+    port,
+    ['/1', '/2', '/3', '/4'].map((path) => GET.replace('/', path)).join(''),
+  )
+  await until('all are served', () => served.length === 4)
+  // Complete before its turn, and so not written when the connection closes. The second has it then.
+  served[2]?.end()
+  served[0]?.end()
+  await until('the first is answered', () => connection.statuses.length === 1)
+  expect(served.map(({ socket }) => socket !== null)).toEqual([false, true, false, false])
+  connection.socket.resetAndDestroy()
+  await until('three have heard', () => gone.size === 3)
+  expect(gone).toEqual(new Set(['/2', '/3', '/4']))
+})
+
 describe('the limit for a head that has begun while a request has its turn', () => {
   const POST = 'POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 2\r\n\r\nhi'
 

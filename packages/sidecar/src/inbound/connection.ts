@@ -5,10 +5,17 @@ import type { ErrorResponse } from './error-response.js'
 import { BrokenRequest } from './broken-request.js'
 import { closeGently } from './gentle-close.js'
 import { lastByHead } from './head.js'
+import { announceIdle } from './idle.js'
 import { errorText, respondError } from './own-answer.js'
 
-/** Serves a request that may be served. */
-export type Serve = (request: IncomingMessage, response: ServerResponse) => void
+/** Whoever responds to a request, for as long as it takes. */
+export interface Responder {
+  /** The connection has closed before the response was complete: what was asked for is of no use to anyone. Idempotent. */
+  clientGone(): void
+}
+
+/** Serves a request that may be served. What it returns hears of the client's end; undefined: it need not. */
+export type Serve = (request: IncomingMessage, response: ServerResponse) => Responder | undefined
 
 /** Hears of whatever is rejected before it is served. */
 export type OnRejection = (rejection: ErrorResponse, peer: Socket) => void
@@ -52,6 +59,8 @@ export class InboundConnection {
   readonly #clock: Clock
   readonly #waiting: Turn[] = []
   #running = 0
+  /** Those whose responses wait to be given the connection, and would not hear that it closed. */
+  readonly #queued: Responder[] = []
   /** One that runs has to be the only one. */
   #exclusive = false
   /** Received last, of those that are taken. */
@@ -77,6 +86,9 @@ export class InboundConnection {
       if (this.#held) socket.pause()
       else if (this.#overdue !== undefined) this.#giveTime(this.#overdue)
     })
+    socket.on('close', () => {
+      for (const responder of this.#queued.splice(0)) responder.clientGone()
+    })
     // Behind node:http's own listener, which has marked the last response: the connection ends with it.
     socket.on('end', () => this.#halfClosed())
   }
@@ -84,6 +96,11 @@ export class InboundConnection {
   /** Has anything come on it that could be read as a request? */
   get unused(): boolean {
     return this.#latest === undefined
+  }
+
+  /** Has all been answered that has come, if anything has? */
+  get idle(): boolean {
+    return this.#latest !== undefined && this.#running + this.#waiting.length === 0
   }
 
   /** Is an answer owed, and nothing read until it is given? */
@@ -105,6 +122,7 @@ export class InboundConnection {
     }
     this.#latest = request
     this.#latestResponse = response
+    announceIdle(response)
     const last = lastByHead(request)
     if (last !== undefined) {
       response.shouldKeepAlive = false
@@ -190,15 +208,20 @@ export class InboundConnection {
   #run(request: IncomingMessage, response: ServerResponse, rejection: ErrorResponse | undefined): void {
     this.#running++
     if (!mayShare(request)) this.#exclusive = true
-    response.on('close', this.#answered)
-    if (rejection === undefined) {
-      this.#serve(request, response)
-      return
-    }
-    respondError(response, rejection, this.#onRejection)
+    let responder: Responder | undefined
+    if (rejection === undefined) responder = this.#serve(request, response)
+    else respondError(response, rejection, this.#onRejection)
+    response.on('close', () => {
+      if (!response.writableFinished) responder?.clientGone()
+      this.#answered()
+    })
+    if (responder === undefined || response.socket !== null) return
+    this.#queued.push(responder)
+    // In the order of their requests.
+    response.once('socket', () => this.#queued.shift())
   }
 
-  readonly #answered = (): void => {
+  #answered(): void {
     this.#running--
     if (this.#running === 0) this.#exclusive = false
     if (this.#waiting.length > 0 || this.#epilogue !== undefined) this.#next()

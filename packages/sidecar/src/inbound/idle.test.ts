@@ -1,10 +1,12 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
+import type { ServerOptions, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { ManualClock } from '@fairlead/sdk/testing'
 import { Agent, request } from 'undici'
-import { expect, onTestFinished, test } from 'vitest'
-import { Connection, Rig, serve, until } from '../testing/rig.test.support.js'
-import { keepIdle } from './idle.js'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { Connection, quiet, Rig, serve, until } from '../testing/rig.test.support.js'
+import type { Serve } from './connection.js'
+import { createInboundServer } from './server.js'
 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
 
@@ -26,23 +28,53 @@ test('an application that heeds Keep-Alive has left before a drain closes its id
   expect(await stopped).toBe(true)
 })
 
-test('an idle connection is kept beyond what is announced, and closed in the end', async () => {
-  const server = createServer({ keepAliveTimeout: 50 }, (_, response) => response.end('ok'))
-  // node:http adds a second to what is announced.
-  keepIdle(server, 400)
-  let passed = 0
-  server.on('timeout', () => passed++)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => void server.close())
-  const connection = new Connection((server.address() as AddressInfo).port, GET)
-  await until('the announced time has passed', () => passed === 1)
-  expect(connection.closed).toBe(false)
-  connection.write(GET)
-  // Counted anew from each request.
-  await until('it has passed again', () => passed === 2 || connection.closed)
-  expect(connection.closed).toBe(false)
-  await connection.end()
-  expect(passed).toBe(3)
-  expect(connection.statuses).toEqual([200, 200])
+describe('a connection', () => {
+  async function listen(
+    serving: Serve,
+    options: ServerOptions = {},
+  ): Promise<{ connection: Connection; clock: ManualClock }> {
+    const clock = new ManualClock()
+    const server = createInboundServer(serving, quiet, clock, options)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    onTestFinished(() => {
+      server.closeAllConnections()
+      server.close()
+    })
+    return { connection: new Connection((server.address() as AddressInfo).port, GET), clock }
+  }
+
+  test('that is idle is kept beyond what is announced, counted anew from each request, and closed in the end', async () => {
+    const { connection, clock } = await listen((_, response) => void response.end('ok'))
+    for (const answers of [1, 2]) {
+      await until('it is answered', () => connection.statuses.length === answers && clock.pending > 0)
+      await clock.advance(98_000)
+      expect(connection.closed).toBe(false)
+      if (answers === 1) connection.write(GET)
+    }
+    await clock.advance(3000)
+    await connection.end()
+    expect(connection.statuses).toEqual([200, 200])
+    expect(connection.received).toContain('Keep-Alive: timeout=4\r\n')
+    expect(clock.pending).toBe(0)
+  })
+
+  test('that is owed a response is not idle, however long that takes', async () => {
+    const served: ServerResponse[] = []
+    const { connection, clock } = await listen((_, response) => void served.push(response))
+    await until('it is served', () => served.length === 1)
+    await clock.advance(200_000)
+    expect(connection.closed).toBe(false)
+    served[0]?.end('ok')
+    await until('it is answered', () => connection.statuses.length === 1)
+  })
+
+  test('on which half a head has come is answered with 408, by node:http', async () => {
+    const limits = { headersTimeout: 200, connectionsCheckingInterval: 50 }
+    const { connection } = await listen((_, response) => void response.end('ok'), limits)
+    await until('it is answered', () => connection.statuses.length === 1)
+    connection.write(GET.slice(0, 10))
+    await connection.end()
+    expect(connection.statuses).toEqual([200, 408])
+  })
 })

@@ -6,6 +6,7 @@ import { Departures } from './departures.js'
 import { InboundConnection, type Serve } from './connection.js'
 import { awaitsContinueOnly, connectRejection, EXPECTATION_FAILED } from './head.js'
 import { http2Refusal } from './http2-refusal.js'
+import { IdleConnections } from './idle.js'
 import { answerLog } from './own-answer.js'
 
 /** On the socket itself: a WeakMap is looked up in for each request, and takes three times as long. */
@@ -14,13 +15,13 @@ const CONNECTION = Symbol('InboundConnection')
 /**
  * A server of `node:http` that reads strictly, keeps the order of what is pipelined, and answers whatever comes: what
  * it cannot serve as well, with a body and `x-fairlead-error`. A request that awaits `100 Continue` is served as any
- * other: to write it is up to whoever reads the body.
+ * other: to write it is up to whoever reads the body. Idle connections end as of `IdleConnections`.
  */
 export function createInboundServer(
   serve: Serve,
   logger: Logger,
   clock: Clock,
-  options: ServerOptions = {},
+  options: Omit<ServerOptions, 'keepAliveTimeout'> = {},
 ): Server {
   const server = createServer({
     ...options,
@@ -29,6 +30,8 @@ export function createInboundServer(
     requireHostHeader: false,
     // Else the first one would count, and nobody would know of the second.
     joinDuplicateHeaders: true,
+    // It would set a timer and clear one for each request.
+    keepAliveTimeout: 0,
   })
   // Without a limit, but for the one of bytes: node:http does not refuse more, it forgets them, Content-Length too.
   server.maxHeadersCount = 0
@@ -38,12 +41,14 @@ export function createInboundServer(
 
   const log = answerLog(logger)
   const departures = new Departures(clock)
+  const idle = new IdleConnections(clock)
   const connectionOf = (socket: Socket & { [CONNECTION]?: InboundConnection }): InboundConnection => {
     const known = socket[CONNECTION]
     if (known !== undefined) return known
     const connection = new InboundConnection(socket, serve, log, clock)
     socket[CONNECTION] = connection
     departures.watch(socket, connection)
+    idle.watch(socket, connection)
     return connection
   }
   server.on('request', (request, response) => connectionOf(request.socket).take(request, response))

@@ -9,13 +9,14 @@ import {
   type Logger,
 } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
+import type { Responder } from '../inbound/connection.js'
 import { ownError, type ErrorResponse } from '../inbound/error-response.js'
 import { answerLog, respondError } from '../inbound/own-answer.js'
 import { errorResponse } from './failure-response.js'
 import { forwardedRequestHeaders, forwardedResponseHeaders, forwardedTrailers } from './headers.js'
 import { atEndOfTurn, type Due } from './end-of-turn.js'
 import { hopsOf } from './loop.js'
-import { takeBody } from './request-body.js'
+import { hasBody, takeBody } from './request-body.js'
 import type { Route } from './route.js'
 import { sourceAddress } from './source-address.js'
 
@@ -33,43 +34,44 @@ export function forward(
   route: Route,
   clients: Clients,
   logger: Logger,
-): void {
-  let client: Client | undefined = clients.get(route.service)
-  const forwarding = new Forwarding(request, response, route.service, logger)
+): Responder {
+  const client = clients.get(route.service)
+  const forwarding = new Forwarding(response, route.service, logger)
   // RFC 9110, 10.1.1: HTTP/1.0 does not know it. Those who expect something else do not come so far.
   if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
+  if (!hasBody(request)) forwarding.send(request, route, client, null)
+  else sendWithBody(forwarding, request, response, route, clients)
+  return forwarding
+}
+
+/** At once, or when the body has been read. */
+function sendWithBody(
+  forwarding: Forwarding,
+  request: IncomingMessage,
+  response: ServerResponse,
+  route: Route,
+  clients: Clients,
+): void {
   takeBody(
     request,
     response,
     (body) => {
-      if (client !== undefined) forwarding.send(request, route, client, body)
-      else sendLate(forwarding, request, route, clients, body)
+      let client: Client
+      try {
+        // An idle one may have made room for another service while the body was read, and is closed then.
+        client = clients.get(route.service)
+      } catch (error) {
+        forwarding.fail(error as Error)
+        return
+      }
+      forwarding.send(request, route, client, body)
     },
     (error) => forwarding.fail(error),
   )
-  // An idle one may make room for another service while a body is read, and is closed then.
-  client = undefined
-}
-
-function sendLate(
-  forwarding: Forwarding,
-  request: IncomingMessage,
-  route: Route,
-  clients: Clients,
-  body: Buffer | Readable | null,
-): void {
-  let client: Client
-  try {
-    client = clients.get(route.service)
-  } catch (error) {
-    forwarding.fail(error as Error)
-    return
-  }
-  forwarding.send(request, route, client, body)
 }
 
 /** Writes what undici reads straight to the response: no stream stands in between. */
-class Forwarding implements Handler, Caller, Due {
+class Forwarding implements Handler, Caller, Due, Responder {
   readonly #response: ServerResponse
   readonly #service: string
   readonly #logger: Logger
@@ -84,27 +86,18 @@ class Forwarding implements Handler, Caller, Due {
   /** Will `endOfTurn` be called? */
   #due = false
   #complete = false
+  /** Nobody is to hear more of it. */
   #gone = false
 
-  constructor(request: IncomingMessage, response: ServerResponse, service: string, logger: Logger) {
+  constructor(response: ServerResponse, service: string, logger: Logger) {
     this.#response = response
     this.#service = service
     this.#logger = logger
-    const closed = (): void => {
-      if (response.writableFinished) return
-      // The application has gone away: what it asked for is of no use to anyone.
-      this.#gone = true
-      this.#abort?.()
-    }
-    response.on('close', closed)
-    if (response.socket === null) {
-      // Pipelined: a response in the queue has no connection yet, and would not hear that it closed.
-      const { socket } = request
-      // As many as there are requests in the queue.
-      socket.setMaxListeners(0)
-      socket.on('close', closed)
-      response.on('close', () => socket.off('close', closed))
-    }
+  }
+
+  clientGone(): void {
+    this.#gone = true
+    this.#abort?.()
   }
 
   send(request: IncomingMessage, route: Route, client: Client, body: Buffer | Readable | null): void {
@@ -181,8 +174,7 @@ class Forwarding implements Handler, Caller, Due {
     // Answered before its end, as by NO_ENDPOINTS: that answer stands, whatever the rest turns out to be.
     if (this.#gone || this.#complete || this.#response.writableEnded) return
     this.onError(error)
-    this.#gone = true
-    this.#abort?.()
+    this.clientGone()
   }
 
   onError(error: Error): void {
@@ -213,8 +205,7 @@ class Forwarding implements Handler, Caller, Due {
     } catch (error) {
       // node:http is stricter than what undici reads by. It has written nothing.
       this.onError(error as Error)
-      this.#gone = true
-      this.#abort?.()
+      this.clientGone()
     }
   }
 }

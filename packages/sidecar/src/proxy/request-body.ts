@@ -8,17 +8,16 @@ import { PassThrough, type Readable } from 'node:stream'
 const REPLAYABLE_BYTES = 64 * 1024
 
 /**
- * Calls `send` with the body of a request: none, whole, or as it comes. At once, or when a whole one has been read; if
- * it turns out to be none, `fail`.
+ * Calls `send` with the body of a request that has one: whole, or as it comes. At once, or when a whole one has been
+ * read; if it turns out to be none, `fail`.
  */
 export function takeBody(
   request: IncomingMessage,
   response: ServerResponse,
-  send: (body: Buffer | Readable | null) => void,
+  send: (body: Buffer | Readable) => void,
   fail: (error: Error) => void,
 ): void {
-  if (!hasBody(request)) send(null)
-  else if (Number(request.headers['content-length']) <= REPLAYABLE_BYTES) collect(request, send, fail)
+  if (Number(request.headers['content-length']) <= REPLAYABLE_BYTES) collect(request, send, fail)
   else send(streamed(request, response, fail))
 }
 

@@ -86,7 +86,11 @@ const CONSUL_DOMAIN = '.service.consul'
 // Digits and dots, or anything in brackets: an address, as a client sends that does not set Host.
 const ADDRESS = /^(?:[\d.]+|\[.*\])$/
 
+/** As most hosts are: a service, and no more to it. */
+const PLAIN = /^[a-z][a-z0-9-]*$/
+
 function serviceOf(host: string, { name: where, example }: Authority): string | NoRoute {
+  if (PLAIN.test(host) && host !== 'localhost') return host
   const absolute = host.replace(/:\d*$/, '').toLowerCase()
   // RFC 1034, 3.1: an absolute name ends in the dot of the root.
   const name = absolute.endsWith('.') ? absolute.slice(0, -1) : absolute

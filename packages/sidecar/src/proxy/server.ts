@@ -1,8 +1,8 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
+import type { Responder } from '../inbound/connection.js'
 import { badRequest, misdirectedRequest } from '../inbound/error-response.js'
-import { ANNOUNCED_IDLE_MS, keepIdle } from '../inbound/idle.js'
 import { answerLog, respondError, type AnswerLog } from '../inbound/own-answer.js'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
@@ -25,17 +25,15 @@ export function createProxyServer(
   const server = createInboundServer(
     (request, response) => {
       if (stalled !== undefined && hasBody(request)) stalled.awaits(request)
-      handle(request, response, clients, hosts, logger, log)
+      return handle(request, response, clients, hosts, logger, log)
     },
     logger,
     clock,
-    { keepAliveTimeout: ANNOUNCED_IDLE_MS },
   )
   const stalled =
     applicationTimeoutMs === 0
       ? undefined
       : new StalledApplications(server, applicationTimeoutMs, logger, clock)
-  keepIdle(server)
   // An upload may take as long as it takes while it goes on; its head may not (headersTimeout, 60 s).
   server.requestTimeout = 0
   return server
@@ -48,22 +46,23 @@ function handle(
   hosts: OwnHosts,
   logger: Logger,
   log: AnswerLog,
-): void {
+): Responder | undefined {
   const found = route(request, hosts)
   if ('refusal' in found) {
     const { refusal, misdirected = false } = found
     respondError(response, misdirected ? misdirectedRequest(refusal) : badRequest(refusal, undefined), log)
-    return
+    return undefined
   }
   const loop = loopRejection(request.headers, found.service)
   if (loop !== undefined) {
     respondError(response, loop, log)
-    return
+    return undefined
   }
   try {
-    forward(request, response, found, clients, logger)
+    return forward(request, response, found, clients, logger)
   } catch (error) {
     // A name that is none, or one too many.
     respondError(response, errorResponse(error as Error, found.service), log)
+    return undefined
   }
 }
