@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
 
 // Tests read the TypeScript sources of the packages, so no build stands between an edit and its test.
@@ -18,9 +19,9 @@ export default defineConfig({
         ...shared,
         test: {
           name: 'unit',
-          // Two files at once also on two cores, where vitest would take one: they wait more than they work, and some
-          // for limits that are a second long at least.
-          maxWorkers: 2,
+          // vitest's own default, but two also on two cores, where it would take one: files wait more than they work, and
+          // some for limits that are a second long at least.
+          maxWorkers: Math.max(2, availableParallelism() - 1),
           include: [
             'packages/*/src/**/*.test.ts',
             'examples/**/*.test.ts',

@@ -28,7 +28,7 @@ export interface ClientDispatcherOptions {
 export class ClientDispatcher extends Dispatcher {
   readonly #options: ClientDispatcherOptions
   #deadlines: Deadlines
-  /** The registry's, that the deadlines are of. */
+  /** What the registry asked for when the deadlines were made. */
   #policy: ServerPolicy | undefined
   /** Are the deadlines the client's own, as if the registry asked for nothing? */
   #usual = true
@@ -125,7 +125,7 @@ export class ClientDispatcher extends Dispatcher {
 
   #execute(options: CallOptions, handler: Handler, context: AsyncResource | undefined): void {
     const { service, execution, clock, cluster } = this.#options
-    if (cluster.policy !== this.#policy) this.#follow(cluster.policy)
+    if (cluster.policy !== this.#policy) this.#followPolicy(cluster.policy)
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
     const limited =
       options.timeoutMs === undefined && this.#usual ? options : { headersTimeout: 0, ...options }
@@ -135,7 +135,7 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   /** Keeps the deadlines to what the registry asks for. */
-  #follow(policy: ServerPolicy | undefined): void {
+  #followPolicy(policy: ServerPolicy | undefined): void {
     const { timeoutMs, clock } = this.#options
     const wanted = timeoutMs(policy)
     this.#policy = policy

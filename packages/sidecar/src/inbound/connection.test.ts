@@ -1,25 +1,9 @@
-import { once } from 'node:events'
-import type { Server, ServerOptions, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { systemClock } from '@fairlead/sdk'
-import { describe, expect, onTestFinished, test } from 'vitest'
-import { Connection, quiet, until } from '../testing/rig.test.support.js'
-import type { Serve } from './connection.js'
-import { createInboundServer } from './server.js'
+import type { ServerResponse } from 'node:http'
+import { describe, expect, test } from 'vitest'
+import { Connection, until } from '../testing/rig.test.support.js'
+import { listen } from './listening.test.support.js'
 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
-
-/** An inbound server whose requests a test answers itself. */
-async function listen(serve: Serve, options: ServerOptions = {}): Promise<{ server: Server; port: number }> {
-  const server = createInboundServer(serve, quiet, systemClock, options)
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return { server, port: (server.address() as AddressInfo).port }
-}
 
 test('a request behind a response that says close is not served, and whoever counts it hears that it is over', async () => {
   const served: ServerResponse[] = []

@@ -8,7 +8,7 @@ import { lastByHead } from './head.js'
 import { announceIdle } from './idle.js'
 import { errorText, respondError } from './own-answer.js'
 
-/** Whoever responds to a request, for as long as it takes. */
+/** What responds to a request, for as long as it takes. */
 export interface Responder {
   /** The connection has closed before the response was complete: what was asked for is of no use to anyone. Idempotent. */
   clientGone(): void

@@ -1,12 +1,12 @@
 import { once } from 'node:events'
 import type { ServerOptions, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { Socket } from 'node:net'
 import { ManualClock } from '@fairlead/sdk/testing'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { Connection, quiet, Rig, serve, until } from '../testing/rig.test.support.js'
+import { Connection, Rig, serve, until } from '../testing/rig.test.support.js'
 import type { Serve } from './connection.js'
-import { createInboundServer } from './server.js'
+import { listen } from './listening.test.support.js'
 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
 
@@ -28,24 +28,23 @@ test('an application that heeds Keep-Alive has left before a drain closes its id
   expect(await stopped).toBe(true)
 })
 
+interface Opened {
+  readonly connection: Connection
+  readonly clock: ManualClock
+  /** The server's ends. */
+  readonly sockets: readonly Socket[]
+}
+
 describe('a connection', () => {
-  async function listen(
-    serving: Serve,
-    options: ServerOptions = {},
-  ): Promise<{ connection: Connection; clock: ManualClock }> {
+  /** One that has sent a request. */
+  async function open(serving: Serve, options: ServerOptions = {}): Promise<Opened> {
     const clock = new ManualClock()
-    const server = createInboundServer(serving, quiet, clock, options)
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    onTestFinished(() => {
-      server.closeAllConnections()
-      server.close()
-    })
-    return { connection: new Connection((server.address() as AddressInfo).port, GET), clock }
+    const { port, sockets } = await listen(serving, options, { clock })
+    return { connection: new Connection(port, GET), clock, sockets }
   }
 
   test('that is idle is kept beyond what is announced, counted anew from each request, and closed in the end', async () => {
-    const { connection, clock } = await listen((_, response) => void response.end('ok'))
+    const { connection, clock } = await open((_, response) => void response.end('ok'))
     for (const answers of [1, 2]) {
       await until('it is answered', () => connection.statuses.length === answers && clock.pending > 0)
       await clock.advance(98_000)
@@ -61,7 +60,7 @@ describe('a connection', () => {
 
   test('that is owed a response is not idle, however long that takes', async () => {
     const served: ServerResponse[] = []
-    const { connection, clock } = await listen((_, response) => void served.push(response))
+    const { connection, clock } = await open((_, response) => void served.push(response))
     await until('it is served', () => served.length === 1)
     await clock.advance(200_000)
     expect(connection.closed).toBe(false)
@@ -69,11 +68,14 @@ describe('a connection', () => {
     await until('it is answered', () => connection.statuses.length === 1)
   })
 
-  test('on which half a head has come is answered with 408, by node:http', async () => {
-    const limits = { headersTimeout: 200, connectionsCheckingInterval: 50 }
-    const { connection } = await listen((_, response) => void response.end('ok'), limits)
+  test('on which half a head has come is left to node:http, which answers it with 408', async () => {
+    const limits = { headersTimeout: 500, connectionsCheckingInterval: 50 }
+    const { connection, clock, sockets } = await open((_, response) => void response.end('ok'), limits)
     await until('it is answered', () => connection.statuses.length === 1)
     connection.write(GET.slice(0, 10))
+    await until('half a head is there', () => sockets[0]?.bytesRead === GET.length + 10)
+    // The longest that it may take: headersTimeout and connectionsCheckingInterval of node:http.
+    await clock.advance(90_000)
     await connection.end()
     expect(connection.statuses).toEqual([200, 408])
   })

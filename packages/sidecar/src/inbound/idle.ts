@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { Clock } from '@fairlead/sdk'
 import { Rounds } from './rounds.js'
 
-/** What `Keep-Alive: timeout=4` tells whoever heeds it, as undici and Node's own agent do. */
+/** What `Keep-Alive: timeout=4` tells a client that heeds it, as undici and Node's own agent do. */
 export const ANNOUNCED_IDLE_MS = 4000
 
 /**

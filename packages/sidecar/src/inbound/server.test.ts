@@ -1,12 +1,10 @@
-import { once } from 'node:events'
 import type { Server, ServerOptions, ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { systemClock, type Clock, type Logger } from '@fairlead/sdk'
+import type { Clock, Logger } from '@fairlead/sdk'
 import { ManualClock } from '@fairlead/sdk/testing'
-import { describe, expect, onTestFinished, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { limitRepeats } from '../repeats.js'
 import { Connection, until } from '../testing/rig.test.support.js'
-import { createInboundServer } from './server.js'
+import { listen } from './listening.test.support.js'
 
 interface Inbound {
   readonly server: Server
@@ -17,7 +15,7 @@ interface Inbound {
   readonly lines: readonly object[]
 }
 
-async function listen(options: ServerOptions = {}, limit?: Clock): Promise<Inbound> {
+async function start(options: ServerOptions = {}, limit?: Clock): Promise<Inbound> {
   const served: ServerResponse[] = []
   const lines: object[] = []
   const logger: Logger = {
@@ -25,19 +23,10 @@ async function listen(options: ServerOptions = {}, limit?: Clock): Promise<Inbou
     warn: (fields, message) => lines.push({ ...fields, message }),
     error: () => undefined,
   }
-  const server = createInboundServer(
-    (_, response) => void served.push(response),
-    limit === undefined ? logger : limitRepeats(logger, limit),
-    systemClock,
-    options,
-  )
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  onTestFinished(() => {
-    server.closeAllConnections()
-    server.close()
+  const { server, port } = await listen((_, response) => void served.push(response), options, {
+    logger: limit === undefined ? logger : limitRepeats(logger, limit),
   })
-  return { server, port: (server.address() as AddressInfo).port, served, lines }
+  return { server, port, served, lines }
 }
 
 describe('a head that does not come to its end', () => {
@@ -56,7 +45,7 @@ describe('a head that does not come to its end', () => {
     ['before the empty line', 'POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 5\r\n'],
     ['before it has begun', ''],
   ])('%s: 408, the end, and a line of the log', async (_, written) => {
-    const { server, port, served, lines } = await listen(short)
+    const { server, port, served, lines } = await start(short)
     // As that of the proxy: how long a body takes is another matter.
     server.requestTimeout = 0
     const connection = new Connection(port, written)
@@ -71,7 +60,7 @@ describe('a head that does not come to its end', () => {
   })
 
   test('behind a request that is being served: answered in its turn', async () => {
-    const { port, served, lines } = await listen(short)
+    const { port, served, lines } = await start(short)
     const connection = new Connection(port, 'GET / HTTP/1.1\r\nHost: orders\r\n\r\nGET / HTTP/1.1\r\nHo')
     await until('it is rejected', () => lines.length > 0)
     expect(lines).toEqual([rejection])
@@ -84,7 +73,7 @@ describe('a head that does not come to its end', () => {
   })
 
   test('one that comes in time is served, however long its response takes', async () => {
-    const { port, served, lines } = await listen(short)
+    const { port, served, lines } = await start(short)
     const slow = new Connection(port, 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n')
     await until('it is served', () => served.length === 1)
     // Several times the limit, told by others that go through it.
@@ -99,7 +88,7 @@ describe('a head that does not come to its end', () => {
 
 test('300 broken requests are two lines: the first, and how many followed it', async () => {
   const clock = new ManualClock()
-  const { port, lines, served } = await listen({}, clock)
+  const { port, lines, served } = await start({}, clock)
   const broken = Array.from({ length: 300 }, () => new Connection(port, 'nonsense\r\n\r\n'))
   for (const connection of broken) expect(await connection.end()).toContain('400 Bad Request')
   const line = { status: 400, code: 'BAD_REQUEST', peer: '127.0.0.1' }

@@ -15,7 +15,7 @@ const CONNECTION = Symbol('InboundConnection')
 /**
  * A server of `node:http` that reads strictly, keeps the order of what is pipelined, and answers whatever comes: what
  * it cannot serve as well, with a body and `x-fairlead-error`. A request that awaits `100 Continue` is served as any
- * other: to write it is up to whoever reads the body. Idle connections end as of `IdleConnections`.
+ * other: to write it is up to the reader of the body. Idle connections end as of `IdleConnections`.
  */
 export function createInboundServer(
   serve: Serve,

@@ -1,30 +1,23 @@
 import { SERVICE_HEADER } from './route.js'
 
-/** Tells whether a name, in any spelling, is one of these, which are in lower case. */
-function oneOf(...names: readonly string[]): (name: string) => boolean {
-  const known: ReadonlySet<string> = new Set(names)
-  // A bit for each length that one of them has: most names are told by theirs, and need no copy in lower case.
-  const lengths = names.reduce((bits, { length }) => bits | (1 << length), 0)
-  return (name) => ((lengths >>> name.length) & 1) === 1 && known.has(name.toLowerCase())
-}
-
 // RFC 9110, 7.6.1, and the older ones of RFC 2616, 13.5.1: they speak of one connection, not of the message.
-const isHopByHop = oneOf(
-  ...['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'proxy-authorization'],
-  ...['te', 'trailer', 'transfer-encoding', 'upgrade'],
-)
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 
 /**
  * How many sidecars a request has come through. Its own header, as Linkerd and the CDNs (RFC 8586) have theirs, and not
  * `Via`: that turns compression off in some servers, such as nginx.
  */
 export const HOPS_HEADER = 'fairlead-hops'
-
-/** What of a request is written anew, or answered here. */
-const isConsumedHere = oneOf('host', 'expect', SERVICE_HEADER, HOPS_HEADER)
-
-const isConnection = oneOf('connection')
-const isContentLength = oneOf('content-length')
 
 /** Headers as they came, name and value in turn. */
 type RawHeaders = readonly string[]
@@ -46,8 +39,9 @@ export function forwardedRequestHeaders(
   const forwarded = ['host', host, HOPS_HEADER, String(hops)]
   for (let index = 0; index + 1 < raw.length; index += 2) {
     const name = raw[index] ?? ''
-    if (isConsumedHere(name) || isHopByHop(name)) continue
-    if (named?.has(name.toLowerCase()) === true) continue
+    const lower = name.toLowerCase()
+    if (lower === 'host' || lower === 'expect' || lower === SERVICE_HEADER || lower === HOPS_HEADER) continue
+    if (HOP_BY_HOP.has(lower) || named?.has(lower) === true) continue
     forwarded.push(name, raw[index + 1] ?? '')
   }
   return forwarded
@@ -68,13 +62,14 @@ export function forwardedResponseHeaders(raw: readonly Buffer[], statusCode: num
     // HTTP's own encoding: a byte a character, so that nothing is lost on the way through.
     const name = raw[index]?.toString('latin1') ?? ''
     const value = raw[index + 1]?.toString('latin1') ?? ''
-    if (isConnection(name)) named = joined(named, namedBy(value))
-    else if (isContentLength(name)) {
+    const lower = name.toLowerCase()
+    if (lower === 'connection') named = joined(named, namedBy(value))
+    else if (lower === 'content-length') {
       length = Number(value)
       // RFC 9110, 8.6: not with a 204, whatever the instance says; the next one to read it might wait for a body.
       if (statusCode === 204) continue
     }
-    if (!isHopByHop(name)) forwarded.push(name, value)
+    if (!HOP_BY_HOP.has(lower)) forwarded.push(name, value)
   }
   return { headers: named === undefined ? forwarded : without(forwarded, named), length }
 }
