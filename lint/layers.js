@@ -1,24 +1,34 @@
 import { dirname, relative, resolve, sep } from 'node:path'
 
 const SDK = `
-  own-context clock random logger handler nearest-name errors linked-list queued-responses
-  invalid-option known-names option-schemas logger-option refusal
-  consul discovery hashing balance
-  request resilience sessions cluster
-  call fetch observe service-url tls-option options readiness
-  registration reporting close execute balancing client-dispatcher
-  request-options client index testing contract
+  runtime/own-context clock random
+  errors logger collections runtime validation pacing
+  consul
+  orca
+  discovery discovery/hosts discovery/saved discovery/dns discovery/file hashing
+  discovery/consul discovery/consul/rules discovery/process-resolvers
+  balance/picker balance/explain-pick balance/structures
+  balance/layers balance/policies balance/keyed balance/priorities balance
+  request resilience transport
+  sessions endpoint cluster
+  observe
+  registration orca/load-reporter
+  client-options call fetch
+  client index
+  testing test-support contract
 `
 
 const SIDECAR = `
-  whole-number blank-variables token sticky-name sticky-cookie sticky hash-on balancer-name layers error-codes config
-  setting-names own-addresses repeats clients
+  error-codes config log clients
   inbound drain proxy admin
-  sidecar index
-  output log-output main testing
+  sidecar index main
+  testing
 `
 
-/** Folders and files of each package's sources, bottom first: each imports only what stands before it. */
+/**
+ * The layers of each package's sources, bottom first: each imports only what stands before it. An entry is a folder,
+ * without the folders in it, or a file that stands elsewhere than the rest of its folder.
+ */
 export const layersOf = {
   'packages/sdk/src': words(SDK),
   'packages/sidecar/src': words(SIDECAR),
@@ -46,7 +56,7 @@ export const layersRule = {
     const from = relative(root, context.filename)
     const isTest = /\.test(?:\.support)?\.ts$/.test(from)
     if (isTest && !from.includes(sep)) return {}
-    const layer = layerOf(from)
+    const layer = layerOf(from, layers)
     const place = layers.indexOf(layer)
     if (place < 0) {
       return { Program: (node) => void context.report({ node, messageId: 'unknown', data: { layer } }) }
@@ -56,7 +66,7 @@ export const layersRule = {
     const check = ({ source }) => {
       if (source?.type !== 'Literal' || !String(source.value).startsWith('.')) return
       const to = relative(root, resolve(dirname(context.filename), source.value))
-      const above = layerOf(to)
+      const above = layerOf(to, layers)
       // What has no layer is reported where it is.
       if (layers.indexOf(above) > place) {
         context.report({ node: source, messageId: 'upwards', data: { layer, above } })
@@ -72,9 +82,14 @@ export const layersRule = {
   },
 }
 
-/** The first part of a path, without the end of a file's name. */
-function layerOf(path) {
-  return path.split(sep)[0].replace(/\.[jt]s$/, '')
+/** The file, where it has an entry of its own, else its folder. */
+function layerOf(path, layers) {
+  const file = path
+    .split(sep)
+    .join('/')
+    .replace(/\.[jt]s$/, '')
+  const folder = file.slice(0, Math.max(file.lastIndexOf('/'), 0))
+  return layers.includes(file) || folder === '' ? file : folder
 }
 
 function words(text) {

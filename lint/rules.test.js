@@ -32,17 +32,28 @@ async function reported(filename, code) {
 
 describe('layers', () => {
   test.each([
-    ['an import', "import { call } from '../call.js'"],
-    ['a type', "import type { Call } from '../call.js'"],
-    ['a re-export', "export { call } from '../call.js'"],
-    ['all of it', "export * from '../call.js'"],
-    ['an import at run time', "export const call = await import('../call.js')"],
-    ['a type in place', "export type Call = import('../call.js').Call"],
+    ['an import', "import { call } from '../call/call.js'"],
+    ['a type', "import type { Call } from '../call/call.js'"],
+    ['a re-export', "export { call } from '../call/call.js'"],
+    ['all of it', "export * from '../call/call.js'"],
+    ['an import at run time', "export const call = await import('../call/call.js')"],
+    ['a type in place', "export type Call = import('../call/call.js').Call"],
     ['a folder', "import { wrong } from '../fetch/method.js'"],
   ])('upwards: %s', async (_, code) => {
     expect(await reported('packages/sdk/src/cluster/any.ts', code)).toEqual([
       expect.stringMatching(/^Layers import downwards only: '(call|fetch)' stands above 'cluster'/),
     ])
+  })
+
+  test('upwards within a folder, and to a file that stands above the rest of its folder', async () => {
+    const structure = 'packages/sdk/src/balance/structures/any.ts'
+    expect(await reported(structure, "import '../policies/load.js'")).toEqual([
+      "Layers import downwards only: 'balance/policies' stands above 'balance/structures' in lint/layers.js.",
+    ])
+    expect(await reported(structure, "import '../picker.js'")).toEqual([])
+    expect(
+      await reported('packages/sdk/src/discovery/any.ts', "import './process-resolvers.js'"),
+    ).toHaveLength(1)
   })
 
   test('downwards, within a layer, and of another package', async () => {
@@ -65,6 +76,7 @@ describe('layers', () => {
 
   test.each([
     ['a folder', 'packages/sdk/src/novelty/any.ts', 'novelty'],
+    ['a folder in a folder', 'packages/sdk/src/balance/novelty/any.ts', 'balance/novelty'],
     ['a folder of tests', 'packages/sdk/src/novelty/any.test.ts', 'novelty'],
     ['a file', 'packages/sidecar/src/novelty.ts', 'novelty'],
   ])('%s without a layer', async (_, filename, layer) => {

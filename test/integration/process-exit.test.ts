@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { DnsServer } from '#sdk/testing/dns-server.test.support.js'
+import { DnsServer } from '#sdk/test-support/dns-server.test.support.js'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { built, Child } from '../support/child.js'
 import { TestService } from '../support/consul/test-service.js'

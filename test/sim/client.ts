@@ -1,6 +1,6 @@
 import type { Balancer, Random } from '@fairlead/sdk'
-import { tiers, type TieredPicker } from '#sdk/balance/tiers.js'
-import { Beat } from '#sdk/cluster/beat.js'
+import { tiers, type TieredPicker } from '#sdk/balance/priorities/priorities.js'
+import { Beat } from '#sdk/cluster/ticker.js'
 import { Deadlines } from '#sdk/resilience/deadline.js'
 import { RetryBudget } from '#sdk/resilience/retry-budget.js'
 import { CIRCUIT, simCircuit } from './circuit.js'

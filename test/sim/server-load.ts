@@ -1,4 +1,4 @@
-import { LatencyByLoad } from '#sdk/reporting/latency-by-load.js'
+import { LatencyByLoad } from '#sdk/orca/latency-by-load.js'
 
 // As long as a load report usually looks back.
 const TAU_US = 1_000_000

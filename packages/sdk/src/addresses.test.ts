@@ -12,7 +12,7 @@ import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createClient, type Client } from './client.js'
 import type { Instance } from './discovery/resolver.js'
 import { FakeResolver, instanceAt } from './testing/index.js'
-import { until } from './testing/until.test.support.js'
+import { until } from './test-support/until.test.support.js'
 
 // No system resolves it: whatever is reached, is reached by the addresses alone.
 const NAME = 'orders.invalid'

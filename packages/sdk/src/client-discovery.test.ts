@@ -6,9 +6,9 @@ import { afterwards, Door, serve, takeSilently } from './client.test.support.js'
 import { createClient, type Client } from './client.js'
 import type { FairleadError } from './errors.js'
 import type { DiscoveryEvent } from './observe/discovery-listeners.js'
-import type { ClientOptions } from './options.js'
+import type { ClientOptions } from './client-options.js'
 import { answer, FakeConsul, FakeResolver, healthEntry, instanceAt, ManualClock } from './testing/index.js'
-import { until } from './testing/until.test.support.js'
+import { until } from './test-support/until.test.support.js'
 
 const DOUBT = 'the agent knows no leader'
 

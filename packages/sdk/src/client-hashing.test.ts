@@ -7,8 +7,8 @@ import type { Balancer } from './balance/picker.js'
 import { createClient, type Client } from './client.js'
 import { fixedResolver } from './discovery/fixed-resolver.js'
 import type { KeyHash } from './hashing/key-hash.js'
-import type { ClientOptions } from './options.js'
-import type { ClientRequestOptions } from './request-options.js'
+import type { ClientOptions } from './client-options.js'
+import type { ClientRequestOptions } from './call/request-options.js'
 import { FakeResolver, instanceAt, keyHash } from './testing/index.js'
 
 const cleanups: (() => Promise<unknown>)[] = []

@@ -4,9 +4,9 @@ import { balancers, type BalancerName } from './balance/balancers.js'
 import { afterwards, serve } from './client.test.support.js'
 import { createClient, type Client } from './client.js'
 import type { Instance } from './discovery/resolver.js'
-import type { ClientOptions } from './options.js'
+import type { ClientOptions } from './client-options.js'
 import { FakeResolver, instanceAt } from './testing/index.js'
-import { until } from './testing/until.test.support.js'
+import { until } from './test-support/until.test.support.js'
 
 const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
 

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
-import { orcaWeightedRoundRobin } from './balance/orca-weighted-round-robin.js'
+import { orcaWeightedRoundRobin } from './balance/policies/orca-weighted-round-robin.js'
 import { createClient } from './client.js'
 import { fixedResolver } from './discovery/fixed-resolver.js'
-import { reportLoad } from './reporting/load-reporter.js'
+import { reportLoad } from './orca/load-reporter.js'
 import { seededRandom } from './testing/index.js'
 
 interface Backend {

@@ -10,9 +10,9 @@ import type { Resolver } from './discovery/resolver.js'
 import { fixedResolver } from './discovery/fixed-resolver.js'
 import type { FairleadError } from './errors.js'
 import { balancers } from './index.js'
-import type { ClientOptions } from './options.js'
+import type { ClientOptions } from './client-options.js'
 import { answer, FakeConsul, FakeResolver, healthEntry, instanceAt, ManualClock } from './testing/index.js'
-import { until } from './testing/until.test.support.js'
+import { until } from './test-support/until.test.support.js'
 
 const cleanups: (() => Promise<unknown> | undefined)[] = []
 

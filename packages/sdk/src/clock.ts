@@ -1,4 +1,4 @@
-import { inOwnContext } from './own-context.js'
+import { inOwnContext } from './runtime/own-context.js'
 
 /** A pending timer; opaque, only good for {@link Clock.clearTimer}. */
 export type Timer = object

@@ -9,9 +9,9 @@ import {
   type Logger,
   type StickyOptions,
 } from '@fairlead/sdk'
-import type { Config } from './config.js'
-import { layered } from './layers.js'
-import { stickyOf } from './sticky-name.js'
+import type { Config } from './config/config.js'
+import { layered } from './config/layers.js'
+import { stickyOf } from './config/sticky-name.js'
 
 /** After a search for an idle service that found none. It looks at every endpoint of all of them: milliseconds. */
 const SEARCH_MS = 1000

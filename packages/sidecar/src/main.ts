@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { FairleadError, systemClock } from '@fairlead/sdk'
 import { CommanderError } from 'commander'
 import { pino } from 'pino'
-import { parseConfig } from './config.js'
-import { LogOutput } from './log-output.js'
-import { surviveClosedOutput } from './output.js'
+import { parseConfig } from './config/config.js'
+import { LogOutput } from './log/log-output.js'
+import { surviveClosedOutput } from './log/output.js'
 import { startSidecar } from './sidecar.js'
 
 // Long for a reader that is there.

@@ -1,4 +1,4 @@
-import { didYouMean } from '../known-names.js'
+import { didYouMean } from '../validation/known-names.js'
 import { FairleadError } from '../errors.js'
 import type { Random } from '../random.js'
 import { balancers } from './balancers.js'

@@ -1,5 +1,5 @@
 import { FairleadError } from '../errors.js'
-import { invalidOption, shown } from '../invalid-option.js'
+import { invalidOption, shown } from '../validation/invalid-option.js'
 import { whyNoBalancer } from './balancer-option.js'
 import { balancers, type BalancerName } from './balancers.js'
 import type { Balancer, Layer } from './picker.js'

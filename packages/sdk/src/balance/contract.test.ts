@@ -1,16 +1,21 @@
-import { registeredWeight } from './picker.js'
 import { describe, expect, test } from 'vitest'
 import { candidates, FakeCandidate, seededRandom } from '../testing/index.js'
 import { balancers, type BalancerName } from './balancers.js'
 import { compose } from './compose.js'
 import { explainPick } from './explain-pick.js'
-import { locality } from './locality.js'
-import type { PickReport } from './pick-report.js'
-import { reportedWeights } from './reported-weights.js'
-import { slowStart } from './slow-start.js'
-import { subset } from './subset.js'
-import { tiers } from './tiers.js'
-import type { Candidate, Layer, PickContext, Picker } from './picker.js'
+import { locality } from './layers/locality.js'
+import { reportedWeights } from './layers/reported-weights.js'
+import { slowStart } from './layers/slow-start.js'
+import { subset } from './layers/subset.js'
+import { tiers } from './priorities/priorities.js'
+import {
+  registeredWeight,
+  type Candidate,
+  type Layer,
+  type PickContext,
+  type Picker,
+  type PickReport,
+} from './picker.js'
 
 const names = Object.keys(balancers) as BalancerName[]
 /**

@@ -1,5 +1,4 @@
-import type { PickReport } from './pick-report.js'
-import { eligible, type Candidate, type PickContext, type Picker } from './picker.js'
+import { eligible, type Candidate, type PickContext, type Picker, type PickReport } from './picker.js'
 
 /** Picks, and reports how as far as the picker tells. */
 export function explainPick<E extends Candidate>(

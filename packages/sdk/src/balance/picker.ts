@@ -1,8 +1,7 @@
 import type { Instance } from '../discovery/resolver.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
-import type { BackendLoad } from './backend-load.js'
-import type { PickReport } from './pick-report.js'
+import type { BackendLoad } from '../orca/backend-load.js'
 
 /** What a balancer sees of an endpoint. The load stands on the object: a pick looks nothing up. */
 export interface Candidate {
@@ -74,6 +73,20 @@ export interface Picker<E extends Candidate = Candidate> {
   close?(): void
   /** Picks as `pick` does, and says why. Without it, all that is said is what was picked. */
   explain?(context: PickContext<E>, report: PickReport<E>): E | undefined
+}
+
+/** Hears from a picker, step by step, how it came to its endpoint. */
+export interface PickReport<E extends Candidate = Candidate> {
+  /** What was done, in words: `its turn`. */
+  step(text: string): void
+  /**
+   * An endpoint was looked at, and its load told; the least wins.
+   *
+   * @param measure What the figure is, such as `requests in flight / weight`.
+   */
+  compared(endpoint: E, load: number, measure: string): void
+  /** An endpoint was not looked at, and why. */
+  passedOver(endpoint: E, reason: string): void
 }
 
 /** How much an endpoint is to get, relative to others. */

@@ -4,9 +4,9 @@ import type { HashPolicy, LoadBalancerPolicy } from '../discovery/server-policy.
 import { candidates, keyHash, seededRandom, type FakeCandidate } from '../testing/index.js'
 import { balancers } from './balancers.js'
 import type { Balancer } from './picker.js'
-import { leastRequest } from './load.js'
-import { powerOfChoices } from './power-of-choices.js'
-import { ringHash } from './ring-hash.js'
+import { leastRequest } from './policies/load.js'
+import { powerOfChoices } from './policies/power-of-choices.js'
+import { ringHash } from './keyed/ring-hash.js'
 import { balancerOf } from './server-balancer.js'
 
 const hashPolicies: readonly HashPolicy[] = [{ field: 'header', name: 'X-User', terminal: true }]

@@ -1,11 +1,11 @@
 import type { HashPolicy, LoadBalancerPolicy } from '../discovery/server-policy.js'
-import { leastRequest } from './load.js'
-import { maglev } from './maglev.js'
+import { leastRequest } from './policies/load.js'
+import { maglev } from './keyed/maglev.js'
 import type { Balancer } from './picker.js'
-import { powerOfChoices } from './power-of-choices.js'
-import { ringHash } from './ring-hash.js'
-import { weightedRandom } from './weighted-random.js'
-import { weightedRoundRobin } from './weighted-round-robin.js'
+import { powerOfChoices } from './policies/power-of-choices.js'
+import { ringHash } from './keyed/ring-hash.js'
+import { weightedRandom } from './policies/weighted-random.js'
+import { weightedRoundRobin } from './policies/weighted-round-robin.js'
 
 /** A policy of the registry as one of ours. */
 export interface ServerBalancer {

@@ -1,13 +1,13 @@
 import { expect } from 'vitest'
 import type { Balancer, PickContext } from '../balance/picker.js'
-import { roundRobin } from '../balance/round-robin.js'
+import { roundRobin } from '../balance/policies/round-robin.js'
 import type { Instance } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
 import { alwaysClosed } from '../resilience/breaker.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
 import { Cluster, type ClusterChange, type ClusterOptions } from './cluster.js'
-import { Endpoint } from './endpoint.js'
-import { LoopWatch } from './loop-watch.js'
+import { Endpoint } from '../endpoint/endpoint.js'
+import { LoopWatch } from '../runtime/loop-watch.js'
 import { RemovalGovernor } from './removal-governor.js'
 
 export const SECOND = 1000

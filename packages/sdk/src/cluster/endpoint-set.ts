@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import { placeOf } from '../discovery/place.js'
 import type { Instance } from '../discovery/resolver.js'
-import type { Endpoint, ReserveWitness } from './endpoint.js'
+import type { Endpoint, ReserveWitness } from '../endpoint/endpoint.js'
 import { reconcile, type Plan } from './reconcile.js'
 
 /**

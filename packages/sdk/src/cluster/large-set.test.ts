@@ -3,10 +3,10 @@ import { expect, test } from 'vitest'
 import { nextTurn } from '../clock.js'
 import type { Instance, Snapshot } from '../discovery/resolver.js'
 import { instanceAt } from '../testing/index.js'
-import { until } from '../testing/until.test.support.js'
+import { until } from '../test-support/until.test.support.js'
 import { Sessions } from '../sessions/sessions.js'
 import { Rig, type Watched } from './cluster.test.support.js'
-import type { Endpoint } from './endpoint.js'
+import type { Endpoint } from '../endpoint/endpoint.js'
 
 /** So many are taken in over several turns of the event loop. */
 const COUNT = 1000

@@ -1,16 +1,15 @@
 import { explainPick } from '../balance/explain-pick.js'
-import type { PickReport } from '../balance/pick-report.js'
-import type { Balancer, PickContext } from '../balance/picker.js'
-import { tiers, type TieredPicker } from '../balance/tiers.js'
+import type { Balancer, PickContext, PickReport } from '../balance/picker.js'
+import { tiers, type TieredPicker } from '../balance/priorities/priorities.js'
 import type { Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
 import type { Sessions } from '../sessions/sessions.js'
 import { StickyPicker } from '../sessions/sticky-picker.js'
-import { Beat } from './beat.js'
+import { Beat } from './ticker.js'
 import type { ClusterLog } from './cluster-log.js'
-import type { Endpoint } from './endpoint.js'
+import type { Endpoint } from '../endpoint/endpoint.js'
 
 export interface LivePickerOptions {
   /** Below this share of usable endpoints a level is balanced over all; 0: never. */

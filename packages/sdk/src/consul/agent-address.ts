@@ -1,4 +1,4 @@
-import { invalidOption } from '../invalid-option.js'
+import { invalidOption } from '../validation/invalid-option.js'
 import type { AgentOptions } from './agent.js'
 
 /** Where an agent's address comes from, and what goes for one without a scheme. */

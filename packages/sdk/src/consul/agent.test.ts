@@ -15,7 +15,7 @@ import {
   refuse,
   type FakeConsulOptions,
 } from '../testing/index.js'
-import { until } from '../testing/until.test.support.js'
+import { until } from '../test-support/until.test.support.js'
 import { ConsulAgent, type AgentOptions, type AgentRequest } from './agent.js'
 import { Authority, pemOf } from './authority.test.support.js'
 

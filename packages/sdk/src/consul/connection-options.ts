@@ -1,8 +1,8 @@
 import * as v from 'valibot'
 import { FairleadError } from '../errors.js'
-import { invalidOption } from '../invalid-option.js'
-import { flag, group, word } from '../option-schemas.js'
-import { hidden } from '../refusal.js'
+import { invalidOption } from '../validation/invalid-option.js'
+import { flag, group, word } from '../validation/schemas.js'
+import { hidden } from '../validation/refusal.js'
 import { parseAddress, type GivenAddress } from './agent-address.js'
 import type { AgentOptions } from './agent.js'
 

@@ -1,7 +1,7 @@
 import { Agent, Client as UndiciClient, Pool, type Dispatcher } from 'undici'
 import { createClient, type Client } from '../client.js'
 import { fixedResolver } from '../discovery/fixed-resolver.js'
-import type { ClientOptions } from '../options.js'
+import type { ClientOptions } from '../client-options.js'
 import { startServer, type ServerScript, type TestServer } from './server.test.support.js'
 import { errorText, type Trace } from './trace.test.support.js'
 

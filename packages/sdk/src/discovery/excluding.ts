@@ -1,5 +1,5 @@
 import { asError, reasonOf } from '../errors.js'
-import { shown } from '../invalid-option.js'
+import { shown } from '../validation/invalid-option.js'
 import { few, type Logger } from '../logger.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent } from './resolver.js'
 

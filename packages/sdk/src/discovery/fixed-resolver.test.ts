@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { FairleadError } from '../errors.js'
 import { instanceAt, ManualClock } from '../testing/index.js'
-import { Watching } from '../testing/watching.test.support.js'
+import { Watching } from '../test-support/watching.test.support.js'
 import { fixedResolver } from './fixed-resolver.js'
 import type { Instance } from './resolver.js'
 

@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import * as v from 'valibot'
 import { FairleadError } from '../errors.js'
-import { pathOf, refusal } from '../refusal.js'
+import { pathOf, refusal } from '../validation/refusal.js'
 import {
   duplicateIn,
   entrySchema,

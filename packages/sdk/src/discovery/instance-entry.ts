@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { count, group } from '../option-schemas.js'
+import { count, group } from '../validation/schemas.js'
 import { originOf, parseOrigin } from './origin.js'
 import type { Instance } from './resolver.js'
 

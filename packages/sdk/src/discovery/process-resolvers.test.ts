@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../clock.js'
-import { parseOptions, type ClientOptions } from '../options.js'
+import { parseOptions, type ClientOptions } from '../client-options.js'
 import { FakeConsul, FakeResolver, ManualClock } from '../testing/index.js'
 import { processResolver } from './process-resolvers.js'
 import type { Resolver, ResolverEvent } from './resolver.js'

@@ -1,13 +1,13 @@
 import { inBackground, systemClock, type Clock } from '../clock.js'
 import type { Logger } from '../logger.js'
 import { systemRandom } from '../random.js'
-import { ConsulResolver, type ConsulResolverOptions } from './consul-resolver.js'
-import { systemLookup } from './host-lookup.js'
-import { resolveHosts } from './resolve-hosts.js'
+import { ConsulResolver, type ConsulResolverOptions } from './consul/resolver.js'
+import { systemLookup } from './hosts/host-lookup.js'
+import { resolveHosts } from './hosts/resolve-hosts.js'
 import type { Resolver } from './resolver.js'
 import { SharedResolver } from './shared-resolver.js'
-import type { WatchCount } from './watch-slots.js'
-import { SnapshotCache, type SnapshotCacheOptions } from './snapshot-cache.js'
+import type { WatchCount } from './consul/watch-slots.js'
+import { SnapshotCache, type SnapshotCacheOptions } from './saved/snapshot-cache.js'
 
 /** What decides which resolver a client has. */
 export interface ResolverChoice {

@@ -1,7 +1,7 @@
 import { inBackground, isAborted, sleep, type Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import type { Random } from '../random.js'
-import { backoffDelay } from './backoff.js'
+import { backoffDelay } from '../pacing/backoff.js'
 import type { Resolver, ResolverEvent } from './resolver.js'
 
 // A resolver that throws breaks its contract; it is started again, but not in a tight loop.

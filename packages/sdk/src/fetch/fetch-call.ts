@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { asError } from '../errors.js'
-import { toDispatchHandler, type Abort, type Handler } from '../handler.js'
+import { toDispatchHandler, type Abort, type Handler } from '../transport/handler.js'
 import { BodyReader } from './body-reader.js'
 import { Decoding, decodersFor } from './decoding.js'
 import { responseOf } from './fetched-response.js'

@@ -9,7 +9,7 @@ import { createClient, type Client } from '../client.js'
 import { afterwards, serve } from '../client.test.support.js'
 import { fixedResolver } from '../discovery/fixed-resolver.js'
 import { FairleadError } from '../errors.js'
-import type { ClientOptions } from '../options.js'
+import type { ClientOptions } from '../client-options.js'
 
 // What compared.test.ts cannot compare: what the global fetch does not have, or does otherwise than the standard.
 

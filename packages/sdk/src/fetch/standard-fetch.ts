@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { asError } from '../errors.js'
-import { toHandler } from '../handler.js'
+import { toHandler } from '../transport/handler.js'
 import { headerValues } from '../hashing/request-fields.js'
 import type { FetchInit, FetchPolicy } from './fetch-init.js'
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { group } from '../option-schemas.js'
+import { group } from '../validation/schemas.js'
 import type { HashPolicy } from '../discovery/server-policy.js'
 
 /** One part of what a request is hashed by: exactly one of the six, such as `{ header: 'x-user' }`. */

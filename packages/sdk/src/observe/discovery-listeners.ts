@@ -1,5 +1,5 @@
 import { AsyncResource } from 'node:async_hooks'
-import { invalidOption } from '../invalid-option.js'
+import { invalidOption } from '../validation/invalid-option.js'
 import type { Clock } from '../clock.js'
 import type { ClusterChange } from '../cluster/cluster.js'
 import type { Instance } from '../discovery/resolver.js'

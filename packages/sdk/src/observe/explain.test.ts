@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { compose } from '../balance/compose.js'
-import { locality } from '../balance/locality.js'
-import { leastRequest } from '../balance/load.js'
-import { powerOfChoices } from '../balance/power-of-choices.js'
-import { slowStart } from '../balance/slow-start.js'
-import { subset } from '../balance/subset.js'
+import { locality } from '../balance/layers/locality.js'
+import { leastRequest } from '../balance/policies/load.js'
+import { powerOfChoices } from '../balance/policies/power-of-choices.js'
+import { slowStart } from '../balance/layers/slow-start.js'
+import { subset } from '../balance/layers/subset.js'
 import { createClient, type Client } from '../client.js'
-import type { ClientOptions } from '../options.js'
+import type { ClientOptions } from '../client-options.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 import type { Cluster } from '../cluster/cluster.js'
-import type { Endpoint } from '../cluster/endpoint.js'
+import type { Endpoint } from '../endpoint/endpoint.js'
 import { placeOf } from '../discovery/place.js'
 import type { ExcludedInstance } from '../discovery/resolver.js'
 import type { BreakerState } from '../resilience/breaker.js'

@@ -1,4 +1,3 @@
-import { inspect } from 'node:util'
 import type { ClientInspection } from './inspect.js'
 
 /** A client on one line of a log: what `inspect()` tells, counted. */
@@ -21,15 +20,4 @@ export function summaryOf({ service, resolver, freshness, endpoints }: ClientIns
     inflight: endpoints.reduce((sum, { inflight }) => sum + inflight, 0),
     openCircuits: endpoints.filter(({ circuit }) => circuit === 'open').length,
   }
-}
-
-/**
- * What `console.log` and `JSON.stringify` show of an object, instead of the insides of undici. As properties of its own,
- * which are bound: undici's `compose` makes a Proxy of a dispatcher, and that has no private members.
- */
-export function summarize(target: object, name: string, summary: () => object): void {
-  Object.defineProperty(target, 'toJSON', { value: summary })
-  Object.defineProperty(target, inspect.custom, {
-    value: () => `${name} ${inspect(summary(), { breakLength: Infinity })}`,
-  })
 }

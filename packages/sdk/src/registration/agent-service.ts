@@ -1,6 +1,6 @@
 import type { AgentRequest, Answer, ConsulAgent } from '../consul/agent.js'
 import { ConsulError } from '../consul/consul-error.js'
-import { asJson, field, list, text } from '../discovery/json.js'
+import { asJson, field, list, text } from '../consul/json.js'
 import type { CheckStatus } from './check-options.js'
 import { OWNER_META } from '../discovery/owner-meta.js'
 

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { count, flag, group, LONGEST_MS, word } from '../option-schemas.js'
+import { count, flag, group, LONGEST_MS, word } from '../validation/schemas.js'
 
 /** The status of a check, and of an instance. */
 export type CheckStatus = 'passing' | 'warning' | 'critical'

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { count, group, LONGEST_MS } from '../option-schemas.js'
-import { refusal } from '../refusal.js'
+import { count, group, LONGEST_MS } from '../validation/schemas.js'
+import { refusal } from '../validation/refusal.js'
 
 /** How an instance leaves. */
 export interface DrainOptions {

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Logger } from '../logger.js'
 import { hangUp, healthEntry, hold, ManualClock, refuse, seededRandom } from '../testing/index.js'
-import { until } from '../testing/until.test.support.js'
+import { until } from '../test-support/until.test.support.js'
 import type { DrainOptions } from './drain-options.js'
-import { FakeAgent, letGo } from '../testing/fake-agent.test.support.js'
+import { FakeAgent, letGo } from '../test-support/fake-agent.test.support.js'
 import { register } from './register.js'
 import type { Registration } from './registration.js'
 

@@ -3,9 +3,9 @@ import { Agent, createServer, get, type IncomingMessage, type RequestListener, t
 import type { AddressInfo } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Logger } from '../logger.js'
-import { FakeAgent, letGo } from '../testing/fake-agent.test.support.js'
+import { FakeAgent, letGo } from '../test-support/fake-agent.test.support.js'
 import { ManualClock, seededRandom } from '../testing/index.js'
-import { until } from '../testing/until.test.support.js'
+import { until } from '../test-support/until.test.support.js'
 import {
   gracefulShutdown,
   type GracefulShutdown,

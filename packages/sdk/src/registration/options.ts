@@ -11,11 +11,11 @@ import {
   type Environment,
 } from '../consul/connection-options.js'
 import type { Logger } from '../logger.js'
-import { loggerSchema } from '../logger-option.js'
-import { count, flag, group, having, LONGEST_MS, word } from '../option-schemas.js'
-import { invalidOption } from '../invalid-option.js'
-import { refusal } from '../refusal.js'
-import { parseService } from '../options.js'
+import { loggerSchema } from '../validation/logger-option.js'
+import { count, flag, group, having, LONGEST_MS, word } from '../validation/schemas.js'
+import { invalidOption } from '../validation/invalid-option.js'
+import { refusal } from '../validation/refusal.js'
+import { parseServiceName } from '../validation/service-name.js'
 import type { Random } from '../random.js'
 import { checkSchema, DEFAULT_CHECK, idSchema, type CheckOptions, type ParsedCheck } from './check-options.js'
 
@@ -194,7 +194,7 @@ export function parseRegistration(options: unknown, environment: Environment): R
   const given = v.safeParse(schema, { name: undefined, port: undefined, ...(options as object | undefined) })
   if (!given.success) throw refusal(given.issues[0], 'options')
   const { name: asked, id, consul, check, checks, ...rest } = given.output
-  const name = parseService(asked, 'name')
+  const { service: name } = parseServiceName(asked, 'name')
   // An agent that serves registers itself so: what has this id takes the servers out of the catalog.
   if (name === 'consul')
     throw invalidOption('name', name, "another name: this one is that of Consul's own servers")

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { Logger } from '../logger.js'
 import { healthEntry, ManualClock, refuse, seededRandom, type FakeConsulStep } from '../testing/index.js'
-import { FakeAgent, letGo } from '../testing/fake-agent.test.support.js'
-import { until } from '../testing/until.test.support.js'
+import { FakeAgent, letGo } from '../test-support/fake-agent.test.support.js'
+import { until } from '../test-support/until.test.support.js'
 import { register } from './register.js'
 import type { Registration } from './registration.js'
 

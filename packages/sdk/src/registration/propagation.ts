@@ -1,8 +1,8 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
-import { asJson, field, list, text } from '../discovery/json.js'
+import { asJson, field, list, text } from '../consul/json.js'
 import { OWNER_META } from '../discovery/owner-meta.js'
-import { BlockingIndex, CONFIRM_MS, type Waiting } from '../discovery/consul-index.js'
+import { BlockingIndex, CONFIRM_MS, type Waiting } from '../discovery/consul/blocking-index.js'
 
 /** Whose maintenance is waited for. */
 export interface Drained {

@@ -11,7 +11,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { ManualClock } from '../testing/index.js'
-import { until } from '../testing/until.test.support.js'
+import { until } from '../test-support/until.test.support.js'
 import { ServerTraffic, type AnyHttpServer } from './server-traffic.js'
 
 const IDLE_MS = 5000

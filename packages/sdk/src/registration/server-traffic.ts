@@ -2,8 +2,8 @@ import type { IncomingMessage, Server as HttpServer, ServerResponse } from 'node
 import type { Server as HttpsServer } from 'node:https'
 import { Server as NetServer, type Socket } from 'node:net'
 import type { Clock, Timer } from '../clock.js'
-import { LinkedList, type Linked } from '../linked-list.js'
-import { QueuedResponses } from '../queued-responses.js'
+import { LinkedList, type Linked } from '../collections/linked-list.js'
+import { QueuedResponses } from '../runtime/queued-responses.js'
 
 /** A server of `node:http` or `node:https`. */
 export type AnyHttpServer = HttpServer | HttpsServer

@@ -1,5 +1,5 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
-import { backoffDelay } from '../discovery/backoff.js'
+import { backoffDelay } from '../pacing/backoff.js'
 import { asError, reasonOf } from '../errors.js'
 import type { Logger } from '../logger.js'
 import type { Random } from '../random.js'

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '../clock.js'
-import { LinkedList, type Linked } from '../linked-list.js'
+import { LinkedList, type Linked } from '../collections/linked-list.js'
 
 /** Something that is over at a time, and stands in the queue of those that are given as long. */
 export interface Deadlined extends Linked<Deadlined> {

@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import CircuitBreaker from 'opossum'
-import { inOwnContext } from '../own-context.js'
+import { inOwnContext } from '../runtime/own-context.js'
 import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from './breaker.js'
 
 export interface OpossumBreakerOptions {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { explainPick } from '../balance/explain-pick.js'
 import { eligible, type Balancer, type PickContext } from '../balance/picker.js'
-import { tiers } from '../balance/tiers.js'
+import { tiers } from '../balance/priorities/priorities.js'
 import { FakeCandidate, candidates, seededRandom } from '../testing/index.js'
 import { Sessions } from './sessions.js'
 import { StickyPicker } from './sticky-picker.js'

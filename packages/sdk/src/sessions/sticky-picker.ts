@@ -1,7 +1,6 @@
 import { explainPick } from '../balance/explain-pick.js'
-import type { PickReport } from '../balance/pick-report.js'
-import { eligible, type PickContext } from '../balance/picker.js'
-import type { Tiered, TieredPicker } from '../balance/tiers.js'
+import { eligible, type PickContext, type PickReport } from '../balance/picker.js'
+import type { Tiered, TieredPicker } from '../balance/priorities/priorities.js'
 import type { Sessions } from './sessions.js'
 
 /**

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import type { FairleadError } from '../errors.js'
-import { parseOptions } from '../options.js'
+import { parseOptions } from '../client-options.js'
 
 const SECRET = 'correct-horse-battery-staple-4711'
 const SHORT = 'correct-horse'

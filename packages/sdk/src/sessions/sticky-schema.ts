@@ -1,7 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import * as v from 'valibot'
-import { count, group } from '../option-schemas.js'
+import { count, group } from '../validation/schemas.js'
 import type { StickySettings } from './sticky-options.js'
 
 // 128 bits in hexadecimal, which nobody tries all of; `openssl rand -hex 32` gives twice that.

@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Clock } from '../clock.js'
-import { goDurationMs } from '../discovery/go-duration.js'
+import { goDurationMs } from '../discovery/consul/go-duration.js'
 
 // Consul's own: features/blocking.
 const DEFAULT_WAIT_MS = 300_000

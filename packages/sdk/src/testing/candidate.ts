@@ -1,6 +1,6 @@
-import type { BackendLoad } from '../balance/backend-load.js'
-import { withCallback, withoutCallback, type Callback } from '../balance/callbacks.js'
-import type { Panic, Tiered } from '../balance/tiers.js'
+import type { BackendLoad } from '../orca/backend-load.js'
+import { withCallback, withoutCallback, type Callback } from '../collections/callbacks.js'
+import type { Panic, Tiered } from '../balance/priorities/priorities.js'
 import type { Instance } from '../discovery/resolver.js'
 import { instanceAt } from './fake-resolver.js'
 

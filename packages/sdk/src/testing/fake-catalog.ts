@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Clock } from '../clock.js'
-import { asJson, field, list } from '../discovery/json.js'
+import { asJson, field, list } from '../consul/json.js'
 import { BlockedQueries } from './blocked-queries.js'
 import { isStreamed, type FakeBackend } from './fake-backend.js'
 import { noPathToDatacenter, refuse, respond, type FakeConsulStep } from './fake-consul-steps.js'

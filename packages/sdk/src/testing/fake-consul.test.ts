@@ -16,7 +16,7 @@ import {
   refuse,
   withoutContact,
 } from './index.js'
-import { until } from './until.test.support.js'
+import { until } from '../test-support/until.test.support.js'
 
 const one = [healthEntry(1)]
 const two = [healthEntry(1), healthEntry(2)]

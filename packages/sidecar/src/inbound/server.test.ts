@@ -2,7 +2,7 @@ import type { Server, ServerOptions, ServerResponse } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import { ManualClock } from '@fairlead/sdk/testing'
 import { describe, expect, test } from 'vitest'
-import { limitRepeats } from '../repeats.js'
+import { limitRepeats } from '../log/repeats.js'
 import { Connection, until } from '../testing/rig.test.support.js'
 import { listen } from './listening.test.support.js'
 

@@ -1,7 +1,7 @@
 import { FairleadError } from '@fairlead/sdk'
 import { BrokenRequest } from '../inbound/broken-request.js'
 import { badRequest, ownError, type ErrorResponse } from '../inbound/error-response.js'
-import { inOurSettings } from '../setting-names.js'
+import { inOurSettings } from '../config/setting-names.js'
 
 /** What to answer for an error. Pure. */
 export function errorResponse(error: Error, service: string | undefined): ErrorResponse {

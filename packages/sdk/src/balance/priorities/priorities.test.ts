@@ -1,0 +1,319 @@
+import { describe, expect, test } from 'vitest'
+import { FakeCandidate, seededRandom } from '../../testing/index.js'
+import type { Balancer, PickContext } from '../picker.js'
+import { roundRobin } from '../policies/round-robin.js'
+import { tiers, type TieredPicker } from './priorities.js'
+
+const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
+
+/** So many endpoints of one level. */
+function level(priority: number, count: number, weight = 1): FakeCandidate[] {
+  return Array.from(
+    { length: count },
+    (_, index) => new FakeCandidate(1 + priority * 100 + index, weight, priority),
+  )
+}
+
+function make(
+  endpoints: readonly FakeCandidate[],
+  leftOut: Record<number, number> = {},
+  panicThreshold = 0,
+): TieredPicker<FakeCandidate> {
+  const counts = new Map(Object.entries(leftOut).map(([priority, count]) => [Number(priority), count]))
+  return tiers(roundRobin, endpoints, { leftOut: counts, panicThreshold }, seededRandom(1))
+}
+
+const PICKS = 10_000
+
+/** The percentage of picks that go to each level. */
+function shares(picker: TieredPicker<FakeCandidate>, levels: readonly number[]): number[] {
+  const counts = new Map<number, number>()
+  for (let n = 0; n < PICKS; n++) {
+    const { priority } = (picker.pick(context) as FakeCandidate).instance
+    counts.set(priority, (counts.get(priority) ?? 0) + 1)
+  }
+  return levels.map((priority) => ((counts.get(priority) ?? 0) * 100) / PICKS)
+}
+
+// Three standard deviations of 10,000 draws with a chance of a half are 1.5 percent.
+function expectShares(actual: readonly number[], wanted: readonly number[]): void {
+  expect(actual.length).toBe(wanted.length)
+  actual.forEach((share, index) => {
+    const want = wanted[index] ?? NaN
+    // None is none, and all is all.
+    if (want === 0 || want === 100) expect(share).toBe(want)
+    else expect(Math.abs(share - want)).toBeLessThan(1.5)
+  })
+}
+
+describe('levels', () => {
+  test('the first carries all while it is healthy', () => {
+    expectShares(shares(make([...level(0, 10), ...level(1, 10)]), [0, 1]), [100, 0])
+  })
+
+  test('an open circuit moves load to the next level at once, and back when it closes', () => {
+    const [first, second] = [level(0, 4), level(1, 4)]
+    const picker = make([...first, ...second])
+    for (const endpoint of first.slice(0, 2)) endpoint.available = false
+    picker.refresh(0)
+    expectShares(shares(picker, [0, 1]), [70, 30])
+    for (const endpoint of first) endpoint.available = false
+    picker.refresh(0)
+    expectShares(shares(picker, [0, 1]), [0, 100])
+    for (const endpoint of first) endpoint.available = true
+    picker.refresh(0)
+    expectShares(shares(picker, [0, 1]), [100, 0])
+  })
+
+  test('before it is told, a level that is down is passed over all the same', () => {
+    const first = level(0, 3)
+    const picker = make([...first, ...level(1, 3)])
+    for (const endpoint of first) endpoint.available = false
+    expectShares(shares(picker, [0, 1]), [0, 100])
+  })
+
+  test('what is registered and left out counts as unhealthy', () => {
+    expectShares(shares(make([...level(0, 5), ...level(1, 10)], { 0: 5 }), [0, 1]), [70, 30])
+    // A level of which nobody is left in does not stand in the way.
+    expectShares(shares(make(level(1, 10), { 0: 5 }), [1]), [100])
+    expectShares(shares(make([...level(1, 5), ...level(2, 10)], { 0: 5, 1: 5 }), [1, 2]), [70, 30])
+  })
+
+  test('endpoints of weight 0 count as registered, so that the few others of their level are not overrun', () => {
+    expectShares(shares(make([...level(0, 5), ...level(0, 5, 0), ...level(1, 10)]), [0, 1]), [70, 30])
+  })
+
+  test('endpoints in reserve do not count: discovery says that they are gone', () => {
+    const reserve = level(0, 5)
+    for (const endpoint of reserve) endpoint.reserved = true
+    expectShares(shares(make([...level(0, 5), ...reserve, ...level(1, 10)]), [0, 1]), [100, 0])
+  })
+
+  test('three levels, all of them weak', () => {
+    const endpoints = [...level(0, 4), ...level(1, 4), ...level(2, 5)]
+    const picker = make(endpoints)
+    // One usable of each: 25%, 25% and 20%.
+    for (const priority of [0, 1, 2])
+      for (const endpoint of endpoints.filter(({ instance }) => instance.priority === priority).slice(1))
+        endpoint.available = false
+    picker.refresh(0)
+    expectShares(shares(picker, [0, 1, 2]), [36, 36, 28])
+  })
+
+  test('levels need not be numbered without gaps, nor come in order', () => {
+    const endpoints = [...level(7, 2), ...level(3, 2)]
+    expectShares(shares(make(endpoints), [3, 7]), [100, 0])
+  })
+
+  test('nobody is left at all', () => {
+    const endpoints = [...level(0, 2), ...level(1, 2), ...level(0, 1, 0)]
+    const picker = make(endpoints)
+    for (const endpoint of endpoints) endpoint.available = false
+    picker.refresh(0)
+    expect(picker.pick(context)).toBeUndefined()
+    expect(make([]).pick(context)).toBeUndefined()
+  })
+})
+
+describe('a retry', () => {
+  test('stays off what it has tried while any tier has another one', () => {
+    const [first, second] = [level(0, 1), level(1, 1)] as [[FakeCandidate], [FakeCandidate]]
+    const resort = level(0, 1, 0) as [FakeCandidate]
+    const reserve = level(1, 1) as [FakeCandidate]
+    reserve[0].reserved = true
+    const picker = make([...reserve, ...resort, ...second, ...first])
+    for (let n = 0; n < 200; n++) {
+      expect(picker.pick({ now: 0, tried: first })).toBe(second[0])
+      expect(picker.pick({ now: 0, tried: second })).toBe(first[0])
+      expect(picker.pick({ now: 0, tried: [...first, ...second] })).toBe(resort[0])
+      expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort] })).toBe(reserve[0])
+    }
+    expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort, ...reserve] })).toBeUndefined()
+  })
+})
+
+test('a balancer sees one level at a time, and only weights above 0', () => {
+  const seen: (readonly number[])[] = []
+  const spy: Balancer = (endpoints, random) => {
+    seen.push(endpoints.map(({ instance }) => instance.priority))
+    for (const { instance } of endpoints) expect(instance.weight).toBeGreaterThan(0)
+    return roundRobin(endpoints, random)
+  }
+  const reserve = level(0, 1)
+  for (const endpoint of reserve) endpoint.reserved = true
+  const endpoints = [...level(1, 2), ...level(0, 3), ...level(0, 1, 0), ...reserve]
+  tiers(spy, endpoints, { leftOut: new Map(), panicThreshold: 0 }, seededRandom(1))
+  expect(seen).toEqual([
+    [0, 0, 0],
+    [1, 1],
+  ])
+})
+
+test('the last resorts take turns', () => {
+  const resorts = level(0, 3, 0)
+  const picker = make(resorts)
+  const lap = [picker.pick(context), picker.pick(context), picker.pick(context)]
+  expect(new Set(lap)).toEqual(new Set(resorts))
+})
+
+describe('panic', () => {
+  const HALF = 0.5
+
+  function down(endpoints: readonly FakeCandidate[], count: number): void {
+    endpoints.forEach((endpoint, index) => (endpoint.usable = index >= count))
+  }
+
+  function picked(picker: TieredPicker<FakeCandidate>): Set<FakeCandidate | undefined> {
+    return new Set(Array.from({ length: 100 }, () => picker.pick(context)))
+  }
+
+  test('begins below half and ends at half', () => {
+    const endpoints = level(0, 10)
+    const picker = make(endpoints, {}, HALF)
+    down(endpoints, 5)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(endpoints.slice(5)))
+    down(endpoints, 6)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([0])
+    expect(picked(picker)).toEqual(new Set(endpoints))
+    down(endpoints, 5)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(endpoints.slice(5)))
+  })
+
+  test('balances over all where nobody is left, also in a set that is new', () => {
+    const endpoints = level(0, 2)
+    down(endpoints, 2)
+    expect(picked(make(endpoints, {}, HALF))).toEqual(new Set(endpoints))
+    expect(picked(make(endpoints))).toEqual(new Set([undefined]))
+  })
+
+  test('never counts against an instance what Consul says of others, nor brings those back', () => {
+    const endpoints = level(0, 2)
+    const picker = make(endpoints, { 0: 8 }, HALF)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(endpoints))
+  })
+
+  test('does not come while another level carries the load', () => {
+    const [first, second] = [level(0, 4), level(1, 4)]
+    const picker = make([...first, ...second], {}, HALF)
+    down(first, 4)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(second))
+    down(second, 3)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([0, 1])
+    expect(picked(picker)).toEqual(new Set([...first, ...second]))
+  })
+
+  test('does not come before the last resorts, while one of them is usable', () => {
+    const [first, resort] = [level(0, 4), level(0, 1, 0)]
+    const picker = make([...first, ...resort], {}, HALF)
+    down(first, 4)
+    picker.refresh(0)
+    expect(picker.panicking).toEqual([])
+    expect(picked(picker)).toEqual(new Set(resort))
+    down(resort, 1)
+    picker.refresh(0)
+    expect(picked(picker)).toEqual(new Set(first))
+  })
+
+  describe('where only what is retained is usable', () => {
+    const safe = { ...context, idempotent: true }
+    const unsafe = { ...context, idempotent: false }
+
+    function set(threshold = HALF): [FakeCandidate[], FakeCandidate, TieredPicker<FakeCandidate>] {
+      const [first, kept] = [[...level(0, 2), ...level(1, 2)], new FakeCandidate(999)]
+      kept.reserved = true
+      const picker = make([...first, kept], {}, threshold)
+      down(first, 4)
+      picker.refresh(0)
+      return [first, kept, picker]
+    }
+
+    test('it gets what may go there, and what is listed is in panic for the others', () => {
+      const [first, kept, picker] = set()
+      const picks = (context: PickContext<FakeCandidate>) =>
+        new Set(Array.from({ length: 200 }, () => picker.pick(context)))
+      expect(picks(safe)).toEqual(new Set([kept]))
+      expect(picks(unsafe)).toEqual(new Set(first))
+      expect(picks({ ...unsafe, tried: first.slice(1) })).toEqual(new Set(first.slice(0, 1)))
+      expect(picker.panicking).toEqual([0, 1])
+      // Nothing is left of it that a request which may go to the reserve would meet.
+      expect(picks(safe)).toEqual(new Set([kept]))
+      expect(first.some(({ available }) => available)).toBe(false)
+      for (const endpoint of first) endpoint.usable = true
+      picker.refresh(0)
+      expect(picker.panicking).toEqual([])
+      expect(picks(unsafe)).toEqual(new Set(first.slice(0, 2)))
+    })
+
+    test('and when that fails too, for all', () => {
+      const [first, kept, picker] = set()
+      kept.usable = false
+      picker.refresh(0)
+      expect(new Set(Array.from({ length: 200 }, () => picker.pick(safe)))).toEqual(new Set(first))
+    })
+
+    test('unless there is to be no panic', () => {
+      const [, kept, picker] = set(0)
+      expect(picker.pick(unsafe)).toBeUndefined()
+      expect(picker.pick(safe)).toBe(kept)
+    })
+
+    test('a balancer that throws leaves no panic behind', () => {
+      const broken: Balancer = (endpoints) => ({
+        pick: () => {
+          if (endpoints.every(({ available }) => available)) throw new Error('broken')
+          return undefined
+        },
+      })
+      const [first, kept] = [level(0, 2), new FakeCandidate(999)]
+      kept.reserved = true
+      down(first, 2)
+      const picker = tiers(
+        broken,
+        [...first, kept],
+        { leftOut: new Map(), panicThreshold: HALF },
+        seededRandom(1),
+      )
+      expect(() => picker.pick(unsafe)).toThrow('broken')
+      expect(first.some(({ available }) => available)).toBe(false)
+    })
+  })
+
+  test('is over with the picker: the next one begins anew', () => {
+    const endpoints = level(0, 3)
+    down(endpoints, 3)
+    make(endpoints, {}, HALF)
+    expect(endpoints.every(({ available }) => available)).toBe(true)
+    make(endpoints)
+    expect(endpoints.some(({ available }) => available)).toBe(false)
+  })
+
+  // Percent healthy of each level, percent of the load, and whether the level is in panic.
+  test.each([
+    [[72, 72], [100, 0], []],
+    [[71, 71], [99, 1], []],
+    [
+      [25, 25],
+      [50, 50],
+      [0, 1],
+    ],
+    [[5, 65], [7, 93], [0]],
+  ])('Envoy, panic_threshold.rst: %j takes %j, %j in panic', (healthy, loads, panicking) => {
+    const levels = healthy.map((percent, priority) => {
+      const endpoints = level(priority, 100)
+      down(endpoints, 100 - percent)
+      return endpoints
+    })
+    const picker = make(levels.flat(), {}, HALF)
+    expect(picker.panicking).toEqual(panicking)
+    expectShares(shares(picker, [0, 1]), loads)
+  })
+})

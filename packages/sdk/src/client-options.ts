@@ -1,0 +1,355 @@
+import * as v from 'valibot'
+import { whyNoBalancer } from './balance/balancer-option.js'
+import { balancers, type BalancerName } from './balance/balancers.js'
+import type { Balancer } from './balance/picker.js'
+import type { Clock } from './clock.js'
+import type { TlsOptions } from './transport/connector.js'
+import type { GovernorOptions } from './cluster/removal-governor.js'
+import type { Environment } from './consul/connection-options.js'
+import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul/options.js'
+import type { ConsulResolverOptions } from './discovery/consul/resolver.js'
+import type { Exclude } from './discovery/excluding.js'
+import type { Resolver } from './discovery/resolver.js'
+import type { SnapshotCacheOptions } from './discovery/saved/snapshot-cache.js'
+import type { HashPolicy } from './discovery/server-policy.js'
+import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
+import type { Logger } from './logger.js'
+import { loggerSchema } from './validation/logger-option.js'
+import { amount, count, group, having, LONGEST_MS, orFalse, word } from './validation/schemas.js'
+import type { Random } from './random.js'
+import { refusal } from './validation/refusal.js'
+import { parseServiceName } from './validation/service-name.js'
+import type { ServiceOrigins } from './validation/service-url.js'
+import type { StickyOptions, StickySettings } from './sessions/sticky-options.js'
+import { stickySchema } from './sessions/sticky-schema.js'
+import { tlsSchema } from './transport/tls-option.js'
+
+/** When and how often a request is sent again, and the budget that keeps retries from multiplying an outage. */
+export interface RetryOptions {
+  /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
+  readonly attempts?: number | undefined
+  /** Retries allowed for each request of the last 10 s, 0 to 1. Default 0.2. */
+  readonly budgetRatio?: number | undefined
+  /** Retries a second allowed whatever the traffic, 0 or more. Default 10. */
+  readonly budgetMinPerSecond?: number | undefined
+}
+
+/** The circuit breaker of each endpoint: when it opens, and when it lets a half-open probe through. */
+export interface BreakerOptions {
+  /** Requests in the window before a rate of failures means anything. Default 20. */
+  readonly volumeThreshold?: number | undefined
+  /** The circuit of an endpoint opens above this share of failures, in percent. Default 50. */
+  readonly errorThresholdPercentage?: number | undefined
+  /** Length of the rolling window in milliseconds. Default 10,000. */
+  readonly windowMs?: number | undefined
+  /** How long a circuit stays open before one probe, in milliseconds. Default 5,000. */
+  readonly resetMs?: number | undefined
+}
+
+/** Connections to endpoints: their time limits, number, size limits and TLS. */
+export interface ConnectionOptions {
+  /**
+   * How long connecting may take, the look-up of a name, TCP and TLS together, in milliseconds. Default 1,000: within a
+   * datacenter it takes one or two.
+   */
+  readonly connectTimeoutMs?: number | undefined
+  /** Connections to one endpoint at most; requests above it queue. Default: no limit. */
+  readonly maxPerEndpoint?: number | undefined
+  /** How long an idle connection is kept, in milliseconds. Default 4,000: below the 5 s after which Node servers close theirs. */
+  readonly keepAliveMs?: number | undefined
+  /**
+   * Longest pause within a response body, in milliseconds; 0 = none is too long. Noticed up to a second later, as undici
+   * looks twice a second for all connections at once. Default 300,000.
+   */
+  readonly bodyTimeoutMs?: number | undefined
+  /**
+   * The head of a response is at most so large, in bytes; one that is larger fails its request. Default: Node's own
+   * limit, 16,384 (`--max-http-header-size`).
+   */
+  readonly maxResponseHeaderBytes?: number | undefined
+  /** For instances that speak https: Node's own options, such as `ca`, `cert`, `key`, `servername`. */
+  readonly tls?: TlsOptions | undefined
+}
+
+/** What becomes of instances that discovery no longer lists, where that is hard to believe. */
+export interface RemovalOptions {
+  /** Above this share of all instances, gone within `windowMs` and more than one, it is hard to believe. Default 0.5. */
+  readonly share?: number | undefined
+  /** Default 10,000 milliseconds. */
+  readonly windowMs?: number | undefined
+  /** How long they stay in reserve, in milliseconds, each answer of one renewing its time. Default 60,000. */
+  readonly holdMs?: number | undefined
+  /** How long at the very most, in milliseconds. Default 600,000. */
+  readonly maxHoldMs?: number | undefined
+}
+
+/** The last known set on disk, for a start without Consul. */
+export interface SnapshotOptions {
+  /** A folder of this program's own; made where it is missing. */
+  readonly directory: string
+  /** An older one is of no use, in milliseconds. Default 86,400,000: a day. */
+  readonly maxAgeMs?: number | undefined
+}
+
+/** Everything a client can be told. All of it has a default. */
+export interface ClientOptions {
+  /**
+   * How to reach Consul, and which instances to ask it for. Default: the agent at `CONSUL_HTTP_ADDR`, else
+   * `http://127.0.0.1:8500`, and the healthy instances of its own datacenter.
+   */
+  readonly consul?: ConsulOptions | undefined
+  /** Where instances come from, instead of Consul. */
+  readonly resolver?: Resolver | undefined
+  /**
+   * Instances that are never used: why, for people, or `undefined` for one that may be. Asked again for every set. One
+   * for which it throws is used, and the log says so.
+   */
+  readonly exclude?: Exclude | undefined
+  /** `false`: whatever discovery no longer lists is gone at once. */
+  readonly removal?: RemovalOptions | false | undefined
+  /** Default: nothing is written to disk. */
+  readonly snapshot?: SnapshotOptions | undefined
+  /**
+   * Without a request for so long, in milliseconds, the watch is stopped; the next request starts it again, and waits
+   * for its first word. Default 600,000; `Infinity`: it is never stopped.
+   */
+  readonly idleMs?: number | undefined
+  /** A policy by name, or one of your own. Default: what Consul says of the service, else `peak_ewma`. */
+  readonly balancer?: BalancerName | Balancer | undefined
+  /**
+   * Panic: below this share of endpoints of a level that are usable by our own judgement, that is by their circuits, the
+   * level is balanced over all that Consul calls healthy, unless other levels can take what it cannot: sparing the few
+   * that are left. 0 to 1; 0: never, so that where all circuits are open requests fail at once with `CIRCUIT_OPEN`.
+   * Default 0.5, as Envoy's.
+   */
+  readonly panicThreshold?: number | undefined
+  /**
+   * What requests are hashed by, for `ring_hash`, `maglev` and other balancers that ask; a request's own `hashKey` goes
+   * before it. All parts that a request has are combined; one that has none goes to any endpoint. Default: none.
+   */
+  readonly hashOn?: readonly HashPolicyOption[] | undefined
+  /**
+   * Sessions: a cookie or header names the endpoint that answered, opaquely and signed, and later requests that bring
+   * it go there; when it is gone, its circuit is open or it fails, to whom the balancer picks. Default: none.
+   */
+  readonly sticky?: StickyOptions | undefined
+  /**
+   * From the call to the head of the response, in milliseconds: waiting for discovery and all attempts included.
+   * Every chunk of a body that is a stream renews it. `Infinity`: no limit. Default 30,000.
+   */
+  readonly timeoutMs?: number | undefined
+  /** `false`: one attempt only. */
+  readonly retry?: RetryOptions | false | undefined
+  /** `false`: no circuit ever opens. */
+  readonly breaker?: BreakerOptions | false | undefined
+  /** Connections to endpoints. Default: see each field. */
+  readonly connections?: ConnectionOptions | undefined
+  /** Default: pino on standard output from level `warn`. */
+  readonly logger?: Logger | undefined
+  /** For tests. Default: the machine's. */
+  readonly clock?: Clock | undefined
+  /** For tests. Default: seeded from the machine. */
+  readonly random?: Random | undefined
+}
+
+/** Options with every default in its place. */
+export interface Settings {
+  readonly service: string
+  /** How it is written in a URL. */
+  readonly origins: ServiceOrigins
+  readonly consul: ConsulResolverOptions
+  readonly resolver: Resolver | undefined
+  readonly exclude: Exclude | undefined
+  readonly removal: GovernorOptions | false
+  readonly snapshot: SnapshotCacheOptions | undefined
+  readonly idleMs: number
+  /** Undefined: not given, so that the registry may choose. */
+  readonly balancer: Balancer | undefined
+  readonly panicThreshold: number
+  readonly hashOn: readonly HashPolicy[]
+  readonly sticky: StickySettings | undefined
+  readonly timeoutMs: number
+  /** Was it given, so that the registry has no say in it? */
+  readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
+  readonly retry: {
+    readonly attempts: number
+    readonly budgetRatio: number
+    readonly budgetMinPerSecond: number
+  }
+  readonly breaker:
+    | {
+        readonly volumeThreshold: number
+        readonly errorThresholdPercentage: number
+        readonly windowMs: number
+        readonly resetMs: number
+      }
+    | false
+  readonly connections: {
+    readonly connectTimeoutMs: number
+    readonly maxPerEndpoint: number | undefined
+    readonly keepAliveMs: number
+    readonly bodyTimeoutMs: number
+    /** Undefined: Node's own limit. */
+    readonly maxResponseHeaderBytes: number | undefined
+    readonly tls: TlsOptions
+  }
+  readonly logger: Logger | undefined
+  readonly clock: Clock | undefined
+  readonly random: Random | undefined
+}
+
+// A rate is a likelier meaning of 0.5 than half of a percent is, and would open circuits at the first failure.
+const percentage = v.pipe(
+  amount(0, 100, 'a number of percent from 0 to 100'),
+  v.check(
+    (value) => value === 0 || value >= 1,
+    'a number of percent, 0 or from 1 to 100, such as 50 for one half',
+  ),
+)
+
+const schema = group({
+  consul: v.optional(consulSchema, {}),
+  resolver: v.optional(having<Resolver>('a resolver, an object with watch(service, signal)', 'watch')),
+  exclude: v.optional(
+    v.custom<Exclude>((value) => typeof value === 'function', 'a function (instance) => reason or undefined'),
+  ),
+  balancer: v.optional(
+    v.custom<BalancerName | Balancer>(
+      (value) => whyNoBalancer(value) === undefined,
+      ({ input }) => whyNoBalancer(input) ?? '',
+    ),
+  ),
+  removal: v.optional(
+    orFalse(
+      group({
+        share: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.5),
+        windowMs: v.optional(count(0, LONGEST_MS), 10_000),
+        holdMs: v.optional(count(1, LONGEST_MS), 60_000),
+        maxHoldMs: v.optional(count(1, LONGEST_MS), 600_000),
+      }),
+    ),
+    {},
+  ),
+  snapshot: v.optional(
+    group({
+      directory: word('the path of a folder'),
+      maxAgeMs: v.optional(count(1, 30 * LONGEST_MS), LONGEST_MS),
+    }),
+  ),
+  idleMs: v.optional(
+    v.union(
+      [count(1000, LONGEST_MS), v.literal(Infinity)],
+      `a whole number of milliseconds from 1000 to ${LONGEST_MS}, or Infinity`,
+    ),
+    600_000,
+  ),
+  panicThreshold: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.5),
+  hashOn: v.optional(
+    v.array(hashPolicySchema, 'an array of what to hash by, such as { header: "x-user" }'),
+    [],
+  ),
+  sticky: v.optional(stickySchema),
+  timeoutMs: v.optional(
+    v.union(
+      [count(1, LONGEST_MS), v.literal(Infinity)],
+      `a whole number of milliseconds from 1 to ${LONGEST_MS}, or Infinity`,
+    ),
+    30_000,
+  ),
+  retry: v.optional(
+    orFalse(
+      group({
+        attempts: v.optional(count(1, 10), 2),
+        budgetRatio: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.2),
+        budgetMinPerSecond: v.optional(amount(0, 1e6, 'a number, 0 or more'), 10),
+      }),
+    ),
+    {},
+  ),
+  breaker: v.optional(
+    orFalse(
+      group({
+        volumeThreshold: v.optional(count(1, 1e6), 20),
+        errorThresholdPercentage: v.optional(percentage, 50),
+        windowMs: v.optional(count(100, LONGEST_MS), 10_000),
+        resetMs: v.optional(count(1, LONGEST_MS), 5000),
+      }),
+    ),
+    {},
+  ),
+  connections: v.optional(
+    group({
+      connectTimeoutMs: v.optional(count(1, LONGEST_MS), 1000),
+      maxPerEndpoint: v.optional(count(1, 65_535)),
+      keepAliveMs: v.optional(count(1, LONGEST_MS), 4000),
+      bodyTimeoutMs: v.optional(count(0, LONGEST_MS), 300_000),
+      maxResponseHeaderBytes: v.optional(count(256, 2 ** 30)),
+      tls: v.optional(tlsSchema, {}),
+    }),
+    {},
+  ),
+  logger: v.optional(loggerSchema),
+  clock: v.optional(
+    having<Clock>(
+      'a clock with now, unixTime, setTimer and clearTimer',
+      ...['now', 'unixTime', 'setTimer', 'clearTimer'],
+    ),
+  ),
+  random: v.optional(having<Random>('a source of randomness with next and bits', 'next', 'bits')),
+})
+
+/**
+ * Checks what a client was told, once, and fills in the rest. The only reader of the environment.
+ *
+ * @throws FairleadError `INVALID_OPTION`, naming the option, its value and what it should be.
+ */
+export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
+  const given = v.safeParse(schema, options)
+  if (!given.success) throw refusal(given.issues[0], 'options')
+  const { consul, balancer, retry, breaker, connections, ...rest } = given.output
+  // Of the right shape by now.
+  const raw = options as ClientOptions
+  return Object.freeze({
+    ...parseServiceName(service),
+    consul: parseConsul(consul, environment),
+    balancer: typeof balancer === 'string' ? balancers[balancer] : balancer,
+    removal: rest.removal,
+    snapshot: rest.snapshot,
+    idleMs: rest.idleMs,
+    given: {
+      timeoutMs: raw.timeoutMs !== undefined,
+      connectTimeoutMs: raw.connections?.connectTimeoutMs !== undefined,
+    },
+    panicThreshold: rest.panicThreshold,
+    hashOn: rest.hashOn,
+    sticky: rest.sticky,
+    timeoutMs: rest.timeoutMs,
+    retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
+    breaker,
+    connections: {
+      ...connections,
+      maxPerEndpoint: connections.maxPerEndpoint,
+      maxResponseHeaderBytes: connections.maxResponseHeaderBytes,
+    },
+    resolver: rest.resolver,
+    exclude: rest.exclude,
+    logger: rest.logger,
+    clock: rest.clock,
+    random: rest.random,
+  })
+}
+
+/**
+ * Refuses at start what would be refused later, for a program that makes its clients on demand.
+ *
+ * @throws FairleadError `INVALID_OPTION`, as `createClient` does.
+ * @example
+ * ```ts
+ * import { validateOptions } from '@fairlead/sdk'
+ *
+ * validateOptions({ consul: { address: 'http://127.0.0.1:8500' } })
+ * ```
+ */
+export function validateOptions(options: ClientOptions): void {
+  parseOptions('any', options, process.env)
+}

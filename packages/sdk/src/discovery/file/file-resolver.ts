@@ -1,0 +1,126 @@
+import { resolve } from 'node:path'
+import * as v from 'valibot'
+import { systemClock, type Clock } from '../../clock.js'
+import { asError } from '../../errors.js'
+import { refusal } from '../../validation/refusal.js'
+import { count, group } from '../../validation/schemas.js'
+import { FileSightings } from './file-sightings.js'
+import { poll, type Look } from '../polling.js'
+import type { Resolver, Snapshot } from '../resolver.js'
+import { isBracketed, parseServiceFile } from './service-file.js'
+
+/** Which file `fileResolver` reads, and how often it looks for a change. */
+export interface FileResolverOptions {
+  /** A JSON or YAML file; relative to the working directory at the time of the call. */
+  readonly path: string
+  /** How often to look whether it has changed, in milliseconds, 10 to 3,600,000. Default 1,000. */
+  readonly pollMs?: number | undefined
+  /** For tests. Default: the machine's. */
+  readonly clock?: Clock | undefined
+}
+
+const PATH = 'the path of a JSON or YAML file'
+
+const schema = group(
+  {
+    path: v.pipe(v.string(PATH), v.minLength(1, PATH)),
+    // Below 10 ms the time stamps of most systems do not tell two writes apart; above an hour nobody is watching.
+    pollMs: v.optional(count(10, 3_600_000), 1000),
+    clock: v.optional(v.custom<Clock>((value) => typeof value === 'object' && value !== null, 'a clock')),
+  },
+  'an object with the path of a file',
+)
+
+// What might be the beginning of something longer, or the moment between a file's end and its return, is believed when
+// it has stood for this long. A program that writes a file in pieces pauses for microseconds between them, or, on a busy
+// machine, for a few time slices of some milliseconds.
+const SETTLE_MS = 100
+
+// Five seconds of one change after the other: that is no file being written any more.
+const RESTLESS_LOOKS = 50
+
+/**
+ * Follows a JSON or YAML file that maps the names of services to lists of instances: for development, and for platforms
+ * that write such a file. All ways of writing it are good: in place, by renaming another file, by swapping a link as
+ * Kubernetes does. Where it cannot be used (not there, half written, a mistake in it) the last set that could be stays,
+ * and is said to be stale, with the place of the mistake. A service that it does not name has no instances.
+ *
+ * It is looked at every second; a file system's own notices would miss a swapped link. More than some hundred
+ * instances are better written as JSON: 10,000 take 0.2 s to read, but seconds as YAML, which is refused above 1 MiB.
+ *
+ * @throws FairleadError `INVALID_OPTION`.
+ * @example
+ * ```ts
+ * import { createClient, fileResolver } from '@fairlead/sdk'
+ *
+ * // orders:
+ * //   - http://10.0.0.1:8080
+ * //   - { address: 10.0.0.2, port: 8080, weight: 3, zone: eu-1a }
+ * await using orders = createClient('orders', { resolver: fileResolver({ path: 'services.yaml' }) })
+ * ```
+ */
+export function fileResolver(options: FileResolverOptions): Resolver {
+  const given = v.safeParse(schema, options)
+  if (!given.success) throw refusal(given.issues[0], 'options')
+  const { pollMs, clock = systemClock } = given.output
+  const path = resolve(given.output.path)
+  return {
+    name: `the file ${path}`,
+    watch(service, signal) {
+      const reader = new ServiceReader(path, service, pollMs)
+      return poll({ look: () => reader.look(), retryMs: () => pollMs, clock }, signal)
+    },
+  }
+}
+
+type Reading = { readonly text: string } & ({ readonly snapshot: Snapshot } | { readonly fault: string })
+
+/** One service in one file. */
+class ServiceReader {
+  readonly #path: string
+  readonly #service: string
+  readonly #pollMs: number
+  readonly #file: FileSightings
+  #reading: Reading | undefined
+  /** Looks in a row of which each showed something else. */
+  #restless = 0
+
+  constructor(path: string, service: string, pollMs: number) {
+    this.#path = path
+    this.#service = service
+    this.#pollMs = pollMs
+    this.#file = new FileSightings(path)
+  }
+
+  async look(): Promise<Look> {
+    const { sighting, count } = await this.#file.look()
+    const settled = count > 1
+    this.#restless = settled ? 0 : this.#restless + 1
+    if (this.#restless > RESTLESS_LOOKS) {
+      throw new Error(
+        `${this.#path} never stays the same for ${SETTLE_MS} ms; write it as a whole, and rename it into place`,
+      )
+    }
+    const again: Look = { snapshot: undefined, againMs: SETTLE_MS }
+    if (!settled && !('text' in sighting && isBracketed(sighting.text))) return again
+    const reading = 'fault' in sighting ? sighting : this.#readingOf(sighting.text)
+    if ('snapshot' in reading)
+      return { snapshot: reading.snapshot, againMs: settled ? this.#pollMs : SETTLE_MS }
+    if (!settled) return again
+    throw new Error(reading.fault)
+  }
+
+  #readingOf(text: string): Reading {
+    if (this.#reading?.text !== text) this.#reading = this.#read(text)
+    return this.#reading
+  }
+
+  #read(text: string): Reading {
+    try {
+      const instances = parseServiceFile(text, this.#service)
+      return { text, snapshot: Object.freeze({ kind: 'snapshot', instances, excluded: [] }) }
+    } catch (error) {
+      return { text, fault: `${this.#path} cannot be used: ${asError(error).message}` }
+    }
+  }
+}

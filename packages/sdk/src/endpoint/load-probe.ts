@@ -1,0 +1,135 @@
+import { errors, type Dispatcher } from 'undici'
+import type { BackendLoad } from '../orca/backend-load.js'
+import { nextTurn, type Clock, type Timer } from '../clock.js'
+import type { Abort } from '../transport/handler.js'
+import type { Connection } from '../transport/connection.js'
+import type { Connections, Occupant } from '../transport/http1.js'
+import { inOwnContext } from '../runtime/own-context.js'
+import { loadReportIn } from '../orca/find-header.js'
+
+/** What a probe has to do with on its endpoint. */
+export interface ProbedSide {
+  readonly backendLoad: BackendLoad | undefined
+}
+
+// Probes are answered without work (Prequal's take below a millisecond, and it gives up on them at 3 ms within a
+// datacenter): after a second the answer says nothing of now. It is also how long a probe can keep a process from its end.
+const TIMEOUT_MS = 1000
+
+// For a server without a reporter, or in trouble: two requests a minute are no flood, and a reporter that a deployment
+// brings is found soon enough.
+const PAUSE_MS = 30_000
+
+/**
+ * Asks one endpoint for its load, one GET at a time on the endpoint's connections, and beside its traffic: neither the
+ * circuit nor requests in flight nor latency hear of it. What fails is silent, and is let be for a while.
+ */
+export class LoadProber {
+  readonly #side: ProbedSide
+  readonly #connections: Connections
+  readonly #clock: Clock
+  #probe: Probe | undefined
+  #pausedUntil = -Infinity
+  #ended = false
+
+  constructor(side: ProbedSide, connections: Connections, clock: Clock) {
+    this.#side = side
+    this.#connections = connections
+    this.#clock = clock
+  }
+
+  /** Sends a probe in a later turn: who asks is in the middle of a pick. */
+  ask(path: string): void {
+    if (this.#probe !== undefined || this.#ended || this.#clock.now() < this.#pausedUntil) return
+    const probe = new Probe(path, this.#side, this.#connections, this.#clock, (reported) => {
+      this.#probe = undefined
+      if (!reported) this.#pausedUntil = this.#clock.now() + PAUSE_MS
+    })
+    this.#probe = probe
+    inOwnContext(() => void nextTurn().then(() => probe.send()))
+  }
+
+  /** Breaks off what is on its way; nothing is sent any more. */
+  end(): void {
+    this.#ended = true
+    this.#probe?.giveUp()
+  }
+}
+
+class Probe implements Occupant {
+  connection: Connection | undefined
+  before: Occupant | undefined
+  after: Occupant | undefined
+  readonly options: Dispatcher.DispatchOptions
+  readonly context = undefined
+  readonly #side: ProbedSide
+  readonly #connections: Connections
+  readonly #clock: Clock
+  readonly #onEnd: (reported: boolean) => void
+  #timer: Timer | undefined
+  #abort: Abort | undefined
+  #reported = false
+  #over = false
+
+  constructor(
+    path: string,
+    side: ProbedSide,
+    connections: Connections,
+    clock: Clock,
+    onEnd: (reported: boolean) => void,
+  ) {
+    this.options = { method: 'GET', path }
+    this.#side = side
+    this.#connections = connections
+    this.#clock = clock
+    this.#onEnd = onEnd
+  }
+
+  send(): void {
+    if (this.#over) return
+    this.#timer = this.#clock.setTimer(() => this.giveUp(), TIMEOUT_MS)
+    this.#connections.send(this)
+  }
+
+  giveUp(): void {
+    if (!this.#end()) return
+    this.#connections.release(this, 'abandoned')
+    this.#abort?.(new errors.RequestAbortedError())
+  }
+
+  onConnect(abort: Abort): void {
+    if (this.#over) abort(new errors.RequestAbortedError())
+    else this.#abort = abort
+  }
+
+  onHeaders(statusCode: number, headers: Buffer[]): boolean {
+    // Interim responses (1xx) come before the one that counts.
+    const report = this.#over || statusCode < 200 ? undefined : loadReportIn(headers)
+    if (report !== undefined) {
+      this.#reported = true
+      this.#side.backendLoad?.receive(report, Math.floor(this.#clock.now()))
+    }
+    return true
+  }
+
+  onData(): boolean {
+    return true
+  }
+
+  onComplete(): void {
+    if (this.#end()) this.#connections.release(this, 'complete')
+  }
+
+  onError(): void {
+    if (this.#end()) this.#connections.release(this, 'broken')
+  }
+
+  /** False: it has ended before. */
+  #end(): boolean {
+    if (this.#over) return false
+    this.#over = true
+    if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
+    this.#onEnd(this.#reported)
+    return true
+  }
+}

@@ -1,0 +1,60 @@
+import { FairleadError } from '../errors.js'
+import { shown } from './invalid-option.js'
+
+/** Keys and indexes that lead into a value. */
+export type Path = readonly (string | number)[]
+
+/** What is read here of valibot's issues. */
+export interface Issue {
+  readonly message: string
+  readonly input: unknown
+  readonly received: string
+  readonly expected: string | null
+  readonly path?: readonly { readonly key: unknown }[] | undefined
+  readonly issues?: readonly Issue[] | undefined
+}
+
+/** What an error of ours must not put into a log. */
+const SECRET = /(^|\.)(token|basicAuth)$/
+
+/** valibot's first issue as an error. `root`: what the checked value as a whole is called. */
+export function refusal(issue: Issue, root: string, path: Path = pathOf(issue)): FairleadError {
+  return new FairleadError('INVALID_OPTION', complaint(issue, path, root))
+}
+
+/** A secret for a message to people. */
+export function hidden(secret: string): string {
+  return `text of ${secret.length} characters`
+}
+
+/** An issue as one sentence with path, value and fix; of a union, what the branch for objects says. */
+export function complaint(issue: Issue, path: Path, root: string): string {
+  const found = branchOf(issue) ?? issue
+  const name = nameOf(path) || root
+  // The message is the hint of the schema, from `group`.
+  if (found.expected === 'never')
+    return `unknown option ${name}: remove it or check its spelling${found.message}`
+  // A key that is not there has its own name as what was expected, in quotes.
+  if (found.received === 'undefined' && found.expected?.startsWith('"') === true) return `${name} is missing`
+  const { input } = found
+  const value = typeof input === 'string' && SECRET.test(name) ? hidden(input) : shown(input)
+  return `${name} is ${value}: it must be ${found.message}`
+}
+
+/** Where in the checked value the issue is. */
+export function pathOf(issue: Issue): Path {
+  return [...(issue.path ?? []), ...(branchOf(issue)?.path ?? [])].map(({ key }) =>
+    typeof key === 'number' ? key : String(key),
+  )
+}
+
+function branchOf(issue: Issue): Issue | undefined {
+  return issue.issues?.find(({ path }) => path !== undefined)
+}
+
+function nameOf(path: Path): string {
+  return path.reduce<string>((name, key) => {
+    if (typeof key === 'number') return `${name}[${key}]`
+    return name === '' ? key : `${name}.${key}`
+  }, '')
+}
