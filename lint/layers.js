@@ -5,15 +5,16 @@ const SDK = `
   errors logger collections runtime validation pacing
   consul
   orca
-  discovery observe/events observe/log-lines observe/log discovery/hosts discovery/saved discovery/dns discovery/file hashing
+  discovery observe/events observe/log-lines observe/log
+  discovery/hosts discovery/saved discovery/dns discovery/file hashing
   discovery/consul discovery/consul/rules discovery/process-resolvers
   balance/picker balance/explain-pick balance/structures
   balance/layers balance/policies balance/keyed balance/priorities balance
-  request resilience transport
-  sessions endpoint cluster
+  request resilience transport endpoint cluster
   observe
   registration orca/load-reporter
-  client-options call fetch
+  call sessions
+  client-options fetch
   client index
   testing test-support contract
 `

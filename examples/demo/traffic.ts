@@ -43,7 +43,10 @@ export function shareOf(id: string, tally: Tally): number {
 /** What the client thinks of an instance, in a word or two. */
 export function stateOf(id: string, { endpoints, excluded }: ClientInspection): string {
   const endpoint = endpoints.find(({ key }) => isOf(id, key))
-  if (endpoint !== undefined) return endpoint.circuit === 'closed' ? 'in use' : `circuit ${endpoint.circuit}`
+  if (endpoint !== undefined) {
+    const { state, reason } = endpoint.availability
+    return state === 'available' ? 'in use' : `${state} (${String(reason)})`
+  }
   return excluded.find(({ key }) => isOf(id, key))?.reason ?? 'unknown'
 }
 

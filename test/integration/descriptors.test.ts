@@ -82,7 +82,7 @@ test('a sidecar serves as many as it has descriptors for, turns others away and 
   const { services } = (await (await fetch(`${admin}/endpoints`)).json()) as {
     services: { endpoints: object[] }[]
   }
-  expect(services[0]?.endpoints).toMatchObject([{ circuit: 'closed', failures: 0 }])
+  expect(services[0]?.endpoints).toMatchObject([{ availability: { state: 'available' }, failures: 0 }])
   expect(exhausted().length).toBeLessThanOrEqual(1 + (performance.now() - startedAt) / 1000)
   expect(child.running).toBe(true)
   child.signal('SIGTERM')

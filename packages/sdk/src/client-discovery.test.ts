@@ -49,23 +49,23 @@ describe('what discovery no longer lists, and nobody believes', () => {
     resolver.snapshot([kept, listed])
     await orders.ready()
     resolver.snapshot([listed], { doubt: DOUBT })
-    await until(() => orders.inspect().reserve.length === 1)
+    await until(() => orders.inspect().retainedEndpoints.length === 1)
     expect(orders.inspect()).toMatchObject({
       freshness: 'fresh',
-      doubt: DOUBT,
+      suspect: DOUBT,
       endpoints: [{ key: listed.key }],
-      reserve: [{ key: kept.key, heldFor: 'doubt', confirmed: false, requests: 0 }],
+      retainedEndpoints: [{ key: kept.key, reason: 'suspect', confirmed: false, requests: 0 }],
     })
     for (let n = 0; n < 20; n++) expect(await statusOf(orders)).toBe(200)
-    expect(orders.inspect().reserve).toMatchObject([{ requests: 0 }])
+    expect(orders.inspect().retainedEndpoints).toMatchObject([{ requests: 0 }])
     resolver.snapshot([], { doubt: DOUBT })
-    await until(() => orders.inspect().reserve.length === 2)
+    await until(() => orders.inspect().retainedEndpoints.length === 2)
     expect(await statusOf(orders)).toBe(200)
     expect(await statusOf(orders)).toBe(200)
     expect(orders.inspect().endpoints).toEqual([])
-    expect(orders.inspect().reserve.filter(({ confirmed }) => confirmed)).toHaveLength(2)
-    expect(logged.filter((line) => line.includes('it stays in reserve'))).toHaveLength(2)
-    expect(orders.inspect().reserve[0]?.heldForMs).toBeGreaterThan(0)
+    expect(orders.inspect().retainedEndpoints.filter(({ confirmed }) => confirmed)).toHaveLength(2)
+    expect(logged.filter((line) => line.includes('retaining it'))).toHaveLength(2)
+    expect(orders.inspect().retainedEndpoints[0]?.retainedForMs).toBeGreaterThan(0)
   })
 
   test('be it by what an agent says of its own answer', async () => {
@@ -79,15 +79,19 @@ describe('what discovery no longer lists, and nobody believes', () => {
     )
     afterwards(() => agent.close())
     const { orders, logged } = client({ resolver: undefined, consul: { address: agent.address } })
-    await until(() => orders.inspect().reserve.length === 1)
-    expect(orders.inspect()).toMatchObject({ doubt: DOUBT, endpoints: [], reserve: [{ heldFor: 'doubt' }] })
+    await until(() => orders.inspect().retainedEndpoints.length === 1)
+    expect(orders.inspect()).toMatchObject({
+      suspect: DOUBT,
+      endpoints: [],
+      retainedEndpoints: [{ reason: 'suspect' }],
+    })
     expect(await statusOf(orders)).toBe(200)
-    expect(logged.filter((line) => line.includes('hard to believe') && line.includes(DOUBT))).toHaveLength(1)
+    expect(logged.filter((line) => line.includes('which is suspect') && line.includes(DOUBT))).toHaveLength(1)
     // Without a doubt it is a single one that has gone.
     await until(() => release !== undefined)
     release?.()
-    await until(() => orders.inspect().doubt === undefined)
-    expect(orders.inspect().reserve).toEqual([])
+    await until(() => orders.inspect().suspect === undefined)
+    expect(orders.inspect().retainedEndpoints).toEqual([])
     expect(await failureOf(orders.request({ path: '/' }))).toMatchObject({ code: 'NO_ENDPOINTS' })
   })
 
@@ -100,13 +104,13 @@ describe('what discovery no longer lists, and nobody believes', () => {
     await first.body.dump()
     const headers = { 'x-session': String(first.headers['x-session']) }
     resolver.snapshot([], { doubt: DOUBT })
-    await until(() => orders.inspect().reserve.length === 1)
+    await until(() => orders.inspect().retainedEndpoints.length === 1)
     for (const sent of [{}, { headers }]) {
       const error = await failureOf(orders.request({ path: '/', method: 'POST', body: 'x', ...sent }))
       expect(error).toMatchObject({ code: 'NO_ENDPOINTS' })
       expect(error.message).toContain('only idempotent requests are sent there')
     }
-    expect(orders.inspect().reserve).toMatchObject([{ requests: 1 }])
+    expect(orders.inspect().retainedEndpoints).toMatchObject([{ requests: 1 }])
     expect(await statusOf(orders)).toBe(200)
     const { statusCode, body } = await orders.request({
       path: '/',
@@ -125,13 +129,13 @@ describe('what discovery no longer lists, and nobody believes', () => {
     await orders.ready()
     resolver.snapshot([])
     await until(() => orders.inspect().endpoints.length === 0)
-    expect(orders.inspect().reserve).toMatchObject(Array(4).fill({ heldFor: 'share' }))
+    expect(orders.inspect().retainedEndpoints).toMatchObject(Array(4).fill({ reason: 'share' }))
     // An attempt that meets a dead one is free, but two attempts are all: a request may meet two of the three. Its second
     // goes anywhere. After the one that lives, one that is dead has its turn: of two requests one drops one at least.
     for (let n = 0; n < 6; n++) await statusOf(orders).catch(() => undefined)
-    expect(orders.inspect().reserve).toMatchObject([{ origin: alive, confirmed: true }])
+    expect(orders.inspect().retainedEndpoints).toMatchObject([{ origin: alive, confirmed: true }])
     expect(await statusOf(orders)).toBe(200)
-    const lines = logged.filter((line) => line.includes('does not serve either'))
+    const lines = logged.filter((line) => line.includes('a retained instance cannot be reached; removed'))
     expect(lines).toHaveLength(3)
     expect(lines.every((line) => line.includes('ECONNREFUSED'))).toBe(true)
   })
@@ -143,10 +147,12 @@ describe('what discovery no longer lists, and nobody believes', () => {
     resolver.snapshot([instanceAt(sick), instanceAt(well)])
     await orders.ready()
     resolver.snapshot([])
-    await until(() => orders.inspect().reserve.length === 2)
+    await until(() => orders.inspect().retainedEndpoints.length === 2)
     for (let n = 0; n < 20; n++) await statusOf(orders)
-    expect(orders.inspect().reserve).toMatchObject([{ origin: well }])
-    expect(logged.filter((line) => line.includes('its circuit has opened'))).toHaveLength(1)
+    expect(orders.inspect().retainedEndpoints).toMatchObject([{ origin: well }])
+    expect(
+      logged.filter((line) => line.includes('cannot be reached') && line.includes('circuit_open')),
+    ).toHaveLength(1)
     for (let n = 0; n < 5; n++) expect(await statusOf(orders)).toBe(200)
   })
 
@@ -158,11 +164,11 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const pending = statusOf(orders)
     await until(() => finish !== undefined)
     resolver.snapshot([], { doubt: DOUBT })
-    await until(() => orders.inspect().reserve.length === 1)
-    expect(orders.inspect().reserve).toMatchObject([{ inflight: 1, confirmed: false }])
+    await until(() => orders.inspect().retainedEndpoints.length === 1)
+    expect(orders.inspect().retainedEndpoints).toMatchObject([{ inflight: 1, confirmed: false }])
     finish?.()
     expect(await pending).toBe(200)
-    expect(orders.inspect().reserve).toMatchObject([{ inflight: 0, confirmed: true }])
+    expect(orders.inspect().retainedEndpoints).toMatchObject([{ inflight: 0, confirmed: true }])
   })
 
   test('is gone at once with removal: false', async () => {
@@ -171,12 +177,12 @@ describe('what discovery no longer lists, and nobody believes', () => {
     await orders.ready()
     resolver.snapshot([], { doubt: DOUBT })
     await until(() => orders.inspect().endpoints.length === 0)
-    expect(orders.inspect().reserve).toEqual([])
+    expect(orders.inspect().retainedEndpoints).toEqual([])
     expect(await failureOf(orders.request({ path: '/' }))).toMatchObject({ code: 'NO_ENDPOINTS' })
   })
 })
 
-describe('levels', () => {
+describe('priorities', () => {
   test('one that cannot be reached is left for the next within the request', async () => {
     const { orders, resolver } = client()
     resolver.snapshot([instanceAt(GONE[0]), instanceAt(await ok(), { priority: 1 })])
@@ -194,13 +200,13 @@ describe('levels', () => {
     resolver.snapshot([instanceAt(first), instanceAt(await ok(), { priority: 1 })])
     for (let n = 0; n < 3; n++) expect(await statusOf(orders)).toBe(500)
     const requests = (level: number): number => orders.inspect().endpoints[level]?.requests ?? NaN
-    await until(() => orders.inspect().endpoints[0]?.circuit === 'open')
+    await until(() => orders.inspect().endpoints[0]?.availability.state === 'unavailable')
     expect(await statusOf(orders)).toBe(200)
     expect([requests(0), requests(1)]).toEqual([3, 1])
     sick = false
-    await until(() => orders.inspect().endpoints[0]?.circuit === 'half_open')
+    await until(() => orders.inspect().endpoints[0]?.availability.state === 'probing')
     expect(await statusOf(orders)).toBe(200)
-    await until(() => orders.inspect().endpoints[0]?.circuit === 'closed')
+    await until(() => orders.inspect().endpoints[0]?.availability.state === 'available')
     for (let n = 0; n < 10; n++) await statusOf(orders)
     expect([requests(0), requests(1)]).toEqual([14, 1])
   })
@@ -384,11 +390,11 @@ describe('onDiscovery', () => {
     const keysOf = (instances: DiscoveryEvent['instances']): string =>
       instances.map(({ origin }) => origin.at(-1)).join('')
     expect(
-      heard.map(({ freshness, reason, doubt, instances, reserve, added, removed }) => [
+      heard.map(({ freshness, reason, suspect, instances, retained, added, removed }) => [
         freshness,
         reason,
-        doubt,
-        ...[instances, reserve, added, removed].map(keysOf),
+        suspect,
+        ...[instances, retained, added, removed].map(keysOf),
       ]),
     ).toEqual([
       ['waiting', 'refused', undefined, '', '', '', ''],
@@ -419,7 +425,7 @@ describe('onDiscovery', () => {
     resolver.snapshot([instanceAt(await ok())])
     await until(() => heard.length === 3)
     expect(await statusOf(orders)).toBe(200)
-    expect(logged.filter((line) => line.includes('a listener of onDiscovery threw'))).toHaveLength(3)
+    expect(logged.filter((line) => line.includes('a listener threw'))).toHaveLength(3)
   })
 })
 
@@ -466,7 +472,9 @@ describe('a start without Consul', () => {
         added: [],
       },
     ])
-    expect(logged.filter((line) => line.includes('the instances that were last saved serve'))).toHaveLength(1)
+    expect(logged.filter((line) => line.includes('serving the instances that were last saved'))).toHaveLength(
+      1,
+    )
 
     agent.serve('orders', [entryOf(current)])
     await door.open()
@@ -474,7 +482,7 @@ describe('a start without Consul', () => {
     expect(orders.inspect()).toMatchObject({
       savedAt: undefined,
       endpoints: [{ origin: current }],
-      reserve: [],
+      retainedEndpoints: [],
     })
     expect(heard.at(-1)).toMatchObject({
       freshness: 'fresh',

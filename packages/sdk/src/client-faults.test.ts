@@ -24,7 +24,7 @@ function connect(origins: readonly string[], options: ClientOptions = {}): Clien
 
 function expectNoBlame(): void {
   for (const endpoint of client.inspect().endpoints) {
-    expect(endpoint).toMatchObject({ circuit: 'closed', failures: 0, inflight: 0 })
+    expect(endpoint).toMatchObject({ availability: { state: 'available' }, failures: 0, inflight: 0 })
   }
 }
 
@@ -123,7 +123,7 @@ test('a deadline that ends a wait for our own limit is no failure of the endpoin
   const ended = await Promise.allSettled(sent)
   expect(ended.every(({ status }) => status === 'rejected')).toBe(true)
   const [endpoint] = client.inspect().endpoints
-  expect(endpoint?.circuit).toBe('closed')
+  expect(endpoint?.availability.state).toBe('available')
   // The one that was with the server; another where this process stood still behind its turn.
   expect(endpoint?.failures).toBeLessThan(5)
 })

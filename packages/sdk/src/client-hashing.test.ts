@@ -177,7 +177,7 @@ test('a balancer that is not known is said once, and only where it would have be
     const logger = { info: log, warn: log, error: log }
     const orders = client([], { resolver, logger, ...options })
     for (let n = 0; n < 3; n++) await ask(orders, { hashKey: 'ann' })
-    expect(logged.filter((message) => message.includes('not known here'))).toHaveLength(warnings)
+    expect(logged.filter((message) => message.includes('is not supported'))).toHaveLength(warnings)
   }
 })
 

@@ -45,7 +45,7 @@ test('an address that is dead and a good one: no GET fails, however often either
       await orders.ready()
       // Past the volume at which the circuit of the dead one opens, and into what would be a panic.
       for (let n = 0; n < 60; n++) expect(await get(orders, { 'x-key': String(n) })).toBe(200)
-      expect(orders.inspect()).toMatchObject({ panicking: [] })
+      expect(orders.inspect()).toMatchObject({ prioritiesInPanic: [] })
       expect(orders.inspect().endpoints).toHaveLength(2)
     }),
     { numRuns: 24 },

@@ -19,7 +19,7 @@ test('every option has a default', () => {
       serverPolicy: true,
       failover: [],
     },
-    removal: { share: 0.5, windowMs: 10_000, holdMs: 60_000, maxHoldMs: 600_000 },
+    removal: { share: 0.5, windowMs: 10_000, retainMs: 60_000, maxRetainMs: 600_000 },
     snapshot: undefined,
     idleMs: 600_000,
     timeoutMs: 30_000,

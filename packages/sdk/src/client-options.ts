@@ -5,6 +5,7 @@ import type { Balancer } from './balance/picker.js'
 import type { Clock } from './clock.js'
 import type { TlsOptions } from './transport/connector.js'
 import type { GovernorOptions } from './cluster/removal-governor.js'
+import type { Classify } from './endpoint/classify.js'
 import type { Environment } from './consul/connection-options.js'
 import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul/options.js'
 import type { ConsulResolverOptions } from './discovery/consul/resolver.js'
@@ -71,16 +72,16 @@ export interface ConnectionOptions {
   readonly tls?: TlsOptions | undefined
 }
 
-/** What becomes of instances that discovery no longer lists, where that is hard to believe. */
+/** What becomes of instances that discovery no longer lists, where that is suspect. */
 export interface RemovalOptions {
-  /** Above this share of all instances, gone within `windowMs` and more than one, it is hard to believe. Default 0.5. */
+  /** Above this share of all instances, gone within `windowMs` and more than one, it is suspect. Default 0.5. */
   readonly share?: number | undefined
   /** Default 10,000 milliseconds. */
   readonly windowMs?: number | undefined
-  /** How long they stay in reserve, in milliseconds, each answer of one renewing its time. Default 60,000. */
-  readonly holdMs?: number | undefined
+  /** How long they are retained, in milliseconds, each answer of one renewing its time. Default 60,000. */
+  readonly retainMs?: number | undefined
   /** How long at the very most, in milliseconds. Default 600,000. */
-  readonly maxHoldMs?: number | undefined
+  readonly maxRetainMs?: number | undefined
 }
 
 /** The last known set on disk, for a start without Consul. */
@@ -117,9 +118,10 @@ export interface ClientOptions {
   /** A policy by name, or one of your own. Default: what Consul says of the service, else `peak_ewma`. */
   readonly balancer?: BalancerName | Balancer | undefined
   /**
-   * Panic: below this share of endpoints of a level that are usable by our own judgement, that is by their circuits, the
-   * level is balanced over all that Consul calls healthy, unless other levels can take what it cannot: sparing the few
-   * that are left. 0 to 1; 0: never, so that where all circuits are open requests fail at once with `CIRCUIT_OPEN`.
+   * Panic: below this share of endpoints of a priority that are available by client-side health, that is by their
+   * circuits, the priority is balanced over all that Consul calls healthy, unless other priorities can take what it
+   * cannot: sparing the few that are left. 0 to 1; 0: never, so that where all circuits are open requests fail at once
+   * with `CIRCUIT_OPEN`.
    * Default 0.5, as Envoy's.
    */
   readonly panicThreshold?: number | undefined
@@ -142,6 +144,11 @@ export interface ClientOptions {
   readonly retry?: RetryOptions | false | undefined
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
+  /**
+   * How an attempt went, as far as its endpoint is concerned, in place of Fairlead's own decision: by default a status of
+   * 500 or more is a failure, as is an error that is not the caller's. `undefined` leaves it to that.
+   */
+  readonly classify?: Classify | undefined
   /** Connections to endpoints. Default: see each field. */
   readonly connections?: ConnectionOptions | undefined
   /** Default: pino on standard output from level `warn`. */
@@ -193,6 +200,7 @@ export interface Settings {
     readonly maxResponseHeaderBytes: number | undefined
     readonly tls: TlsOptions
   }
+  readonly classify: Classify | undefined
   readonly logger: Logger | undefined
   readonly clock: Clock | undefined
   readonly random: Random | undefined
@@ -224,8 +232,8 @@ const schema = group({
       group({
         share: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.5),
         windowMs: v.optional(count(0, LONGEST_MS), 10_000),
-        holdMs: v.optional(count(1, LONGEST_MS), 60_000),
-        maxHoldMs: v.optional(count(1, LONGEST_MS), 600_000),
+        retainMs: v.optional(count(1, LONGEST_MS), 60_000),
+        maxRetainMs: v.optional(count(1, LONGEST_MS), 600_000),
       }),
     ),
     {},
@@ -288,6 +296,9 @@ const schema = group({
     }),
     {},
   ),
+  classify: v.optional(
+    v.custom<Classify>((value) => typeof value === 'function', 'a function (answer) => outcome or undefined'),
+  ),
   logger: v.optional(loggerSchema),
   clock: v.optional(
     having<Clock>(
@@ -333,6 +344,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     },
     resolver: rest.resolver,
     exclude: rest.exclude,
+    classify: rest.classify,
     logger: rest.logger,
     clock: rest.clock,
     random: rest.random,

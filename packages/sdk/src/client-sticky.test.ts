@@ -270,7 +270,7 @@ test('a connection is not needed to be refused: a session whose circuit is open 
   await rig.list([sick, good])
   broken = true
   for (let n = 0; n < 3; n++) await rig.with(session)
-  await until(() => rig.client.inspect().endpoints[0]?.circuit === 'open')
+  await until(() => rig.client.inspect().endpoints[0]?.availability.state === 'unavailable')
   const moved = await rig.with(session)
   expect(moved).toMatchObject({ statusCode: 200, text: 'a' })
   expect(moved.session).not.toBe(session)

@@ -500,9 +500,13 @@ describe('without endpoints', () => {
     for (let n = 0; n < 3; n++) await failure(orders.request({ path: '/' }))
     expect(await failure(orders.request({ path: '/' }))).toMatchObject({
       code: 'CIRCUIT_OPEN',
-      message: 'all 2 endpoints of orders have an open circuit',
+      message: expect.stringMatching(
+        /^all 2 endpoints of orders are unavailable: circuit_open \(2\), the first until \d+ ms from now$/,
+      ) as unknown,
     })
-    expect(orders.inspect().endpoints.map(({ circuit }) => circuit)).toEqual(['open', 'open'])
+    expect(orders.inspect().endpoints.map(({ availability }) => availability)).toMatchObject(
+      Array(2).fill({ state: 'unavailable', reason: 'circuit_open', panic: 'none' }),
+    )
   })
 })
 
@@ -552,7 +556,7 @@ describe('updates', () => {
     await until(() => orders.inspect().reason === 'agent still gone')
     expect(orders.inspect().freshness).toBe('stale')
     expect((await orders.request({ path: '/' })).statusCode).toBe(200)
-    expect(warnings).toEqual(['discovery failed: the last known instances serve on, and it is asked again'])
+    expect(warnings).toEqual(['discovery failed; serving the last known instances; retrying'])
   })
 
   test('clients that are given the same resolver share one watch', async () => {
@@ -660,15 +664,18 @@ describe('what users bring along', () => {
       return statusCode
     }
     for (let n = 0; n < 5; n++) expect(await ask()).toBe(500)
-    expect(orders.inspect()).toMatchObject({ panicking: [0], endpoints: [{ circuit: 'open' }] })
+    expect(orders.inspect()).toMatchObject({
+      prioritiesInPanic: [0],
+      endpoints: [{ availability: { state: 'unavailable' } }],
+    })
     status = 200
     expect(await ask()).toBe(200)
     const deadline = performance.now() + 10_000
-    while (orders.inspect().endpoints[0]?.circuit !== 'closed') {
+    while (orders.inspect().endpoints[0]?.availability.state !== 'available') {
       expect(performance.now()).toBeLessThan(deadline)
       await ask()
     }
-    expect(orders.inspect()).toMatchObject({ panicking: [] })
+    expect(orders.inspect()).toMatchObject({ prioritiesInPanic: [] })
   })
 
   test('a balancer that ignores open circuits gets CIRCUIT_OPEN for it', async () => {

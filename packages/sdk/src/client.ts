@@ -1,37 +1,41 @@
 import type { Dispatcher } from 'undici'
-import { Balancing } from './call/policy.js'
-import { closeInTime, type Closable, type CloseOptions } from './call/close.js'
 import type { CallOptions } from './call/call.js'
+import { closeInTime, type Closable, type CloseOptions } from './call/close.js'
 import { ClientDispatcher } from './call/dispatcher.js'
+import { Execution } from './call/execution.js'
+import { PolicyResolver } from './call/policy.js'
+import { wrongRequest, type ClientRequestOptions } from './call/request-options.js'
+import { parseOptions, type ClientOptions, type Settings } from './client-options.js'
 import { inBackground, systemClock, type Clock } from './clock.js'
 import { Cluster } from './cluster/cluster.js'
-import { Endpoint, type EndpointKit } from './endpoint/endpoint.js'
 import type { EndpointFactory } from './cluster/endpoint-set.js'
-import { LoopWatch } from './runtime/loop-watch.js'
+import { untilReady, type ReadyOptions } from './cluster/readiness.js'
 import { RemovalGovernor } from './cluster/removal-governor.js'
 import { excluding } from './discovery/excluding.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Resolver } from './discovery/resolver.js'
-import { callLog } from './observe/call-log.js'
-import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
-import { Execution } from './call/execution.js'
+import { Classifier } from './endpoint/classify.js'
+import type { Restriction } from './endpoint/availability.js'
+import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import { createFetch, type ServiceFetch } from './fetch/fetch.js'
-import type { Handler } from './transport/handler.js'
-import { requireKnown } from './validation/known-names.js'
-import { defaultLogger, type Logger } from './logger.js'
 import { withLastingHeaders } from './hashing/request-fields.js'
-import { summaryOf } from './observe/summary.js'
-import { summarize } from './runtime/summarize.js'
+import { defaultLogger } from './logger.js'
+import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
+import { Events } from './observe/events.js'
 import { explain, type PickExplanation } from './observe/explain.js'
 import { inspect, type ClientInspection } from './observe/inspect.js'
-import { parseOptions, type ClientOptions, type Settings } from './client-options.js'
+import { logTo } from './observe/log.js'
+import { summaryOf } from './observe/summary.js'
 import { systemRandom } from './random.js'
-import { untilReady, type ReadyOptions } from './cluster/readiness.js'
-import { wrongRequest, type ClientRequestOptions } from './call/request-options.js'
-import { alwaysClosed, type BreakerState } from './resilience/breaker.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { RetryBudget } from './resilience/retry-budget.js'
-import { Sessions } from './sessions/sessions.js'
+import { LoopWatch } from './runtime/loop-watch.js'
+import { summarize } from './runtime/summarize.js'
+import { sticky } from './sessions/sticky.js'
+import { tcpConnector } from './transport/connector.js'
+import type { Handler } from './transport/handler.js'
+import { http1 } from './transport/http1.js'
+import { requireKnown } from './validation/known-names.js'
 
 /** What of a request a pick may depend on. All of it may be left out. */
 export type ExplainOptions = Partial<
@@ -103,7 +107,7 @@ export interface Client extends AsyncDisposable {
   ready(options?: ReadyOptions): Promise<void>
   /**
    * Calls back after every change of the set of instances, of what they are, or of how far they can be trusted.
-   * A listener that throws is logged, and harms nobody else. Returns how to stop.
+   * A listener that throws is logged, and stops no other. Returns how to stop.
    */
   onDiscovery(listener: DiscoveryListener): () => void
   /** The client as it stands; plain data. */
@@ -154,67 +158,64 @@ class ConsulClient implements Client {
   readonly #settings: Settings
   readonly #clock: Clock
   readonly #resolver: Resolver
+  readonly #policy: PolicyResolver
   readonly #cluster: Cluster
-  readonly #balancing: Balancing
-  readonly #sessions: Sessions<Endpoint> | undefined
   readonly #budget: RetryBudget
   readonly #listeners: DiscoveryListeners
   readonly #closable: Closable
 
   constructor(settings: Settings) {
+    const { service, origins, removal } = settings
     const clock = settings.clock ?? systemClock
-    const random = settings.random ?? systemRandom()
     const logger = settings.logger ?? defaultLogger()
-    const { service, origins, removal, sticky } = settings
+    const events = new Events(logTo(logger))
     this.service = service
     this.#settings = settings
     this.#clock = clock
-    const balancing = new Balancing(settings, logger)
-    const sessions = sticky === undefined ? undefined : new Sessions<Endpoint>(sticky, service)
-    this.#balancing = balancing
-    this.#sessions = sessions
+    this.#listeners = new DiscoveryListeners(clock, events)
+    this.#policy = new PolicyResolver(settings, events)
     const resolver = processResolver(settings, clock, logger)
     this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, logger)
-    this.#listeners = new DiscoveryListeners(service, logger)
+    const sessions = settings.sticky === undefined ? undefined : sticky(settings.sticky, service)
     this.#cluster = new Cluster({
       service,
       resolver: this.#resolver,
-      balancer: (policy) => balancing.balancer(policy),
-      createEndpoint: this.#endpointFactory(clock, logger),
+      policy: this.#policy,
+      createEndpoint: this.#endpointFactory(clock, events),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
       panicThreshold: settings.panicThreshold,
-      sessions,
-      onChange: (change) => this.#listeners.announce(change, clock),
+      outerLayers: sessions === undefined ? [] : [sessions.layer],
       clock,
-      random,
-      logger,
+      random: settings.random ?? systemRandom(),
+      events,
     })
-    const { attempts, budgetRatio, budgetMinPerSecond } = settings.retry
+    const { budgetRatio, budgetMinPerSecond } = settings.retry
     this.#budget = new RetryBudget(
       { ratio: budgetRatio, minPerSecond: budgetMinPerSecond, ttlMs: 10_000 },
       clock.now(),
     )
-    const execution = new Execution(this.#cluster, {
-      attempts,
+    const execution = new Execution({
+      cluster: this.#cluster,
+      policy: this.#policy,
       budget: this.#budget,
-      log: callLog(logger),
-      hasher: (policy) => balancing.hasher(policy),
-      sessions,
+      events,
+      clock,
     })
     const dispatcher = new ClientDispatcher({
       service,
       origins,
       cluster: this.#cluster,
       execution,
-      timeoutMs: (policy) =>
-        settings.given.timeoutMs ? settings.timeoutMs : (policy?.requestTimeoutMs ?? settings.timeoutMs),
+      policy: this.#policy,
+      filter: sessions?.filter,
+      events,
       clock,
     })
     // One object of two types, which only their declarations keep apart.
     this.dispatcher = dispatcher as unknown as ServiceDispatcher
     this.#dispatcher = dispatcher
-    this.#closable = { service, dispatcher, active: () => execution.active, clock, logger }
+    this.#closable = { service, dispatcher, active: () => execution.active, clock, events }
     this.fetch = createFetch(service, origins.base, this.dispatcher)
     summarize(this, 'Client', () => summaryOf(this.inspect()))
     this.#cluster.follow()
@@ -250,8 +251,7 @@ class ConsulClient implements Client {
     const complete = withLastingHeaders({ path: '/', method: 'GET', ...request })
     return explain(this.service, this.#cluster, {
       request: complete,
-      hasher: this.#balancing.hasher(this.#cluster.policy),
-      session: this.#sessions?.read(complete.headers),
+      hasher: this.#policy.current.hasher,
       now: Math.floor(this.#clock.now()),
     })
   }
@@ -265,72 +265,72 @@ class ConsulClient implements Client {
   }
 
   /** Makes the live object of a new instance. */
-  #endpointFactory(clock: Clock, logger: Logger): EndpointFactory {
-    const { service, connections, breaker, timeoutMs, given } = this.#settings
+  #endpointFactory(clock: Clock, events: Events): EndpointFactory {
+    const { service, connections, breaker, classify, timeoutMs } = this.#settings
     const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
     const { maxResponseHeaderBytes } = connections
-    const client = {
-      keepAliveTimeout: keepAliveMs,
-      // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
-      keepAliveMaxTimeout: keepAliveMs,
-      bodyTimeout: bodyTimeoutMs,
-      ...(maxResponseHeaderBytes === undefined ? {} : { maxHeaderSize: maxResponseHeaderBytes }),
-      // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
-      // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
-      headersTimeout: timeoutMs <= bodyTimeoutMs ? bodyTimeoutMs : 0,
-    }
-    const makeBreaker = breaker === false ? () => alwaysClosed : opossumBreaker(breaker)
-    const onCircuit = (endpoint: Endpoint, state: BreakerState): void => {
-      reportCircuit(logger, service, endpoint, state)
-      this.#cluster.circuitChanged(endpoint, state)
-    }
-    const wanted = (): number => {
-      const asked = given.connectTimeoutMs ? undefined : this.#cluster.policy?.connectTimeoutMs
-      return asked ?? connections.connectTimeoutMs
-    }
     const background = inBackground(clock)
-    const kit: EndpointKit = {
-      service,
-      connections: {
+    const once = onceEach()
+    const dependencies = {
+      createTransport: http1({
+        connector: tcpConnector(tls),
         max,
-        get connectTimeoutMs() {
-          return wanted()
-        },
+        connectTimeoutMs: () => this.#policy.current.connectTimeoutMs,
         clock: background,
-        client,
-        tls,
-        onUnknownParser: unknownParserLog(service, logger),
+        client: {
+          keepAliveTimeout: keepAliveMs,
+          // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
+          keepAliveMaxTimeout: keepAliveMs,
+          bodyTimeout: bodyTimeoutMs,
+          ...(maxResponseHeaderBytes === undefined ? {} : { maxHeaderSize: maxResponseHeaderBytes }),
+          // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
+          // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
+          headersTimeout: timeoutMs <= bodyTimeoutMs ? bodyTimeoutMs : 0,
+        },
+        onUnknownParser: (misfit) =>
+          once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
+      }),
+      makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
+      judges: [],
+      classifier: new Classifier(classify, (error) =>
+        once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+      ),
+      onAvailability: (endpoint: Endpoint, reason: string, restriction: Restriction | undefined) => {
+        publishAvailability(events, service, endpoint, reason, restriction, clock.now())
+        this.#cluster.availabilityChanged(endpoint, reason, restriction)
       },
-      makeBreaker,
-      onCircuit,
       loop: new LoopWatch(background),
       clock,
-    }
-    return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, kit)
+    } satisfies EndpointDependencies
+    return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, dependencies)
   }
 }
 
-/** One line for a client: it is the same of each connection. */
-function unknownParserLog(service: string, logger: Logger): (misfit: string) => void {
-  let told = false
-  return (misfit) => {
-    if (told) return
-    told = true
-    logger.warn(
-      { service, misfit },
-      `undici is of a release that Fairlead does not know (${misfit}): it reads responses by itself, and a body that is cut by a reset may pass as whole; install the undici that Fairlead was released with`,
-    )
+/** Does each named thing once for a client: what is the same of each connection or response is told once. */
+function onceEach(): (name: string, work: () => void) => void {
+  const done = new Set<string>()
+  return (name, work) => {
+    if (done.has(name)) return
+    done.add(name)
+    work()
   }
 }
 
-function reportCircuit(logger: Logger, service: string, endpoint: Endpoint, state: BreakerState): void {
-  const fields = { service, endpoint: endpoint.instance.origin, circuit: state }
-  if (state === 'open') {
-    logger.warn(fields, 'circuit opened: requests go elsewhere, and one will probe it')
-  } else {
-    logger.info(
-      fields,
-      state === 'closed' ? 'circuit closed: back in use' : 'circuit half open: one request probes it',
-    )
-  }
+function publishAvailability(
+  events: Events,
+  service: string,
+  { instance }: Endpoint,
+  reason: string,
+  restriction: Restriction | undefined,
+  now: number,
+): void {
+  const { state = 'available', until } = restriction ?? {}
+  events.publish({
+    type: 'endpoint:availability',
+    service,
+    endpoint: instance.origin,
+    reason,
+    state,
+    untilMs: until === undefined ? undefined : until - now,
+  })
 }

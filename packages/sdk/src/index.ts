@@ -31,10 +31,16 @@ export type { FairleadErrorCode, FairleadErrorDetails } from './errors.js'
 export type { ServiceFetch } from './fetch/fetch.js'
 export type { FetchInit, FetchPolicy } from './fetch/fetch-init.js'
 export type { Abort, Handler } from './transport/handler.js'
-export type { BreakerState } from './resilience/breaker.js'
+export type { Answer, Classify } from './endpoint/classify.js'
+export type { Outcome } from './resilience/outcome.js'
 export type { DiscoveryEvent, DiscoveryListener } from './observe/discovery-listeners.js'
 export type { ComparedEndpoint, PassedOver, PickExplanation } from './observe/explain.js'
-export type { ClientInspection, EndpointInspection, ReserveInspection } from './observe/inspect.js'
+export type {
+  AvailabilityInspection,
+  ClientInspection,
+  EndpointInspection,
+  RetainedInspection,
+} from './observe/inspect.js'
 export { dnsResolver } from './discovery/dns/resolver.js'
 export type { DnsResolverOptions } from './discovery/dns/options.js'
 export { fileResolver } from './discovery/file/file-resolver.js'

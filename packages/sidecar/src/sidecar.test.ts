@@ -202,7 +202,7 @@ describe('admin', () => {
             inflight: 0,
             connections: 1,
             latencyMs: expect.any(Number) as number,
-            circuit: 'closed',
+            availability: { state: 'available' },
             requests: 1,
             failures: 0,
           },

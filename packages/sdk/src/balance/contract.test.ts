@@ -7,7 +7,7 @@ import { locality } from './layers/locality.js'
 import { reportedWeights } from './layers/reported-weights.js'
 import { slowStart } from './layers/slow-start.js'
 import { subset } from './layers/subset.js'
-import { tiers } from './priorities/priorities.js'
+import { priorities } from './priorities/priorities.js'
 import {
   registeredWeight,
   type Candidate,
@@ -42,7 +42,7 @@ function countPicks(
   return endpoints.map((endpoint) => counts.get(endpoint) ?? 0)
 }
 
-const noneLeftOut = { leftOut: new Map<number, number>(), panicThreshold: 0 }
+const noneLeftOut = { excluded: new Map<number, number>(), panicThreshold: 0 }
 
 /** All layers at once, in the order that the guide has. Of nine endpoints in two zones a subset is seven. */
 const layers = [
@@ -59,7 +59,7 @@ const variants = names.flatMap((name): [string, Maker, BalancerName][] => {
     [name, (endpoints, seed = 1) => balancer(endpoints, seededRandom(seed), registeredWeight), name],
     [
       `${name}, in tiers`,
-      (endpoints, seed = 1) => tiers(balancer, endpoints, noneLeftOut, seededRandom(seed)),
+      (endpoints, seed = 1) => priorities(balancer, endpoints, noneLeftOut, seededRandom(seed)),
       name,
     ],
   ]
@@ -228,7 +228,7 @@ describe.each(names)('%s, in tiers', (name) => {
       FakeCandidate,
       FakeCandidate,
     ]
-    const picker = tiers(balancer, endpoints, noneLeftOut, seededRandom(1))
+    const picker = priorities(balancer, endpoints, noneLeftOut, seededRandom(1))
     for (let n = 0; n < 50; n++) expect([used, alsoUsed]).toContain(picker.pick(context))
     used.available = false
     alsoUsed.available = false
@@ -238,7 +238,7 @@ describe.each(names)('%s, in tiers', (name) => {
 
   test('uses endpoints of weight 0 when there are no others', () => {
     const endpoints = candidates([0, 0])
-    const picker = tiers(balancer, endpoints, noneLeftOut, seededRandom(1))
+    const picker = priorities(balancer, endpoints, noneLeftOut, seededRandom(1))
     expect(new Set([picker.pick(context), picker.pick(context)])).toEqual(new Set(endpoints))
   })
 
@@ -248,11 +248,11 @@ describe.each(names)('%s, in tiers', (name) => {
     const second = [new FakeCandidate(3, 5, 1)]
     const resorts = [new FakeCandidate(4, 0), new FakeCandidate(5, 0, 1)]
     const reserve = [new FakeCandidate(6), new FakeCandidate(7, 9, 1)]
-    for (const endpoint of reserve) endpoint.reserved = true
+    for (const endpoint of reserve) endpoint.retained = true
     const inOrder = [first, second, ...resorts.map((one) => [one]), ...reserve.map((one) => [one])]
     // As discovery lists them, which is no order.
     const endpoints = inOrder.flat().reverse()
-    const picker = tiers(balancer, endpoints, noneLeftOut, seededRandom(1))
+    const picker = priorities(balancer, endpoints, noneLeftOut, seededRandom(1))
     for (let round = 0; round < 20; round++) {
       let tried: readonly FakeCandidate[] = []
       for (const tier of inOrder) {

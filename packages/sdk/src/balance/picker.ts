@@ -1,4 +1,5 @@
 import type { Instance } from '../discovery/resolver.js'
+import type { RequestFields } from '../hashing/request-fields.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
 import type { BackendLoad } from '../orca/backend-load.js'
@@ -50,8 +51,8 @@ export interface PickContext<E extends Candidate = Candidate> {
    * longer listed, whose address may be another service's by now.
    */
   readonly idempotent?: boolean | undefined
-  /** The session of the request, where the client is sticky; read when it is first asked for. Not verified. */
-  readonly session?: string | undefined
+  /** The headers of the request, as the caller gave them; undefined: it has none, or is not one of HTTP. */
+  readonly headers?: RequestFields['headers'] | undefined
 }
 
 /**

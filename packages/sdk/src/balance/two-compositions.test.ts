@@ -67,7 +67,7 @@ describe.each(policies)('%s', (_, balancer) => {
       }
       // A circuit opens and closes, a request begins, and ends as two more have begun.
       if (round % 10 === 0)
-        for (const endpoint of real) endpoint.usable = round % 20 === 0 || endpoint !== real[0]
+        for (const endpoint of real) endpoint.available = round % 20 === 0 || endpoint !== real[0]
       for (const picker of [first, second]) {
         picker.pick(context)?.begin()
         if (round > 2) real[round % 4]?.end()

@@ -14,7 +14,7 @@ import { reportedWeights } from './layers/reported-weights.js'
 import { ringHash } from './keyed/ring-hash.js'
 import { slowStart } from './layers/slow-start.js'
 import { subset } from './layers/subset.js'
-import { tiers } from './priorities/priorities.js'
+import { priorities } from './priorities/priorities.js'
 
 const context: PickContext<FakeCandidate> = { now: 0, tried: [], hash: undefined }
 
@@ -104,9 +104,9 @@ describe.each(everyPolicy)('%s', (_, balancer) => {
       { length: 3 },
       (_, index) => new FakeCandidate(1 + index, 1, 0, index < 2 ? 'a' : 'b'),
     )
-    const none = { leftOut: new Map<number, number>(), panicThreshold: 0 }
+    const none = { excluded: new Map<number, number>(), panicThreshold: 0 }
     for (let rebuild = 0; rebuild < 6; rebuild++) {
-      tiers(
+      priorities(
         rebuild % 2 === 0 ? balancer : compose(...layers, balancer),
         endpoints,
         none,

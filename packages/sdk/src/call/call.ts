@@ -1,22 +1,25 @@
-/* eslint-disable @typescript-eslint/unbound-method -- `runInAsyncScope` takes a method and its object side by side. */
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { PickContext } from '../balance/picker.js'
 import type { Clock } from '../clock.js'
+import type { ClassifiedError, Fault } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
-import type { Exchange } from '../endpoint/exchange.js'
+import type { AttemptListener, HttpAttempt } from '../endpoint/http-attempt.js'
 import { FairleadError } from '../errors.js'
-import type { Handler } from '../transport/handler.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import { withLastingHeaders } from '../hashing/request-fields.js'
-import type { Caller, RequestHasher } from '../hashing/request-hasher.js'
-import type { Outcome } from '../resilience/breaker.js'
-import type { Deadlined, Deadlines } from '../resilience/deadline.js'
+import type { Caller } from '../hashing/request-hasher.js'
+import type { Events } from '../observe/events.js'
 import { isReplayable } from '../request/bodies.js'
 import { SentBody } from '../request/sent-body.js'
-import { isIdempotent, type FailedAttempt } from '../resilience/retry.js'
-import type { Sessions } from '../sessions/sessions.js'
+import type { Deadlined, Deadlines } from '../resilience/deadline.js'
+import type { Outcome } from '../resilience/outcome.js'
+import { isIdempotent } from '../resilience/retry.js'
+import type { Handler } from '../transport/handler.js'
+import { ofAttempt } from './call-events.js'
+import { CallerHandler } from './caller-handler.js'
+import type { EffectivePolicy } from './policy.js'
 
 /** Dispatch options, and what Fairlead adds to them. */
 export type CallOptions = Dispatcher.DispatchOptions & {
@@ -31,32 +34,55 @@ export type CallOptions = Dispatcher.DispatchOptions & {
   readonly caller?: Caller | undefined
 }
 
-/** Who decides what becomes of a call. */
+/** An attempt that has failed before the head of a response. */
+export interface FailedAttempt {
+  readonly endpoint: Endpoint
+  readonly error: Error
+  readonly fault: Fault
+  /** What to do about it, where this machine has run out of something. */
+  readonly advice: string | undefined
+  /** May a byte of it have reached the endpoint? */
+  readonly written: boolean
+}
+
+/** Hears what a call cannot decide by itself. */
 export interface CallOwner {
-  /** What calls are hashed by, for balancers that ask. */
-  readonly hasher: RequestHasher
-  /** Undefined: no call has a session. */
-  readonly sessions?: Sessions<Endpoint> | undefined
-  /** May a call have more than one attempt? */
-  readonly retries: boolean
-  /** An attempt has failed before the head of a response: ends the call now, or tries again in a turn of its own. */
-  retry(call: Call, endpoint: Endpoint, failure: Error): void
-  /** The call has ended, in whatever way. */
-  ended(): void
+  /** Ends the call now, or makes another attempt in a turn of its own. */
+  attemptFailed(call: Call, failed: FailedAttempt): void
+  /** The call has ended, in whatever way; `error`: what its caller got instead of a response. */
+  ended(call: Call, error: Error | undefined): void
+}
+
+/** Sees the head of each final response, and returns the one that the caller gets. */
+export type ResponseFilter = (
+  response: Buffer[],
+  request: CallOptions['headers'],
+  endpoint: Endpoint,
+) => Buffer[]
+
+/** What all calls of a client have in common. */
+export interface CallDependencies {
+  readonly service: string
+  readonly owner: CallOwner
+  readonly policy: { readonly current: EffectivePolicy }
+  /** Undefined: responses are handed on as they are. */
+  readonly filter: ResponseFilter | undefined
+  readonly events: Events
+  readonly clock: Clock
 }
 
 const NONE: readonly never[] = Object.freeze([])
 
 /**
- * One request of a caller, over all its attempts: the caller's handler, the deadline, and what was tried.
- * Until a response head is handed on, an attempt can be replaced by another; after it, never.
+ * One request of a caller, over all its attempts: the caller's handler, the deadline, the attempts and what they failed
+ * by. Until a response head is handed on, an attempt can be replaced by another; after it, never.
  */
-export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined {
-  readonly service: string
-  /** What is done for it, in whichever turn, is done in the async context of its caller; undefined: in any. */
-  readonly context: AsyncResource | undefined
+export class Call
+  extends CallerHandler
+  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined
+{
   options: CallOptions
-  /** When this attempt began, and for pickers the same in whole milliseconds. */
+  /** When the latest attempt began, and for pickers the same in whole milliseconds. */
   attemptedAt = 0
   now = 0
   deadline = 0
@@ -67,16 +93,12 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   low = 0
   tried: readonly Endpoint[] = NONE
   errors: readonly Error[] = NONE
-  readonly #handler: Handler
-  readonly #clock: Clock
-  readonly #owner: CallOwner
+  readonly #dependencies: CallDependencies
   readonly #deadlines: Deadlines
   /** Does it have a key? Not known before a balancer has asked. */
   #keyed: boolean | undefined
-  #session: string | undefined
-  #sessionRead = false
-  #exchange: Exchange | undefined
-  #endpoint: Endpoint | undefined
+  /** Each leads to the one before it. */
+  #latest: HttpAttempt<Endpoint> | undefined
   /** Of a body that can be read once only. */
   #sent: SentBody | undefined
   /** Ends the wait for the first snapshot. */
@@ -86,28 +108,32 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
   #ended = false
 
   constructor(
-    service: string,
+    dependencies: CallDependencies,
     options: CallOptions,
     deadlines: Deadlines,
     handler: Handler,
     context: AsyncResource | undefined,
-    clock: Clock,
-    owner: CallOwner,
   ) {
-    this.service = service
+    super(handler, context)
+    this.#dependencies = dependencies
     this.options = options
-    this.#handler = handler
-    this.context = context
-    this.#clock = clock
-    this.#owner = owner
-    this.attemptedAt = clock.now()
+    this.attemptedAt = dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
     this.#deadlines = deadlines
     deadlines.add(this, this.attemptedAt)
   }
 
+  get service(): string {
+    return this.#dependencies.service
+  }
+
   get ended(): boolean {
     return this.#ended
+  }
+
+  /** Has an attempt brought the head that its caller has got? There is no other attempt then. */
+  get committed(): boolean {
+    return this.#committed
   }
 
   /** Read only where nothing is left but what discovery no longer lists. */
@@ -116,48 +142,39 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     return isIdempotent({ method, idempotent })
   }
 
+  /** Those of the request; however often they are read. */
+  get headers(): CallOptions['headers'] {
+    this.options = withLastingHeaders(this.options)
+    return this.options.headers
+  }
+
   /** Once for all attempts, and only for balancers that look. */
   get hash(): KeyHash | undefined {
     this.#keyed ??= this.#computeHash()
     return this.#keyed ? this : undefined
   }
 
-  /** Once for all attempts, and only where the client is sticky. */
-  get session(): string | undefined {
-    if (!this.#sessionRead) {
-      this.#sessionRead = true
-      const { sessions } = this.#owner
-      if (sessions !== undefined) {
-        this.options = withLastingHeaders(this.options)
-        this.#session = sessions.read(this.options.headers)
-      }
-    }
-    return this.#session
+  /** What another attempt would send: of a stream that has been read, what was read of it, where that was kept. */
+  get body(): unknown {
+    return this.#sent?.content ?? this.options.body
   }
 
-  #computeHash(): boolean {
-    this.options = withLastingHeaders(this.options)
-    return this.#owner.hasher.hash(this.options, this)
+  /** How many attempts were made. */
+  get attempts(): number {
+    let count = 0
+    for (let each = this.#latest; each !== undefined; each = each.previous) count++
+    return count
   }
 
-  /** The last attempt, for the question whether there may be another. */
-  get lastAttempt(): FailedAttempt {
-    const { method, idempotent, body } = this.options
-    return {
-      method,
-      idempotent,
-      body: this.#sent?.content ?? body,
-      written: this.#exchange?.written ?? false,
-    }
+  /** Is an attempt under way? */
+  get attempting(): boolean {
+    for (let each = this.#latest; each !== undefined; each = each.previous) if (!each.ended) return true
+    return false
   }
 
   /** Hands the caller the means to abort: at once, so that waiting for discovery can be aborted as well. */
   begin(): void {
-    try {
-      this.#handler.onConnect((reason) => this.#giveUp(reason ?? new errors.RequestAbortedError(), 'ignored'))
-    } catch (thrown) {
-      this.#thrown(thrown)
-    }
+    this.tellConnect((reason) => this.#cancel(reason ?? new errors.RequestAbortedError()))
   }
 
   /** Waits for what `subscribe` announces, or for the end of the call. `late`: the error if the deadline comes first. */
@@ -173,204 +190,173 @@ export class Call implements Handler, PickContext<Endpoint>, KeyHash, Deadlined 
     this.#late = undefined
   }
 
-  /** Sends the request to one endpoint. The owner hears of it if that fails. */
-  attempt(endpoint: Endpoint): void {
+  /** Sends the request to one endpoint; it may fail at once. False: the endpoint's circuit refuses. */
+  attempt(endpoint: Endpoint): boolean {
     const content = this.#sent?.content
     // The stream has been read; what was read of it has been kept.
     if (content !== undefined) this.options = { ...this.options, body: content }
     this.#sent = undefined
-    this.#endpoint = endpoint
-    this.#exchange = undefined
-    this.#exchange = endpoint.exchange(this.options, this, this.attemptedAt)
+    const attempt = endpoint.attempt(this.options, this, this.#latest, this.attemptedAt)
+    if (attempt === undefined) return false
+    this.#latest = attempt
+    attempt.send()
+    return true
   }
 
   /** Notes a failed attempt, so that the next one goes elsewhere. */
-  failed(endpoint: Endpoint, error: Error): void {
-    this.tried = [...this.tried, endpoint]
+  note({ endpoint, error }: FailedAttempt): void {
+    this.#avoid(endpoint)
     this.errors = [...this.errors, error]
-    this.attemptedAt = this.#clock.now()
+    this.attemptedAt = this.#dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
+  }
+
+  /** A further attempt goes elsewhere than those that are under way. */
+  avoidPending(): void {
+    for (let each = this.#latest; each !== undefined; each = each.previous) {
+      if (!each.ended) this.#avoid(each.endpoint)
+    }
   }
 
   /** The caller gets `error`, and the call has ended. */
   fail(error: Error): void {
-    if (!this.#end()) return
+    if (!this.#end(error)) return
     this.#wake?.()
-    this.#tell(error)
+    this.tellError(error)
   }
 
-  // From the exchange: undici has begun to write. The caller has had its `onConnect` from `begin`.
-  onConnect(): void {}
+  onHead(
+    attempt: HttpAttempt<Endpoint>,
+    statusCode: number,
+    headers: Buffer[],
+    resume: () => void,
+    statusMessage: string,
+  ): boolean {
+    if (statusCode < 200) return this.tellHead(statusCode, headers, resume, statusMessage)
+    this.#commit(attempt, statusCode)
+    return this.tellHead(statusCode, this.#filtered(attempt, headers), resume, statusMessage)
+  }
 
-  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
-    if (statusCode >= 200) this.#commit()
-    try {
-      const own = statusCode >= 200 ? this.#withSession(headers) : headers
-      const handler = this.#handler
-      return this.context === undefined
-        ? handler.onHeaders(statusCode, own, resume, statusMessage)
-        : this.context.runInAsyncScope(handler.onHeaders, handler, statusCode, own, resume, statusMessage)
-    } catch (thrown) {
-      return this.#thrown(thrown)
+  onData(_attempt: HttpAttempt<Endpoint>, chunk: Buffer): boolean {
+    return this.tellData(chunk)
+  }
+
+  onComplete(_attempt: HttpAttempt<Endpoint>, trailers: Buffer[]): void {
+    if (this.#end(undefined)) this.tellComplete(trailers)
+  }
+
+  onUpgrade(attempt: HttpAttempt<Endpoint>, statusCode: number, headers: Buffer[], socket: Duplex): void {
+    this.#commit(attempt, statusCode)
+    if (this.#end(undefined)) this.tellUpgrade(statusCode, this.#filtered(attempt, headers), socket)
+  }
+
+  onFailure({ endpoint, written }: HttpAttempt<Endpoint>, error: Error, classified: ClassifiedError): void {
+    const { fault, advice } = classified
+    if (this.#committed) this.fail(error)
+    else if (!this.#ended) {
+      this.#dependencies.owner.attemptFailed(this, { endpoint, error, fault, advice, written })
     }
   }
 
-  onData(chunk: Buffer): boolean {
-    const handler = this.#handler
-    try {
-      return this.context === undefined
-        ? handler.onData(chunk)
-        : this.context.runInAsyncScope(handler.onData, handler, chunk)
-    } catch (thrown) {
-      return this.#thrown(thrown)
-    }
-  }
-
-  onComplete(trailers: Buffer[]): void {
-    if (!this.#end()) return
-    const handler = this.#handler
-    try {
-      if (this.context === undefined) handler.onComplete(trailers)
-      else this.context.runInAsyncScope(handler.onComplete, handler, trailers)
-    } catch (thrown) {
-      this.#tell(asReason(thrown))
-    }
-  }
-
-  onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
-    this.#commit()
-    if (!this.#end()) return
-    try {
-      const own = this.#withSession(headers)
-      this.inContext(() => this.#handler.onUpgrade?.(statusCode, own, socket))
-    } catch (thrown) {
-      // The connection was handed over, and whoever took it has failed.
-      const reason = asReason(thrown)
-      this.#tell(reason)
-      socket.destroy(socket.listenerCount('error') > 0 ? reason : undefined)
-    }
-  }
-
-  onError(error: Error): void {
-    if (this.#committed || this.#endpoint === undefined) this.fail(error)
-    else if (!this.#ended) this.#owner.retry(this, this.#endpoint, error)
-  }
-
-  onBodySent(chunk: Uint8Array | string): void {
+  onBodySent(_attempt: HttpAttempt<Endpoint>, chunk: Uint8Array | string): void {
     // An upload takes as long as its sender does: while a stream makes progress, the deadline moves on.
     if (!this.#committed && !isReplayable(this.options.body)) {
       this.#deadlines.remove(this)
-      this.#deadlines.add(this, this.#clock.now())
+      this.#deadlines.add(this, this.#dependencies.clock.now())
       this.#kept()?.add(chunk)
     }
-    if (this.#handler.onBodySent === undefined) return
-    try {
-      this.inContext(() => this.#handler.onBodySent?.(chunk))
-    } catch (thrown) {
-      this.#thrown(thrown)
-    }
+    this.tellBodySent(chunk)
   }
 
   onRequestSent(): void {
     if (!this.#committed && !isReplayable(this.options.body)) this.#kept()?.end()
-    if (this.#handler.onRequestSent === undefined) return
-    try {
-      this.inContext(() => this.#handler.onRequestSent?.())
-    } catch (thrown) {
-      this.#thrown(thrown)
-    }
+    this.tellRequestSent()
   }
 
   onResponseStarted(): void {
-    if (this.#handler.onResponseStarted === undefined) return
-    try {
-      this.inContext(() => this.#handler.onResponseStarted?.())
-    } catch (thrown) {
-      this.#thrown(thrown)
-    }
-  }
-
-  /** Runs what is for its caller, in whatever turn this is. */
-  inContext<R>(work: () => R): R {
-    return this.context === undefined ? work() : this.context.runInAsyncScope(work)
-  }
-
-  /** Where what is sent of a stream is kept, if it may be sent again. */
-  #kept(): SentBody | undefined {
-    if (!this.#owner.retries || !isIdempotent(this.options)) return undefined
-    return (this.#sent ??= new SentBody())
-  }
-
-  /** What the caller's handler throws is its own error, and ends its own call: no endpoint has failed by it. */
-  #thrown(thrown: unknown): false {
-    this.#giveUp(asReason(thrown), 'ignored')
-    return false
-  }
-
-  /** The last that the handler hears. */
-  #tell(error: Error): void {
-    try {
-      this.inContext(() => this.#handler.onError(error))
-    } catch (thrown) {
-      // There is no callback left to tell of it: an uncaught exception, as with undici. In a turn of its own, since
-      // the deadlines or calls of others may be next in this one.
-      queueMicrotask(() => {
-        throw thrown
-      })
-    }
-  }
-
-  /** Whoever has answered is where the session is from now on. */
-  #withSession(headers: Buffer[]): Buffer[] {
-    const { sessions } = this.#owner
-    if (sessions === undefined || this.#endpoint === undefined) return headers
-    return sessions.stamp(headers, this.session, this.#endpoint)
-  }
-
-  #commit(): void {
-    this.#committed = true
-    this.#sent = undefined
-    // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
-    this.#deadlines.remove(this)
-  }
-
-  /**
-   * Ends the call while an attempt may be on its way. The handler comes first, as in undici: what undici aborts, it
-   * destroys the body of, and the handler is the one to say by which error.
-   */
-  #giveUp(reason: Error, outcome: Outcome): void {
-    const exchange = this.#exchange
-    this.fail(reason)
-    exchange?.abandon(reason, outcome)
+    this.tellResponseStarted()
   }
 
   /** From the deadlines: its time is over. */
   expire(lateMs: number): void {
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
-    this.#giveUp(this.#late?.() ?? this.#tooLate(), this.#exchange?.silence(lateMs) ?? 'ignored')
+    this.#cancel(this.#late?.() ?? this.#tooLate(), (attempt) => attempt.silence(lateMs))
+  }
+
+  protected override thrown(reason: Error): void {
+    this.#cancel(reason)
+  }
+
+  #avoid(endpoint: Endpoint): void {
+    if (!this.tried.includes(endpoint)) this.tried = [...this.tried, endpoint]
+  }
+
+  #computeHash(): boolean {
+    this.options = withLastingHeaders(this.options)
+    return this.#dependencies.policy.current.hasher.hash(this.options, this)
+  }
+
+  /** Where what is sent of a stream is kept, if it may be sent again. */
+  #kept(): SentBody | undefined {
+    if (this.#dependencies.policy.current.attempts === 1 || !isIdempotent(this.options)) return undefined
+    return (this.#sent ??= new SentBody())
+  }
+
+  #filtered({ endpoint }: HttpAttempt<Endpoint>, headers: Buffer[]): Buffer[] {
+    const { filter } = this.#dependencies
+    return filter === undefined ? headers : filter(headers, this.headers, endpoint)
+  }
+
+  /** The response of this attempt is the call's: what is left of the others is cancelled. */
+  #commit(attempt: HttpAttempt<Endpoint>, statusCode: number): void {
+    const { events, clock } = this.#dependencies
+    if (events.traced) {
+      const about = ofAttempt(this, attempt.endpoint, this.errors.length + 1, clock.now())
+      events.publish({ type: 'attempt:answered', ...about, statusCode })
+    }
+    this.#committed = true
+    this.#sent = undefined
+    // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
+    this.#deadlines.remove(this)
+    for (let each = this.#latest; each !== undefined; each = each.previous) {
+      if (each !== attempt) each.cancel(new errors.RequestAbortedError(), 'ignored')
+    }
+  }
+
+  /**
+   * Ends the call while attempts may be on their way. The handler comes first, as in undici: what undici aborts, it
+   * destroys the body of, and the handler is the one to say by which error.
+   */
+  #cancel(reason: Error, outcomeOf: (attempt: HttpAttempt<Endpoint>) => Outcome = () => 'ignored'): void {
+    const cancelled: [HttpAttempt<Endpoint>, Outcome][] = []
+    for (let each = this.#latest; each !== undefined; each = each.previous) {
+      if (!each.ended) cancelled.push([each, outcomeOf(each)])
+    }
+    this.fail(reason)
+    for (const [attempt, outcome] of cancelled) attempt.cancel(reason, outcome)
   }
 
   #tooLate(): Error {
     const { method, path } = this.options
-    const endpoint = this.#endpoint?.address
+    const attempt = this.#latest
+    const endpoint = attempt?.endpoint.address
+    const what =
+      attempt !== undefined && attempt.carrier === undefined
+        ? 'was queued for a connection (option connections.maxPerEndpoint)'
+        : 'has no response'
     return new FairleadError(
       'DEADLINE_EXCEEDED',
-      `${method} ${path} to ${this.service} at ${String(endpoint)} has no response after ${this.#deadlines.timeoutMs} ms` +
+      `${method} ${path} to ${this.service} at ${String(endpoint)} ${what} after ${this.#deadlines.timeoutMs} ms` +
         ` (option timeoutMs), attempt ${this.errors.length + 1}`,
       { service: this.service, endpoint, errors: this.errors },
     )
   }
 
-  #end(): boolean {
+  #end(error: Error | undefined): boolean {
     if (this.#ended) return false
     this.#ended = true
     this.#deadlines.remove(this)
-    this.#owner.ended()
+    this.#dependencies.owner.ended(this, error)
     return true
   }
-}
-
-/** What a handler threw, as undici hands it on. */
-function asReason(thrown: unknown): Error {
-  return (thrown as Error | undefined) ?? new errors.RequestAbortedError()
 }

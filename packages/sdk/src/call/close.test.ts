@@ -47,7 +47,7 @@ describe('close', () => {
     expect(warnings).toEqual([
       [
         { service: 'orders', requests: 1, timeoutMs: 1000 },
-        'close() has reached its time limit: aborting the requests in flight',
+        'close() has reached its time limit; aborting the requests in flight',
       ],
     ])
   })

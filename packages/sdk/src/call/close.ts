@@ -1,13 +1,13 @@
 import type { Clock, Timer } from '../clock.js'
 import { FairleadError } from '../errors.js'
 import { requireKnown } from '../validation/known-names.js'
-import type { Logger } from '../logger.js'
+import type { Events } from '../observe/events.js'
 
 /** How long `client.close` waits for requests in flight. */
 export interface CloseOptions {
   /**
    * How long requests in flight may take to finish, in milliseconds; after it they are aborted. A response whose body
-   * nobody reads never finishes by itself. `Infinity`: as long as it takes, which may be for ever.
+   * nobody reads never finishes by itself. `Infinity`: as long as it takes, which may be indefinitely.
    * Default 25,000: within the 30 s that Kubernetes leaves between SIGTERM and SIGKILL, as in `gracefulShutdown`.
    */
   readonly timeoutMs?: number | undefined
@@ -24,7 +24,7 @@ export interface Closable {
   /** Requests that have not ended. */
   readonly active: () => number
   readonly clock: Clock
-  readonly logger: Logger
+  readonly events: Events
 }
 
 const DEFAULT_MS = 25_000
@@ -48,13 +48,10 @@ export async function closeInTime(closable: Closable, options: CloseOptions): Pr
   await closing.finally(() => clear(clock, timer))
 }
 
-function abort({ service, dispatcher, active, logger }: Closable, timeoutMs: number): void {
+function abort({ service, dispatcher, active, events }: Closable, timeoutMs: number): void {
   const requests = active()
   if (requests > 0) {
-    logger.warn(
-      { service, requests, timeoutMs },
-      'close() has reached its time limit: aborting the requests in flight',
-    )
+    events.publish({ type: 'client:close-timeout', service, requests, timeoutMs })
   }
   const message = `the client of ${service} is closed, and this request had not finished ${timeoutMs} ms later (timeoutMs of close)`
   void dispatcher.destroy(new FairleadError('CLIENT_CLOSED', message, { service }))

@@ -1,12 +1,14 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Dispatcher, errors } from 'undici'
-import { Call, type CallOptions } from './call.js'
+import { Call, type CallDependencies, type CallOptions, type ResponseFilter } from './call.js'
 import type { Clock } from '../clock.js'
 import type { Cluster } from '../cluster/cluster.js'
-import type { ServerPolicy } from '../discovery/server-policy.js'
 import { FairleadError } from '../errors.js'
-import { clientClosed, type Execution } from './execution.js'
+import type { Execution } from './execution.js'
+import { clientClosed } from './failures.js'
+import type { EffectivePolicy } from './policy.js'
 import { toHandler, type Handler } from '../transport/handler.js'
+import type { Events } from '../observe/events.js'
 import { invalidOption, requireTime } from '../validation/invalid-option.js'
 import { admit } from '../request/request-rules.js'
 import type { ServiceOrigins } from '../validation/service-url.js'
@@ -19,19 +21,21 @@ export interface ClientDispatcherOptions {
   readonly origins: ServiceOrigins
   readonly cluster: Cluster
   readonly execution: Execution
-  /** What a request is given by default, in milliseconds, under what the registry asks for. */
-  readonly timeoutMs: (policy: ServerPolicy | undefined) => number
+  readonly policy: { readonly current: EffectivePolicy }
+  /** Undefined: responses are handed on as they are. */
+  readonly filter?: ResponseFilter | undefined
+  readonly events: Events
   readonly clock: Clock
 }
 
-/** The door: an undici Dispatcher with every policy behind it. */
+/** The entry point: an undici Dispatcher with every policy behind it. */
 export class ClientDispatcher extends Dispatcher {
   readonly #options: ClientDispatcherOptions
+  readonly #calls: CallDependencies
+  /** Those of the requests that bring no limit of their own. */
   #deadlines: Deadlines
-  /** What the registry asked for when the deadlines were made. */
-  #policy: ServerPolicy | undefined
-  /** Are the deadlines the client's own, as if the registry asked for nothing? */
-  #usual = true
+  /** The limit that undici's own, which is set for each connection, stands behind. */
+  readonly #usualMs: number
   readonly #origins: ServiceOrigins
   #closing: Promise<void> | undefined
   #destroying: Promise<void> | undefined
@@ -39,7 +43,10 @@ export class ClientDispatcher extends Dispatcher {
   constructor(options: ClientDispatcherOptions) {
     super()
     this.#options = options
-    this.#deadlines = new Deadlines(options.timeoutMs(undefined), options.clock)
+    const { service, execution: owner, policy, filter, events, clock } = options
+    this.#calls = { service, owner, policy, filter, events, clock }
+    this.#usualMs = policy.current.timeoutMs
+    this.#deadlines = new Deadlines(this.#usualMs, clock)
     this.#origins = options.origins
     // `compose` makes a Proxy of this and calls its methods on that, which has no private members.
     for (const name of ['dispatch', 'close', 'destroy'] as const) {
@@ -124,23 +131,15 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   #execute(options: CallOptions, handler: Handler, context: AsyncResource | undefined): void {
-    const { service, execution, clock, cluster } = this.#options
-    if (cluster.policy !== this.#policy) this.#followPolicy(cluster.policy)
+    const { execution, clock, policy } = this.#options
+    const { timeoutMs } = policy.current
+    if (timeoutMs !== this.#deadlines.timeoutMs) this.#deadlines = new Deadlines(timeoutMs, clock)
+    const own = options.timeoutMs
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
     const limited =
-      options.timeoutMs === undefined && this.#usual ? options : { headersTimeout: 0, ...options }
-    const deadlines =
-      options.timeoutMs === undefined ? this.#deadlines : new Deadlines(options.timeoutMs, clock)
-    execution.execute(new Call(service, limited, deadlines, handler, context, clock, execution))
-  }
-
-  /** Keeps the deadlines to what the registry asks for. */
-  #followPolicy(policy: ServerPolicy | undefined): void {
-    const { timeoutMs, clock } = this.#options
-    const wanted = timeoutMs(policy)
-    this.#policy = policy
-    this.#usual = wanted === timeoutMs(undefined)
-    if (wanted !== this.#deadlines.timeoutMs) this.#deadlines = new Deadlines(wanted, clock)
+      own === undefined && timeoutMs === this.#usualMs ? options : { headersTimeout: 0, ...options }
+    const deadlines = own === undefined ? this.#deadlines : new Deadlines(own, clock)
+    execution.execute(new Call(this.#calls, limited, deadlines, handler, context))
   }
 
   async #close(): Promise<void> {

@@ -1,92 +1,102 @@
 import { errors } from 'undici'
-import type { Call, CallOwner } from './call.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
-import type { ServerPolicy } from '../discovery/server-policy.js'
-import { asError, FairleadError, reasonOf } from '../errors.js'
-import type { RequestHasher } from '../hashing/request-hasher.js'
-import { adviceFor, isOfTheCaller, isOfTheResponse } from '../resilience/fault.js'
+import { asError } from '../errors.js'
+import type { Events } from '../observe/events.js'
 import { whyNotRetry } from '../resilience/retry.js'
-import type { CallLog } from '../observe/call-log.js'
 import type { RetryBudget } from '../resilience/retry-budget.js'
-import type { Sessions } from '../sessions/sessions.js'
+import type { Clock } from '../clock.js'
+import type { Call, CallOwner, FailedAttempt } from './call.js'
+import { ofAttempt, ofCall } from './call-events.js'
+import { exhausted, located, nothingToPick, refused, unresolved } from './failures.js'
+import type { EffectivePolicy } from './policy.js'
 
-export interface ExecutePolicy {
-  /** Attempts in all, the first included. */
-  readonly attempts: number
+export interface ExecutionOptions {
+  readonly cluster: Cluster
+  readonly policy: { readonly current: EffectivePolicy }
   readonly budget: RetryBudget
-  /** What requests are hashed by, under what the registry asks for. */
-  readonly hasher: (policy: ServerPolicy | undefined) => RequestHasher
-  /** Undefined: nobody reads it. */
-  readonly log?: CallLog | undefined
-  /** Undefined: no request has a session. */
-  readonly sessions?: Sessions<Endpoint> | undefined
+  readonly events: Events
+  readonly clock: Clock
 }
 
 /**
  * The data path of a client: each call from its first pick to the head of a response, or to an error.
- * Reads in the order in which it happens: `execute`, `#attempt`, and only if that fails `retry`, which leads back.
+ * Reads in the order in which it happens: `execute`, `#attempt`, and only if that fails `attemptFailed`, which leads back.
  * A request that goes well costs no promise.
  */
 export class Execution implements CallOwner {
   readonly #cluster: Cluster
-  readonly #policy: ExecutePolicy
+  readonly #policy: ExecutionOptions['policy']
+  readonly #budget: RetryBudget
+  readonly #events: Events
+  readonly #clock: Clock
   #destroyed: Error | undefined
   #active = 0
   #idle: (() => void) | undefined
 
-  constructor(cluster: Cluster, policy: ExecutePolicy) {
+  constructor({ cluster, policy, budget, events, clock }: ExecutionOptions) {
     this.#cluster = cluster
     this.#policy = policy
-  }
-
-  get hasher(): RequestHasher {
-    return this.#policy.hasher(this.#cluster.policy)
-  }
-
-  get sessions(): Sessions<Endpoint> | undefined {
-    return this.#policy.sessions
-  }
-
-  get retries(): boolean {
-    return this.#policy.attempts > 1
+    this.#budget = budget
+    this.#events = events
+    this.#clock = clock
   }
 
   /** Sends a call on its way, at once or when discovery has answered. Never throws: what is wrong ends the call. */
   execute(call: Call): void {
     this.#active++
+    if (this.#events.traced) this.#events.publish({ type: 'call:start', ...ofCall(call, call.attemptedAt) })
     call.begin()
     // Aborted beforehand, or by a handler that threw.
     if (call.ended) return
-    this.#policy.budget.deposit(call.attemptedAt)
+    this.#budget.deposit(call.attemptedAt)
     if (this.#cluster.resolved) this.#attempt(call)
     else void this.#attemptWhenResolved(call)
+  }
+
+  #attempt(call: Call): void {
+    // One more may have been due, and the one before it has answered meanwhile.
+    if (call.ended || call.committed) return
+    if (this.#destroyed !== undefined) {
+      call.fail(this.#destroyed)
+      return
+    }
+    call.avoidPending()
+    try {
+      const endpoint = this.#cluster.pick(call)
+      if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
+      if (this.#events.traced) this.#publishStart(call, endpoint)
+      if (!call.attempt(endpoint)) this.attemptFailed(call, refused(call.service, endpoint))
+    } catch (error) {
+      // Ours, or that of a balancer of the user's: it must cost a request, not the process.
+      call.fail(asError(error))
+    }
   }
 
   /**
    * An attempt has failed before the head of a response: another one elsewhere, or the end of the call. The end comes
    * at once, since the caller's handler must be heard before undici destroys the body, and knows no error for it.
    */
-  retry(call: Call, endpoint: Endpoint, failure: Error): void {
+  attemptFailed(call: Call, failed: FailedAttempt): void {
     if (this.#destroyed !== undefined) {
       call.fail(this.#destroyed)
       return
     }
-    if (isOfTheCaller(failure, call.options.body)) {
-      call.fail(failure)
+    if (failed.fault === 'caller') {
+      call.fail(failed.error)
       return
     }
-    if (this.#policy.attempts === 1) {
-      this.#policy.log?.failed(call, endpoint, failure, 'option retry is false')
-      call.fail(located(failure, call.service, endpoint))
-      return
+    call.note(failed)
+    // One that runs beside it may still succeed.
+    const final = call.attempting ? undefined : this.#whyFinal(call, failed)
+    if (this.#events.traced) this.#publishFailure(call, failed, final)
+    if (call.attempting) return
+    if (final !== undefined) {
+      const { attempts } = this.#policy.current
+      call.fail(attempts === 1 ? located(call.service, failed) : exhausted(call, failed, final))
     }
-    call.failed(endpoint, failure)
-    const final = whyFinal(call, failure, this.#policy)
-    this.#policy.log?.failed(call, endpoint, failure, final)
-    if (final !== undefined) call.fail(exhausted(call, endpoint, failure, final))
     // In a turn of its own, as an attempt may fail before `attempt` has returned; and in the context of its caller, as
-    // this is that of whoever opened the connection.
+    // this is that of whichever request opened the connection.
     else call.inContext(() => queueMicrotask(() => this.#attempt(call)))
   }
 
@@ -95,7 +105,8 @@ export class Execution implements CallOwner {
     this.#destroyed ??= error
   }
 
-  ended(): void {
+  ended(call: Call, error: Error | undefined): void {
+    if (this.#events.traced) this.#publishEnd(call, error)
     this.#active--
     if (this.#active === 0) this.#idle?.()
   }
@@ -110,108 +121,45 @@ export class Execution implements CallOwner {
     if (this.#active > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
   }
 
-  #attempt(call: Call): void {
-    if (call.ended) return
-    if (this.#destroyed !== undefined) {
-      call.fail(this.#destroyed)
-      return
-    }
-    try {
-      const endpoint = this.#cluster.pick(call)
-      if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
-      this.#policy.log?.picked(call, endpoint)
-      call.attempt(endpoint)
-    } catch (error) {
-      // Ours, or that of a balancer which a user brought along: it must cost a request, not the process.
-      call.fail(asError(error))
-    }
-  }
-
   async #attemptWhenResolved(call: Call): Promise<void> {
-    // Nobody follows discovery while the client is idle.
+    // Discovery is not followed while the client is idle.
     this.#cluster.follow()
     await call.until(this.#cluster.onResolved, () => unresolved(call, this.#cluster))
     this.#attempt(call)
   }
-}
 
-/** Why there is no other attempt, as the end of a sentence; `undefined` when there is one, paid for. */
-function whyFinal(call: Call, failure: Error, { attempts, budget }: ExecutePolicy): string | undefined {
-  if (isOfTheResponse(failure)) {
-    return failure instanceof errors.HeadersOverflowError
-      ? 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)'
-      : 'another endpoint would answer the same'
+  /** Why there is no other attempt, as the end of a sentence; `undefined` when there is one, paid for. */
+  #whyFinal(call: Call, { error, fault, written }: FailedAttempt): string | undefined {
+    const { attempts } = this.#policy.current
+    if (attempts === 1) return 'option retry is false'
+    if (fault === 'response') {
+      return error instanceof errors.HeadersOverflowError
+        ? 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)'
+        : 'another endpoint would answer the same'
+    }
+    const { method, idempotent } = call.options
+    const why = whyNotRetry({ method, idempotent, body: call.body, written })
+    if (why !== undefined) return why
+    if (call.errors.length >= attempts) return `${attempts} attempts are the most`
+    // What no endpoint has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
+    // would use the budget up before its circuit opens (gRPC A6, transparent retries).
+    if (!written) return undefined
+    // Last of all, so that only a retry that is made is paid for.
+    return this.#budget.withdraw(call.attemptedAt) ? undefined : 'the retry budget is spent'
   }
-  const refusal = whyNotRetry(call.lastAttempt)
-  if (refusal !== undefined) return refusal
-  if (call.errors.length >= attempts) return `${attempts} attempts are the most`
-  // What nobody has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
-  // would use the budget up before its circuit opens (gRPC A6, transparent retries).
-  if (!call.lastAttempt.written) return undefined
-  // Last of all, so that only a retry that is made is paid for.
-  return budget.withdraw(call.attemptedAt) ? undefined : 'the retry budget is spent'
-}
 
-/**
- * Where retries are off, whoever retries instead (undici's RetryAgent, p-retry, a service mesh's client) goes by the
- * error's own code: it is handed on as it is, with where it happened.
- */
-function located(failure: Error, service: string, endpoint: Endpoint): Error {
-  if (!(failure instanceof FairleadError) && Object.isExtensible(failure)) {
-    Object.assign(failure, { service, endpoint: endpoint.address })
+  #publishStart(call: Call, endpoint: Endpoint): void {
+    const about = ofAttempt(call, endpoint, call.errors.length + 1, call.attemptedAt)
+    this.#events.publish({ type: 'attempt:start', ...about })
   }
-  return failure
-}
 
-function exhausted(call: Call, endpoint: Endpoint, failure: Error, final: string): FairleadError {
-  const { method, path } = call.options
-  const tries = call.errors.length === 1 ? '' : ` after ${call.errors.length} attempts`
-  // Where it is this machine that had no connection to give, the endpoint is not the one to look at.
-  const advice = adviceFor(failure)
-  return new FairleadError(
-    advice === undefined ? 'ATTEMPTS_EXHAUSTED' : 'OVERLOADED',
-    `${method} ${path} to ${call.service} at ${endpoint.address} failed${tries}: ${reasonOf(failure)}` +
-      `; ${advice ?? `not tried again: ${final}`}`,
-    { service: call.service, endpoint: endpoint.address, errors: call.errors, cause: failure },
-  )
-}
-
-/** The deadline came before discovery's first answer. */
-function unresolved({ service }: Call, cluster: Cluster): FairleadError {
-  return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet: ${cluster.whyEmpty()}`, {
-    service,
-  })
-}
-
-/** Discovery has answered, and yet there is no endpoint: the answer was empty, or all circuits are open. */
-function nothingToPick(call: Call, cluster: Cluster): FairleadError {
-  const { service, errors } = call
-  if (cluster.closed) return clientClosed(service)
-  const count = cluster.endpoints.length
-  const retained = cluster.endpoints.filter(({ reserved }) => reserved)
-  if (!call.idempotent && count > 0 && retained.length === count) {
-    const { method, path } = call.options
-    return new FairleadError(
-      'NO_ENDPOINTS',
-      `${service} has no endpoint for ${method} ${path}: all ${count} are retained although discovery no longer lists them, and their addresses may be another service's by now; only idempotent requests are sent there (option idempotent)`,
-      { service, errors },
-    )
+  #publishFailure(call: Call, { endpoint, error }: FailedAttempt, final: string | undefined): void {
+    const about = ofAttempt(call, endpoint, call.errors.length, call.attemptedAt)
+    this.#events.publish({ type: 'attempt:failed', ...about, error, final })
   }
-  return count === 0
-    ? new FairleadError('NO_ENDPOINTS', `${service} has no endpoint: ${cluster.whyEmpty()}`, {
-        service,
-        errors,
-      })
-    : new FairleadError('CIRCUIT_OPEN', allOpen(call, count, retained), { service, errors })
-}
 
-function allOpen({ service, idempotent }: Call, count: number, retained: readonly Endpoint[]): string {
-  const usable = retained.filter((endpoint) => endpoint.usable).length
-  return idempotent || usable === 0
-    ? `all ${count} endpoints of ${service} have an open circuit`
-    : `all ${count - retained.length} endpoints of ${service} that discovery lists have an open circuit, and ${usable} that are retained although no longer listed get only idempotent requests (option idempotent)`
-}
-
-export function clientClosed(service: string): FairleadError {
-  return new FairleadError('CLIENT_CLOSED', `the client of ${service} is closed; make a new one`, { service })
+  #publishEnd(call: Call, error: Error | undefined): void {
+    const about = { ...ofCall(call, this.#clock.now()), attempts: call.attempts }
+    this.#events.publish({ type: 'call:end', ...about, error })
+  }
 }

@@ -43,7 +43,9 @@ describe('forward', () => {
     const orders = await connect()
     const error = await forward(orders, { method: 'GET', path: '/', headers: ['no token', 'x'] })
     expect(error).toMatchObject({ code: 'UND_ERR_INVALID_ARG', message: 'invalid header key' })
-    expect(orders.inspect().endpoints).toMatchObject([{ inflight: 0, failures: 0, circuit: 'closed' }])
+    expect(orders.inspect().endpoints).toMatchObject([
+      { inflight: 0, failures: 0, availability: { state: 'available' } },
+    ])
     expect(await forward(orders, { method: 'GET', path: '/next' })).toMatch(/^GET \/next /)
   })
 

@@ -1,67 +1,97 @@
+import { isDeepStrictEqual } from 'node:util'
 import { balancers } from '../balance/balancers.js'
 import type { Balancer } from '../balance/picker.js'
 import { balancerOf } from '../balance/server-balancer.js'
 import type { HashPolicy, LoadBalancerPolicy, ServerPolicy } from '../discovery/server-policy.js'
 import { RequestHasher } from '../hashing/request-hasher.js'
-import type { Logger } from '../logger.js'
+import type { Events } from '../observe/events.js'
 
-export interface BalancingOptions {
+/** What a client was told. */
+export interface PolicyOptions {
   readonly service: string
   /** Undefined: the registry may choose. */
   readonly balancer: Balancer | undefined
-  /** Empty: as above, whoever chose the balancer. */
+  /** Empty: the registry may choose. */
   readonly hashOn: readonly HashPolicy[]
+  readonly timeoutMs: number
+  readonly connections: { readonly connectTimeoutMs: number }
+  /** Which limits were given, so that the registry has no say in them. */
+  readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
+  readonly retry: { readonly attempts: number }
 }
 
+/** What holds for a request: the options, under them what the registry prefers, under that the defaults. Frozen. */
+export interface EffectivePolicy {
+  /** From the call to the head of its response, in milliseconds. */
+  readonly timeoutMs: number
+  /** For establishing a connection, in milliseconds. */
+  readonly connectTimeoutMs: number
+  /** The same one for as long as the preference is the same. */
+  readonly balancer: Balancer
+  /** What requests are hashed by. */
+  readonly hasher: RequestHasher
+  /** Attempts in all, the first included. */
+  readonly attempts: number
+}
+
+/** What the registry's preference for a balancer comes to. */
 interface Choice {
   readonly balancer: Balancer
   readonly hasher: RequestHasher
 }
 
-/** How a client balances: as it was told, else as the registry asks, else by our default. */
-export class Balancing {
-  readonly #options: BalancingOptions
-  readonly #logger: Logger
-  #wish: LoadBalancerPolicy | undefined
+/** Resolves the policy of a client, once for each change of what the registry prefers. The path reads `current`. */
+export class PolicyResolver {
+  readonly #options: PolicyOptions
+  readonly #events: Events
+  #registry: ServerPolicy | undefined
   #choice: Choice
+  #current: EffectivePolicy
 
-  constructor(options: BalancingOptions, logger: Logger) {
+  constructor(options: PolicyOptions, events: Events) {
     this.#options = options
-    this.#logger = logger
+    this.#events = events
     this.#choice = this.#choose(undefined)
+    this.#current = this.#resolve()
   }
 
-  /** The same one for the same wish. */
-  balancer(policy: ServerPolicy | undefined): Balancer {
-    return this.#for(policy).balancer
+  get current(): EffectivePolicy {
+    return this.#current
   }
 
-  /** What requests are hashed by. */
-  hasher(policy: ServerPolicy | undefined): RequestHasher {
-    return this.#for(policy).hasher
-  }
-
-  #for(policy: ServerPolicy | undefined): Choice {
-    const wish = policy?.loadBalancer
-    if (wish !== this.#wish) {
-      this.#wish = wish
-      this.#choice = this.#choose(wish)
+  /** @param registry What the registry prefers. */
+  update(registry: ServerPolicy | undefined): void {
+    const before = this.#registry
+    if (isDeepStrictEqual(registry, before)) return
+    this.#registry = registry
+    // A balancer made anew would forget where its keys lead.
+    if (!isDeepStrictEqual(registry?.loadBalancer, before?.loadBalancer)) {
+      this.#choice = this.#choose(registry?.loadBalancer)
     }
-    return this.#choice
+    this.#current = this.#resolve()
   }
 
-  #choose(wish: LoadBalancerPolicy | undefined): Choice {
-    const { balancer, hashOn, service } = this.#options
-    const asked = wish === undefined ? undefined : balancerOf(wish)
-    if (wish !== undefined && balancer === undefined && asked === undefined) {
-      this.#logger.warn(
-        { service, policy: wish.policy },
-        "Consul's service-resolver asks for a load balancer that is not known here: peak_ewma serves instead",
-      )
+  #choose(preferred: LoadBalancerPolicy | undefined): Choice {
+    const { service, balancer, hashOn } = this.#options
+    const served = preferred === undefined ? undefined : balancerOf(preferred)
+    if (preferred !== undefined && balancer === undefined && served === undefined) {
+      this.#events.publish({ type: 'discovery:unknown-policy', service, policy: preferred.policy })
     }
     return {
-      balancer: balancer ?? asked?.balancer ?? balancers.peak_ewma,
-      hasher: new RequestHasher(hashOn.length > 0 ? hashOn : (asked?.hashOn ?? [])),
+      balancer: balancer ?? served?.balancer ?? balancers.peak_ewma,
+      hasher: new RequestHasher(hashOn.length > 0 ? hashOn : (served?.hashOn ?? [])),
     }
+  }
+
+  #resolve(): EffectivePolicy {
+    const { timeoutMs, connections, given, retry } = this.#options
+    const registry = this.#registry
+    return Object.freeze({
+      ...this.#choice,
+      timeoutMs: (given.timeoutMs ? undefined : registry?.requestTimeoutMs) ?? timeoutMs,
+      connectTimeoutMs:
+        (given.connectTimeoutMs ? undefined : registry?.connectTimeoutMs) ?? connections.connectTimeoutMs,
+      attempts: retry.attempts,
+    })
   }
 }

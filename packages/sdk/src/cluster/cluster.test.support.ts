@@ -3,9 +3,13 @@ import type { Balancer, PickContext } from '../balance/picker.js'
 import { roundRobin } from '../balance/policies/round-robin.js'
 import type { Instance } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
-import { alwaysClosed } from '../resilience/breaker.js'
+import { Classifier } from '../endpoint/classify.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
-import { Cluster, type ClusterChange, type ClusterOptions } from './cluster.js'
+import { Events, type ClusterChange } from '../observe/events.js'
+import { logTo } from '../observe/log.js'
+import { tcpConnector } from '../transport/connector.js'
+import { http1 } from '../transport/http1.js'
+import { Cluster, type BalancingPolicy, type ClusterOptions } from './cluster.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { RemovalGovernor } from './removal-governor.js'
@@ -44,38 +48,43 @@ export class Rig {
       (level: string) =>
       (fields: object, message: string): void =>
         void this.logged.push(`${level}: ${message} ${JSON.stringify(fields)}`)
-    const balancer =
-      (policy: ServerPolicy | undefined): Balancer =>
-      (endpoints, random) => {
-        this.built.push({ policy, members: endpoints.map(({ instance }) => instance.key) })
-        return roundRobin(endpoints, random)
-      }
+    const events = new Events(logTo({ info: log('info'), warn: log('warn'), error: log('error') }), {
+      traffic: false,
+      hear: (event) => event.type === 'cluster:updated' && this.changes.push(event.change),
+    })
     const { clock } = this
     this.cluster = new Cluster({
       service: 'orders',
       resolver: this.resolver,
-      balancer,
+      policy: this.#policy(),
       createEndpoint: (instance, seedMs, usableSince) =>
         new Watched(instance, seedMs, usableSince, {
-          service: 'orders',
-          connections: { max: 1, connectTimeoutMs: SECOND, clock, client: {}, tls: {} },
-          makeBreaker: () => alwaysClosed,
-          onCircuit: () => undefined,
+          createTransport: http1({
+            connector: tcpConnector({}),
+            max: 1,
+            connectTimeoutMs: () => SECOND,
+            clock,
+            client: {},
+          }),
+          makeBreaker: undefined,
+          judges: [],
+          classifier: new Classifier(),
+          onAvailability: (...change) => this.cluster.availabilityChanged(...change),
           loop: new LoopWatch(clock),
           clock,
         }),
       governor: new RemovalGovernor({
         share: 0.5,
         windowMs: 10 * SECOND,
-        holdMs: 60 * SECOND,
-        maxHoldMs: 600 * SECOND,
+        retainMs: 60 * SECOND,
+        maxRetainMs: 600 * SECOND,
       }),
       idleMs: IDLE_MS,
       panicThreshold: 0.5,
-      onChange: (change) => this.changes.push(change),
+      outerLayers: [],
       clock,
       random: seededRandom(1),
-      logger: { info: log('info'), warn: log('warn'), error: log('error') },
+      events,
       ...options,
     })
   }
@@ -102,7 +111,7 @@ export class Rig {
     await this.settle()
   }
 
-  /** What a request is given, attempt after attempt, until there is nobody whom it has not tried. */
+  /** What a request is given, attempt after attempt, until there is no endpoint that it has not tried. */
   get picks(): readonly Instance[] {
     const tried: Endpoint[] = []
     for (;;) {
@@ -122,6 +131,28 @@ export class Rig {
     const found = this.present.find(({ instance }) => instance.key === key)
     if (found === undefined) throw new Error(`there is no endpoint ${key}`)
     return found
+  }
+
+  /** The balancer by whatever the registry prefers, which notes what it is made for. */
+  #policy(): BalancingPolicy {
+    const balancerFor =
+      (policy: ServerPolicy | undefined): Balancer =>
+      (endpoints, random) => {
+        this.built.push({ policy, members: endpoints.map(({ instance }) => instance.key) })
+        return roundRobin(endpoints, random)
+      }
+    let registry: ServerPolicy | undefined
+    let current = { balancer: balancerFor(registry) }
+    return {
+      get current() {
+        return current
+      },
+      update(next) {
+        if (next === registry) return
+        registry = next
+        current = { balancer: balancerFor(next) }
+      },
+    }
   }
 
   /** Lines of the log with this in them. */

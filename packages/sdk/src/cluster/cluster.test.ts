@@ -1,7 +1,10 @@
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
+import type { Balancer } from '../balance/picker.js'
 import type { Instance } from '../discovery/resolver.js'
+import type { Restriction } from '../endpoint/availability.js'
 import { instanceAt } from '../testing/index.js'
+import type { BalancingPolicy } from './cluster.js'
 import { DOUBT, fleet, IDLE_MS, Rig, SECOND, type Watched } from './cluster.test.support.js'
 
 const [a, b, c, d] = fleet as [Instance, Instance, Instance, Instance]
@@ -20,9 +23,9 @@ describe('freshness', () => {
     expect(rig.changes).toEqual([
       {
         freshness: { kind: 'fresh' },
-        doubt: undefined,
+        suspect: undefined,
         instances: [a, b],
-        reserve: [],
+        retained: [],
         added: [a, b],
         removed: [],
       },
@@ -76,7 +79,7 @@ describe('freshness', () => {
       { kind: 'disk', savedAt: 7, cause: undefined },
       { kind: 'disk', savedAt: 7, cause: new Error('refused') },
     ])
-    expect(rig.lines('the instances that were last saved serve')).toHaveLength(1)
+    expect(rig.lines('serving the instances that were last saved')).toHaveLength(1)
     expect(rig.lines('warn')).toHaveLength(1)
     await rig.list([c])
     expect(rig.cluster.freshness).toEqual({ kind: 'fresh' })
@@ -122,23 +125,23 @@ describe('freshness', () => {
 })
 
 describe('what is no longer listed', () => {
-  test('stays in reserve where it is hard to believe, behind all that is listed', async () => {
+  test('is retained where that is suspect, behind all that is listed', async () => {
     const rig = new Rig()
     await rig.start([a, b, { ...c, weight: 0 }, d])
     const [kept, other] = [rig.endpoint(b), rig.endpoint(d)]
     await rig.list([a, { ...c, weight: 0 }], { doubt: DOUBT })
-    expect(rig.cluster.doubt).toBe(DOUBT)
+    expect(rig.cluster.suspect).toBe(DOUBT)
     expect(rig.picks.slice(0, 2)).toEqual([a, { ...c, weight: 0 }])
     expect(new Set(rig.picks.slice(2))).toEqual(new Set([b, d]))
     expect(rig.endpoint(b)).toBe(kept)
-    expect([kept, other].map(({ reserved, retired }) => [reserved, retired])).toEqual([
+    expect([kept, other].map(({ retained, retired }) => [retained, retired])).toEqual([
       [true, false],
       [true, false],
     ])
-    expect(rig.cluster.held.map(({ instance }) => instance)).toEqual([b, d])
-    expect(rig.changes.at(-1)).toMatchObject({ doubt: DOUBT, reserve: [b, d], added: [], removed: [] })
-    expect(rig.lines('hard to believe')).toEqual([
-      expect.stringContaining(`"instances":2,"reserve":["${b.origin}","${d.origin}"],"reason":"${DOUBT}"`),
+    expect(rig.cluster.retained.map(({ instance }) => instance)).toEqual([b, d])
+    expect(rig.changes.at(-1)).toMatchObject({ suspect: DOUBT, retained: [b, d], added: [], removed: [] })
+    expect(rig.lines('which is suspect')).toEqual([
+      expect.stringContaining(`"instances":2,"retained":["${b.origin}","${d.origin}"],"reason":"${DOUBT}"`),
     ])
     await rig.cluster.close()
   })
@@ -151,14 +154,14 @@ describe('what is no longer listed', () => {
     expect(rig.lines('too many are gone at once')).toHaveLength(1)
     await rig.list([{ ...a, weight: 3 }, ...fleet.slice(1)])
     expect(rig.endpoint(a)).toBe(kept)
-    expect(kept).toMatchObject({ instance: { weight: 3 }, reserved: false, retired: false })
-    expect(rig.lines('instances in reserve are listed again')).toHaveLength(1)
-    expect(rig.cluster.held).toEqual([])
+    expect(kept).toMatchObject({ instance: { weight: 3 }, retained: false, retired: false })
+    expect(rig.lines('retained instances are listed again')).toHaveLength(1)
+    expect(rig.cluster.retained).toEqual([])
     // No timer but the idle one.
     expect(rig.clock.pending).toBe(1)
   })
 
-  test('goes by the word of an answer that can be believed', async () => {
+  test('goes by an answer that is not suspect', async () => {
     const rig = new Rig()
     await rig.start(fleet)
     const endpoint = rig.endpoint(a)
@@ -166,9 +169,9 @@ describe('what is no longer listed', () => {
     await rig.list(fleet.slice(1))
     expect(rig.picks).not.toContain(a)
     expect(endpoint.retired).toBe(true)
-    expect(endpoint.reserved).toBe(false)
-    expect(rig.lines('by an answer that can be believed')).toHaveLength(1)
-    expect(rig.changes.at(-1)).toMatchObject({ reserve: [], removed: [a] })
+    expect(endpoint.retained).toBe(false)
+    expect(rig.lines('in an answer that is not suspect')).toHaveLength(1)
+    expect(rig.changes.at(-1)).toMatchObject({ retained: [], removed: [a] })
   })
 
   test('goes when its time is over, which each of its answers renews', async () => {
@@ -176,19 +179,21 @@ describe('what is no longer listed', () => {
     await rig.start([a, b])
     await rig.list([])
     await rig.clock.advance(30 * SECOND)
-    rig.endpoint(a).judge(1, 'success', rig.clock.now())
-    rig.endpoint(a).judge(1, 'success', rig.clock.now())
-    expect(rig.lines('answers: it stays in reserve')).toEqual([expect.stringContaining('10.0.0.1:1"')])
+    rig.endpoint(a).record(1, 'success', rig.clock.now())
+    rig.endpoint(a).record(1, 'success', rig.clock.now())
+    expect(rig.lines('no longer listed answers; retaining it')).toEqual([
+      expect.stringContaining('10.0.0.1:1"'),
+    ])
     await rig.clock.advance(30 * SECOND - 1)
     expect(rig.picks).toHaveLength(2)
     await rig.clock.advance(1)
     expect(rig.picks).toEqual([a])
-    expect(rig.changes.at(-1)).toMatchObject({ instances: [], reserve: [a], removed: [b] })
+    expect(rig.changes.at(-1)).toMatchObject({ instances: [], retained: [a], removed: [b] })
     await rig.clock.advance(30 * SECOND - 1)
     expect(rig.picks).toEqual([a])
     await rig.clock.advance(1)
     expect(rig.picks).toEqual([])
-    expect(rig.lines('still not listed: they are gone')).toHaveLength(2)
+    expect(rig.lines('still not listed; removed')).toHaveLength(2)
     await rig.cluster.close()
     expect(rig.clock.pending).toBe(0)
   })
@@ -199,7 +204,7 @@ describe('what is no longer listed', () => {
     await rig.list([])
     for (let second = 30; second < 600; second += 30) {
       await rig.clock.advance(30 * SECOND)
-      rig.endpoint(a).judge(1, 'success', rig.clock.now())
+      rig.endpoint(a).record(1, 'success', rig.clock.now())
     }
     expect(rig.picks).toEqual([a])
     await rig.clock.advance(30 * SECOND)
@@ -212,8 +217,8 @@ describe('what is no longer listed', () => {
     await rig.start([a, b])
     await rig.list([])
     await rig.clock.advance(30 * SECOND)
-    rig.endpoint(a).judge(1, 'failure', rig.clock.now())
-    rig.endpoint(a).judge(1, 'ignored', rig.clock.now())
+    rig.endpoint(a).record(1, 'remote_failure', rig.clock.now())
+    rig.endpoint(a).record(1, 'ignored', rig.clock.now())
     await rig.clock.advance(30 * SECOND)
     expect(rig.picks).toEqual([])
   })
@@ -228,13 +233,13 @@ describe('what is no longer listed', () => {
     // Its exchange is in the middle of its end.
     expect(gone.retired).toBe(false)
     await rig.settle()
-    expect(gone).toMatchObject({ retired: true, reserved: false })
+    expect(gone).toMatchObject({ retired: true, retained: false })
     expect(rig.picks).toEqual(expect.not.arrayContaining([b]))
     expect(rig.picks).toHaveLength(2)
-    expect(rig.lines('does not serve either')).toEqual([
+    expect(rig.lines('a retained instance cannot be reached; removed')).toEqual([
       expect.stringContaining('"endpoint":"10.0.0.1:2","reason":"connect ECONNREFUSED 10.0.0.1:2"'),
     ])
-    expect(rig.changes.at(-1)).toMatchObject({ reserve: [a, c], removed: [b] })
+    expect(rig.changes.at(-1)).toMatchObject({ retained: [a, c], removed: [b] })
   })
 
   test('several that fail in one turn make the set anew once', async () => {
@@ -252,13 +257,13 @@ describe('what is no longer listed', () => {
     const rig = new Rig()
     await rig.start([a, b])
     await rig.list([])
-    rig.cluster.circuitChanged(rig.endpoint(a), 'half_open')
+    rig.cluster.availabilityChanged(rig.endpoint(a), 'circuit_open', restriction('probing'))
     await rig.settle()
     expect(rig.picks).toHaveLength(2)
-    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
+    rig.cluster.availabilityChanged(rig.endpoint(a), 'circuit_open', restriction('unavailable'))
     await rig.settle()
     expect(rig.picks).toEqual([b])
-    expect(rig.lines('its circuit has opened')).toHaveLength(1)
+    expect(rig.lines('circuit_open')).toHaveLength(1)
   })
 
   test('dropped and listed again before the set is made anew, it stays as it is', async () => {
@@ -270,7 +275,7 @@ describe('what is no longer listed', () => {
     await rig.cluster.update({ kind: 'snapshot', instances: [a, b], excluded: [] })
     await rig.settle()
     expect(rig.endpoint(a)).toBe(kept)
-    expect(kept).toMatchObject({ retired: false, reserved: false })
+    expect(kept).toMatchObject({ retired: false, retained: false })
   })
 
   test('a word of an endpoint that is gone is not taken for one of its successor', async () => {
@@ -284,9 +289,9 @@ describe('what is no longer listed', () => {
     await rig.list([])
     expect(rig.endpoint(a)).not.toBe(gone)
     gone.unreachable(new Error('refused'))
-    gone.judge(1, 'success', 0)
+    gone.record(1, 'success', 0)
     await rig.settle()
-    expect(rig.cluster.held.map(({ instance, confirmed }) => [instance, confirmed])).toEqual([
+    expect(rig.cluster.retained.map(({ instance, confirmed }) => [instance, confirmed])).toEqual([
       [a, false],
       [b, false],
     ])
@@ -296,8 +301,8 @@ describe('what is no longer listed', () => {
     const rig = new Rig()
     await rig.start([a, b])
     rig.endpoint(a).unreachable(new Error('refused'))
-    rig.endpoint(a).judge(1, 'success', 0)
-    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
+    rig.endpoint(a).record(1, 'success', 0)
+    rig.cluster.availabilityChanged(rig.endpoint(a), 'circuit_open', restriction('unavailable'))
     await rig.settle()
     expect(rig.changes).toHaveLength(1)
     expect(rig.picks).toHaveLength(2)
@@ -322,7 +327,7 @@ describe('what is no longer listed', () => {
     await rig.start(fleet)
     await rig.list([], { doubt: DOUBT })
     expect(rig.picks).toEqual([])
-    expect(rig.cluster.held).toEqual([])
+    expect(rig.cluster.retained).toEqual([])
     rig.cluster.pause()
     await rig.cluster.close()
     expect(rig.clock.pending).toBe(0)
@@ -358,10 +363,10 @@ describe('the picker', () => {
     const another = { requestTimeoutMs: 5 }
     await rig.list([a, { ...b, weight: 2 }], { policy: another })
     expect(rig.built).toHaveLength(4)
-    expect(rig.cluster.policy).toBe(another)
+    expect(rig.built.at(-1)?.policy).toBe(another)
   })
 
-  test('follows levels: those of instances, what is left out of them, and circuits', async () => {
+  test('follows priorities: those of instances, what is excluded of them, and availability', async () => {
     const rig = new Rig()
     const second = instanceAt('http://10.0.0.2:1', { priority: 1 })
     const shareOfSecond = (): number => {
@@ -378,11 +383,9 @@ describe('the picker', () => {
     expect(shareOfSecond()).toBeCloseTo(0.3, 1)
     await rig.list([a, b, second], { excluded: out('unusable') })
     expect(shareOfSecond()).toBe(0)
-    const broken = vi.spyOn(rig.endpoint(a), 'usable', 'get').mockReturnValue(false)
-    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
+    rig.endpoint(a).restrict(restriction('unavailable'))
     expect(shareOfSecond()).toBeCloseTo(0.3, 1)
-    broken.mockReturnValue(true)
-    rig.cluster.circuitChanged(rig.endpoint(a), 'closed')
+    rig.endpoint(a).lift('circuit_open')
     expect(shareOfSecond()).toBe(0)
     await rig.list([a, b, { ...second, priority: 0 }])
     expect(shareOfSecond()).toBeCloseTo(1 / 3, 1)
@@ -391,23 +394,20 @@ describe('the picker', () => {
   test('panics below half, and says so once, and when it is over', async () => {
     const rig = new Rig()
     await rig.start([a, b, c])
-    const broken = [a, b].map((one) => vi.spyOn(rig.endpoint(one), 'usable', 'get').mockReturnValue(false))
-    rig.cluster.circuitChanged(rig.endpoint(a), 'open')
-    rig.cluster.circuitChanged(rig.endpoint(b), 'open')
-    expect(rig.cluster.panicking).toEqual([0])
+    for (const one of [a, b]) rig.endpoint(one).restrict(restriction('unavailable'))
+    expect(rig.cluster.prioritiesInPanic).toEqual([0])
     expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual(['all', 'all', 'all'])
     await rig.list([a, b, c, d])
     // Half of four: enough.
-    expect(rig.cluster.panicking).toEqual([])
-    expect(rig.lines('too few endpoints are usable').length).toBe(1)
-    expect(rig.lines('enough endpoints are usable again').length).toBe(1)
+    expect(rig.cluster.prioritiesInPanic).toEqual([])
+    expect(rig.lines('too few endpoints are available').length).toBe(1)
+    expect(rig.lines('enough endpoints are available').length).toBe(1)
     await rig.list([a, b, c])
-    expect(rig.cluster.panicking).toEqual([0])
-    for (const one of broken) one.mockReturnValue(true)
-    rig.cluster.circuitChanged(rig.endpoint(a), 'closed')
-    expect(rig.cluster.panicking).toEqual([])
+    expect(rig.cluster.prioritiesInPanic).toEqual([0])
+    for (const one of [a, b]) rig.endpoint(one).lift('circuit_open')
+    expect(rig.cluster.prioritiesInPanic).toEqual([])
     expect([a, b, c].map((one) => rig.endpoint(one).panic)).toEqual(['none', 'none', 'none'])
-    expect(rig.lines('too few endpoints are usable').length).toBe(2)
+    expect(rig.lines('too few endpoints are available').length).toBe(2)
   })
 
   test('an endpoint is new from when it comes, but for those that were there before us', async () => {
@@ -419,7 +419,7 @@ describe('the picker', () => {
     await rig.list([a, b, c])
     expect(rig.endpoint(a).usableSince).toBeLessThan(-1e9)
     expect(rig.endpoint(c).usableSince).toBe(now)
-    // Held in reserve, then listed again.
+    // Retained, then listed again.
     await rig.list([])
     await rig.clock.advance(5 * SECOND)
     await rig.list([a, b, c])
@@ -429,7 +429,7 @@ describe('the picker', () => {
   test('is refreshed each second while the client is in use, and only if it asks for it', async () => {
     const refreshed: number[] = []
     const rig = new Rig({
-      balancer: () => () => ({ pick: () => undefined, refresh: (now) => void refreshed.push(now) }),
+      policy: always(() => ({ pick: () => undefined, refresh: (now) => void refreshed.push(now) })),
     })
     await rig.start([a, b])
     const start = Math.floor(rig.clock.now())
@@ -448,12 +448,12 @@ describe('the picker', () => {
 
   test('one that throws when it is refreshed costs requests, not the process', async () => {
     const rig = new Rig({
-      balancer: () => () => ({
+      policy: always(() => ({
         pick: () => undefined,
         refresh: () => {
           throw new Error('out of order')
         },
-      }),
+      })),
     })
     await rig.start([a])
     await rig.clock.advance(SECOND)
@@ -471,15 +471,15 @@ describe('the picker', () => {
   test('a balancer that throws on a set costs requests until there is another set', async () => {
     let broken = true
     const rig = new Rig({
-      balancer: () => (endpoints) => {
+      policy: always((endpoints) => {
         if (broken) throw new Error('weights must be primes')
         return { pick: () => endpoints[0] }
-      },
+      }),
     })
     await rig.start([a])
     expect(() => rig.cluster.pick({ now: 0, tried: [] })).toThrow('weights must be primes')
     expect(rig.lines('the balancer threw')).toHaveLength(1)
-    rig.cluster.circuitChanged(rig.endpoint(a), 'half_open')
+    rig.endpoint(a).restrict(restriction('probing'))
     broken = false
     await rig.list([a, b])
     expect(rig.cluster.pick({ now: 0, tried: [] })?.instance).toBe(a)
@@ -509,7 +509,7 @@ describe('while nobody asks', () => {
     expect(rig.resolver.watching).toBe(0)
     expect(rig.cluster).toMatchObject({ idle: true, resolved: false })
     expect(rig.clock.pending).toBe(0)
-    expect(rig.lines('no request for a while')).toHaveLength(1)
+    expect(rig.lines('no request within idleMs')).toHaveLength(1)
     // Whoever asks waits for the first word.
     let woken = 0
     rig.cluster.onResolved(() => woken++)
@@ -554,10 +554,10 @@ describe('while nobody asks', () => {
     rig.cluster.follow()
     await rig.list([a])
     expect(rig.picks).toEqual([a])
-    expect(rig.cluster.held).toEqual([])
+    expect(rig.cluster.retained).toEqual([])
   })
 
-  test('what is in reserve goes in its time', async () => {
+  test('what is retained goes in its time', async () => {
     const rig = new Rig({ idleMs: 20 * SECOND })
     await rig.start([a, b])
     await rig.list([])
@@ -653,7 +653,7 @@ describe('after any sequence of sets, failures and time', () => {
           }
           const { present } = rig
           const last = rig.changes.at(-1)
-          const known = [...(last?.instances ?? []), ...(last?.reserve ?? [])]
+          const known = [...(last?.instances ?? []), ...(last?.retained ?? [])]
           // Of each that is present, and of nobody else: the rig looks at whether they are retired.
           expect(new Set(rig.picks)).toEqual(new Set(present.map(({ instance }) => instance)))
           expect(new Set(known)).toEqual(new Set(present.map(({ instance }) => instance)))
@@ -677,3 +677,13 @@ describe('after any sequence of sets, failures and time', () => {
     )
   })
 })
+
+/** One balancer, whatever the registry prefers. */
+function always(balancer: Balancer): BalancingPolicy {
+  return { current: { balancer }, update: () => undefined }
+}
+
+/** What a circuit breaker has to say of its endpoint. */
+function restriction(state: Restriction['state']): Restriction {
+  return { reason: 'circuit_open', state, blocks: state === 'unavailable', since: 0, until: undefined }
+}

@@ -3,54 +3,46 @@ import { inBackground, isAborted, nextTurn, type Clock } from '../clock.js'
 import { placeOf } from '../discovery/place.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
-import type { Logger } from '../logger.js'
-import type { Random } from '../random.js'
-import type { BreakerState } from '../resilience/breaker.js'
-import type { Sessions } from '../sessions/sessions.js'
-import { ClusterLog } from './cluster-log.js'
+import type { Restriction } from '../endpoint/availability.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
-import { EndpointSet, type EndpointFactory } from './endpoint-set.js'
-import { Following } from './subscription.js'
-import { afterFailure, afterSet, isFirstFailure, whyEmpty, type Freshness } from './freshness.js'
-import { countLeftOut, sameCounts } from './excluded-counts.js'
-import { LivePicker } from './live-picker.js'
-import { OnePerAddress } from './one-per-address.js'
+import type { Events, Freshness } from '../observe/events.js'
+import type { Random } from '../random.js'
 import { ProcessHold } from '../runtime/process-hold.js'
-import type { Held, RemovalGovernor } from './removal-governor.js'
-import { Reserve } from './retained.js'
+import { EndpointSet, type EndpointFactory } from './endpoint-set.js'
+import { countExcluded, sameCounts } from './excluded-counts.js'
+import { afterFailure, afterSet, isFirstFailure, whyEmpty } from './freshness.js'
+import { LivePicker, type OuterLayer } from './live-picker.js'
+import { ClusterNews } from './news.js'
+import { OnePerAddress } from './one-per-address.js'
+import type { RemovalGovernor, Retained } from './removal-governor.js'
+import { RetainedInstances } from './retained.js'
+import { Subscription } from './subscription.js'
+import { whyUnavailable } from './why-unavailable.js'
 
-/** What has changed, for whoever follows a client. */
-export interface ClusterChange {
-  readonly freshness: Freshness
-  /** What speaks against the last answer. */
-  readonly doubt: string | undefined
-  readonly instances: readonly Instance[]
-  /** What is kept although it is not listed. */
-  readonly reserve: readonly Instance[]
-  /** To and from `instances` and `reserve` together. */
-  readonly added: readonly Instance[]
-  readonly removed: readonly Instance[]
+/** The effective policy, as far as a cluster goes by it. */
+export interface BalancingPolicy {
+  /** The same balancer for the same preference. */
+  readonly current: { readonly balancer: Balancer }
+  /** What the registry prefers by now. */
+  update(registry: ServerPolicy | undefined): void
 }
 
 export interface ClusterOptions {
   readonly service: string
   readonly resolver: Resolver
-  /** Which balancer to use, by what the registry asks for; the same one for the same wish. */
-  readonly balancer: (policy: ServerPolicy | undefined) => Balancer
+  readonly policy: BalancingPolicy
   readonly createEndpoint: EndpointFactory
   /** Undefined: what is no longer listed is gone. */
   readonly governor: RemovalGovernor | undefined
   /** Without a pick for so long, in milliseconds, discovery is no longer followed; `Infinity`: it always is. */
   readonly idleMs: number
-  /** Below this share of usable endpoints a level is balanced over all; 0: never. */
+  /** Below this share of available endpoints a priority is balanced over all; 0: never. */
   readonly panicThreshold: number
-  /** Undefined: no request has a session. */
-  readonly sessions?: Sessions<Endpoint> | undefined
-  /** Hears of every change; must not throw. */
-  readonly onChange: (change: ClusterChange) => void
+  /** Around the picker of every set; the first is innermost. */
+  readonly outerLayers: readonly OuterLayer[]
   readonly clock: Clock
   readonly random: Random
-  readonly logger: Logger
+  readonly events: Events
 }
 
 // To take so many instances in takes 2 ms, and 10 while the code that does it has not been compiled yet.
@@ -62,21 +54,21 @@ const LARGE_SET = 1000
  */
 export class Cluster {
   readonly #options: ClusterOptions
-  readonly #following: Following
-  readonly #reserve: Reserve
-  readonly #log: ClusterLog
+  readonly #subscription: Subscription
+  readonly #retained: RetainedInstances
+  readonly #news: ClusterNews
   readonly #picker: LivePicker
   readonly #closing = new AbortController()
-  /** Who waits, and for how many endpoints. */
+  /** What waits, and for how many endpoints. */
   readonly #waiters = new Map<() => void, number>()
-  /** Discovery is background work, and keeps no process alive; whoever waits for it does. */
+  /** Discovery is background work, and keeps no process alive; what waits for it does. */
   readonly #hold: ProcessHold
   readonly #endpoints: EndpointSet
   readonly #onePerAddress = new OnePerAddress()
   #snapshot: Snapshot = { kind: 'snapshot', instances: [], excluded: [] }
   #freshness: Freshness = { kind: 'waiting', cause: undefined }
-  /** How many instances of each level the picker knows to be registered and left out. */
-  #leftOut: ReadonlyMap<number, number> = new Map<number, number>()
+  /** How many instances of each priority the picker knows to be registered and excluded. */
+  #excluded: ReadonlyMap<number, number> = new Map<number, number>()
   /** There is nothing to wait for. */
   #resolved = false
   /** Something that the picker is made of has changed since it was made. */
@@ -88,19 +80,19 @@ export class Cluster {
     this.#options = options
     this.#hold = new ProcessHold(options.clock)
     const background = { ...options, clock: inBackground(options.clock) }
-    this.#following = new Following({
+    this.#subscription = new Subscription({
       ...background,
       onEvent: (event, signal) => this.update(event, signal),
       onIdle: () => this.#rest(),
       isAwaited: () => this.#waiters.size > 0,
     })
     this.#endpoints = new EndpointSet(options)
-    this.#log = new ClusterLog(options.service, options.resolver.name, options.logger)
-    this.#picker = new LivePicker(background, this.#log)
-    this.#reserve = new Reserve({ ...background, onEnd: () => void this.#reserveEnded() })
+    this.#news = new ClusterNews(options.service, options.resolver.name, options.events)
+    this.#picker = new LivePicker(background, this.#news)
+    this.#retained = new RetainedInstances({ ...background, onEnd: () => void this.#retentionEnded() })
   }
 
-  /** Those that discovery lists, and those in reserve. */
+  /** Those that discovery lists, and those that are retained. */
   get endpoints(): readonly Endpoint[] {
     return this.#endpoints.all
   }
@@ -113,29 +105,24 @@ export class Cluster {
     return this.#freshness
   }
 
-  /** What speaks against the last answer of discovery. */
-  get doubt(): string | undefined {
+  /** Why the last answer of discovery is suspect; undefined: it is not. */
+  get suspect(): string | undefined {
     return this.#snapshot.doubt
   }
 
-  /** What is kept although discovery no longer lists it. */
-  get held(): readonly Held[] {
-    return this.#reserve.held
+  /** What is retained although discovery no longer lists it. */
+  get retained(): readonly Retained[] {
+    return this.#retained.all
   }
 
-  /** The levels of which too few endpoints are usable, so that all of them are used; the first first. */
-  get panicking(): readonly number[] {
-    return this.#picker.panicking
+  /** The priorities of which too few endpoints are available, so that all of them are used; the first first. */
+  get prioritiesInPanic(): readonly number[] {
+    return this.#picker.inPanic
   }
 
-  /** What the registry asks of its clients. */
-  get policy(): ServerPolicy | undefined {
-    return this.#snapshot.policy
-  }
-
-  /** Is discovery not followed, until somebody asks? */
+  /** Is discovery not followed, until the next request? */
   get idle(): boolean {
-    return !this.#following.active && !this.closed
+    return !this.#subscription.active && !this.closed
   }
 
   /** Is there nothing to wait for: has discovery said its first word, or is the cluster closed? */
@@ -150,25 +137,25 @@ export class Cluster {
   /** Follows discovery, if it is not followed already, until it is paused or the cluster is closed. */
   follow(): void {
     if (this.closed) return
-    this.#following.start()
+    this.#subscription.start()
     this.#picker.start()
   }
 
-  /** Stops following. The set stays; the next who needs it waits for discovery's word on it. */
+  /** Stops following. The set stays; the next request waits for discovery's word on it. */
   pause(): void {
-    void this.#following.stop()
+    void this.#subscription.stop()
     this.#picker.stop()
-    this.#reserve.lapse()
+    this.#retained.lapse()
     this.#resolved = false
   }
 
   /** An endpoint that has not failed this request already, or else one that has. */
   pick(context: PickContext<Endpoint>): Endpoint | undefined {
-    this.#following.used = true
+    this.#subscription.used = true
     return this.#picker.pick(context)
   }
 
-  /** Picks for nobody, and reports how. */
+  /** Picks without a request, and reports how. */
   explain(context: PickContext<Endpoint>, report: PickReport<Endpoint>): Endpoint | undefined {
     return this.#picker.explain(context, report)
   }
@@ -181,9 +168,9 @@ export class Cluster {
     return this.closed || (this.resolved && (minEndpoints === 0 || this.listed >= minEndpoints))
   }
 
-  /** Endpoints that discovery lists: those in reserve, which are not for every request, are left out. */
+  /** Endpoints that discovery lists, without retained ones, which are not for every request. */
   get listed(): number {
-    return this.endpoints.filter(({ reserved }) => !reserved).length
+    return this.endpoints.filter(({ retained }) => !retained).length
   }
 
   /** Calls back once, when `isReady` has become true; returns how to stop waiting. */
@@ -201,10 +188,15 @@ export class Cluster {
     return whyEmpty(this.#options.resolver.name, this.#freshness, this.#snapshot)
   }
 
+  /** Why these endpoints are unavailable, for an error message. */
+  whyUnavailable(endpoints: readonly Endpoint[]): string {
+    return whyUnavailable(endpoints, this.#options.clock.now())
+  }
+
   /**
    * Takes in what discovery says: at once, or in several turns of the event loop where it is a large set.
    *
-   * @param signal It is not discovery's last word: whoever asks next has to wait for another one.
+   * @param signal Aborted: it is not discovery's last word, and the next request has to wait for another one.
    */
   async update(event: ResolverEvent, signal: AbortSignal = this.#closing.signal): Promise<void> {
     // Of a watch before this one a set may still be on its way in.
@@ -216,9 +208,9 @@ export class Cluster {
     if (!isAborted(signal)) this.#resolve()
   }
 
-  /** The circuit of an endpoint has changed its state. */
-  circuitChanged(endpoint: Endpoint, state: BreakerState): void {
-    if (state === 'open') endpoint.witness?.unreachable(endpoint, 'its circuit has opened')
+  /** The availability of an endpoint has changed. `restriction`: what keeps it from being used by this reason now. */
+  availabilityChanged(endpoint: Endpoint, reason: string, restriction: Restriction | undefined): void {
+    if (restriction?.state === 'unavailable') endpoint.observer?.unreachable(endpoint, reason)
     this.#picker.refresh()
   }
 
@@ -227,22 +219,22 @@ export class Cluster {
     await Promise.all([this.#leave(), this.#endpoints.close()])
   }
 
-  /** Breaks off all requests with `error`. */
+  /** Aborts all requests with `error`. */
   async destroy(error: Error): Promise<void> {
     void this.#leave()
     await this.#endpoints.destroy(error)
   }
 
   #rest(): void {
-    this.#log.rests(this.#options.idleMs)
+    this.#news.idle(this.#options.idleMs)
     this.pause()
   }
 
   /** Resolves when discovery has ended its part. */
   #leave(): Promise<void> {
     this.#closing.abort()
-    const ended = this.#following.stop()
-    this.#reserve.close()
+    const ended = this.#subscription.stop()
+    this.#retained.close()
     this.#picker.close()
     this.#wake()
     return ended
@@ -262,7 +254,7 @@ export class Cluster {
     while (!this.closed && steps.next().done !== true) await nextTurn()
   }
 
-  async #reserveEnded(): Promise<void> {
+  async #retentionEnded(): Promise<void> {
     while (this.#adoption !== undefined) await this.#adoption.catch(() => undefined)
     if (!this.closed) allOf(this.#rebuild(false))
   }
@@ -277,40 +269,43 @@ export class Cluster {
     const instances = this.#onePerAddress.of(listed.instances)
     const snapshot = instances === listed.instances ? listed : { ...listed, instances }
     yield
-    this.#pickerDue ||= this.#snapshot.policy !== snapshot.policy
+    const { policy } = this.#options
+    const { balancer } = policy.current
+    policy.update(snapshot.policy)
+    this.#pickerDue ||= policy.current.balancer !== balancer
     this.#snapshot = snapshot
     this.#freshness = afterSet(before, snapshot.savedAt)
-    this.#reserve.take(snapshot)
-    this.#log.answered(before, snapshot)
+    this.#retained.take(snapshot)
+    this.#news.answered(before, snapshot)
     yield
     yield* this.#rebuild(true)
   }
 
   /**
-   * Makes endpoints and picker those of the last snapshot and of what is held beside it.
+   * Makes endpoints and picker those of the last snapshot and of what is retained beside it.
    *
    * @param isNews There is something to announce in any case.
    */
   *#rebuild(isNews: boolean): Generator<void, void> {
-    const held = new Map(this.held.map(({ instance }) => [placeOf(instance), instance]))
-    const plan = this.#endpoints.plan(this.#snapshot.instances, held)
+    const retained = new Map(this.retained.map(({ instance }) => [placeOf(instance), instance]))
+    const plan = this.#endpoints.plan(this.#snapshot.instances, retained)
     this.#pickerDue ||= plan.changed
     yield
-    const next = this.#endpoints.prepare(plan, held, this.#reserve)
-    const leftOut = countLeftOut(this.excluded, (place) => next.endpoints.get(place)?.reserved === false)
+    const next = this.#endpoints.prepare(plan, retained, this.#retained)
+    const counts = countExcluded(this.excluded, (place) => next.endpoints.get(place)?.retained === false)
     yield
-    if (this.#options.sessions !== undefined) {
-      yield* this.#options.sessions.prepare(next.endpoints.values())
+    for (const layer of this.#options.outerLayers) {
+      yield* layer.prepare(next.endpoints.values())
       yield
     }
     this.#endpoints.adopt(next)
-    this.#pickerDue ||= next.reserveChanged || !sameCounts(leftOut, this.#leftOut)
-    this.#leftOut = leftOut
+    this.#pickerDue ||= next.retainedChanged || !sameCounts(counts, this.#excluded)
+    this.#excluded = counts
     if (this.#pickerDue || !this.#picker.made) this.#swap()
     const { changed } = plan
     this.#endpoints.retire(next)
-    if (changed) this.#log.changed(next, this.excluded)
-    this.#log.empty(this.#endpoints.size === 0 ? this.whyEmpty() : undefined)
+    if (changed) this.#news.changed(next, this.excluded)
+    this.#news.empty(this.#endpoints.size === 0 ? this.whyEmpty() : undefined)
     if (isNews || changed) {
       this.#announce(
         next.added,
@@ -321,7 +316,7 @@ export class Cluster {
 
   #swap(): void {
     this.#pickerDue = false
-    this.#picker.replace(() => this.#options.balancer(this.policy), this.endpoints, this.#leftOut)
+    this.#picker.replace(() => this.#options.policy.current.balancer, this.endpoints, this.#excluded)
   }
 
   #distrust(cause: Error): void {
@@ -329,14 +324,15 @@ export class Cluster {
     this.#freshness = afterFailure(before, cause, this.#options.clock.now())
     // Once an outage, not once a retry.
     if (!isFirstFailure(before)) return
-    this.#log.failed(before, this.#endpoints.size, cause)
+    this.#news.failed(before, this.#endpoints.size, cause)
     this.#announce([], [])
   }
 
   #announce(added: readonly Instance[], removed: readonly Instance[]): void {
-    const { instances, doubt } = this.#snapshot
-    const reserve = this.held.map(({ instance }) => instance)
-    this.#options.onChange({ freshness: this.#freshness, doubt, instances, reserve, added, removed })
+    const { instances } = this.#snapshot
+    const retained = this.retained.map(({ instance }) => instance)
+    const { suspect } = this
+    this.#news.updated({ freshness: this.#freshness, suspect, instances, retained, added, removed })
   }
 
   /** The first word of discovery, or the first after a pause: a set, or that the one we have has to do. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 import { placeOf } from '../discovery/place.js'
 import type { Instance } from '../discovery/resolver.js'
-import type { Endpoint, ReserveWitness } from '../endpoint/endpoint.js'
+import type { Endpoint, RetainedObserver } from '../endpoint/endpoint.js'
 import { reconcile, type Plan } from './reconcile.js'
 
 /**
@@ -22,8 +22,8 @@ export interface NextEndpoints {
   readonly endpoints: Map<string, Endpoint>
   readonly added: readonly Instance[]
   readonly removed: readonly Endpoint[]
-  /** Has one come into reserve, or out of it? */
-  readonly reserveChanged: boolean
+  /** Is another one retained, or one no more? */
+  readonly retainedChanged: boolean
 }
 
 /** What a new endpoint is taken for where no peer has been measured: Linkerd's default_rtt, 30 ms. */
@@ -55,33 +55,37 @@ export class EndpointSet {
   }
 
   /** Compares with what there has to be. */
-  plan(instances: readonly Instance[], held: ReadonlyMap<string, Instance>): Plan<Endpoint> {
-    return reconcile(this.#endpoints, held.size === 0 ? instances : [...instances, ...held.values()])
+  plan(instances: readonly Instance[], retained: ReadonlyMap<string, Instance>): Plan<Endpoint> {
+    return reconcile(this.#endpoints, retained.size === 0 ? instances : [...instances, ...retained.values()])
   }
 
   /**
    * Makes the endpoints that are new, and tells the others what is known of them now.
    *
-   * @param witness Hears of those in `held`.
+   * @param observer Hears of those in `retained`.
    */
-  prepare(plan: Plan<Endpoint>, held: ReadonlyMap<string, Instance>, witness: ReserveWitness): NextEndpoints {
+  prepare(
+    plan: Plan<Endpoint>,
+    retained: ReadonlyMap<string, Instance>,
+    observer: RetainedObserver,
+  ): NextEndpoints {
     const { createEndpoint, clock } = this.#options
     const now = Math.floor(clock.now())
     const newSince = this.#begun ? now : LONG_SINCE
     const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
     const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
-    let reserveChanged = false
+    let retainedChanged = false
     for (const [index, instance] of plan.instances.entries()) {
       const place = placeOf(instance)
       const endpoint = plan.kept[index] ?? createEndpoint(instance, seedMs, newSince)
       endpoint.instance = instance
-      const itsWitness = held.size > 0 && held.has(place) ? witness : undefined
-      if (endpoint.reserved && itsWitness === undefined) endpoint.usableSince = now
-      reserveChanged ||= endpoint.witness !== itsWitness
-      endpoint.witness = itsWitness
+      const its = retained.size > 0 && retained.has(place) ? observer : undefined
+      if (endpoint.retained && its === undefined) endpoint.usableSince = now
+      retainedChanged ||= endpoint.observer !== its
+      endpoint.observer = its
       if (!plan.inPlace) endpoints.set(place, endpoint)
     }
-    return { endpoints, added: plan.added, removed: plan.removed, reserveChanged }
+    return { endpoints, added: plan.added, removed: plan.removed, retainedChanged }
   }
 
   /** Must be followed by `retire`, when no pick can meet those any longer that have been removed. */
@@ -93,7 +97,7 @@ export class EndpointSet {
   /** Lets requests in flight finish, then closes all connections. */
   retire({ removed }: NextEndpoints): void {
     for (const endpoint of removed) {
-      endpoint.witness = undefined
+      endpoint.observer = undefined
       const closed = endpoint.close()
       if (closed !== undefined)
         this.#retiring.set(
@@ -108,7 +112,7 @@ export class EndpointSet {
     await Promise.all([...this.#retiring.values(), ...this.all.map((endpoint) => endpoint.close())])
   }
 
-  /** Breaks off all requests with `error`. */
+  /** Aborts all requests with `error`. */
   async destroy(error: Error): Promise<void> {
     const endpoints = [...this.all, ...this.#retiring.keys()]
     await Promise.all(endpoints.map((endpoint) => endpoint.destroy(error)))

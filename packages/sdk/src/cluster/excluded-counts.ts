@@ -2,12 +2,12 @@ import { addressIn } from '../discovery/place.js'
 import type { ExcludedInstance } from '../discovery/resolver.js'
 
 /**
- * How many addresses of each level could be used, and are not. One that is excluded under several ids counts once, and
+ * How many addresses of each priority could be used, and are not. One that is excluded under several ids counts once, and
  * one that is used under another id not at all.
  *
  * @param isUsed Is this origin one of an endpoint that is listed?
  */
-export function countLeftOut(
+export function countExcluded(
   excluded: readonly ExcludedInstance[],
   isUsed: (origin: string) => boolean,
 ): ReadonlyMap<number, number> {
@@ -33,5 +33,5 @@ function withBrackets(address: string): string {
 }
 
 export function sameCounts(a: ReadonlyMap<number, number>, b: ReadonlyMap<number, number>): boolean {
-  return a.size === b.size && [...a].every(([level, count]) => b.get(level) === count)
+  return a.size === b.size && [...a].every(([priority, count]) => b.get(priority) === count)
 }

@@ -1,15 +1,6 @@
 import type { ExcludedInstance, Snapshot } from '../discovery/resolver.js'
 import { few } from '../logger.js'
-
-/** How far the set can be trusted. */
-export type Freshness =
-  /** No answer yet; `cause` says why, once asking has failed. */
-  | { readonly kind: 'waiting'; readonly cause: Error | undefined }
-  | { readonly kind: 'fresh' }
-  /** The last known set serves on. `since`: milliseconds of the clock. */
-  | { readonly kind: 'stale'; readonly since: number; readonly cause: Error | undefined }
-  /** A set that was saved serves, as discovery has not answered. `savedAt`: Unix milliseconds. */
-  | { readonly kind: 'disk'; readonly savedAt: number; readonly cause: Error | undefined }
+import type { Freshness } from '../observe/events.js'
 
 /** After a set, `savedAt` a time where it comes from disk. */
 export function afterSet(before: Freshness, savedAt: number | undefined): Freshness {
@@ -17,7 +8,7 @@ export function afterSet(before: Freshness, savedAt: number | undefined): Freshn
   return { kind: 'disk', savedAt, cause: before.kind === 'fresh' ? undefined : before.cause }
 }
 
-/** After discovery has failed: what there is gets no better by failing again. */
+/** After discovery has failed: what there is becomes no better by failing again. */
 export function afterFailure(before: Freshness, cause: Error, now: number): Freshness {
   return before.kind === 'fresh' ? { kind: 'stale', since: now, cause } : { ...before, cause }
 }

@@ -4,7 +4,7 @@ import { nextTurn } from '../clock.js'
 import type { Instance, Snapshot } from '../discovery/resolver.js'
 import { instanceAt } from '../testing/index.js'
 import { until } from '../test-support/until.test.support.js'
-import { Sessions } from '../sessions/sessions.js'
+import { sticky } from '../sessions/sticky.js'
 import { Rig, type Watched } from './cluster.test.support.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 
@@ -46,15 +46,15 @@ test('others have their turns meanwhile, and the last set serves until the new o
 test('sessions hold while a set is taken in, and after it for whoever is still there', async () => {
   const secrets = [createSecretKey(Buffer.alloc(32))]
   const carrier = { kind: 'header', name: 'x-session' } as const
-  const sessions = new Sessions<Endpoint>({ carrier, secrets }, 'orders')
-  const rig = new Rig({ governor: undefined, sessions })
+  const { layer, filter } = sticky({ carrier, secrets }, 'orders')
+  const rig = new Rig({ governor: undefined, outerLayers: [layer] })
   await rig.cluster.update(set(before))
   const [gone, stays] = [rig.present[0], rig.present.at(-1)] as [Watched, Watched]
   const [goneSession, session] = [gone, stays].map((endpoint) =>
-    sessions.stamp([], '', endpoint)[1]?.toString(),
+    filter([], undefined, endpoint)[1]?.toString(),
   )
   const picked = (had: string | undefined): Endpoint | undefined =>
-    rig.cluster.pick({ now: 0, tried: [], session: had })
+    rig.cluster.pick({ now: 0, tried: [], headers: { 'x-session': had } })
   const ends: string[] = []
   const taken = rig.cluster.update(set([stays.instance, ...after])).then(() => ends.push('taken'))
   expect(picked(goneSession)).toBe(gone)
@@ -108,7 +108,7 @@ async function holdingOne(): Promise<{ rig: Rig; held: Watched; others: readonly
 
 test('what leaves the reserve meanwhile is not brought back by it', async () => {
   const { rig, held, others } = await holdingOne()
-  expect(held.reserved).toBe(true)
+  expect(held.retained).toBe(true)
   const taken = rig.cluster.update(set([...others, ...after], 'nobody leads'))
   for (let turn = 0; turn < 3; turn++) await nextTurn()
   held.unreachable(new Error('refused'))
@@ -131,5 +131,5 @@ test('the next watch waits for what the last one has begun', async () => {
   await second
   await until(() => held.retired)
   expect(rig.present).not.toContain(held)
-  expect(rig.present.filter(({ reserved }) => !reserved)).toHaveLength(2 * COUNT - 1)
+  expect(rig.present.filter(({ retained }) => !retained)).toHaveLength(2 * COUNT - 1)
 })

@@ -1,41 +1,49 @@
 import { explainPick } from '../balance/explain-pick.js'
 import type { Balancer, PickContext, PickReport } from '../balance/picker.js'
-import { tiers, type TieredPicker } from '../balance/priorities/priorities.js'
+import { priorities, type PriorityPicker } from '../balance/priorities/priorities.js'
 import type { Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
-import type { Sessions } from '../sessions/sessions.js'
-import { StickyPicker } from '../sessions/sticky-picker.js'
-import { Beat } from './ticker.js'
-import type { ClusterLog } from './cluster-log.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
+import type { ClusterNews } from './news.js'
+import { Ticker } from './ticker.js'
+
+/** Stands around the picker of every set, outside of priorities: no weight, priority or retention moves what it decides. */
+export interface OuterLayer {
+  /** Makes ready for these endpoints, in steps for a turn of the event loop each. */
+  prepare(endpoints: Iterable<Endpoint>): Generator<void, void>
+  /** From now on these are the endpoints, and this is the picker behind it. */
+  wrap(next: PriorityPicker<Endpoint>, endpoints: readonly Endpoint[]): PriorityPicker<Endpoint>
+}
 
 export interface LivePickerOptions {
-  /** Below this share of usable endpoints a level is balanced over all; 0: never. */
+  /** Below this share of available endpoints a priority is balanced over all; 0: never. */
   readonly panicThreshold: number
-  /** Undefined: no request has a session. */
-  readonly sessions?: Sessions<Endpoint> | undefined
+  /** The first is innermost. */
+  readonly outerLayers: readonly OuterLayer[]
   readonly clock: Clock
   readonly random: Random
 }
 
 /**
  * The one picker of a cluster, through all its replacements: kept up to date as time passes and circuits change, and
- * kept from harming anybody but its own requests.
+ * kept from harming any but its own requests.
  */
 export class LivePicker {
   readonly #options: LivePickerOptions
-  readonly #log: ClusterLog
-  readonly #beat: Beat
-  #picker: TieredPicker<Endpoint> | undefined
-  /** Is anybody there for whom it has to be kept up to date? */
+  readonly #news: ClusterNews
+  readonly #ticker: Ticker
+  #picker: PriorityPicker<Endpoint> | undefined
+  /** Without the outer layers. */
+  #inner: PriorityPicker<Endpoint> | undefined
+  /** Is it in use, so that it has to be kept up to date? */
   #used = false
 
-  constructor(options: LivePickerOptions, log: ClusterLog) {
+  constructor(options: LivePickerOptions, news: ClusterNews) {
     this.#options = options
-    this.#log = log
-    this.#beat = new Beat(options.clock, () => this.refresh())
+    this.#news = news
+    this.#ticker = new Ticker(options.clock, () => this.refresh())
   }
 
   /** Is there a picker? */
@@ -43,19 +51,20 @@ export class LivePicker {
     return this.#picker !== undefined
   }
 
-  /** The levels of which too few endpoints are usable, so that all of them are used; the first first. */
-  get panicking(): readonly number[] {
-    return this.#picker?.panicking ?? []
+  /** The priorities of which too few endpoints are available, so that all of them are used; the first first. */
+  get inPanic(): readonly number[] {
+    return this.#picker?.inPanic ?? []
   }
 
   /** An endpoint that has not failed this request already, or else one that has. */
   pick(context: PickContext<Endpoint>): Endpoint | undefined {
     const endpoint = this.#picker?.pick(context)
     if (endpoint !== undefined || context.tried.length === 0) return endpoint
-    return this.#picker?.pick(new Untried(context))
+    // What an outer layer prefers has just failed.
+    return this.#inner?.pick(new Untried(context))
   }
 
-  /** Picks for nobody, and reports how. */
+  /** Picks without a request, and reports how. */
   explain(context: PickContext<Endpoint>, report: PickReport<Endpoint>): Endpoint | undefined {
     return this.#picker === undefined ? undefined : explainPick(this.#picker, context, report)
   }
@@ -63,37 +72,37 @@ export class LivePicker {
   /**
    * Takes the place of the one before.
    *
-   * @param makeBalancer Gives the balancer; it may be anybody's, and throw.
-   * @param leftOut How many instances of each level are registered and left out.
+   * @param makeBalancer Gives the balancer; it may be the user's, and throw.
+   * @param excluded How many instances of each priority are registered and excluded.
    */
   replace(
     makeBalancer: () => Balancer,
     endpoints: readonly Endpoint[],
-    leftOut: ReadonlyMap<number, number>,
+    excluded: ReadonlyMap<number, number>,
   ): void {
-    const { panicThreshold, sessions, random } = this.#options
-    sessions?.adopt(endpoints)
+    const { panicThreshold, outerLayers, random } = this.#options
     this.#retire(endpoints)
     try {
-      const picker = tiers(makeBalancer(), endpoints, { leftOut, panicThreshold }, random)
-      this.#picker = sessions === undefined ? picker : new StickyPicker(picker, sessions)
+      const inner = priorities(makeBalancer(), endpoints, { excluded, panicThreshold }, random)
+      this.#inner = inner
+      this.#picker = outerLayers.reduce<typeof inner>((next, layer) => layer.wrap(next, endpoints), inner)
     } catch (thrown) {
       this.#break(thrown)
     }
     this.#keepTime()
-    this.#log.panics(this.panicking)
+    this.#news.panics(this.inPanic)
   }
 
-  /** A circuit has changed, or time has passed. */
+  /** The availability of an endpoint has changed, or time has passed. */
   refresh(): void {
-    // A circuit may change after the end, and nobody is to hear that a panic is over then.
+    // One may change after the end, and that a panic is over then is no news.
     if (this.#picker === undefined) return
     try {
       this.#picker.refresh(Math.floor(this.#options.clock.now()))
     } catch (thrown) {
       this.#break(thrown)
     }
-    this.#log.panics(this.panicking)
+    this.#news.panics(this.inPanic)
   }
 
   /** From now on it is refreshed once a second, if it asks for that. */
@@ -102,7 +111,7 @@ export class LivePicker {
     this.#keepTime()
   }
 
-  /** Nobody needs what the passing of time changes. */
+  /** What the passing of time changes is not needed. */
   stop(): void {
     this.#used = false
     this.#keepTime()
@@ -111,36 +120,38 @@ export class LivePicker {
   /** There are no more picks. */
   close(): void {
     this.#picker = undefined
+    this.#inner = undefined
     this.stop()
   }
 
   /**
    * What observed an endpoint was of the picker before. All of it ends here, and not with the `close` of a layer, which
-   * may be anybody's and forget to pass it on, or with a picker that was never made to the end.
+   * may be the user's and forget to pass it on, or with a picker that was never made to the end.
    */
   #retire(endpoints: readonly Endpoint[]): void {
     try {
       this.#picker?.close?.()
     } catch (thrown) {
-      this.#log.broken(asError(thrown))
+      this.#news.broken(asError(thrown))
     }
     for (const endpoint of endpoints) endpoint.unobserveAll()
   }
 
   #keepTime(): void {
-    if (this.#used && this.#picker?.ages === true) this.#beat.start()
-    else this.#beat.stop()
+    if (this.#used && this.#picker?.needsRefresh === true) this.#ticker.start()
+    else this.#ticker.stop()
   }
 
   /** What a balancer throws costs requests, not the process. */
   #break(thrown: unknown): void {
     const error = asError(thrown)
-    this.#log.broken(error)
+    this.#news.broken(error)
     this.#picker = broken(error)
+    this.#inner = this.#picker
   }
 }
 
-/** A request as if it had been to no endpoint yet, and without its session: where that is, it has just failed. */
+/** A request as if it had been to no endpoint yet. */
 class Untried implements PickContext<Endpoint> {
   readonly now: number
   readonly tried: readonly Endpoint[] = []
@@ -155,16 +166,20 @@ class Untried implements PickContext<Endpoint> {
     return this.#context.idempotent
   }
 
-  /** Left to whoever reads it: not every balancer does. */
+  get headers(): PickContext['headers'] {
+    return this.#context.headers
+  }
+
+  /** Computed where it is read: not every balancer does. */
   get hash(): KeyHash | undefined {
     return this.#context.hash
   }
 }
 
-function broken(error: Error): TieredPicker<Endpoint> {
+function broken(error: Error): PriorityPicker<Endpoint> {
   return {
-    ages: false,
-    panicking: [],
+    needsRefresh: false,
+    inPanic: [],
     pick() {
       throw error
     },

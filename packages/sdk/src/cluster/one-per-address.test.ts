@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { placeOf } from '../discovery/place.js'
 import type { Instance } from '../discovery/resolver.js'
 import { instanceAt } from '../testing/index.js'
-import { countLeftOut } from './excluded-counts.js'
+import { countExcluded } from './excluded-counts.js'
 import { OnePerAddress } from './one-per-address.js'
 import { reconcile } from './reconcile.js'
 import { RemovalGovernor } from './removal-governor.js'
@@ -114,7 +114,7 @@ test('what is critical under one id and passing under another is used, and count
     kind,
     priority,
   })
-  const counts = countLeftOut(
+  const counts = countExcluded(
     [
       excluded('node/a@10.0.0.1:1'),
       excluded('node/b@10.0.0.1:1'),
@@ -136,7 +136,7 @@ test('what is critical under one id and passing under another is used, and count
 
 test('an id that goes is no removal while its address is listed; one that is taken out is, when all are', () => {
   const governor = (): RemovalGovernor =>
-    new RemovalGovernor({ share: 0, windowMs: 1000, holdMs: 1000, maxHoldMs: 1000 })
+    new RemovalGovernor({ share: 0, windowMs: 1000, retainMs: 1000, maxRetainMs: 1000 })
   const addresses = new OnePerAddress()
   const say = (to: RemovalGovernor, listed: readonly Instance[], taken: readonly Instance[] = []): number => {
     to.govern(
@@ -153,7 +153,7 @@ test('an id that goes is no removal while its address is listed; one that is tak
       },
       0,
     )
-    return to.held.length
+    return to.retained.length
   }
   const [a, b, c] = [at(1, 'a'), at(1, 'b'), at(1, 'c')]
   const first = governor()

@@ -46,11 +46,11 @@ describe('ready', () => {
     resolver.stale(new Error('away'))
     resolver.snapshot([])
     await clock.advance(0)
-    const empty = warnings.filter(([, message]) => message.startsWith('no instance of orders'))
+    const empty = warnings.filter(([, message]) => message.startsWith('orders has no instance'))
     expect(empty).toEqual([
       [
         { service: 'orders', code: 'NO_ENDPOINTS', reason: 'a fake resolver knows no instance of that name' },
-        'no instance of orders to send requests to: they fail with NO_ENDPOINTS until there is one; is the name spelt as it is registered?',
+        'orders has no instance; requests fail with NO_ENDPOINTS until there is one; check that the name is spelt as it is registered',
       ],
     ])
     await orders.close()
@@ -63,8 +63,8 @@ describe('ready', () => {
       await clock.advance(0)
     }
     expect(warnings.map(([, message]) => message.slice(0, 21))).toEqual([
-      'no instance of orders',
-      'no instance of orders',
+      'orders has no instanc',
+      'orders has no instanc',
     ])
     await orders.close()
   })
@@ -84,13 +84,13 @@ describe('ready', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('what is in reserve is none that discovery lists', async () => {
+  test('what is retained is not listed', async () => {
     const { orders, resolver, clock } = setUp({ windowMs: 10_000 })
     resolver.snapshot([A, B])
     await clock.advance(0)
     resolver.snapshot([])
     await clock.advance(0)
-    expect(orders.inspect().reserve).toHaveLength(2)
+    expect(orders.inspect().retainedEndpoints).toHaveLength(2)
     const one = orders.ready({ minInstances: 1, timeoutMs: 500 })
     void one.catch(() => undefined)
     await clock.advance(500)

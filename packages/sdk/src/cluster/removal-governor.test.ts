@@ -5,7 +5,7 @@ import { placeOf } from '../discovery/place.js'
 import { instanceAt } from '../testing/index.js'
 import { RemovalGovernor, type GovernorOptions } from './removal-governor.js'
 
-const options: GovernorOptions = { share: 0.5, windowMs: 10_000, holdMs: 60_000, maxHoldMs: 600_000 }
+const options: GovernorOptions = { share: 0.5, windowMs: 10_000, retainMs: 60_000, maxRetainMs: 600_000 }
 const DOUBT = 'the agent knows no leader'
 const SECOND = 1000
 
@@ -35,7 +35,7 @@ const set = (instances: readonly Instance[], rest: Partial<Snapshot> = {}): Snap
 })
 
 const heldBy = (governor: RemovalGovernor): readonly Instance[] =>
-  governor.held.map(({ instance }) => instance)
+  governor.retained.map(({ instance }) => instance)
 
 /** A governor that has seen these listed for long. */
 function knowing(instances: readonly Instance[], more: Partial<GovernorOptions> = {}): RemovalGovernor {
@@ -45,7 +45,7 @@ function knowing(instances: readonly Instance[], more: Partial<GovernorOptions> 
 }
 
 describe('by how many', () => {
-  test('up to the share are gone, above it all of them are held', () => {
+  test('up to the share are gone, above it all of them are kept', () => {
     expect(heldBy(knowing(fleet))).toEqual([])
     const half = knowing(fleet)
     expect(half.govern(set(upTo(5)), 0)).toEqual({ begun: [], reason: undefined, returned: [], released: [] })
@@ -54,7 +54,7 @@ describe('by how many', () => {
     const gone = without(fleet, upTo(4))
     const reason = { kind: 'share' }
     expect(more.govern(set(upTo(4)), 0)).toEqual({ begun: gone, reason, returned: [], released: [] })
-    expect(more.held).toEqual(
+    expect(more.retained).toEqual(
       gone.map((instance) => ({ instance, reason, since: 0, until: 60 * SECOND, confirmed: false })),
     )
   })
@@ -110,7 +110,7 @@ describe('by how many', () => {
     expect(heldBy(brief)).toEqual([])
   })
 
-  test('what is held stays although a later answer lists some of it again', () => {
+  test('what is kept stays although a later answer lists some of it again', () => {
     const governor = knowing(fleet)
     governor.govern(set(upTo(2)), 0)
     expect(governor.govern(set(upTo(8)), SECOND)).toMatchObject({
@@ -122,11 +122,11 @@ describe('by how many', () => {
 })
 
 describe('by doubt', () => {
-  test('whatever a doubtful answer leaves out is held, be it one', () => {
+  test('whatever a doubtful answer leaves out is kept, be it one', () => {
     const governor = knowing(fleet)
-    const reason = { kind: 'doubt', doubt: DOUBT }
+    const reason = { kind: 'suspect', suspect: DOUBT }
     expect(governor.govern(set(upTo(9), { doubt: DOUBT }), 0)).toMatchObject({ begun: some(9), reason })
-    expect(governor.held).toMatchObject([{ instance: fleet[9], reason, since: 0, until: 60 * SECOND }])
+    expect(governor.retained).toMatchObject([{ instance: fleet[9], reason, since: 0, until: 60 * SECOND }])
   })
 
   test('what answers before it have removed is gone', () => {
@@ -148,12 +148,12 @@ describe('by doubt', () => {
     expect(heldBy(governor)).toEqual([])
   })
 
-  test('of many, it is held on, for another reason and with all of its time', () => {
+  test('of many, it is kept on, for another reason and with all of its time', () => {
     const governor = knowing(fleet)
     governor.govern(set([], { doubt: DOUBT }), 0)
     expect(governor.govern(set([]), 50 * SECOND)).toMatchObject({ begun: [], released: [] })
-    expect(governor.held[0]).toMatchObject({ reason: { kind: 'share' }, since: 0, until: 110 * SECOND })
-    expect(governor.held).toHaveLength(10)
+    expect(governor.retained[0]).toMatchObject({ reason: { kind: 'share' }, since: 0, until: 110 * SECOND })
+    expect(governor.retained).toHaveLength(10)
   })
 
   test('what one answer repeats counts together with what the next removes', () => {
@@ -168,14 +168,14 @@ describe('by doubt', () => {
   test('a doubtful answer again changes nothing, and renews no time', () => {
     const governor = knowing(fleet)
     governor.govern(set(upTo(8), { doubt: DOUBT }), 0)
-    const { held } = governor
+    const { retained: kept } = governor
     governor.govern(set(upTo(8), { doubt: 'results are filtered' }), SECOND)
-    expect(governor.held).toEqual(held)
+    expect(governor.retained).toEqual(kept)
   })
 })
 
 describe('deliberate removals', () => {
-  test('are never held, neither by doubt nor by how many', () => {
+  test('are never kept, neither by doubt nor by how many', () => {
     const taken = fleet.map((instance) => excluded(instance, 'deliberate'))
     const governor = knowing(fleet)
     governor.govern(set([], { excluded: taken }), 0)
@@ -185,7 +185,7 @@ describe('deliberate removals', () => {
     expect(heldBy(doubtful)).toEqual([])
   })
 
-  test('end what was held, and do not count', () => {
+  test('end what was kept, and do not count', () => {
     const governor = knowing(fleet)
     governor.govern(set(upTo(4)), 0)
     const taken = [excluded(fleet[9], 'deliberate')]
@@ -242,7 +242,7 @@ describe('what is not known from an answer', () => {
 })
 
 describe('traffic and time', () => {
-  const held = (): RemovalGovernor => {
+  const kept = (): RemovalGovernor => {
     const governor = knowing(upTo(3))
     governor.govern(set([]), 0)
     return governor
@@ -250,10 +250,10 @@ describe('traffic and time', () => {
   const [a, b, c] = upTo(3).map(placeOf) as [string, string, string]
 
   test('an answer renews the time of that one, up to the most', () => {
-    const governor = held()
+    const governor = kept()
     expect(governor.confirm(a, 30 * SECOND)).toBe(true)
     expect(governor.confirm(a, 40 * SECOND)).toBe(false)
-    expect(governor.held.map(({ until, confirmed }) => [until, confirmed])).toEqual([
+    expect(governor.retained.map(({ until, confirmed }) => [until, confirmed])).toEqual([
       [100 * SECOND, true],
       [60 * SECOND, false],
       [60 * SECOND, false],
@@ -268,13 +268,13 @@ describe('traffic and time', () => {
   })
 
   test('the most is the most of the first time as well', () => {
-    const governor = knowing(upTo(2), { holdMs: 60_000, maxHoldMs: 1200 })
+    const governor = knowing(upTo(2), { retainMs: 60_000, maxRetainMs: 1200 })
     governor.govern(set([]), 0)
     expect(governor.nextExpiry).toBe(1200)
   })
 
   test('what is over within the same second is over together', () => {
-    const governor = held()
+    const governor = kept()
     governor.confirm(a, 30 * SECOND + 1)
     governor.confirm(b, 30 * SECOND + 999)
     governor.confirm(c, 31 * SECOND)
@@ -283,7 +283,7 @@ describe('traffic and time', () => {
   })
 
   test('one that is dropped is gone, and not missing any more', () => {
-    const governor = held()
+    const governor = kept()
     expect(governor.drop(b)).toBe(true)
     expect(governor.drop(b)).toBe(false)
     expect(heldBy(governor)).toEqual(some(0, 2))
@@ -292,14 +292,14 @@ describe('traffic and time', () => {
   })
 
   test('listed again after it was dropped, it is as any other', () => {
-    const governor = held()
+    const governor = kept()
     governor.drop(c)
     governor.govern(set(upTo(3)), SECOND)
     governor.govern(set([]), 2 * SECOND)
     expect(heldBy(governor)).toEqual(upTo(3))
   })
 
-  test('words about what is not held change nothing', () => {
+  test('words about what is not kept change nothing', () => {
     const governor = knowing(fleet)
     expect(governor.confirm(a, 0)).toBe(false)
     expect(governor.drop(a)).toBe(false)
@@ -392,8 +392,8 @@ class Witness {
     })
     const verdict = this.#governor.govern(snapshot, this.#now)
     this.#remember(listed, taken, doubtful)
-    const held = heldBy(this.#governor)
-    const begun = without(held, before)
+    const kept = heldBy(this.#governor)
+    const begun = without(kept, before)
     const missing = [...this.#fates].filter(([, { over, goneAt }]) => !over && goneAt !== undefined)
     const recent = missing
       .filter(([, { goneAt = -Infinity }]) => this.#now - goneAt <= this.#options.windowMs)
@@ -402,14 +402,14 @@ class Witness {
       expect(new Set(begun)).toEqual(new Set(removed))
     } else if (recent.length <= Math.max(1, this.#options.share * (listed.length + recent.length))) {
       expect(begun).toEqual([])
-      expect(this.#governor.held.filter(({ reason }) => reason.kind === 'doubt')).toEqual([])
+      expect(this.#governor.retained.filter(({ reason }) => reason.kind === 'suspect')).toEqual([])
     } else {
-      expect(held).toEqual(expect.arrayContaining(recent))
+      expect(kept).toEqual(expect.arrayContaining(recent))
       expect(recent).toEqual(expect.arrayContaining([...begun]))
     }
     expect(new Set(verdict.begun)).toEqual(new Set(begun))
     expect(verdict.reason !== undefined).toBe(begun.length > 0)
-    const ended = without(before, held)
+    const ended = without(before, kept)
     expect(new Set([...verdict.returned, ...verdict.released])).toEqual(new Set(ended))
     expect(verdict.returned).toEqual(ended.filter((instance) => listed.includes(instance)))
   }
@@ -436,22 +436,22 @@ class Witness {
   }
 
   #answer(instance: Instance): void {
-    const others = this.#governor.held
-      .filter((held) => held.instance !== instance)
-      .map((held) => ({ ...held }))
+    const others = this.#governor.retained
+      .filter((kept) => kept.instance !== instance)
+      .map((kept) => ({ ...kept }))
     this.#governor.confirm(placeOf(instance), this.#now)
-    expect(this.#governor.held.filter((held) => held.instance !== instance)).toEqual(others)
-    const own = this.#governor.held.find((held) => held.instance === instance)
+    expect(this.#governor.retained.filter((kept) => kept.instance !== instance)).toEqual(others)
+    const own = this.#governor.retained.find((kept) => kept.instance === instance)
     if (own === undefined) return
     expect(own.confirmed).toBe(true)
-    const renewed = Math.min(this.#now + this.#options.holdMs, own.since + this.#options.maxHoldMs)
+    const renewed = Math.min(this.#now + this.#options.retainMs, own.since + this.#options.maxRetainMs)
     expect(own.until).toBeLessThanOrEqual(renewed)
     expect(own.until).toBeGreaterThan(renewed - SECOND)
   }
 
   #fail(instance: Instance): void {
     const before = heldBy(this.#governor)
-    // As a cluster does: only what is held has a witness.
+    // As a cluster does: only what is kept has a witness.
     if (!before.includes(instance)) return
     expect(this.#governor.drop(placeOf(instance))).toBe(true)
     expect(heldBy(this.#governor)).toEqual(without(before, [instance]))
@@ -464,15 +464,15 @@ class Witness {
   }
 
   #always(): void {
-    const { held, nextExpiry } = this.#governor
-    for (const { instance, since, until } of held) {
+    const { retained: kept, nextExpiry } = this.#governor
+    for (const { instance, since, until } of kept) {
       expect(this.#listed).not.toContain(instance)
       expect(this.#fates.get(instance)?.over).toBe(false)
       expect(until).toBeGreaterThan(this.#now)
-      expect(until).toBeLessThanOrEqual(since + this.#options.maxHoldMs)
+      expect(until).toBeLessThanOrEqual(since + this.#options.maxRetainMs)
       expect(since).toBeLessThanOrEqual(this.#now)
     }
-    expect(nextExpiry).toBe(held.length === 0 ? undefined : Math.min(...held.map(({ until }) => until)))
+    expect(nextExpiry).toBe(kept.length === 0 ? undefined : Math.min(...kept.map(({ until }) => until)))
   }
 }
 
@@ -483,7 +483,7 @@ test('keeps its promises, whatever discovery says and traffic finds, over any ti
         options,
         { ...options, share: 0.2 },
         { ...options, share: 0 },
-        { ...options, maxHoldMs: 90_000 },
+        { ...options, maxRetainMs: 90_000 },
       ),
       fc.option(numbers, { nil: undefined }),
       fc.array(step, { maxLength: 40 }),
@@ -507,8 +507,8 @@ test('whatever happens, nothing is left in reserve once discovery and traffic ha
         if (one.kind === 'answer') governor.confirm(placeOf(fleet[one.which] as Instance), now)
         if (one.kind === 'pass') now += one.ms
       }
-      governor.expire(now + options.maxHoldMs)
-      expect(governor.held).toEqual([])
+      governor.expire(now + options.maxRetainMs)
+      expect(governor.retained).toEqual([])
     }),
   )
 })

@@ -1,40 +1,41 @@
 import type { Clock, Timer } from '../clock.js'
 import { placeOf } from '../discovery/place.js'
 import type { Instance, Snapshot } from '../discovery/resolver.js'
-import { few, type Logger } from '../logger.js'
-import type { Endpoint, ReserveWitness } from '../endpoint/endpoint.js'
-import type { Held, RemovalGovernor, Verdict } from './removal-governor.js'
+import type { Endpoint, RetainedObserver } from '../endpoint/endpoint.js'
+import { few } from '../logger.js'
+import type { Events } from '../observe/events.js'
+import type { Governed, RemovalGovernor, Retained } from './removal-governor.js'
 
-export interface ReserveOptions {
+export interface RetainedOptions {
   readonly service: string
   /** Undefined: what is no longer listed is gone. */
   readonly governor: RemovalGovernor | undefined
-  /** Something is held no longer, by the word of traffic or time. */
+  /** Something is retained no longer, by the word of traffic or time. */
   readonly onEnd: () => void
   readonly clock: Clock
-  readonly logger: Logger
+  readonly events: Events
 }
 
-/** What is kept although discovery no longer lists it, until discovery, traffic or time decides; says so in the log. */
-export class Reserve implements ReserveWitness {
-  readonly #options: ReserveOptions
+/** What is retained although discovery no longer lists it, until discovery, traffic or time decides. */
+export class RetainedInstances implements RetainedObserver {
+  readonly #options: RetainedOptions
   #expiry: Timer | undefined
   #ending = false
   #closed = false
 
-  constructor(options: ReserveOptions) {
+  constructor(options: RetainedOptions) {
     this.#options = options
   }
 
-  get held(): readonly Held[] {
-    return this.#options.governor?.held ?? []
+  get all(): readonly Retained[] {
+    return this.#options.governor?.retained ?? []
   }
 
   /** Takes in a set of discovery. */
   take(snapshot: Snapshot): void {
     const { governor, clock } = this.#options
     if (governor === undefined) return
-    this.#report(snapshot, governor.govern(snapshot, clock.now()))
+    this.#publish(snapshot, governor.govern(snapshot, clock.now()))
     this.#arm()
   }
 
@@ -49,26 +50,20 @@ export class Reserve implements ReserveWitness {
   }
 
   answered(endpoint: Endpoint): void {
-    const { governor, clock, logger, service } = this.#options
+    const { governor, clock, events, service } = this.#options
     // Its time only moves away, so the timer may stay as it is.
     if (governor?.confirm(placeOf(endpoint.instance), clock.now()) !== true) return
-    logger.warn(
-      { service, endpoint: endpoint.address },
-      'an instance that discovery no longer lists answers: it stays in reserve',
-    )
+    events.publish({ type: 'retained:confirmed', service, endpoint: endpoint.address })
   }
 
   unreachable(endpoint: Endpoint, reason: string): void {
-    const { governor, logger, service } = this.#options
+    const { governor, events, service } = this.#options
     if (governor?.drop(placeOf(endpoint.instance)) !== true) return
-    logger.warn(
-      { service, endpoint: endpoint.address, reason },
-      'an instance that discovery no longer lists does not serve either: it is gone',
-    )
+    events.publish({ type: 'retained:unreachable', service, endpoint: endpoint.address, reason })
     this.#endSoon()
   }
 
-  /** The exchange that tells us is in the middle of its end: what follows is for the next turn, once for all of this. */
+  /** The lease that tells us is in the middle of its end: what follows is for the next turn, once for all of this. */
   #endSoon(): void {
     if (this.#ending) return
     this.#ending = true
@@ -92,42 +87,36 @@ export class Reserve implements ReserveWitness {
   }
 
   #expire(): void {
-    const { governor, clock, logger, service, onEnd } = this.#options
+    const { governor, clock, events, service, onEnd } = this.#options
     const over = governor?.expire(clock.now()) ?? []
     if (over.length > 0) {
-      logger.warn(
-        { service, removed: few(over, ({ instance }) => instance.origin) },
-        'instances in reserve are still not listed: they are gone',
-      )
+      const removed = few(over, ({ instance }) => instance.origin)
+      events.publish({ type: 'retained:expired', service, removed })
       onEnd()
     }
     this.#arm()
   }
 
-  #report({ instances }: Snapshot, { begun, reason, returned, released }: Verdict): void {
-    const { logger, service } = this.#options
+  #publish({ instances }: Snapshot, { begun, reason, returned, released }: Governed): void {
+    const { events, service } = this.#options
     if (reason !== undefined) {
-      logger.warn(
-        {
-          service,
-          instances: instances.length,
-          reserve: few(begun, originOf),
-          reason: reason.kind === 'doubt' ? reason.doubt : 'too many are gone at once',
-        },
-        'discovery no longer lists instances, and that is hard to believe: they stay in reserve for a while',
-      )
+      events.publish({
+        type: 'retained:begun',
+        service,
+        instances: instances.length,
+        retained: originsOf(begun),
+        reason: reason.kind === 'suspect' ? reason.suspect : 'too many are gone at once',
+      })
     }
-    if (returned.length > 0)
-      logger.info({ service, returned: few(returned, originOf) }, 'instances in reserve are listed again')
+    if (returned.length > 0) {
+      events.publish({ type: 'retained:returned', service, returned: originsOf(returned) })
+    }
     if (released.length > 0) {
-      logger.info(
-        { service, removed: few(released, originOf) },
-        'instances in reserve are gone, by an answer that can be believed',
-      )
+      events.publish({ type: 'retained:released', service, removed: originsOf(released) })
     }
   }
 }
 
-function originOf({ origin }: Instance): string {
-  return origin
+function originsOf(instances: readonly Instance[]): readonly string[] {
+  return few(instances, ({ origin }) => origin)
 }

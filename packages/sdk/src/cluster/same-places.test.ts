@@ -23,14 +23,14 @@ test.each([
   expect(samePlaces(known, instances)).toBe(false)
 })
 
-test('what is held is what was said of it last, also by a set with the same places', () => {
-  const governor = new RemovalGovernor({ share: 0.5, windowMs: 1000, holdMs: 1000, maxHoldMs: 1000 })
+test('what is retained is what was said of it last, also by a set with the same places', () => {
+  const governor = new RemovalGovernor({ share: 0.5, windowMs: 1000, retainMs: 1000, maxRetainMs: 1000 })
   const said = (instances: readonly (typeof a)[], doubt?: string): unknown =>
     governor.govern({ kind: 'snapshot', instances, excluded: [], doubt }, 0)
   said([a, b])
   said([a, { ...b, weight: 7 }])
   said([a], 'no leader')
-  expect(governor.held.map(({ instance }) => instance)).toEqual([{ ...b, weight: 7 }])
+  expect(governor.retained.map(({ instance }) => instance)).toEqual([{ ...b, weight: 7 }])
   said([a, b])
-  expect(governor.held).toEqual([])
+  expect(governor.retained).toEqual([])
 })

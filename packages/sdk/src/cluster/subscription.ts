@@ -1,35 +1,35 @@
 import type { Clock, Timer } from '../clock.js'
 import type { Resolver, ResolverEvent } from '../discovery/resolver.js'
-import { asError, reasonOf } from '../errors.js'
-import type { Logger } from '../logger.js'
+import { asError } from '../errors.js'
+import type { Events } from '../observe/events.js'
 import { inOwnContext } from '../runtime/own-context.js'
 
-export interface FollowingOptions {
+export interface SubscriptionOptions {
   readonly service: string
   readonly resolver: Resolver
   /** Without a use for so long, in milliseconds, it is time to stop; `Infinity`: it never is. */
   readonly idleMs: number
-  /** The next event waits until it has been taken in; `signal`: nobody wants to know any longer. */
+  /** The next event waits until it has been taken in; `signal`: it is not wanted any longer. */
   readonly onEvent: (event: ResolverEvent, signal: AbortSignal) => Promise<void>
-  /** Nobody has used it for long, and nobody waits: whoever hears of it may stop. */
+  /** It has not been used for long, and is not awaited: time to stop. */
   readonly onIdle: () => void
-  /** Does anybody wait for an event? */
+  /** Is an event awaited? */
   readonly isAwaited: () => boolean
   readonly clock: Clock
-  readonly logger: Logger
+  readonly events: Events
 }
 
-/** Follows discovery, with stops while nobody has a use for it. */
-export class Following {
-  /** Somebody has used the set; written by each pick. */
+/** Follows discovery, with stops while it is not used. */
+export class Subscription {
+  /** The set has been used; written by each pick. */
   used = false
-  readonly #options: FollowingOptions
+  readonly #options: SubscriptionOptions
   /** Ends the watch; undefined while there is none. */
   #watching: AbortController | undefined
   #idling: Timer | undefined
   #ended: Promise<void> = Promise.resolve()
 
-  constructor(options: FollowingOptions) {
+  constructor(options: SubscriptionOptions) {
     this.#options = options
   }
 
@@ -56,18 +56,15 @@ export class Following {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    const { resolver, service, onEvent, logger } = this.#options
+    const { resolver, service, onEvent, events } = this.#options
     for await (const event of resolver.watch(service, signal)) {
       if (signal.aborted) return
       try {
         await onEvent(event, signal)
       } catch (thrown) {
-        // A resolver may be anybody's: what it gets wrong must not end the process, nor the watch.
-        const reason = reasonOf(asError(thrown))
-        logger.error(
-          { service, reason },
-          `${resolver.name} gave a set that cannot be used: the last one serves on`,
-        )
+        // A resolver may be the user's: what it gets wrong must not end the process, nor the watch.
+        const error = asError(thrown)
+        events.publish({ type: 'discovery:invalid', service, resolver: resolver.name, error })
       }
     }
   }

@@ -4,14 +4,14 @@ import type { Clock, Timer } from '../clock.js'
 const PERIOD_MS = 1000
 
 /** Calls back once a second, from `start` to `stop`. */
-export class Beat {
+export class Ticker {
   readonly #clock: Clock
-  readonly #onBeat: () => void
+  readonly #onTick: () => void
   #timer: Timer | undefined
 
-  constructor(clock: Clock, onBeat: () => void) {
+  constructor(clock: Clock, onTick: () => void) {
     this.#clock = clock
-    this.#onBeat = onBeat
+    this.#onTick = onTick
   }
 
   /** Does nothing where it has begun already. */
@@ -19,7 +19,7 @@ export class Beat {
     this.#timer ??= this.#clock.setTimer(() => {
       this.#timer = undefined
       this.start()
-      this.#onBeat()
+      this.#onTick()
     }, PERIOD_MS)
   }
 

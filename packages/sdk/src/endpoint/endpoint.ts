@@ -1,60 +1,76 @@
 import type { Dispatcher } from 'undici'
-import type { BackendLoad } from '../orca/backend-load.js'
-import { withCallback, withoutCallback, type Callback } from '../collections/callbacks.js'
-import type { Panic, Tiered } from '../balance/priorities/priorities.js'
+import type { Panic, Prioritized } from '../balance/priorities/priorities.js'
 import type { Clock } from '../clock.js'
+import { withCallback, withoutCallback, type Callback } from '../collections/callbacks.js'
 import type { Instance } from '../discovery/resolver.js'
-import { FairleadError, reasonOf } from '../errors.js'
-import type { Handler } from '../transport/handler.js'
-import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from '../resilience/breaker.js'
-import { Connections, type ConnectionsOptions, type Ending } from '../transport/http1.js'
-import { PeakEwma } from './peak-ewma.js'
-import { Exchange, type ExchangeSide } from './exchange.js'
-import { LoadProber } from './load-probe.js'
+import { reasonOf } from '../errors.js'
+import type { BackendLoad } from '../orca/backend-load.js'
+import type { BreakerFactory, Permit } from '../resilience/breaker.js'
+import { isFailure, type Outcome } from '../resilience/outcome.js'
 import type { LoopWatch } from '../runtime/loop-watch.js'
+import type { Transport, TransportFactory } from '../transport/transport.js'
+import {
+  Restrictions,
+  type Availability,
+  type Judge,
+  type Judged,
+  type JudgeFactory,
+  type Restriction,
+} from './availability.js'
+import { Circuit } from './circuit.js'
+import type { Classifier } from './classify.js'
+import { HttpAttempt, type AttemptedEndpoint, type AttemptListener } from './http-attempt.js'
+import { Lease } from './lease.js'
+import { LoadProber } from './load-probe.js'
+import { PeakEwma } from './peak-ewma.js'
 
 /** What all endpoints of a client have in common. */
-export interface EndpointKit {
-  readonly service: string
-  readonly connections: ConnectionsOptions
-  readonly makeBreaker: BreakerFactory
-  /** Told of every change of a circuit. */
-  readonly onCircuit: (endpoint: Endpoint, state: BreakerState) => void
+export interface EndpointDependencies {
+  /** Who sends requests to an instance. */
+  readonly createTransport: TransportFactory
+  /** Undefined: no circuit ever opens. */
+  readonly makeBreaker: BreakerFactory | undefined
+  /** Those beside the circuit. */
+  readonly judges: readonly JudgeFactory[]
+  readonly classifier: Classifier
+  /** Hears of every change of availability; `restriction`: the one that has changed, undefined where it is lifted. */
+  readonly onAvailability: (endpoint: Endpoint, reason: string, restriction: Restriction | undefined) => void
   /** Whether this process reads its responses in time. */
   readonly loop: LoopWatch
   readonly clock: Clock
 }
 
 /** Hears what live traffic says of an endpoint that discovery no longer lists. */
-export interface ReserveWitness {
+export interface RetainedObserver {
   /** It has answered. */
   answered(endpoint: Endpoint): void
-  /** No connection could be made, or its circuit has opened; `reason` is for people. */
+  /** No connection could be made, or it has become unavailable; `reason` is for people. */
   unreachable(endpoint: Endpoint, reason: string): void
 }
 
 /**
- * The live object of one instance: latency, load, circuit and connections. Same key, same object, across updates.
+ * The live object of one instance: latency, load, availability and its transport. Same key, same object, across updates.
  * It is its latency estimate instead of having one, and what a pick reads comes first: among 10,000 endpoints a pick
  * waits for memory, and an object further costs it 17 of 95 ns.
  */
-export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
-  /** The usual case, on the object that a pick has in hand: the breaker is asked only while it is not. */
-  #closed = true
+export class Endpoint extends PeakEwma implements Prioritized, Judged, AttemptedEndpoint {
+  /** What a pick reads of availability: what the judges say, and what a panic makes of it. */
+  #available = true
   #inflight = 0
   #loadChanged: Callback | undefined
   /** Discovery's latest word on it; written by the cluster's update only. */
   instance: Instance
-  /** Set while it is in reserve; written by the cluster only. */
-  witness: ReserveWitness | undefined
-  /** Too few others are left to be choosy: it is sent requests whatever its circuit says. Written by the tiers only. */
-  panic: Panic = 'none'
+  /** Set while it is retained although no longer listed; written by the cluster only. */
+  observer: RetainedObserver | undefined
   usableSince: number
   backendLoad: BackendLoad | undefined
-  readonly #kit: EndpointKit
-  /** Of 10,000 endpoints most are never sent a request; these two are made for the first one. */
-  #breaker: Breaker | undefined
-  #connections: Connections | undefined
+  readonly #dependencies: EndpointDependencies
+  #panic: Panic = 'none'
+  /** Of 10,000 endpoints most are never sent a request; all below are made for the first one. */
+  #restrictions: Restrictions | undefined
+  #circuit: Circuit | undefined
+  #judges: readonly Judge[] | undefined
+  #transport: Transport | undefined
   #prober: LoadProber | undefined
   /** Has it been closed or destroyed? It is of no use to ask it for its load then. */
   #ended = false
@@ -65,11 +81,11 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
    * @param seedMs What its latency is taken for until it is measured, in milliseconds.
    * @param usableSince Since when it has been in use, in whole milliseconds of the clock.
    */
-  constructor(instance: Instance, seedMs: number, usableSince: number, kit: EndpointKit) {
-    super(seedMs, kit.clock.now())
+  constructor(instance: Instance, seedMs: number, usableSince: number, dependencies: EndpointDependencies) {
+    super(seedMs, dependencies.clock.now())
     this.instance = instance
     this.usableSince = usableSince
-    this.#kit = kit
+    this.#dependencies = dependencies
   }
 
   /** `host:port`, for people. */
@@ -78,16 +94,33 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
   }
 
   get available(): boolean {
-    return this.#closed || this.panic === 'all' || this.usable
+    return this.#available
   }
 
-  /** Our own judgement of it, whatever becomes of that. */
-  get usable(): boolean {
-    return this.#closed || this.#breaker?.available !== false
+  get blocked(): boolean {
+    return this.#restrictions?.blocks === true
+  }
+
+  get panic(): Panic {
+    return this.#panic
+  }
+
+  set panic(panic: Panic) {
+    this.#panic = panic
+    this.#available = panic === 'all' || !this.blocked
+  }
+
+  /** Why it is not available, for people; whatever a panic makes of it. `undefined`: it is. */
+  get availability(): Availability | undefined {
+    return this.#restrictions?.availability
+  }
+
+  get classifier(): Classifier {
+    return this.#dependencies.classifier
   }
 
   get loop(): LoopWatch {
-    return this.#kit.loop
+    return this.#dependencies.loop
   }
 
   get inflight(): number {
@@ -96,16 +129,12 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
 
   /** Connections to it, busy and idle. */
   get connections(): number {
-    return this.#connections?.size ?? 0
-  }
-
-  get circuit(): BreakerState {
-    return this.#breaker?.state ?? 'closed'
+    return this.#transport?.connections ?? 0
   }
 
   /** Does discovery no longer list it? */
-  get reserved(): boolean {
-    return this.witness !== undefined
+  get retained(): boolean {
+    return this.observer !== undefined
   }
 
   /** Requests ever sent to it. */
@@ -113,7 +142,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     return this.#requests
   }
 
-  /** Of these, how many failed: no response, or one of status 5xx. */
+  /** Of these, how many failed: no response, or one that says so. */
   get failures(): number {
     return this.#failures
   }
@@ -125,26 +154,34 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     return !this.settled && this.#inflight === 0 ? 0 : this.estimateUs(now)
   }
 
-  /** Sends one request, and returns it for whoever may have to give it up. `undefined`: its circuit refused. */
-  exchange(options: Dispatcher.DispatchOptions, handler: Handler, now: number): Exchange | undefined {
-    const { service, clock } = this.#kit
-    const breaker = (this.#breaker ??= this.#makeBreaker())
-    const permit = breaker.acquire()
-    // In a panic it is sent without leave, and the circuit hears nothing of it: only a probe closes that.
-    if (permit === 0 && this.panic === 'none') {
-      handler.onError(
-        new FairleadError('CIRCUIT_OPEN', `the circuit of ${service} at ${this.address} is open`, {
-          service,
-          endpoint: this.address,
-        }),
-      )
-      return undefined
-    }
+  /** One use of it, by any protocol. `undefined`: its circuit refuses. */
+  lease(now: number): Lease | undefined {
+    const permit = this.#acquire()
+    return permit === undefined ? undefined : new Lease(this, permit, now)
+  }
+
+  /** One HTTP request to it, yet to be sent. `undefined`: its circuit refuses. */
+  attempt(
+    options: Dispatcher.DispatchOptions,
+    listener: AttemptListener<Endpoint>,
+    previous: HttpAttempt<Endpoint> | undefined,
+    now: number,
+  ): HttpAttempt<Endpoint> | undefined {
+    const permit = this.#acquire()
+    if (permit === undefined) return undefined
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
-    const exchange = new Exchange(this, handler, permit, addressed, clock, now)
-    this.#connect().send(exchange)
-    return exchange
+    const transport = this.#send()
+    return new HttpAttempt(
+      this,
+      transport,
+      permit,
+      addressed,
+      listener,
+      previous,
+      this.#dependencies.clock,
+      now,
+    )
   }
 
   onLoadChange(loadChanged: Callback): void {
@@ -155,7 +192,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     this.#loadChanged = withoutCallback(this.#loadChanged, loadChanged)
   }
 
-  /** Whoever observed it is not used any more, whether it has said so or not. */
+  /** The picker that observed it is not used any more, whether it has said so or not. */
   unobserveAll(): void {
     this.#loadChanged = undefined
     this.backendLoad?.unobserveAll()
@@ -163,7 +200,7 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
 
   probe(path: string): void {
     if (this.backendLoad === undefined || this.#ended) return
-    this.#prober ??= new LoadProber(this, this.#connect(), this.#kit.clock)
+    this.#prober ??= new LoadProber(this, this.#send(), this.#dependencies.clock)
     this.#prober.ask(path)
   }
 
@@ -178,53 +215,69 @@ export class Endpoint extends PeakEwma implements Tiered, ExchangeSide {
     this.#loadChanged?.()
   }
 
-  resend(exchange: Exchange): boolean {
-    return this.#connect().resend(exchange)
-  }
-
-  release(exchange: Exchange, ending: Ending): void {
-    this.#connections?.release(exchange, ending)
-  }
-
-  judge(permit: Permit, outcome: Outcome, now: number): void {
-    if (outcome === 'failure') this.#failures++
-    else if (outcome === 'success') this.witness?.answered(this)
-    this.#breaker?.record(permit, outcome, now)
+  record(permit: Permit, outcome: Outcome, now: number): void {
+    if (isFailure(outcome)) this.#failures++
+    else if (outcome === 'success') this.observer?.answered(this)
+    this.#circuit?.record(permit, outcome, now)
+    if (this.#judges !== undefined) for (const judge of this.#judges) judge.record(outcome, now)
   }
 
   unreachable(error: Error): void {
-    this.witness?.unreachable(this, reasonOf(error))
+    this.observer?.unreachable(this, reasonOf(error))
+  }
+
+  restrict(restriction: Restriction): void {
+    const changed = (this.#restrictions ??= new Restrictions()).set(restriction)
+    this.panic = this.#panic
+    if (changed) this.#dependencies.onAvailability(this, restriction.reason, restriction)
+  }
+
+  lift(reason: string): void {
+    if (this.#restrictions?.delete(reason) !== true) return
+    this.panic = this.#panic
+    if (this.#restrictions.none) this.usableSince = Math.floor(this.#dependencies.clock.now())
+    this.#dependencies.onAvailability(this, reason, undefined)
   }
 
   /** Lets requests in flight finish, then closes its connections; undefined: it has never had a request. */
   close(): Promise<void> | undefined {
     this.#endProbes()
-    return this.#connections?.close().then(() => this.#breaker?.close())
+    return this.#transport?.close().then(() => this.#endJudges())
   }
 
-  /** Breaks off its requests with `error`. */
+  /** Aborts its requests with `error`. */
   async destroy(error: Error): Promise<void> {
     this.#endProbes()
-    await this.#connections?.destroy(error)
-    this.#breaker?.close()
+    await this.#transport?.destroy(error)
+    this.#endJudges()
   }
 
-  #connect(): Connections {
-    return (this.#connections ??= new Connections(this.instance, this.#kit.connections))
+  /** Leave of the circuit; 0, which the circuit does not hear of again, where a panic sets it aside. */
+  #acquire(): Permit | undefined {
+    if (this.#judges === undefined) this.#makeJudges()
+    const permit = this.#circuit === undefined ? 1 : this.#circuit.acquire()
+    return permit === 0 && this.#panic === 'none' ? undefined : permit
   }
 
-  /** Its own requests may still finish; nobody waits for a probe. */
+  #send(): Transport {
+    return (this.#transport ??= this.#dependencies.createTransport(this.instance))
+  }
+
+  #makeJudges(): void {
+    const { makeBreaker, judges, clock } = this.#dependencies
+    if (makeBreaker !== undefined) this.#circuit = new Circuit(this, makeBreaker, clock)
+    const now = clock.now()
+    this.#judges = judges.map((makeJudge) => makeJudge(this, now))
+  }
+
+  /** Its own requests may still finish; probes are not waited for. */
   #endProbes(): void {
     this.#ended = true
     this.#prober?.end()
   }
 
-  #makeBreaker(): Breaker {
-    const { makeBreaker, onCircuit, clock } = this.#kit
-    return makeBreaker((state) => {
-      this.#closed = state === 'closed'
-      if (this.#closed) this.usableSince = Math.floor(clock.now())
-      onCircuit(this, state)
-    }, clock.now())
+  #endJudges(): void {
+    this.#circuit?.close()
+    for (const judge of this.#judges ?? []) judge.close()
   }
 }

@@ -4,9 +4,11 @@ import type { AddressInfo, Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { BackendLoad } from '../orca/backend-load.js'
 import type { Clock } from '../clock.js'
-import { alwaysClosed } from '../resilience/breaker.js'
 import { instanceAt, ManualClock } from '../testing/index.js'
 import { until } from '../test-support/until.test.support.js'
+import { tcpConnector } from '../transport/connector.js'
+import { http1 } from '../transport/http1.js'
+import { Classifier } from './classify.js'
 import { Endpoint } from './endpoint.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 
@@ -65,15 +67,24 @@ afterEach(async () => {
 
 function endpointAt(to: string, clock: Clock, max = Infinity): Endpoint {
   const made = new Endpoint(instanceAt(to), 30, 0, {
-    service: 'orders',
-    connections: { max, connectTimeoutMs: 1000, clock, client: {}, tls: {} },
-    makeBreaker: () => ({
-      ...alwaysClosed,
-      record: () => {
-        throw new Error('a probe is not for the circuit')
-      },
+    createTransport: http1({
+      connector: tcpConnector({}),
+      max,
+      connectTimeoutMs: () => 1000,
+      clock,
+      client: {},
     }),
-    onCircuit: () => undefined,
+    makeBreaker: undefined,
+    judges: [
+      () => ({
+        record: () => {
+          throw new Error('a probe is not for the judges')
+        },
+        close: () => undefined,
+      }),
+    ],
+    classifier: new Classifier(),
+    onAvailability: () => undefined,
     loop: new LoopWatch(clock),
     clock,
   })
@@ -91,7 +102,7 @@ async function hasReported(): Promise<void> {
 }
 
 describe('a probe', () => {
-  test('brings the report, and is no request to anybody else', async () => {
+  test('brings the report, and is not a request to any other part', async () => {
     const before = endpoint.estimateUs(0)
     let changes = 0
     endpoint.onLoadChange(() => changes++)
@@ -100,7 +111,12 @@ describe('a probe', () => {
     await hasReported()
     expect(backend.asked).toEqual([`GET ${PATH}`])
     expect(endpoint.backendLoad).toMatchObject({ utilization: 0.25, qps: 12, inflight: 3 })
-    expect(endpoint).toMatchObject({ requests: 0, failures: 0, inflight: 0, circuit: 'closed' })
+    expect(endpoint).toMatchObject({
+      requests: 0,
+      failures: 0,
+      inflight: 0,
+      availability: undefined,
+    })
     expect(changes).toBe(0)
     expect(endpoint.estimateUs(0)).toBe(before)
   })

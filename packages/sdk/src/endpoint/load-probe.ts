@@ -2,13 +2,12 @@ import { errors, type Dispatcher } from 'undici'
 import type { BackendLoad } from '../orca/backend-load.js'
 import { nextTurn, type Clock, type Timer } from '../clock.js'
 import type { Abort } from '../transport/handler.js'
-import type { Connection } from '../transport/connection.js'
-import type { Connections, Occupant } from '../transport/http1.js'
+import type { Transport, TransportRequest } from '../transport/transport.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { loadReportIn } from '../orca/find-header.js'
 
-/** What a probe has to do with on its endpoint. */
-export interface ProbedSide {
+/** What a probe needs of its endpoint. */
+export interface ProbedEndpoint {
   readonly backendLoad: BackendLoad | undefined
 }
 
@@ -25,23 +24,23 @@ const PAUSE_MS = 30_000
  * circuit nor requests in flight nor latency hear of it. What fails is silent, and is let be for a while.
  */
 export class LoadProber {
-  readonly #side: ProbedSide
-  readonly #connections: Connections
+  readonly #endpoint: ProbedEndpoint
+  readonly #transport: Transport
   readonly #clock: Clock
   #probe: Probe | undefined
   #pausedUntil = -Infinity
   #ended = false
 
-  constructor(side: ProbedSide, connections: Connections, clock: Clock) {
-    this.#side = side
-    this.#connections = connections
+  constructor(endpoint: ProbedEndpoint, transport: Transport, clock: Clock) {
+    this.#endpoint = endpoint
+    this.#transport = transport
     this.#clock = clock
   }
 
   /** Sends a probe in a later turn: who asks is in the middle of a pick. */
   ask(path: string): void {
     if (this.#probe !== undefined || this.#ended || this.#clock.now() < this.#pausedUntil) return
-    const probe = new Probe(path, this.#side, this.#connections, this.#clock, (reported) => {
+    const probe = new Probe(path, this.#endpoint, this.#transport, this.#clock, (reported) => {
       this.#probe = undefined
       if (!reported) this.#pausedUntil = this.#clock.now() + PAUSE_MS
     })
@@ -49,21 +48,23 @@ export class LoadProber {
     inOwnContext(() => void nextTurn().then(() => probe.send()))
   }
 
-  /** Breaks off what is on its way; nothing is sent any more. */
+  /** Cancels what is on its way; nothing is sent any more. */
   end(): void {
     this.#ended = true
-    this.#probe?.giveUp()
+    this.#probe?.cancel()
   }
 }
 
-class Probe implements Occupant {
-  connection: Connection | undefined
-  before: Occupant | undefined
-  after: Occupant | undefined
+class Probe implements TransportRequest {
+  carrier: object | undefined
+  before: TransportRequest | undefined
+  after: TransportRequest | undefined
   readonly options: Dispatcher.DispatchOptions
   readonly context = undefined
-  readonly #side: ProbedSide
-  readonly #connections: Connections
+  written = false
+  answered = false
+  readonly #endpoint: ProbedEndpoint
+  readonly #transport: Transport
   readonly #clock: Clock
   readonly #onEnd: (reported: boolean) => void
   #timer: Timer | undefined
@@ -73,33 +74,34 @@ class Probe implements Occupant {
 
   constructor(
     path: string,
-    side: ProbedSide,
-    connections: Connections,
+    endpoint: ProbedEndpoint,
+    transport: Transport,
     clock: Clock,
     onEnd: (reported: boolean) => void,
   ) {
     this.options = { method: 'GET', path }
-    this.#side = side
-    this.#connections = connections
+    this.#endpoint = endpoint
+    this.#transport = transport
     this.#clock = clock
     this.#onEnd = onEnd
   }
 
   send(): void {
     if (this.#over) return
-    this.#timer = this.#clock.setTimer(() => this.giveUp(), TIMEOUT_MS)
-    this.#connections.send(this)
+    this.#timer = this.#clock.setTimer(() => this.cancel(), TIMEOUT_MS)
+    this.#transport.send(this)
   }
 
-  giveUp(): void {
+  cancel(): void {
     if (!this.#end()) return
-    this.#connections.release(this, 'abandoned')
+    this.#transport.release(this, 'cancelled')
     this.#abort?.(new errors.RequestAbortedError())
   }
 
   onConnect(abort: Abort): void {
     if (this.#over) abort(new errors.RequestAbortedError())
     else this.#abort = abort
+    this.written = true
   }
 
   onHeaders(statusCode: number, headers: Buffer[]): boolean {
@@ -107,7 +109,7 @@ class Probe implements Occupant {
     const report = this.#over || statusCode < 200 ? undefined : loadReportIn(headers)
     if (report !== undefined) {
       this.#reported = true
-      this.#side.backendLoad?.receive(report, Math.floor(this.#clock.now()))
+      this.#endpoint.backendLoad?.receive(report, Math.floor(this.#clock.now()))
     }
     return true
   }
@@ -117,11 +119,11 @@ class Probe implements Occupant {
   }
 
   onComplete(): void {
-    if (this.#end()) this.#connections.release(this, 'complete')
+    if (this.#end()) this.#transport.release(this, 'complete')
   }
 
   onError(): void {
-    if (this.#end()) this.#connections.release(this, 'broken')
+    if (this.#end()) this.#transport.release(this, 'failed')
   }
 
   /** False: it has ended before. */

@@ -12,7 +12,7 @@ test('over 1,000 rebuilds an endpoint is observed by its last picker only, thoug
     if (builds % 10 === 0) throw new Error('out of order')
     return { pick: () => endpoints[0] }
   }
-  const rig = new Rig({ balancer: () => forgetful })
+  const rig = new Rig({ policy: { current: { balancer: forgetful }, update: () => undefined } })
   for (let n = 0; n < 1001; n++) {
     const instances = fleet.map((instance) => ({ ...instance, weight: 1 + (n % 2) }))
     await rig.cluster.update({ kind: 'snapshot', instances, excluded: [] })

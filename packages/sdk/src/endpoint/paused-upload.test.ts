@@ -56,7 +56,9 @@ describe.each<[string, (source: Source) => unknown]>([
     const { ended } = await upload()
     await clock.advance(TIMEOUT_MS)
     expect(await ended).toBe('DEADLINE_EXCEEDED')
-    expect(client.inspect().endpoints).toMatchObject([{ circuit: 'closed', failures: 0, inflight: 0 }])
+    expect(client.inspect().endpoints).toMatchObject([
+      { availability: { state: 'available' }, failures: 0, inflight: 0 },
+    ])
   })
 
   test('that pauses and goes on is no slow endpoint', async () => {

@@ -1,10 +1,9 @@
 import { AsyncResource } from 'node:async_hooks'
-import { invalidOption } from '../validation/invalid-option.js'
 import type { Clock } from '../clock.js'
-import type { ClusterChange } from '../cluster/cluster.js'
 import type { Instance } from '../discovery/resolver.js'
-import { asError, reasonOf } from '../errors.js'
-import type { Logger } from '../logger.js'
+import { asError } from '../errors.js'
+import { invalidOption } from '../validation/invalid-option.js'
+import type { ClusterChange, Events, FairleadEvent, Subscriber } from './events.js'
 
 /** What has changed in what discovery knows of a service. Plain data. */
 export interface DiscoveryEvent {
@@ -16,13 +15,13 @@ export interface DiscoveryEvent {
   readonly since: number | undefined
   /** Why it is not fresh. */
   readonly reason: string | undefined
-  /** What speaks against believing that what is no longer listed is gone. */
-  readonly doubt: string | undefined
+  /** Why the last answer is suspect, so that what it does not list may still be there; undefined: it is not. */
+  readonly suspect: string | undefined
   /** All that discovery lists. */
   readonly instances: readonly Instance[]
-  /** What is kept although discovery no longer lists it, until traffic or time decides. */
-  readonly reserve: readonly Instance[]
-  /** What has come to, and gone from, `instances` and `reserve` taken together. */
+  /** Retained although discovery no longer lists them, until traffic or time decides. */
+  readonly retained: readonly Instance[]
+  /** What has come to, and gone from, `instances` and `retained` taken together. */
   readonly added: readonly Instance[]
   /** What has gone from both; see `added`. */
   readonly removed: readonly Instance[]
@@ -34,62 +33,65 @@ export interface DiscoveryEvent {
  */
 export type DiscoveryListener = (event: DiscoveryEvent) => void
 
-/** Those who want to hear of changes. What they throw stays with them. */
-export class DiscoveryListeners {
-  readonly #service: string
-  readonly #logger: Logger
+/** The listeners of `onDiscovery`: a subscriber of the events. What they throw stays with them. */
+export class DiscoveryListeners implements Subscriber {
+  readonly traffic = false
+  readonly #clock: Clock
+  readonly #events: Events
   readonly #listeners = new Set<(event: DiscoveryEvent) => unknown>()
 
-  constructor(service: string, logger: Logger) {
-    this.#service = service
-    this.#logger = logger
+  /** @param events Where it subscribes, and where what a listener throws is told. */
+  constructor(clock: Clock, events: Events) {
+    this.#clock = clock
+    this.#events = events
+    events.subscribe(this)
   }
 
   add(listener: DiscoveryListener): () => void {
     if (typeof (listener as unknown) !== 'function')
       throw invalidOption('listener of onDiscovery', listener, 'a function')
     // Another function each time: added twice, it is called twice, and taken back once at a time.
-    // In the context of whoever added it, as what it is told of happens in nobody's.
+    // In the context in which it was added, as what it is told of happens in no request's.
     const own = AsyncResource.bind((event: DiscoveryEvent): unknown => listener(event))
     this.#listeners.add(own)
     return () => this.#listeners.delete(own)
   }
 
-  announce(change: ClusterChange, clock: Clock): void {
-    if (this.#listeners.size === 0) return
-    const event = eventOf(this.#service, change, clock)
+  hear(event: FairleadEvent): void {
+    if (event.type !== 'cluster:updated' || this.#listeners.size === 0) return
+    const { service } = event
+    const change = eventOf(service, event.change, this.#clock)
     for (const listener of [...this.#listeners]) {
       // One before it may have taken it back.
-      if (this.#listeners.has(listener)) this.#tell(listener, event)
+      if (this.#listeners.has(listener)) this.#tell(listener, change)
     }
   }
 
   #tell(listener: (event: DiscoveryEvent) => unknown, event: DiscoveryEvent): void {
+    const report = (thrown: unknown): void => {
+      const { service } = event
+      this.#events.publish({ type: 'client:listener-failed', service, error: asError(thrown) })
+    }
     try {
       // Asynchronous functions are taken for listeners as well, and their rejections have to end somewhere.
       const ended = listener(event)
-      if (ended instanceof Promise) ended.catch(this.#report)
+      if (ended instanceof Promise) ended.catch(report)
     } catch (thrown) {
-      this.#report(thrown)
+      report(thrown)
     }
-  }
-
-  readonly #report = (thrown: unknown): void => {
-    const reason = reasonOf(asError(thrown))
-    this.#logger.error({ service: this.#service, reason }, 'a listener of onDiscovery threw')
   }
 }
 
 function eventOf(service: string, change: ClusterChange, clock: Clock): DiscoveryEvent {
-  const { freshness, doubt, instances, reserve, added, removed } = change
+  const { freshness, suspect, instances, retained, added, removed } = change
   return {
     service,
     freshness: freshness.kind,
     since: sinceOf(freshness, clock),
     reason: freshness.kind === 'fresh' ? undefined : freshness.cause?.message,
-    doubt,
+    suspect,
     instances,
-    reserve,
+    retained,
     added,
     removed,
   }

@@ -43,7 +43,7 @@ interface OfResolver extends OfService {
 }
 
 /** What discovery says, and what becomes of it. */
-export type DiscoveryNews =
+type DiscoveryNews =
   /** An answer has been taken in. */
   | (OfResolver & {
       readonly type: 'discovery:answered'
@@ -119,7 +119,7 @@ export type DiscoveryNews =
   | (OfService & { readonly type: 'retained:released'; readonly removed: readonly string[] })
 
 /** What becomes of endpoints. */
-export type EndpointNews =
+type EndpointNews =
   /**
    * A judge has changed its mind of an endpoint: `unavailable`: it gets no requests; `probing`: one at a time, to find
    * out; `available`: it is back. `untilMs`: how long, in milliseconds, where that is known.
@@ -133,9 +133,11 @@ export type EndpointNews =
     })
   /** undici is of a release that is not known here. */
   | (OfService & { readonly type: 'endpoint:unknown-parser'; readonly misfit: string })
+  /** The option `classify` threw; told once for a client. */
+  | (OfService & { readonly type: 'endpoint:classify-failed'; readonly error: Error })
 
 /** What becomes of each call: published only while `Events.traced`. */
-export type TrafficNews =
+type TrafficNews =
   | (OfCall & { readonly type: 'call:start' })
   /** `error`: undefined where a response was handed on. `attempts`: how many were made. */
   | (OfCall & {
@@ -144,6 +146,8 @@ export type TrafficNews =
       readonly error: Error | undefined
     })
   | (OfAttempt & { readonly type: 'attempt:start' })
+  /** The head of its response has come, and is the call's. */
+  | (OfAttempt & { readonly type: 'attempt:answered'; readonly statusCode: number })
   /** It failed before the head of a response. `final`: why there is no other; undefined: there is one. */
   | (OfAttempt & {
       readonly type: 'attempt:failed'
@@ -168,7 +172,7 @@ interface OfAttempt extends OfCall {
 }
 
 /** What becomes of a client. */
-export type ClientNews =
+type ClientNews =
   /** `close()` has reached its limit. */
   | (OfService & {
       readonly type: 'client:close-timeout'
@@ -184,7 +188,7 @@ interface OfRegistration extends OfService {
 }
 
 /** What becomes of a registration. */
-export type RegistrationNews =
+type RegistrationNews =
   | (OfRegistration & { readonly type: 'registration:registered' })
   /** The end of an outage of the agent. */
   | (OfRegistration & { readonly type: 'registration:recovered'; readonly agent: string })
@@ -213,7 +217,7 @@ export type RegistrationNews =
     })
 
 /** What becomes of a process that shuts down. */
-export type ShutdownNews =
+type ShutdownNews =
   | { readonly type: 'shutdown:signal'; readonly signal: string }
   /** Requests were aborted at the deadline. */
   | { readonly type: 'shutdown:aborted'; readonly inflight: number; readonly deadlineMs: number }

@@ -111,7 +111,7 @@ test('layers say what they leave out, and why', async () => {
   expect(JSON.stringify(client.explain())).toContain('in slow start, and gets 10% of its share')
 })
 
-test('what is excluded, of weight 0 or in reserve is named', async () => {
+test('what is excluded, of weight 0 or retained is named', async () => {
   const set = instances.map((instance, index) => ({ ...instance, weight: index === 0 ? 0 : 1 }))
   const [client, resolver, clock] = await clientOf({ balancer: 'round_robin' }, set)
   resolver.snapshot(set.slice(0, 2), {
@@ -121,7 +121,7 @@ test('what is excluded, of weight 0 or in reserve is named', async () => {
   const { passedOver } = client.explain()
   expect(passedOver).toContainEqual({ key: 'node/x@10.0.0.1:99', reason: 'critical' })
   expect(passedOver).toContainEqual({ key: set[0]?.key, reason: 'of weight 0, a last resort' })
-  expect(passedOver).toContainEqual({ key: set[5]?.key, reason: 'in reserve: discovery no longer lists it' })
+  expect(passedOver).toContainEqual({ key: set[5]?.key, reason: 'retained: discovery no longer lists it' })
 })
 
 test('what is retained is for idempotent requests, and it says so', async () => {
@@ -132,11 +132,13 @@ test('what is retained is for idempotent requests, and it says so', async () => 
   expect(client.explain({ method: 'POST', idempotent: true }).picked?.key).toBe(instances[0]?.key)
   const refused = client.explain({ method: 'POST' })
   expect(refused.picked).toBeUndefined()
-  expect(refused.steps.at(-1)).toBe('every endpoint is in reserve, and the request is not idempotent')
+  expect(refused.steps.at(-1)).toBe(
+    'every endpoint is retained although no longer listed, and the request is not idempotent',
+  )
   expect(refused.passedOver).toEqual([
     {
       key: instances[0]?.key,
-      reason: 'in reserve: discovery no longer lists it, and it gets idempotent requests only',
+      reason: 'retained: discovery no longer lists it, and it gets idempotent requests only',
     },
   ])
 })
@@ -162,8 +164,8 @@ test('before the first answer it says that a request would wait', () => {
   expect(client.explain().steps[0]).toBe('discovery has not answered yet: a request would wait for it')
 })
 
-test('levels and their shares are told', async () => {
+test('priorities and their shares are told', async () => {
   const set = instances.map((instance, index) => ({ ...instance, priority: index % 2 }))
   const [client] = await clientOf({ balancer: 'round_robin' }, set)
-  expect(client.explain().steps[0]).toBe('level 0, which gets 100% of the load')
+  expect(client.explain().steps[0]).toBe('priority 0, which gets 100% of the load')
 })

@@ -26,7 +26,7 @@ export interface PassedOver {
 export interface PickExplanation {
   /** The service's name in Consul. */
   readonly service: string
-  /** Undefined: there is nobody to be picked. */
+  /** Undefined: there is no endpoint to be picked. */
   readonly picked: EndpointInspection | undefined
   /** The hash of the request's key, in hexadecimal digits; undefined: it has none. */
   readonly hash: string | undefined
@@ -42,17 +42,16 @@ export interface PickExplanation {
 export interface ExplainQuestion {
   readonly request: KeyedRequest & Repeatable
   readonly hasher: RequestHasher
-  readonly session: string | undefined
   /** The clock's time in whole milliseconds. */
   readonly now: number
 }
 
-/** Makes one pick, for nobody, and tells how. */
+/** Makes one pick without a request, and tells how. */
 export function explain(service: string, cluster: Cluster, question: ExplainQuestion): PickExplanation {
   const context = new ExplainedPick(question)
   const log = new PickLog(context.now)
   if (!cluster.resolved) log.step('discovery has not answered yet: a request would wait for it')
-  for (const endpoint of cluster.endpoints) log.judge(endpoint, context)
+  for (const endpoint of cluster.endpoints) log.weigh(endpoint, context)
   const picked = cluster.explain(context, log)
   if (picked === undefined) {
     log.step(cluster.endpoints.length === 0 ? cluster.whyEmpty() : whyNone(cluster, context))
@@ -95,46 +94,55 @@ class PickLog implements PickReport<Endpoint> {
     this.passed.push({ key, reason })
   }
 
-  /** What speaks against an endpoint whatever the policy. */
-  judge(endpoint: Endpoint, { idempotent }: ExplainedPick): void {
-    if (endpoint.reserved) {
+  /** Why an endpoint is not picked, whatever the policy. */
+  weigh(endpoint: Endpoint, { idempotent }: ExplainedPick): void {
+    if (endpoint.retained) {
       this.passedOver(
         endpoint,
         idempotent
-          ? 'in reserve: discovery no longer lists it'
-          : 'in reserve: discovery no longer lists it, and it gets idempotent requests only',
+          ? 'retained: discovery no longer lists it'
+          : 'retained: discovery no longer lists it, and it gets idempotent requests only',
       )
-    } else if (!mayPick(endpoint, idempotent)) this.passedOver(endpoint, 'its circuit is open')
+    } else if (!mayPick(endpoint, idempotent)) this.passedOver(endpoint, whyUnavailable(endpoint, this.#now))
     else if (endpoint.instance.weight === 0) this.passedOver(endpoint, 'of weight 0, a last resort')
   }
 }
 
-/** A request that nobody sends. */
+/** A request that is not sent. */
 class ExplainedPick implements PickContext<Endpoint> {
   readonly now: number
   readonly tried: readonly Endpoint[] = []
   readonly hash: KeyHash | undefined
-  readonly session: string | undefined
+  readonly headers: PickContext['headers']
   readonly idempotent: boolean
 
-  constructor({ request, hasher, session, now }: ExplainQuestion) {
+  constructor({ request, hasher, now }: ExplainQuestion) {
     this.now = now
-    this.session = session
+    this.headers = request.headers
     this.idempotent = isIdempotent(request)
     const hash = { high: 0, low: 0 }
     this.hash = hasher.hash(request, hash) ? hash : undefined
   }
 }
 
-/** In a panic its circuit does not count. */
+/** In a panic its availability does not count. */
 function mayPick({ available, panic }: Endpoint, idempotent: boolean): boolean {
   return available || (panic === 'unsafe' && !idempotent)
 }
 
-function whyNone({ endpoints }: Cluster, { idempotent }: ExplainedPick): string {
-  return !idempotent && endpoints.every(({ reserved }) => reserved)
-    ? 'every endpoint is in reserve, and the request is not idempotent'
-    : 'every endpoint has an open circuit'
+function whyUnavailable({ availability }: Endpoint, now: number): string {
+  const { reason = 'unavailable', state, until } = availability ?? {}
+  if (state === 'probing') return `unavailable (${reason}): a request is probing it`
+  return until === undefined
+    ? `unavailable (${reason})`
+    : `unavailable (${reason}) for another ${Math.max(0, Math.ceil(until - now))} ms`
+}
+
+function whyNone(cluster: Cluster, { idempotent }: ExplainedPick): string {
+  const { endpoints } = cluster
+  return !idempotent && endpoints.every(({ retained }) => retained)
+    ? 'every endpoint is retained although no longer listed, and the request is not idempotent'
+    : `every endpoint is unavailable: ${cluster.whyUnavailable(endpoints)}`
 }
 
 function hexOf(bits: number): string {

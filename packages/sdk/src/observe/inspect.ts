@@ -3,7 +3,6 @@ import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import { placeOf } from '../discovery/place.js'
 import type { ExcludedInstance } from '../discovery/resolver.js'
-import type { BreakerState } from '../resilience/breaker.js'
 import type { RetryBudget } from '../resilience/retry-budget.js'
 
 /** One endpoint as it stands. Plain data, safe to print as JSON. */
@@ -18,7 +17,7 @@ export interface EndpointInspection {
   readonly addresses: readonly string[] | undefined
   /** Share of the load relative to its peers, as registered, 0 to 65,535; 0: a last resort. */
   readonly weight: number
-  /** Its level: 0 = first. */
+  /** 0 = first. */
   readonly priority: number
   /** The zone that it runs in; undefined: discovery does not know it. */
   readonly zone: string | undefined
@@ -30,22 +29,39 @@ export interface EndpointInspection {
   readonly connections: number
   /** Peak EWMA of the time to first byte, in milliseconds. */
   readonly latencyMs: number
-  /** The state of its circuit breaker; always `closed` with `breaker: false`. */
-  readonly circuit: BreakerState
+  /** Whether it is sent requests, and if not, why and until when. */
+  readonly availability: AvailabilityInspection
   /** Requests ever sent to it. */
   readonly requests: number
-  /** Of these, how many got no response, or one of status 5xx. */
+  /** Of these, how many failed: no response, or by default one of status 5xx. */
   readonly failures: number
 }
 
-/** What is kept although discovery no longer lists it, until traffic or time decides. */
-export interface ReserveInspection extends EndpointInspection {
-  /** `doubt`: the answer that removed it was doubtful; `share`: too many went at once. */
-  readonly heldFor: 'doubt' | 'share'
+/** Whether an endpoint is sent requests. */
+export interface AvailabilityInspection {
+  /** `probing`: one request at a time finds out whether it can be used again. */
+  readonly state: 'available' | 'probing' | 'unavailable'
+  /** Why it is not available: `circuit_open`. Undefined: it is. */
+  readonly reason: string | undefined
+  /** How long it has not been available, in milliseconds; undefined: it is. */
+  readonly forMs: number | undefined
+  /** In how many milliseconds that ends by itself; undefined: it is available, or traffic decides. */
+  readonly endsInMs: number | undefined
+  /**
+   * Panic: it is sent requests all the same, since too few others are available: all requests, or only those that are not
+   * idempotent (`unsafe`), as the others go to what is retained.
+   */
+  readonly panic: 'none' | 'unsafe' | 'all'
+}
+
+/** An endpoint that is retained although discovery no longer lists it, until traffic or time decides. */
+export interface RetainedInspection extends EndpointInspection {
+  /** `suspect`: the answer that no longer lists it was suspect; `share`: too many were gone at once. */
+  readonly reason: 'suspect' | 'share'
   /** It has answered since. */
   readonly confirmed: boolean
-  /** How long it has been in reserve, in milliseconds. */
-  readonly heldForMs: number
+  /** How long it has been retained, in milliseconds. */
+  readonly retainedForMs: number
 }
 
 /** A client as it stands. */
@@ -56,7 +72,7 @@ export interface ClientInspection {
   readonly resolver: string
   /**
    * `waiting`: no answer yet. `stale`: the last known set serves on. `disk`: a saved set serves, as there has been no
-   * answer yet. `idle`: nobody has asked for long, and discovery is not followed until someone does.
+   * answer yet. `idle`: there was no request for long, and discovery is not followed until the next one.
    */
   readonly freshness: 'waiting' | 'fresh' | 'stale' | 'disk' | 'idle'
   /** How long it has been stale, in milliseconds; 0 while it is not. */
@@ -65,18 +81,18 @@ export interface ClientInspection {
   readonly savedAt: number | undefined
   /** Why it is stale, waiting or from disk, where that is known. */
   readonly reason: string | undefined
-  /** What speaks against believing that what the last answer does not list is gone. */
-  readonly doubt: string | undefined
+  /** Why the last answer is suspect, so that what it does not list may still be there; undefined: it is not. */
+  readonly suspect: string | undefined
   /**
-   * The levels in panic: too few of their endpoints are usable, so that all of them are sent requests; only those that
-   * are not idempotent, where what is retained is usable and takes the others.
+   * The priorities in panic: too few of their endpoints are available, so that all of them are sent requests; only those
+   * that are not idempotent, where what is retained is available and takes the others.
    */
-  readonly panicking: readonly number[]
+  readonly prioritiesInPanic: readonly number[]
   /** Those that discovery lists. */
   readonly endpoints: readonly EndpointInspection[]
-  /** Retained endpoints: discovery no longer lists them, and its answer is suspect or removed too many at once. */
-  readonly reserve: readonly ReserveInspection[]
-  /** What discovery knows and leaves out, and why. */
+  /** Those that discovery no longer lists, although its answer is suspect or removed too many at once. */
+  readonly retainedEndpoints: readonly RetainedInspection[]
+  /** The instances that discovery knows and excludes, and why. */
   readonly excluded: readonly ExcludedInstance[]
   /** Retries that the budget allows at this moment. */
   readonly retryBudget: number
@@ -91,7 +107,7 @@ export function inspect(
 ): ClientInspection {
   const now = clock.now()
   const { freshness, endpoints } = cluster
-  const held = new Map(cluster.held.map((entry) => [placeOf(entry.instance), entry]))
+  const retained = new Map(cluster.retained.map((entry) => [placeOf(entry.instance), entry]))
   return {
     service,
     resolver,
@@ -99,16 +115,16 @@ export function inspect(
     staleForMs: freshness.kind === 'stale' ? now - freshness.since : 0,
     savedAt: freshness.kind === 'disk' ? freshness.savedAt : undefined,
     reason: freshness.kind === 'fresh' ? undefined : freshness.cause?.message,
-    doubt: cluster.doubt,
-    panicking: cluster.panicking,
+    suspect: cluster.suspect,
+    prioritiesInPanic: cluster.prioritiesInPanic,
     endpoints: endpoints
-      .filter(({ reserved }) => !reserved)
+      .filter((endpoint) => !endpoint.retained)
       .map((endpoint) => inspectEndpoint(endpoint, now)),
-    reserve: endpoints.flatMap((endpoint) => {
-      const entry = endpoint.reserved ? held.get(placeOf(endpoint.instance)) : undefined
+    retainedEndpoints: endpoints.flatMap((endpoint) => {
+      const entry = endpoint.retained ? retained.get(placeOf(endpoint.instance)) : undefined
       if (entry === undefined) return []
       const { reason, confirmed, since } = entry
-      const more = { heldFor: reason.kind, confirmed, heldForMs: now - since }
+      const more = { reason: reason.kind, confirmed, retainedForMs: now - since }
       return [{ ...inspectEndpoint(endpoint, now), ...more }]
     }),
     excluded: cluster.excluded,
@@ -117,7 +133,7 @@ export function inspect(
 }
 
 export function inspectEndpoint(endpoint: Endpoint, now: number): EndpointInspection {
-  const { instance, inflight, connections, circuit, requests, failures } = endpoint
+  const { instance, inflight, connections, requests, failures } = endpoint
   return {
     key: instance.key,
     registrations: instance.registrations ?? [instance.key],
@@ -130,8 +146,19 @@ export function inspectEndpoint(endpoint: Endpoint, now: number): EndpointInspec
     inflight,
     connections,
     latencyMs: endpoint.estimateUs(now) / 1000,
-    circuit,
+    availability: inspectAvailability(endpoint, now),
     requests,
     failures,
+  }
+}
+
+function inspectAvailability({ availability, panic }: Endpoint, now: number): AvailabilityInspection {
+  const { state = 'available', reason, since, until } = availability ?? {}
+  return {
+    state,
+    reason,
+    forMs: since === undefined ? undefined : now - since,
+    endsInMs: until === undefined ? undefined : Math.max(0, until - now),
+    panic,
   }
 }

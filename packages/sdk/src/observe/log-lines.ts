@@ -103,10 +103,16 @@ export const LOG_LINES: Lines = {
       { service, misfit },
       `undici is of a release that Fairlead does not know (${misfit}); it parses responses by itself, and a body that is cut by a reset may pass as whole; install the undici that Fairlead was released with`,
     ),
+  'endpoint:classify-failed': ({ service, error }) =>
+    error_(
+      { service, reason: reasonOf(error) },
+      'option classify threw; outcomes are classified by default where it throws',
+    ),
   'call:start': undefined,
   'call:end': undefined,
   'attempt:start': ({ service, endpoint, method, path }) =>
     debug({ service, endpoint, method, path }, 'endpoint picked'),
+  'attempt:answered': undefined,
   'attempt:failed': ({ service, endpoint, method, path, error, final }) =>
     debug(
       { service, endpoint, method, path, reason: reasonOf(error) },

@@ -12,7 +12,7 @@ test('a client, its dispatcher and what compose makes of that', async () => {
   await orders.ready()
   const summary = {
     ...{ service: 'orders', resolver: 'a fixed list', freshness: 'fresh' },
-    ...{ endpoints: 500, inflight: 0, openCircuits: 0 },
+    ...{ endpoints: 500, inflight: 0, unavailable: 0 },
   }
   expect(JSON.parse(JSON.stringify(orders))).toEqual(summary)
   expect(inspect({ orders })).toContain(`orders: Client { service: 'orders', resolver: 'a fixed list'`)

@@ -7,7 +7,7 @@ export interface ClientSummary {
   readonly freshness: string
   readonly endpoints: number
   readonly inflight: number
-  readonly openCircuits: number
+  readonly unavailable: number
 }
 
 /** Counts what a client is made of; a client of 10,000 instances takes no more room than one of one. */
@@ -18,6 +18,6 @@ export function summaryOf({ service, resolver, freshness, endpoints }: ClientIns
     freshness,
     endpoints: endpoints.length,
     inflight: endpoints.reduce((sum, { inflight }) => sum + inflight, 0),
-    openCircuits: endpoints.filter(({ circuit }) => circuit === 'open').length,
+    unavailable: endpoints.filter(({ availability }) => availability.state === 'unavailable').length,
   }
 }

@@ -1,5 +1,4 @@
-/** `ignored`: the caller went away, so the endpoint showed neither health nor sickness. */
-export type Outcome = 'success' | 'failure' | 'ignored'
+import type { Outcome } from './outcome.js'
 
 /** `closed`: requests pass. `open`: none does. `half_open`: one probe at a time does, and its outcome decides. */
 export type BreakerState = 'closed' | 'open' | 'half_open'
@@ -26,14 +25,11 @@ export interface Breaker {
   close(): void
 }
 
-/** Makes the breaker of an endpoint that is new at `now`; `report` is told of every change of state. */
-export type BreakerFactory = (report: (state: BreakerState) => void, now: number) => Breaker
-
-/** The breaker that never opens. */
-export const alwaysClosed: Breaker = Object.freeze({
-  state: 'closed',
-  available: true,
-  acquire: () => 1,
-  record: () => undefined,
-  close: () => undefined,
-})
+/**
+ * Makes the breaker of an endpoint that is new at `now`. `report` is told of every change of state; `resetMs`: after how
+ * many milliseconds it leaves that state by itself, undefined where it does not.
+ */
+export type BreakerFactory = (
+  report: (state: BreakerState, resetMs: number | undefined) => void,
+  now: number,
+) => Breaker

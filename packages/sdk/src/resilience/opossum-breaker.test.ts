@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { ManualClock } from '../testing/index.js'
 import type { Breaker, BreakerState } from './breaker.js'
+import type { Outcome } from './outcome.js'
 import { opossumBreaker } from './opossum-breaker.js'
 
 const options = { volumeThreshold: 20, errorThresholdPercentage: 50, windowMs: 10_000, resetMs: 5000 }
@@ -22,28 +23,28 @@ afterEach(() => {
   vi.useRealTimers()
 })
 
-async function requests(count: number, outcome: 'success' | 'failure' | 'ignored'): Promise<void> {
+async function requests(count: number, outcome: Outcome): Promise<void> {
   for (let n = 0; n < count; n++) breaker.record(breaker.acquire(), outcome, clock.now())
   // opossum hears of failures through promises.
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
 }
 
 async function open(): Promise<void> {
-  await requests(20, 'failure')
+  await requests(20, 'local_failure')
   expect(breaker.state).toBe('open')
 }
 
 describe('closed', () => {
   test('one failure, or nineteen, do not open it', async () => {
-    await requests(19, 'failure')
+    await requests(19, 'local_failure')
     expect(breaker).toMatchObject({ state: 'closed', available: true })
   })
 
   test('opens above the threshold of failures', async () => {
     await requests(15, 'success')
-    await requests(15, 'failure')
+    await requests(15, 'local_failure')
     expect(breaker.state).toBe('closed')
-    await requests(1, 'failure')
+    await requests(1, 'local_failure')
     expect(breaker).toMatchObject({ state: 'open', available: false })
     expect(breaker.acquire()).toBe(0)
     expect(states).toEqual(['open'])
@@ -51,16 +52,16 @@ describe('closed', () => {
 
   test('callers that went away count for nothing', async () => {
     await requests(100, 'ignored')
-    await requests(19, 'failure')
+    await requests(19, 'local_failure')
     expect(breaker.state).toBe('closed')
-    await requests(1, 'failure')
+    await requests(1, 'local_failure')
     expect(breaker.state).toBe('open')
   })
 
   test('what is older than the window counts no more', async () => {
-    await requests(19, 'failure')
+    await requests(19, 'local_failure')
     await clock.advance(10_000)
-    await requests(19, 'failure')
+    await requests(19, 'local_failure')
     expect(breaker.state).toBe('closed')
   })
 
@@ -69,25 +70,25 @@ describe('closed', () => {
     await clock.advance(4500)
     await requests(15, 'success')
     await clock.advance(4500)
-    await requests(20, 'failure')
+    await requests(20, 'local_failure')
     expect(breaker.state).toBe('closed')
     // The first fifteen are out of it.
     await clock.advance(1000)
-    await requests(1, 'failure')
+    await requests(1, 'local_failure')
     expect(breaker.state).toBe('open')
   })
 
   test('successes between failures count once', async () => {
-    await requests(10, 'failure')
+    await requests(10, 'local_failure')
     await requests(10, 'success')
-    await requests(1, 'failure')
+    await requests(1, 'local_failure')
     expect(breaker.state).toBe('open')
   })
 
   test('the window slides in tenths', async () => {
-    await requests(10, 'failure')
+    await requests(10, 'local_failure')
     await clock.advance(9000)
-    await requests(10, 'failure')
+    await requests(10, 'local_failure')
     expect(breaker.state).toBe('open')
   })
 })
@@ -113,7 +114,7 @@ describe('half open', () => {
   })
 
   test('a probe that fails opens it again', async () => {
-    await requests(1, 'failure')
+    await requests(1, 'local_failure')
     expect(breaker.state).toBe('open')
     vi.advanceTimersByTime(5000)
     expect(breaker.state).toBe('half_open')
@@ -131,7 +132,7 @@ test('results from before the circuit opened do not pass for the probe', async (
   vi.advanceTimersByTime(5000)
   const probe = breaker.acquire()
   breaker.record(old[0] ?? 0, 'success', clock.now())
-  breaker.record(old[1] ?? 0, 'failure', clock.now())
+  breaker.record(old[1] ?? 0, 'local_failure', clock.now())
   breaker.record(old[2] ?? 0, 'ignored', clock.now())
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   expect(breaker).toMatchObject({ state: 'half_open', available: false })
@@ -143,7 +144,7 @@ test('results from before the circuit opened do not pass for the probe', async (
 test('starts no timer while closed, and leaves none when closed for good', async () => {
   await requests(100, 'success')
   expect(vi.getTimerCount()).toBe(0)
-  await requests(200, 'failure')
+  await requests(200, 'local_failure')
   expect(vi.getTimerCount()).toBe(1)
   breaker.close()
   expect(vi.getTimerCount()).toBe(0)

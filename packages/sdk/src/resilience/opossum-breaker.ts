@@ -1,7 +1,8 @@
 import { EventEmitter } from 'node:events'
 import CircuitBreaker from 'opossum'
 import { inOwnContext } from '../runtime/own-context.js'
-import type { Breaker, BreakerFactory, BreakerState, Outcome, Permit } from './breaker.js'
+import type { Breaker, BreakerFactory, BreakerState, Permit } from './breaker.js'
+import { isFailure, type Outcome } from './outcome.js'
 
 export interface OpossumBreakerOptions {
   /** Requests in the window before a rate of failures means anything. */
@@ -30,7 +31,7 @@ export function opossumBreaker(options: OpossumBreakerOptions): BreakerFactory {
 
 class OpossumBreaker implements Breaker {
   readonly #options: OpossumBreakerOptions
-  readonly #report: (state: BreakerState) => void
+  readonly #report: Parameters<BreakerFactory>[0]
   readonly #bucketMs: number
   /** Made for the first failure: it takes 8 kB with its buckets, and most endpoints never fail. */
   #circuit: CircuitBreaker<[Outcome], void> | undefined
@@ -42,7 +43,7 @@ class OpossumBreaker implements Breaker {
   /** Successes that opossum has not been told of yet, by bucket, the present one first. */
   readonly #untold = new Array<number>(BUCKETS).fill(0)
 
-  constructor(options: OpossumBreakerOptions, report: (state: BreakerState) => void, now: number) {
+  constructor(options: OpossumBreakerOptions, report: Parameters<BreakerFactory>[0], now: number) {
     this.#options = options
     this.#report = report
     this.#bucketMs = options.windowMs / BUCKETS
@@ -66,7 +67,7 @@ class OpossumBreaker implements Breaker {
   record(permit: Permit, outcome: Outcome, now: number): void {
     // From an earlier period: it says how the endpoint was, not how it is.
     if (permit !== this.#period) return
-    if (outcome === 'ignored') {
+    if (outcome !== 'success' && !isFailure(outcome)) {
       this.#probing = false
       return
     }
@@ -106,7 +107,7 @@ class OpossumBreaker implements Breaker {
       this.#state = state
       this.#period++
       this.#probing = false
-      this.#report(state)
+      this.#report(state, state === 'open' ? resetMs : undefined)
     }
     circuit.on('open', () => enter('open'))
     circuit.on('halfOpen', () => enter('half_open'))

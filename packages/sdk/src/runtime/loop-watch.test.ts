@@ -7,7 +7,9 @@ import type { Clock, Timer } from '../clock.js'
 import type { Random } from '../random.js'
 import { FakeCandidate, ManualClock, seededRandom } from '../testing/index.js'
 import { PeakEwma } from '../endpoint/peak-ewma.js'
-import { Exchange, type ExchangeSide } from '../endpoint/exchange.js'
+import { HeardAttempts, HeldTransport } from '../endpoint/attempt.test.support.js'
+import { Classifier } from '../endpoint/classify.js'
+import { HttpAttempt, type AttemptedEndpoint } from '../endpoint/http-attempt.js'
 import { LoopWatch } from './loop-watch.js'
 
 test('has a timer while responses are awaited, one for all, and none otherwise', async () => {
@@ -89,7 +91,9 @@ test('hold-ups of any length make no endpoint worse than its equals, and hide no
 })
 
 /** An endpoint with a true latency. */
-class Target extends FakeCandidate implements ExchangeSide {
+class Target extends FakeCandidate implements AttemptedEndpoint {
+  readonly address: string = 'there'
+  readonly classifier: Classifier = new Classifier()
   readonly trueMs: number
   readonly loop: LoopWatch
   readonly #ewma = new PeakEwma(30, 0)
@@ -124,13 +128,8 @@ class Target extends FakeCandidate implements ExchangeSide {
     throw new Error('nothing fails here')
   }
 
-  resend(): boolean {
-    return false
-  }
-
-  release(): void {}
   unreachable(): void {}
-  judge(): void {}
+  record(): void {}
 }
 
 interface Due {
@@ -229,24 +228,26 @@ class Program {
 
   #send(target: Target): void {
     const ignore = (): boolean => true
-    const handler = {
-      onConnect: ignore,
-      onHeaders: ignore,
-      onData: ignore,
-      onComplete: ignore,
-      onError: ignore,
-    }
     this.#mayBeHeldUp()
     const options = { method: 'GET', path: '/' } as const
-    const exchange = new Exchange(target, handler, 1, options, this.#loop, this.#loop.time)
-    exchange.onConnect(ignore)
+    const attempt = new HttpAttempt(
+      target,
+      new HeldTransport(),
+      1,
+      options,
+      new HeardAttempts(),
+      undefined,
+      this.#loop,
+      this.#loop.time,
+    )
+    attempt.onConnect(ignore)
     const afterMs = target.trueMs * (0.8 + 0.4 * this.#random.next())
     const arrivesAt = this.#loop.time + afterMs
     this.#loop.arrive(() => {
       this.#mayBeHeldUp()
       this.#check(arrivesAt)
-      exchange.onHeaders(200, [], ignore, '')
-      exchange.onComplete([])
+      attempt.onHeaders(200, [], ignore, '')
+      attempt.onComplete([])
       this.#mayBeHeldUp()
     }, afterMs)
     this.#mayBeHeldUp()

@@ -25,12 +25,12 @@ export class Sessions<E extends Candidate = Candidate> {
     for (const names of this.#names) names.adopt(endpoints)
   }
 
-  /** What a request says is its session. Must not be the only reader of headers that can be read once only. */
+  /** What a request says is its session; not verified. Its headers must be such that they can be read again. */
   read(headers: RequestFields['headers']): string | undefined {
     return this.#carrier.read(headers)
   }
 
-  /** The endpoint that a session is on. `undefined`: it is none of ours, or its endpoint is gone. */
+  /** The endpoint that a session is on. `undefined`: no secret of ours has signed it, or its endpoint is gone. */
   find(session: string): E | undefined {
     for (const names of this.#names) {
       const endpoint = names.find(session)
@@ -40,10 +40,10 @@ export class Sessions<E extends Candidate = Candidate> {
   }
 
   /** The head of a response of this endpoint: with a session on it, unless that is what the request had. */
-  stamp(headers: Buffer[], session: string | undefined, endpoint: E): Buffer[] {
+  stamp(headers: Buffer[], request: RequestFields['headers'], endpoint: E): Buffer[] {
     // The one of the newest secret: a session that an older one has signed is given a new token, or could never end.
     const token = this.#names[0].pass(endpoint)?.token
     // Whoever is here for the first time may learn it anyway: how long this comparison takes is no secret.
-    return token === undefined || token === session ? headers : this.#carrier.write(headers, token)
+    return token === undefined || token === this.read(request) ? headers : this.#carrier.write(headers, token)
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { explainPick } from '../balance/explain-pick.js'
 import { eligible, type Balancer, type PickContext } from '../balance/picker.js'
-import { tiers } from '../balance/priorities/priorities.js'
+import { priorities } from '../balance/priorities/priorities.js'
 import { FakeCandidate, candidates, seededRandom } from '../testing/index.js'
 import { Sessions } from './sessions.js'
 import { StickyPicker } from './sticky-picker.js'
@@ -28,8 +28,8 @@ class Rig {
       this.refreshed++
     }
     const balancer: Balancer = (...args) => ({ ...first(...args), refresh })
-    const context = { leftOut: new Map<number, number>(), panicThreshold: 0.5 }
-    this.picker = new StickyPicker(tiers(balancer, endpoints, context, seededRandom(1)), this.sessions)
+    const context = { excluded: new Map<number, number>(), panicThreshold: 0.5 }
+    this.picker = new StickyPicker(priorities(balancer, endpoints, context, seededRandom(1)), this.sessions)
   }
 
   session(endpoint: FakeCandidate | undefined): string {
@@ -42,7 +42,7 @@ class Rig {
     session: string | undefined,
     tried: readonly FakeCandidate[] = [],
   ): { readonly endpoint: FakeCandidate | undefined; readonly said: readonly string[] } {
-    const context: PickContext<FakeCandidate> = { now: 0, tried, session }
+    const context: PickContext<FakeCandidate> = { now: 0, tried, headers: { 'x-session': session } }
     const said: string[] = []
     const explained = explainPick(this.picker, context, {
       step: (text) => void said.push(text),
@@ -68,7 +68,7 @@ test('a session goes to its endpoint, and a request without one to whom the bala
   expect(none.said[0]).toBe('the request has no session')
   const unknown = rig.pick('A'.repeat(32))
   expect(unknown.endpoint).toBe(rig.endpoints[0])
-  expect(unknown.said[0]).toContain('of no endpoint that is there')
+  expect(unknown.said[0]).toContain('of an endpoint that is gone')
 })
 
 test('one whose circuit is open, or which has failed the request, is passed over', () => {
@@ -77,7 +77,7 @@ test('one whose circuit is open, or which has failed the request, is passed over
   three.available = false
   const open = rig.pick(rig.session(three))
   expect(open.endpoint).toBe(one)
-  expect(open.said[0]).toBe('http://10.0.0.1:3: the session of the request is on it, but its circuit is open')
+  expect(open.said[0]).toBe('http://10.0.0.1:3: the session of the request is on it, but it is unavailable')
   const tried = rig.pick(rig.session(one), [one])
   expect(tried.endpoint).toBe(two)
   expect(tried.said[0]).toContain('it has failed this request')
@@ -89,7 +89,7 @@ describe('a session stays', () => {
   test.each([
     ['of weight 0, which is how an instance is emptied', new FakeCandidate(9, 0)],
     ['of a later level, when the first is back', new FakeCandidate(9, 1, 1)],
-    ['in reserve, until that is known to be gone', Object.assign(new FakeCandidate(9), { reserved: true })],
+    ['in reserve, until that is known to be gone', Object.assign(new FakeCandidate(9), { retained: true })],
   ])('on an endpoint %s', (_, last) => {
     const rig = new Rig([...candidates([1, 1]), last])
     expect(rig.pick(undefined).endpoint).not.toBe(last)
@@ -99,12 +99,12 @@ describe('a session stays', () => {
 
 test('levels and whatever ages stand behind it as before', () => {
   const rig = new Rig(candidates([1, 1, 1, 1]))
-  expect(rig.picker.ages).toBe(true)
-  expect(rig.picker.panicking).toEqual([])
+  expect(rig.picker.needsRefresh).toBe(true)
+  expect(rig.picker.inPanic).toEqual([])
   for (const endpoint of rig.endpoints.slice(1)) endpoint.available = false
   rig.picker.refresh(0)
   expect(rig.refreshed).toBe(1)
-  expect(rig.picker.panicking).toEqual([0])
+  expect(rig.picker.inPanic).toEqual([0])
   // In a panic all are sent requests, those with sessions as well.
   const last = rig.endpoints[3]
   expect(rig.pick(rig.session(last)).endpoint).toBe(last)
@@ -123,7 +123,7 @@ test('an older secret is accepted, and its sessions get a token of the new one',
   }
   const [older, newer] = ['a'.repeat(32), 'b'.repeat(32)] as const
   const tokenFrom = (sessions: Sessions<FakeCandidate>, had?: string): string | undefined =>
-    sessions.stamp([], had, endpoint)[1]?.toString()
+    sessions.stamp([], { 'x-session': had }, endpoint)[1]?.toString()
   const old = tokenFrom(sessionsOf(older))
   const both = sessionsOf(newer, older)
   expect(both.find(old ?? '')).toBe(endpoint)

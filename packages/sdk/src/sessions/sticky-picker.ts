@@ -1,31 +1,31 @@
 import { explainPick } from '../balance/explain-pick.js'
 import { eligible, type PickContext, type PickReport } from '../balance/picker.js'
-import type { Tiered, TieredPicker } from '../balance/priorities/priorities.js'
+import type { Prioritized, PriorityPicker } from '../balance/priorities/priorities.js'
 import type { Sessions } from './sessions.js'
 
 /**
- * Sends a request to the endpoint that its session is on, and where it has none, or that endpoint is gone, open or
- * tried, to whom the balancer picks. Stands around levels, weights and the reserve: none of them moves a session.
+ * Sends a request to the endpoint that its session is on, and where it has none, or that endpoint is gone, unavailable or
+ * tried, to the one that the balancer picks. Stands around priorities, weights and retention: none of them moves a session.
  */
-export class StickyPicker<E extends Tiered> implements TieredPicker<E> {
-  readonly #next: TieredPicker<E>
+export class StickyPicker<E extends Prioritized> implements PriorityPicker<E> {
+  readonly #next: PriorityPicker<E>
   readonly #sessions: Sessions<E>
 
-  constructor(next: TieredPicker<E>, sessions: Sessions<E>) {
+  constructor(next: PriorityPicker<E>, sessions: Sessions<E>) {
     this.#next = next
     this.#sessions = sessions
   }
 
-  get ages(): boolean {
-    return this.#next.ages
+  get needsRefresh(): boolean {
+    return this.#next.needsRefresh
   }
 
-  get panicking(): readonly number[] {
-    return this.#next.panicking
+  get inPanic(): readonly number[] {
+    return this.#next.inPanic
   }
 
   pick(context: PickContext<E>): E | undefined {
-    const { session } = context
+    const session = this.#sessions.read(context.headers)
     if (session === undefined) return this.#next.pick(context)
     const endpoint = this.#sessions.find(session)
     return endpoint !== undefined && mayTake(endpoint, context) ? endpoint : this.#next.pick(context)
@@ -40,13 +40,13 @@ export class StickyPicker<E extends Tiered> implements TieredPicker<E> {
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
-    const { session } = context
+    const session = this.#sessions.read(context.headers)
     const endpoint = session === undefined ? undefined : this.#sessions.find(session)
     if (endpoint === undefined) {
       report.step(
         session === undefined
           ? 'the request has no session'
-          : 'the session of the request is of no endpoint that is there: the balancer picks one',
+          : 'the session of the request is of an endpoint that is gone: the balancer picks one',
       )
     } else if (mayTake(endpoint, context)) {
       report.step('the session of the request is on it')
@@ -59,13 +59,13 @@ export class StickyPicker<E extends Tiered> implements TieredPicker<E> {
 }
 
 /** Also of a session: what is retained although no longer listed gets nothing that must not be sent to a stranger. */
-function mayTake<E extends Tiered>(endpoint: E, context: PickContext<E>): boolean {
-  return eligible(endpoint, context) && !(endpoint.reserved && context.idempotent === false)
+function mayTake<E extends Prioritized>(endpoint: E, context: PickContext<E>): boolean {
+  return eligible(endpoint, context) && !(endpoint.retained && context.idempotent === false)
 }
 
-function whyNot<E extends Tiered>(endpoint: E, context: PickContext<E>): string {
-  if (!endpoint.available) return 'its circuit is open'
+function whyNot<E extends Prioritized>(endpoint: E, context: PickContext<E>): string {
+  if (!endpoint.available) return 'it is unavailable'
   return eligible(endpoint, context)
-    ? 'it is in reserve, and gets idempotent requests only'
+    ? 'it is retained although no longer listed, and gets idempotent requests only'
     : 'it has failed this request'
 }

@@ -1,18 +1,18 @@
 import type { BackendLoad } from '../orca/backend-load.js'
 import { withCallback, withoutCallback, type Callback } from '../collections/callbacks.js'
-import type { Panic, Tiered } from '../balance/priorities/priorities.js'
+import type { Panic, Prioritized } from '../balance/priorities/priorities.js'
 import type { Instance } from '../discovery/resolver.js'
 import { instanceAt } from './fake-resolver.js'
 
 /** An endpoint as a balancer sees it, with its load in the hands of a test or a simulation. */
-export class FakeCandidate implements Tiered {
+export class FakeCandidate implements Prioritized {
   /** At `http://10.0.0.1:<name>`, with the weight, priority and zone that the test gave. */
   readonly instance: Instance
   #loadChanged: Callback | undefined
-  /** Our own judgement of it. */
-  usable = true
+  /** Do its judges keep requests from it, such as an open circuit? */
+  blocked = false
   panic: Panic = 'none'
-  reserved = false
+  retained = false
   usableSince = 0
   /** What `latencyUs` says, in milliseconds. Default 1. */
   latencyMs = 1
@@ -26,11 +26,11 @@ export class FakeCandidate implements Tiered {
   }
 
   get available(): boolean {
-    return this.usable || this.panic === 'all'
+    return !this.blocked || this.panic === 'all'
   }
 
-  set available(usable: boolean) {
-    this.usable = usable
+  set available(available: boolean) {
+    this.blocked = !available
   }
 
   get inflight(): number {
@@ -49,7 +49,7 @@ export class FakeCandidate implements Tiered {
     this.#loadChanged = withoutCallback(this.#loadChanged, loadChanged)
   }
 
-  /** Does anybody hear of its load? */
+  /** Is its load observed? */
   get observed(): boolean {
     return this.#loadChanged !== undefined
   }
@@ -58,13 +58,13 @@ export class FakeCandidate implements Tiered {
     this.probed.push(path)
   }
 
-  /** One more request is in flight; whoever observes the load is called. */
+  /** One more request is in flight; its observers are called. */
   begin(): void {
     this.#inflight++
     this.#loadChanged?.()
   }
 
-  /** One fewer request is in flight; whoever observes the load is called. */
+  /** One fewer request is in flight; its observers are called. */
   end(): void {
     this.#inflight--
     this.#loadChanged?.()

@@ -1,6 +1,7 @@
 import { isIPv6, type LookupFunction, type Socket, type TcpNetConnectOpts } from 'node:net'
 import type { ConnectionOptions } from 'node:tls'
 import { buildConnector } from 'undici'
+import type { Instance } from '../discovery/resolver.js'
 
 /** Node's own options for TLS, such as `ca`, `cert`, `key` and `servername`, and those of undici's connector. */
 // Not `Omit` of `BuildOptions`: of a union it leaves what its members have in common, and `ca` is not among that.
@@ -11,24 +12,29 @@ export type TlsOptions = Omit<
 
 type OfUndici = 'allowH2' | 'maxCachedSessions' | 'keepAlive' | 'keepAliveInitialDelay' | 'typeOfService'
 
+/** Who connects to an instance: over TCP or TLS, by which identity. */
+export type ConnectorFactory = (instance: Pick<Instance, 'origin' | 'addresses'>) => Connector
+
 /** Establishes one connection; within what time is its caller's to hold, with the socket that it returns. */
 export type Connector = (target: buildConnector.Options, callback: buildConnector.Callback) => Socket
 
 /**
- * Establishes connections to the addresses that discovery has found behind the origin's host name, in their order, and
+ * Connects over TCP, and over TLS where the instance speaks https: to the addresses that discovery has found behind the origin's host name, in their order, and
  * leaves the name to `Host` and TLS. Several are tried as RFC 8305 has it (Happy Eyeballs): the next one when one fails,
  * or has not answered for 250 ms, node's default. Without addresses the machine resolves the name each time.
  */
-export function connectorTo(addresses: readonly string[] | undefined, tls: TlsOptions = {}): Connector {
-  const named = addresses === undefined || addresses.length === 0
-  const connect = buildConnector({
-    ...tls,
-    // Its own limit goes by a clock that ticks once in half a second: 100 ms were a second.
-    timeout: 0,
-    ...(named ? {} : { lookup: lookupIn(addresses), autoSelectFamily: addresses.length > 1 }),
-  })
-  // Its types do not tell that it returns the socket.
-  return connect as unknown as Connector
+export function tcpConnector(tls: TlsOptions): ConnectorFactory {
+  return ({ addresses }) => {
+    const named = addresses === undefined || addresses.length === 0
+    const connect = buildConnector({
+      ...tls,
+      // Its own limit goes by a clock that ticks once in half a second: 100 ms were a second.
+      timeout: 0,
+      ...(named ? {} : { lookup: lookupIn(addresses), autoSelectFamily: addresses.length > 1 }),
+    })
+    // Its types do not tell that it returns the socket.
+    return connect as unknown as Connector
+  }
 }
 
 /** A look-up, in the shape of `dns.lookup`, that has its answer at hand. */

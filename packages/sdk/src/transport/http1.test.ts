@@ -2,13 +2,12 @@ import { once } from 'node:events'
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Dispatcher } from 'undici'
-import type { BackendLoad } from '../orca/backend-load.js'
-import type { Handler } from './handler.js'
 import { inBackground, systemClock } from '../clock.js'
-import { Connections, type ConnectionsOptions, type Ending } from './http1.js'
-import { PeakEwma } from '../endpoint/peak-ewma.js'
-import { Exchange, type ExchangeSide } from '../endpoint/exchange.js'
-import { LoopWatch } from '../runtime/loop-watch.js'
+import { HeardAttempts, HeardEndpoint } from '../endpoint/attempt.test.support.js'
+import { HttpAttempt } from '../endpoint/http-attempt.js'
+import { tcpConnector } from './connector.js'
+import { Http1Transport, type Http1Options } from './http1.js'
+import type { Transport } from './transport.js'
 import { takeSilently } from '../client.test.support.js'
 import { ManualClock } from '../testing/index.js'
 import { until } from '../test-support/until.test.support.js'
@@ -51,54 +50,16 @@ class Upstream {
   }
 }
 
-/** An endpoint's part towards its exchanges. */
-class Side extends PeakEwma implements ExchangeSide {
-  backendLoad: BackendLoad | undefined
-  readonly loop: LoopWatch = new LoopWatch(inBackground(systemClock))
-  unreachable(): void {}
-
-  readonly connections: Connections
-
-  constructor(connections: Connections) {
-    super(30, 0)
-    this.connections = connections
-  }
-
-  resend(exchange: Exchange): boolean {
-    return this.connections.resend(exchange)
-  }
-
-  begin(): void {}
-
-  end(): void {}
-
-  judge(): void {}
-
-  release(exchange: Exchange, ending: Ending): void {
-    this.connections.release(exchange, ending)
-  }
-}
-
 /** One request, and what has become of it. */
-class Sent implements Handler {
+class Sent extends HeardAttempts {
   state: 'open' | 'complete' | Error = 'open'
-  exchange!: Exchange
+  attempt!: HttpAttempt<HeardEndpoint>
 
-  onConnect(): void {}
-
-  onHeaders(): boolean {
-    return true
-  }
-
-  onData(): boolean {
-    return true
-  }
-
-  onComplete(): void {
+  override onComplete(): void {
     this.state = 'complete'
   }
 
-  onError(error: Error): void {
+  override onFailure(_attempt: unknown, error: Error): void {
     this.state = error
   }
 }
@@ -113,26 +74,26 @@ beforeEach(async () => {
 
 afterEach(() => upstream.close())
 
-function connect(options: Partial<ConnectionsOptions> = {}, to = origin): Connections {
-  return new Connections(
+function connect(options: Partial<Http1Options> = {}, to = origin): Transport {
+  return new Http1Transport(
     { origin: to },
     {
+      connector: tcpConnector({}),
       max: Infinity,
-      connectTimeoutMs: 1000,
+      connectTimeoutMs: () => 1000,
       clock: inBackground(systemClock),
       client: {},
-      tls: {},
       ...options,
     },
   )
 }
 
-function send(connections: Connections, method: Dispatcher.HttpMethod = 'GET'): Sent {
+function send(connections: Transport, method: Dispatcher.HttpMethod = 'GET', path = '/'): Sent {
   const sent = new Sent()
-  const options = { method, path: '/' }
-  const exchange = new Exchange(new Side(connections), sent, 1, options, systemClock, 0)
-  sent.exchange = exchange
-  connections.send(exchange)
+  const options = { method, path }
+  const endpoint = new HeardEndpoint()
+  sent.attempt = new HttpAttempt(endpoint, connections, 1, options, sent, undefined, systemClock, 0)
+  sent.attempt.send()
   return sent
 }
 
@@ -140,7 +101,7 @@ async function completed(...all: Sent[]): Promise<void> {
   await until(() => all.every(({ state }) => state === 'complete'))
 }
 
-async function serveOne(connections: Connections): Promise<void> {
+async function serveOne(connections: Transport): Promise<void> {
   const sent = send(connections)
   await upstream.waiting(1)
   upstream.answer()
@@ -175,7 +136,7 @@ describe('which connection', () => {
     const connections = connect()
     await serveOne(connections)
     upstream.sockets[0]?.destroy()
-    await until(() => connections.size === 0)
+    await until(() => connections.connections === 0)
     const second = send(connections)
     await upstream.waiting(1)
     expect(upstream.requests).toEqual([1])
@@ -191,17 +152,17 @@ describe('which connection', () => {
     upstream.requests.shift()
     upstream.sockets[0]?.resetAndDestroy()
     await until(() => first.state instanceof Error)
-    await until(() => connections.size === 0)
+    await until(() => connections.connections === 0)
     await serveOne(connections)
     await connections.close()
   })
 
-  test('no second one for a request that was given up', async () => {
+  test('no second one for a request that was cancelled', async () => {
     const connections = connect()
     const first = send(connections)
     await upstream.waiting(1)
     upstream.requests.shift()
-    first.exchange.abandon(new Error('enough'), 'ignored')
+    first.attempt.cancel(new Error('enough'), 'ignored')
     await until(() => upstream.sockets[0]?.destroyed === true)
     await serveOne(connections)
     expect(upstream.sockets.length).toBe(2)
@@ -226,7 +187,7 @@ describe('no more than the limit', () => {
   test('one that is given up while it waits is never sent', async () => {
     const connections = connect({ max: 1 })
     const [first, second, third] = [send(connections), send(connections), send(connections)]
-    second.exchange.abandon(new Error('enough'), 'ignored')
+    second.attempt.cancel(new Error('enough'), 'ignored')
     await upstream.waiting(1)
     upstream.answer()
     await completed(first)
@@ -234,7 +195,7 @@ describe('no more than the limit', () => {
     upstream.answer()
     await completed(third)
     expect(second.state).toBe('open')
-    expect(connections.size).toBe(1)
+    expect(connections.connections).toBe(1)
     await connections.close()
   })
 
@@ -244,7 +205,7 @@ describe('no more than the limit', () => {
     const second = send(connections)
     await upstream.waiting(1)
     upstream.requests.shift()
-    first.exchange.abandon(new Error('enough'), 'ignored')
+    first.attempt.cancel(new Error('enough'), 'ignored')
     await upstream.waiting(1)
     upstream.answer()
     await completed(second)
@@ -266,10 +227,7 @@ describe('no more than the limit', () => {
   test('what is refused before it is sent leaves the connection as it is', async () => {
     const connections = connect({ max: 1 })
     await serveOne(connections)
-    const wrong = new Sent()
-    const options: Dispatcher.DispatchOptions = { method: 'GET', path: 'no path' }
-    const exchange = new Exchange(new Side(connections), wrong, 1, options, systemClock, 0)
-    connections.send(exchange)
+    const wrong = send(connections, 'GET', 'no path')
     await until(() => wrong.state instanceof Error)
     await serveOne(connections)
     expect(upstream.sockets.length).toBe(1)
@@ -421,7 +379,7 @@ describe('the end', () => {
     await connections.destroy(new Error('over'))
     await until(() => sent.every(({ state }) => state instanceof Error))
     expect(sent.map(({ state }) => (state as Error).message)).toEqual(sent.map(() => 'over'))
-    expect(connections.size).toBe(0)
+    expect(connections.connections).toBe(0)
     // What had been sent would be at the server before this one.
     const other = connect()
     await serveOne(other)
@@ -438,7 +396,7 @@ describe('the limit for connecting', () => {
   test('ends a TLS handshake that stands still, at its time and not before', async () => {
     const time = clock()
     const silent = `https://${await takeSilently()}`
-    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS }, silent)
+    const connections = connect({ clock: time, connectTimeoutMs: () => LIMIT_MS }, silent)
     const sent = send(connections)
     await time.advance(LIMIT_MS - 1)
     expect(sent.state).toBe('open')
@@ -454,7 +412,10 @@ describe('the limit for connecting', () => {
   test('holds for the look-up of the name too', async () => {
     const time = clock()
     const tls = { lookup: () => undefined }
-    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS, tls }, 'http://orders.test:8080')
+    const connections = connect(
+      { clock: time, connectTimeoutMs: () => LIMIT_MS, connector: tcpConnector(tls) },
+      'http://orders.test:8080',
+    )
     const sent = send(connections)
     await time.advance(LIMIT_MS)
     await until(() => isOver(sent))
@@ -464,7 +425,7 @@ describe('the limit for connecting', () => {
 
   test('is not for what comes after', async () => {
     const time = clock()
-    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS })
+    const connections = connect({ clock: time, connectTimeoutMs: () => LIMIT_MS })
     const sent = send(connections)
     await upstream.waiting(1)
     expect(time.pending).toBe(0)
@@ -476,7 +437,7 @@ describe('the limit for connecting', () => {
   test('gives the time once more in which our event loop was held up', async () => {
     const time = clock()
     const silent = `https://${await takeSilently()}`
-    const connections = connect({ clock: time, connectTimeoutMs: LIMIT_MS }, silent)
+    const connections = connect({ clock: time, connectTimeoutMs: () => LIMIT_MS }, silent)
     const sent = send(connections)
     await time.advance(0)
     time.holdUp(LIMIT_MS + 60)
@@ -490,7 +451,7 @@ describe('the limit for connecting', () => {
   test('is true to far less than undici has it, which looks twice a second', async () => {
     const took: number[] = []
     for (let n = 0; n < 3; n++) {
-      const connections = connect({ connectTimeoutMs: 30 }, `https://${await takeSilently()}`)
+      const connections = connect({ connectTimeoutMs: () => 30 }, `https://${await takeSilently()}`)
       const begun = performance.now()
       const sent = send(connections)
       await until(() => isOver(sent))

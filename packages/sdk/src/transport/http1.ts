@@ -1,49 +1,34 @@
-import { errors, type buildConnector, type Client, type Dispatcher } from 'undici'
-import type { AsyncResource } from 'node:async_hooks'
+import { errors, type buildConnector, type Client } from 'undici'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
-import type { Handler } from './handler.js'
-import { LinkedList, type Linked } from '../collections/linked-list.js'
+import { LinkedList } from '../collections/linked-list.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { mayBeRepeated } from '../resilience/retry.js'
 import { Connection } from './connection.js'
 import { connectInTime } from './connect-in-time.js'
-import { connectorTo, type Connector, type TlsOptions } from './connector.js'
+import type { Connector, ConnectorFactory } from './connector.js'
 import { readByTheBook } from './response-parser.js'
+import type { ReleaseReason, Transport, TransportFactory, TransportRequest } from './transport.js'
 
-/** One request on one connection. */
-export interface Occupant extends Handler, Linked<Occupant> {
-  readonly options: Dispatcher.DispatchOptions
-  /** What it is on; written when its turn comes. */
-  connection: Connection | undefined
-  /** Whose request it is, should its turn come while another one's work runs; undefined: no request of a caller's. */
-  readonly context: AsyncResource | undefined
-  /** It has waited, and its turn has come. */
-  onTurn?(): void
-}
-
-/** What an occupant leaves its connection in. */
-export type Ending =
-  /** The response is whole. */
-  | 'complete'
-  /** It failed, or the connection has become something else than HTTP. */
-  | 'broken'
-  /** We have given it up, with a request perhaps still on its way. */
-  | 'abandoned'
-
-export interface ConnectionsOptions {
-  /** Requests above this many wait for a connection, in their order. */
+/** How endpoints are connected to over HTTP/1.1. */
+export interface Http1Options {
+  /** Who connects to an instance. */
+  readonly connector: ConnectorFactory
+  /** Connections to one endpoint at most; requests above it queue, in their order. */
   readonly max: number
   /** For establishing one, in milliseconds; looked at each time. */
-  readonly connectTimeoutMs: number
+  readonly connectTimeoutMs: () => number
   /** For that limit. */
   readonly clock: Clock
   /** Of each connection. */
   readonly client: Client.Options
-  /** For https. */
-  readonly tls: TlsOptions
-  /** Hears why the responses of a connection are read by undici alone: see `readByTheBook`. */
+  /** Hears why the responses of a connection are parsed by undici alone: see `readByTheBook`. */
   readonly onUnknownParser?: (misfit: string) => void
+}
+
+/** HTTP/1.1, one request at a time on each connection. */
+export function http1(options: Http1Options): TransportFactory {
+  return (instance) => new Http1Transport(instance, options)
 }
 
 // After a connection was closed behind a response: so many requests go over connections that have rested, so that of a
@@ -62,74 +47,66 @@ const CAUTION = 1000
  * that may not be sent twice therefore get a connection that has rested, as each gets from Pool; others are sent again,
  * which `resend` is for.
  */
-export class Connections {
+export class Http1Transport implements Transport {
   readonly #origin: string
-  /** Where the origin's host name leads; undefined: the machine looks it up for each connection. */
-  readonly #addresses: readonly string[] | undefined
-  readonly #max: number
-  readonly #options: ConnectionsOptions
-  readonly #client: Client.Options
-  /** One for all, as it keeps the TLS sessions. */
-  #connector: Connector | undefined
+  readonly #options: Http1Options
+  /** One for all connections, as it keeps the TLS sessions. */
+  readonly #connector: Connector
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
-  readonly #waiting = new LinkedList<Occupant>()
+  readonly #waiting = new LinkedList<TransportRequest>()
   /** So many more requests get a connection that has rested, whatever they are. */
   #caution = 0
   #closed = false
   #drained: (() => void) | undefined
 
-  constructor({ origin, addresses }: Pick<Instance, 'origin' | 'addresses'>, options: ConnectionsOptions) {
-    this.#origin = origin
-    this.#addresses = addresses
-    this.#max = options.max
+  constructor(instance: Pick<Instance, 'origin' | 'addresses'>, options: Http1Options) {
+    this.#origin = instance.origin
+    this.#connector = options.connector(instance)
     this.#options = options
-    this.#client = options.client
   }
 
-  /** How many there are, busy and idle. */
-  get size(): number {
+  get connections(): number {
     return this.#all.size
   }
 
-  /** Sends the request of `occupant`, or lets it wait for its turn. What goes wrong reaches the occupant. */
-  send(occupant: Occupant): void {
+  send(request: TransportRequest): void {
     if (this.#closed) {
-      occupant.onError(new errors.ClientClosedError())
+      request.onError(new errors.ClientClosedError())
       return
     }
-    // One may wait for a connection to rest that another could have: it was here before.
-    const connection = this.#waiting.size === 0 ? this.#take(occupant) : undefined
-    if (connection === undefined) this.#waiting.append(occupant)
-    else use(connection, occupant)
+    // One may be queued for a connection to rest that this one could have: it was here before.
+    const connection = this.#waiting.size === 0 ? this.#take(request) : undefined
+    if (connection === undefined) this.#waiting.append(request)
+    else use(connection, request)
   }
 
   /**
-   * Sends a request over another connection, after its own was closed behind the response before it: one that has not
-   * been written, or may be repeated. False: these connections are closed, and it has failed.
+   * A connection that has answered before, closed without a byte of an answer: the endpoint closed it behind that answer,
+   * which is not a failure of this request. Unless it was written to a connection that had rested: that may be anything.
    */
-  resend(occupant: Occupant): boolean {
-    const { connection } = occupant
-    if (this.#closed || connection === undefined) return false
-    if (!connection.rested) this.#caution = CAUTION
-    occupant.connection = undefined
-    this.#repair(connection, 'broken')
-    this.send(occupant)
+  resend(request: TransportRequest, error: Error): boolean {
+    const { carrier, written, answered } = request
+    if (!(carrier instanceof Connection) || !carrier.used || answered || !isClosure(error)) return false
+    if (this.#closed || (written && carrier.rested)) return false
+    if (!carrier.rested) this.#caution = CAUTION
+    request.carrier = undefined
+    this.#repair(carrier, 'failed')
+    this.send(request)
     return true
   }
 
-  /** Takes back what `occupant` has used. */
-  release(occupant: Occupant, ending: Ending): void {
-    const { connection } = occupant
-    if (ending === 'complete' && connection !== undefined) {
-      connection.becomeFree()
-      this.#idle.push(connection)
+  release(request: TransportRequest, reason: ReleaseReason): void {
+    const { carrier } = request
+    if (!(carrier instanceof Connection)) {
+      this.#waiting.remove(request)
       this.#advance()
-    } else if (connection === undefined) {
-      this.#waiting.remove(occupant)
+    } else if (reason === 'complete') {
+      carrier.becomeFree()
+      this.#idle.push(carrier)
       this.#advance()
     } else {
-      this.#repair(connection, ending)
+      this.#repair(carrier, reason)
     }
   }
 
@@ -140,7 +117,7 @@ export class Connections {
     await Promise.all([...this.#all].map(({ client }) => client.close()))
   }
 
-  /** Breaks off its requests, in flight and in the queue, with `error`. Nothing is sent any more. */
+  /** Aborts its requests, in flight and in the queue, with `error`. Nothing is sent any more. */
   async destroy(error: Error): Promise<void> {
     this.#closed = true
     const connections = [...this.#all]
@@ -148,17 +125,17 @@ export class Connections {
     this.#all.clear()
     this.#idle.length = 0
     // Before the first of them hears of it: its place is not to be taken by the next.
-    for (const occupant of waiting) this.#waiting.remove(occupant)
-    for (const occupant of waiting) occupant.onError(error)
+    for (const request of waiting) this.#waiting.remove(request)
+    for (const request of waiting) request.onError(error)
     this.#drained?.()
     await Promise.all(connections.map(({ client }) => client.destroy(error)))
   }
 
-  #take({ options }: Occupant): Connection | undefined {
+  #take({ options }: TransportRequest): Connection | undefined {
     const rested = this.#caution > 0 || !mayBeRepeated(options)
     const connection =
       (rested ? this.#takeRested() : this.#idle.pop()) ??
-      (this.#all.size < this.#max ? this.#open() : undefined)
+      (this.#all.size < this.#options.max ? this.#open() : undefined)
     if (connection !== undefined && this.#caution > 0) this.#caution--
     return connection
   }
@@ -170,15 +147,14 @@ export class Connections {
   }
 
   #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
-    const { tls, connectTimeoutMs, clock } = this.#options
-    const connect = (this.#connector ??= connectorTo(this.#addresses, tls))
+    const { connectTimeoutMs, clock, onUnknownParser } = this.#options
     // It outlives the request that it is opened for.
     inOwnContext(() =>
-      connectInTime(connect, connectTimeoutMs, clock, target, (...result) => {
+      connectInTime(this.#connector, connectTimeoutMs(), clock, target, (...result) => {
         callback(...result)
         if (result[0] !== null) return
         const misfit = readByTheBook(result[1])
-        if (misfit !== undefined) this.#options.onUnknownParser?.(misfit)
+        if (misfit !== undefined) onUnknownParser?.(misfit)
       }),
     )
   }
@@ -186,11 +162,11 @@ export class Connections {
   #open(): Connection {
     const connection = new Connection(
       this.#origin,
-      this.#client,
+      this.#options.client,
       (target, callback) => this.#connect(target, callback),
       () => this.#advance(),
       (closed) => {
-        // Busy, it connects again for the request that it has, or its occupant tells us the end.
+        // Busy, it connects again for the request that it has, or that request tells us the end.
         if (!this.#idle.includes(closed)) return
         this.#forget(closed)
         this.#advance()
@@ -200,12 +176,12 @@ export class Connections {
     return connection
   }
 
-  #repair(connection: Connection, ending: Ending): void {
-    if (ending === 'abandoned') this.#forget(connection)
+  #repair(connection: Connection, reason: ReleaseReason): void {
+    if (reason === 'cancelled') this.#forget(connection)
     // undici is in the middle of putting the client in order, and would not take a request now.
     queueMicrotask(() => {
-      if (ending === 'broken') this.#salvage(connection)
-      // Its request is broken off by the occupant, and then undici would connect again, for nobody.
+      if (reason === 'failed') this.#salvage(connection)
+      // Its request is aborted by whoever sent it, and then undici would connect again, without a request.
       else void connection.client.destroy()
       this.#advance()
     })
@@ -229,25 +205,30 @@ export class Connections {
       return
     }
     const waiting = this.#waiting
-    for (let occupant = waiting.first; occupant !== undefined; occupant = waiting.first) {
-      const connection = this.#take(occupant)
+    for (let request = waiting.first; request !== undefined; request = waiting.first) {
+      const connection = this.#take(request)
       if (connection === undefined) return
-      waiting.remove(occupant)
-      useFor(connection, occupant)
+      waiting.remove(request)
+      useFor(connection, request)
     }
     this.#drained?.()
   }
 }
 
-function use(connection: Connection, occupant: Occupant): void {
-  occupant.connection = connection
-  connection.send(occupant.options, occupant)
+function use(connection: Connection, request: TransportRequest): void {
+  request.carrier = connection
+  connection.send(request.options, request)
+}
+
+/** Did the other side close the connection? */
+function isClosure(error: Error & { readonly code?: unknown }): boolean {
+  return error.code === 'UND_ERR_SOCKET' || error.code === 'ECONNRESET' || error.code === 'EPIPE'
 }
 
 /** In the context of whoever has waited, and not of whoever has made room. */
-function useFor(connection: Connection, occupant: Occupant): void {
-  occupant.onTurn?.()
-  const { context } = occupant
-  if (context === undefined) use(connection, occupant)
-  else context.runInAsyncScope(use, undefined, connection, occupant)
+function useFor(connection: Connection, request: TransportRequest): void {
+  request.onTurn?.()
+  const { context } = request
+  if (context === undefined) use(connection, request)
+  else context.runInAsyncScope(use, undefined, connection, request)
 }

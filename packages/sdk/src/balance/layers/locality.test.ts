@@ -64,18 +64,18 @@ describe('the own zone', () => {
     const picker = make(endpoints)
     expect(shares(picker)).toEqual({ a: all })
     // 4 of 16 of the weight are left for half of the clients.
-    for (const endpoint of endpoints.slice(0, 2)) endpoint.usable = false
+    for (const endpoint of endpoints.slice(0, 2)) endpoint.blocked = true
     picker.refresh?.(0)
     expect(shares(picker)['a']).toBeCloseTo(0.5, 1.5)
-    for (const endpoint of endpoints.slice(0, 3)) endpoint.usable = false
+    for (const endpoint of endpoints.slice(0, 3)) endpoint.blocked = true
     // At once, by passing over; after a refresh it is not even tried.
     expect(shares(picker)).toEqual({ b: all })
     picker.refresh?.(0)
     expect(shares(picker)).toEqual({ b: all })
-    for (const endpoint of endpoints) endpoint.usable = false
+    for (const endpoint of endpoints) endpoint.blocked = true
     picker.refresh?.(0)
     expect(picker.pick(context)).toBeUndefined()
-    for (const endpoint of endpoints) endpoint.usable = true
+    for (const endpoint of endpoints) endpoint.blocked = false
     picker.refresh?.(0)
     expect(shares(picker)).toEqual({ a: all })
   })

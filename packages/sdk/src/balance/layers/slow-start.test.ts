@@ -56,7 +56,7 @@ test('where all are new they get all there is', () => {
 
 test('the only one that is eligible gets all, new or not', () => {
   const endpoints = candidates([1, 1]) as [FakeCandidate, FakeCandidate]
-  endpoints[0].usable = false
+  endpoints[0].blocked = true
   const picker = slowStart()(balancers.round_robin)(endpoints, seededRandom(1), registeredWeight)
   for (let n = 0; n < 100; n++) expect(picker.pick({ now: 0, tried: [] })).toBe(endpoints[1])
 })

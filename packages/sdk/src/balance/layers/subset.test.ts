@@ -119,12 +119,12 @@ describe('the picker', () => {
     expect(seen).toEqual([3])
     const picked = new Set(Array.from({ length: 30 }, () => picker.pick(context) as FakeCandidate))
     expect(picked.size).toBe(3)
-    for (const endpoint of picked) endpoint.usable = false
+    for (const endpoint of picked) endpoint.blocked = true
     const others = new Set(Array.from({ length: 200 }, () => picker.pick(context) as FakeCandidate))
     expect(others.size).toBe(7)
-    for (const endpoint of endpoints) endpoint.usable = false
+    for (const endpoint of endpoints) endpoint.blocked = true
     expect(picker.pick(context)).toBeUndefined()
-    for (const endpoint of endpoints) endpoint.usable = true
+    for (const endpoint of endpoints) endpoint.blocked = false
   })
 
   test('of no more than the size, all are used', () => {

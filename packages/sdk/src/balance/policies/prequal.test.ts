@@ -85,7 +85,7 @@ describe('of the endpoints that have reported', () => {
     report(1, 0, 2)
     report(2, 0, 3)
     const [first, second, third] = endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]
-    first.usable = false
+    first.blocked = true
     expect(picker.pick({ now: 0, tried: [] })).toBe(second)
     // Fewer than two are left: by what this client has seen.
     expect(picker.pick({ now: 0, tried: [second] })).toBe(third)
@@ -162,7 +162,7 @@ describe('probes', () => {
     )
     expect(endpoints[0]?.probed[0]).toBe('/.well-known/endpoint-load')
     const before = endpoints[3]?.probed.length
-    if (endpoints[3] !== undefined) endpoints[3].usable = false
+    if (endpoints[3] !== undefined) endpoints[3].blocked = true
     for (let n = 0; n < 100; n++) pick()
     expect(endpoints[3]?.probed.length).toBe(before)
   })

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { FakeCandidate, seededRandom } from '../../testing/index.js'
 import type { Balancer, PickContext } from '../picker.js'
 import { roundRobin } from '../policies/round-robin.js'
-import { tiers, type TieredPicker } from './priorities.js'
+import { priorities, type PriorityPicker } from './priorities.js'
 
 const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
 
@@ -16,17 +16,17 @@ function level(priority: number, count: number, weight = 1): FakeCandidate[] {
 
 function make(
   endpoints: readonly FakeCandidate[],
-  leftOut: Record<number, number> = {},
+  excluded: Record<number, number> = {},
   panicThreshold = 0,
-): TieredPicker<FakeCandidate> {
-  const counts = new Map(Object.entries(leftOut).map(([priority, count]) => [Number(priority), count]))
-  return tiers(roundRobin, endpoints, { leftOut: counts, panicThreshold }, seededRandom(1))
+): PriorityPicker<FakeCandidate> {
+  const counts = new Map(Object.entries(excluded).map(([priority, count]) => [Number(priority), count]))
+  return priorities(roundRobin, endpoints, { excluded: counts, panicThreshold }, seededRandom(1))
 }
 
 const PICKS = 10_000
 
 /** The percentage of picks that go to each level. */
-function shares(picker: TieredPicker<FakeCandidate>, levels: readonly number[]): number[] {
+function shares(picker: PriorityPicker<FakeCandidate>, levels: readonly number[]): number[] {
   const counts = new Map<number, number>()
   for (let n = 0; n < PICKS; n++) {
     const { priority } = (picker.pick(context) as FakeCandidate).instance
@@ -85,7 +85,7 @@ describe('levels', () => {
 
   test('endpoints in reserve do not count: discovery says that they are gone', () => {
     const reserve = level(0, 5)
-    for (const endpoint of reserve) endpoint.reserved = true
+    for (const endpoint of reserve) endpoint.retained = true
     expectShares(shares(make([...level(0, 5), ...reserve, ...level(1, 10)]), [0, 1]), [100, 0])
   })
 
@@ -120,7 +120,7 @@ describe('a retry', () => {
     const [first, second] = [level(0, 1), level(1, 1)] as [[FakeCandidate], [FakeCandidate]]
     const resort = level(0, 1, 0) as [FakeCandidate]
     const reserve = level(1, 1) as [FakeCandidate]
-    reserve[0].reserved = true
+    reserve[0].retained = true
     const picker = make([...reserve, ...resort, ...second, ...first])
     for (let n = 0; n < 200; n++) {
       expect(picker.pick({ now: 0, tried: first })).toBe(second[0])
@@ -140,9 +140,9 @@ test('a balancer sees one level at a time, and only weights above 0', () => {
     return roundRobin(endpoints, random)
   }
   const reserve = level(0, 1)
-  for (const endpoint of reserve) endpoint.reserved = true
+  for (const endpoint of reserve) endpoint.retained = true
   const endpoints = [...level(1, 2), ...level(0, 3), ...level(0, 1, 0), ...reserve]
-  tiers(spy, endpoints, { leftOut: new Map(), panicThreshold: 0 }, seededRandom(1))
+  priorities(spy, endpoints, { excluded: new Map(), panicThreshold: 0 }, seededRandom(1))
   expect(seen).toEqual([
     [0, 0, 0],
     [1, 1],
@@ -160,10 +160,10 @@ describe('panic', () => {
   const HALF = 0.5
 
   function down(endpoints: readonly FakeCandidate[], count: number): void {
-    endpoints.forEach((endpoint, index) => (endpoint.usable = index >= count))
+    endpoints.forEach((endpoint, index) => (endpoint.blocked = index < count))
   }
 
-  function picked(picker: TieredPicker<FakeCandidate>): Set<FakeCandidate | undefined> {
+  function picked(picker: PriorityPicker<FakeCandidate>): Set<FakeCandidate | undefined> {
     return new Set(Array.from({ length: 100 }, () => picker.pick(context)))
   }
 
@@ -172,15 +172,15 @@ describe('panic', () => {
     const picker = make(endpoints, {}, HALF)
     down(endpoints, 5)
     picker.refresh(0)
-    expect(picker.panicking).toEqual([])
+    expect(picker.inPanic).toEqual([])
     expect(picked(picker)).toEqual(new Set(endpoints.slice(5)))
     down(endpoints, 6)
     picker.refresh(0)
-    expect(picker.panicking).toEqual([0])
+    expect(picker.inPanic).toEqual([0])
     expect(picked(picker)).toEqual(new Set(endpoints))
     down(endpoints, 5)
     picker.refresh(0)
-    expect(picker.panicking).toEqual([])
+    expect(picker.inPanic).toEqual([])
     expect(picked(picker)).toEqual(new Set(endpoints.slice(5)))
   })
 
@@ -194,7 +194,7 @@ describe('panic', () => {
   test('never counts against an instance what Consul says of others, nor brings those back', () => {
     const endpoints = level(0, 2)
     const picker = make(endpoints, { 0: 8 }, HALF)
-    expect(picker.panicking).toEqual([])
+    expect(picker.inPanic).toEqual([])
     expect(picked(picker)).toEqual(new Set(endpoints))
   })
 
@@ -203,11 +203,11 @@ describe('panic', () => {
     const picker = make([...first, ...second], {}, HALF)
     down(first, 4)
     picker.refresh(0)
-    expect(picker.panicking).toEqual([])
+    expect(picker.inPanic).toEqual([])
     expect(picked(picker)).toEqual(new Set(second))
     down(second, 3)
     picker.refresh(0)
-    expect(picker.panicking).toEqual([0, 1])
+    expect(picker.inPanic).toEqual([0, 1])
     expect(picked(picker)).toEqual(new Set([...first, ...second]))
   })
 
@@ -216,7 +216,7 @@ describe('panic', () => {
     const picker = make([...first, ...resort], {}, HALF)
     down(first, 4)
     picker.refresh(0)
-    expect(picker.panicking).toEqual([])
+    expect(picker.inPanic).toEqual([])
     expect(picked(picker)).toEqual(new Set(resort))
     down(resort, 1)
     picker.refresh(0)
@@ -227,9 +227,9 @@ describe('panic', () => {
     const safe = { ...context, idempotent: true }
     const unsafe = { ...context, idempotent: false }
 
-    function set(threshold = HALF): [FakeCandidate[], FakeCandidate, TieredPicker<FakeCandidate>] {
+    function set(threshold = HALF): [FakeCandidate[], FakeCandidate, PriorityPicker<FakeCandidate>] {
       const [first, kept] = [[...level(0, 2), ...level(1, 2)], new FakeCandidate(999)]
-      kept.reserved = true
+      kept.retained = true
       const picker = make([...first, kept], {}, threshold)
       down(first, 4)
       picker.refresh(0)
@@ -243,19 +243,19 @@ describe('panic', () => {
       expect(picks(safe)).toEqual(new Set([kept]))
       expect(picks(unsafe)).toEqual(new Set(first))
       expect(picks({ ...unsafe, tried: first.slice(1) })).toEqual(new Set(first.slice(0, 1)))
-      expect(picker.panicking).toEqual([0, 1])
+      expect(picker.inPanic).toEqual([0, 1])
       // Nothing is left of it that a request which may go to the reserve would meet.
       expect(picks(safe)).toEqual(new Set([kept]))
       expect(first.some(({ available }) => available)).toBe(false)
-      for (const endpoint of first) endpoint.usable = true
+      for (const endpoint of first) endpoint.blocked = false
       picker.refresh(0)
-      expect(picker.panicking).toEqual([])
+      expect(picker.inPanic).toEqual([])
       expect(picks(unsafe)).toEqual(new Set(first.slice(0, 2)))
     })
 
     test('and when that fails too, for all', () => {
       const [first, kept, picker] = set()
-      kept.usable = false
+      kept.blocked = true
       picker.refresh(0)
       expect(new Set(Array.from({ length: 200 }, () => picker.pick(safe)))).toEqual(new Set(first))
     })
@@ -274,12 +274,12 @@ describe('panic', () => {
         },
       })
       const [first, kept] = [level(0, 2), new FakeCandidate(999)]
-      kept.reserved = true
+      kept.retained = true
       down(first, 2)
-      const picker = tiers(
+      const picker = priorities(
         broken,
         [...first, kept],
-        { leftOut: new Map(), panicThreshold: HALF },
+        { excluded: new Map(), panicThreshold: HALF },
         seededRandom(1),
       )
       expect(() => picker.pick(unsafe)).toThrow('broken')
@@ -306,14 +306,14 @@ describe('panic', () => {
       [0, 1],
     ],
     [[5, 65], [7, 93], [0]],
-  ])('Envoy, panic_threshold.rst: %j takes %j, %j in panic', (healthy, loads, panicking) => {
+  ])('Envoy, panic_threshold.rst: %j takes %j, %j in panic', (healthy, loads, inPanic) => {
     const levels = healthy.map((percent, priority) => {
       const endpoints = level(priority, 100)
       down(endpoints, 100 - percent)
       return endpoints
     })
     const picker = make(levels.flat(), {}, HALF)
-    expect(picker.panicking).toEqual(panicking)
+    expect(picker.inPanic).toEqual(inPanic)
     expectShares(shares(picker, [0, 1]), loads)
   })
 })

@@ -1,5 +1,5 @@
 import { below, type Random } from '../../random.js'
-import { levelLoads, panicLoads, panics, type LevelHealth } from './priority-loads.js'
+import { panicLoads, panics, priorityLoads, type PriorityHealth } from './priority-loads.js'
 import {
   registeredWeight,
   type Balancer,
@@ -11,105 +11,106 @@ import {
 import { explainPick } from '../explain-pick.js'
 import { roundRobin } from '../policies/round-robin.js'
 
-/** An endpoint with its place among the tiers. */
-export interface Tiered extends Candidate {
+/** An endpoint, as priorities see it. */
+export interface Prioritized extends Candidate {
   /** Discovery no longer lists it. */
-  readonly reserved: boolean
-  /** Our own judgement of it: false while its circuit is open. Pure. */
-  readonly usable: boolean
-  /** For which requests it is available whatever our judgement of it; written by the tiers. */
+  readonly retained: boolean
+  /** Do its judges keep requests from it, such as an open circuit? Whatever a panic makes of that. */
+  readonly blocked: boolean
+  /** For which requests its judges are set aside; written by the priorities. */
   panic: Panic
 }
 
 /**
- * Our judgement of an endpoint is set aside for no request; for those that may not go to what is retained, as only that
- * is usable; or for all of them.
+ * The judges of an endpoint are set aside for no request; for those that may not go to what is retained, as only that is
+ * available; or for all of them.
  */
 export type Panic = 'none' | 'unsafe' | 'all'
 
 /** What is known besides the endpoints. */
-export interface TierContext {
-  /** How many instances of each level are registered and left out. */
-  readonly leftOut: ReadonlyMap<number, number>
-  /** Below this share of usable endpoints a level is balanced over all; 0: never. */
+export interface PriorityContext {
+  /** How many instances of each priority are registered and excluded. */
+  readonly excluded: ReadonlyMap<number, number>
+  /** Below this share of available endpoints a priority is balanced over all; 0: never. */
   readonly panicThreshold: number
 }
 
-/** A picker over tiers. `refresh` must be called when the availability of an endpoint has changed. */
-export interface TieredPicker<E extends Candidate> extends Picker<E> {
-  /** Have the pickers behind it to be refreshed as time passes? */
-  readonly ages: boolean
-  /** The levels that are in panic, for all requests or for those that are not idempotent; the first first. */
-  readonly panicking: readonly number[]
+/** A picker over priorities. `refresh` must be called when the availability of an endpoint has changed. */
+export interface PriorityPicker<E extends Candidate> extends Picker<E> {
+  /** Do the pickers behind it need a refresh as time passes? */
+  readonly needsRefresh: boolean
+  /** The priorities that are in panic, for all requests or for those that are not idempotent; the first first. */
+  readonly inPanic: readonly number[]
   refresh(now: number): void
 }
 
 /**
- * Puts a balancer behind each level and, in this order, what is sent requests only where the tiers before it have no
- * eligible endpoint: other levels, endpoints of weight 0 (Consul's weight for a warning may be 0), and those in
- * reserve; of the last two the first level first.
- * Where our own judgement leaves too few of a level, it is set aside (panic); Consul's never is. Where all that is left
- * is retained, a request that may not go there meets the panic, as if that were not there.
- * Must stand around every balancer, so that no policy has to divide by a weight of zero or to know of levels.
+ * Puts a balancer behind each priority and, in this order, what is sent requests only where what comes before it has no
+ * eligible endpoint: other priorities, endpoints of weight 0 (Consul's weight for a warning may be 0), and retained ones;
+ * of the last two the first priority first.
+ * Where too few of a priority are available, their judges are set aside (panic); Consul's checks never are. Where all
+ * that is left is retained, a request that may not go there meets the panic, as if that were not there.
+ * Must stand around every balancer, so that no policy has to divide by a weight of zero or to know of priorities.
  */
-export function tiers<E extends Tiered>(
+export function priorities<E extends Prioritized>(
   balancer: Balancer,
   endpoints: readonly E[],
-  { leftOut, panicThreshold }: TierContext,
+  { excluded, panicThreshold }: PriorityContext,
   random: Random,
-): TieredPicker<E> {
+): PriorityPicker<E> {
   const used = new Groups<E>()
   const weightless = new Groups<E>()
-  const reserved = new Groups<E>()
+  const retained = new Groups<E>()
   for (const endpoint of endpoints) {
     const { weight } = endpoint.instance
-    const group = endpoint.reserved ? reserved : weight > 0 ? used : weightless
+    const group = endpoint.retained ? retained : weight > 0 ? used : weightless
     group.add(endpoint)
     endpoint.panic = 'none'
   }
-  const levels = used.inOrder().map(([priority, members]) => ({
+  const inUse = used.inOrder().map(([priority, members]) => ({
     priority,
     members,
     picker: balancer(members, random, registeredWeight),
     retained: false,
-    known: members.length + weightless.sizeOf(priority) + (leftOut.get(priority) ?? 0),
+    known: members.length + weightless.sizeOf(priority) + (excluded.get(priority) ?? 0),
   }))
-  const lastResorts = [...weightless.inOrder(), ...reserved.inOrder()].map(([, members]) => ({
+  const lastResorts = [...weightless.inOrder(), ...retained.inOrder()].map(([, members]) => ({
     members,
     picker: roundRobin(members, random),
-    retained: members.some((member) => member.reserved),
+    retained: members.some((member) => member.retained),
   }))
-  return new TiersPicker(levels, lastResorts, panicThreshold, random)
+  return new OrderedPicker(inUse, lastResorts, panicThreshold, random)
 }
 
-interface Tier<E extends Candidate> {
+interface Group<E extends Candidate> {
   readonly members: readonly E[]
   readonly picker: Picker<E>
   /** Its members are no longer listed: their addresses may be another service's by now. */
   readonly retained: boolean
 }
 
-interface Level<E extends Candidate> extends Tier<E> {
+interface Priority<E extends Candidate> extends Group<E> {
   readonly priority: number
-  /** All that are registered at this level, whatever their state. */
+  /** All that are registered of this priority, whatever their state. */
   readonly known: number
 }
 
 const WHY: Readonly<Record<Exclude<Panic, 'none'>, string>> = {
-  all: 'too few of it are usable, so that all of it are used',
-  unsafe: 'only what is retained is usable, so that requests that are not idempotent get all of it',
+  all: 'too few of its endpoints are available, so that all of them are used',
+  unsafe:
+    'only retained endpoints are available, so that requests that are not idempotent get all of its endpoints',
 }
 
-/** Shares the load out among levels by how healthy they are, then takes what there is. */
-class TiersPicker<E extends Tiered> implements TieredPicker<E> {
-  readonly ages: boolean
-  readonly #levels: readonly Level<E>[]
-  readonly #lastResorts: readonly Tier<E>[]
+/** Shares the load out among priorities by how healthy they are, then takes what there is. */
+class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
+  readonly needsRefresh: boolean
+  readonly #priorities: readonly Priority<E>[]
+  readonly #lastResorts: readonly Group<E>[]
   /** Levels, then last resorts. */
-  readonly #order: readonly Tier<E>[]
+  readonly #order: readonly Group<E>[]
   readonly #panicThreshold: number
   readonly #random: Random
-  /** What nearly every service has: one level. */
+  /** What nearly every service has: one priority. */
   readonly #only: Picker<E> | undefined
   /** Each percent of the load, and the picker it goes to. */
   #percents: readonly Picker<E>[] = []
@@ -117,24 +118,26 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   #panics: readonly Panic[]
 
   constructor(
-    levels: readonly Level<E>[],
-    lastResorts: readonly Tier<E>[],
+    priorities: readonly Priority<E>[],
+    lastResorts: readonly Group<E>[],
     panicThreshold: number,
     random: Random,
   ) {
-    this.ages = levels.some(({ picker }) => picker.refresh !== undefined)
-    this.#levels = levels
+    this.needsRefresh = priorities.some(({ picker }) => picker.refresh !== undefined)
+    this.#priorities = priorities
     this.#lastResorts = lastResorts
-    this.#order = [...levels, ...lastResorts]
+    this.#order = [...priorities, ...lastResorts]
     this.#panicThreshold = panicThreshold
     this.#random = random
-    this.#only = levels.length === 1 ? levels[0]?.picker : undefined
-    this.#panics = levels.map(() => 'none')
+    this.#only = priorities.length === 1 ? priorities[0]?.picker : undefined
+    this.#panics = priorities.map(() => 'none')
     this.#share()
   }
 
-  get panicking(): readonly number[] {
-    return this.#levels.filter((_, level) => this.#panics[level] !== 'none').map(({ priority }) => priority)
+  get inPanic(): readonly number[] {
+    return this.#priorities
+      .filter((_, place) => this.#panics[place] !== 'none')
+      .map(({ priority }) => priority)
   }
 
   pick(context: PickContext<E>): E | undefined {
@@ -148,7 +151,7 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
 
   refresh(now: number): void {
     this.#share()
-    for (const { picker } of this.#levels) picker.refresh?.(now)
+    for (const { picker } of this.#priorities) picker.refresh?.(now)
   }
 
   close(): void {
@@ -156,73 +159,75 @@ class TiersPicker<E extends Tiered> implements TieredPicker<E> {
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
-    this.#levels.forEach(({ priority }, level) => {
-      const panic = this.#panics[level] ?? 'none'
-      if (panic !== 'none') report.step(`level ${priority} is in panic: ${WHY[panic]}`)
+    this.#priorities.forEach(({ priority }, place) => {
+      const panic = this.#panics[place] ?? 'none'
+      if (panic !== 'none') report.step(`priority ${priority} is in panic: ${WHY[panic]}`)
     })
-    const level = this.#percents[below(this.#percents.length, this.#random)]
-    const place = this.#levels.findIndex(({ picker }) => picker === level)
-    if (this.#levels.length > 1 && place >= 0) {
+    const picker = this.#percents[below(this.#percents.length, this.#random)]
+    const place = this.#priorities.findIndex((each) => each.picker === picker)
+    if (this.#priorities.length > 1 && place >= 0) {
       report.step(
-        `level ${String(this.#levels[place]?.priority)}, which gets ${String(this.#loads[place])}% of the load`,
+        `priority ${String(this.#priorities[place]?.priority)}, which gets ${String(this.#loads[place])}% of the load`,
       )
     }
-    const endpoint = level === undefined ? undefined : explainPick(level, context, report)
+    const endpoint = picker === undefined ? undefined : explainPick(picker, context, report)
     if (endpoint !== undefined) return endpoint
     report.step(
-      'nobody is eligible there: the other levels, then weight 0, then the reserve (idempotent requests only), in this order',
+      'no endpoint is eligible there: the other priorities, then weight 0, then retained endpoints (idempotent requests only), in this order',
     )
     return pickInOrder(this.#order, context) ?? this.#pickInPanic(context)
   }
 
   #share(): void {
-    // What is half open counts as usable: a level without a share would never get the request that probes it.
-    const healths = this.#levels.map(({ members, known }) => ({
-      usable: countUsable(members),
+    // What is half open counts as available: a priority without a share would never get the request that probes it.
+    const healths = this.#priorities.map(({ members, known }) => ({
+      available: countAvailable(members),
       members: members.length,
       known,
     }))
     const panicking = this.#panicsAmong(healths)
-    panicking.forEach((panic, level) => {
-      if (panic !== this.#panics[level]) setPanic(this.#levels[level]?.members ?? [], panic)
+    panicking.forEach((panic, place) => {
+      if (panic !== this.#panics[place]) setPanic(this.#priorities[place]?.members ?? [], panic)
     })
     this.#panics = panicking
-    this.#loads = panicking.includes('none') ? levelLoads(healths) : panicLoads(healths)
-    this.#percents = this.#levels.flatMap(({ picker }, level) =>
-      Array.from({ length: this.#loads[level] ?? 0 }, () => picker),
+    this.#loads = panicking.includes('none') ? priorityLoads(healths) : panicLoads(healths)
+    this.#percents = this.#priorities.flatMap(({ picker }, place) =>
+      Array.from({ length: this.#loads[place] ?? 0 }, () => picker),
     )
   }
 
-  #panicsAmong(healths: readonly LevelHealth[]): readonly Panic[] {
-    // Before it comes to that there are the last resorts, if anybody is usable there: what is retained, for whom it may.
-    const resorts = healths.every(({ usable }) => usable === 0) ? this.#lastResorts.filter(hasUsable) : []
+  #panicsAmong(healths: readonly PriorityHealth[]): readonly Panic[] {
+    // Before it comes to that there are the last resorts, if any is available: what is retained, for requests that may go there.
+    const resorts = healths.every(({ available }) => available === 0)
+      ? this.#lastResorts.filter(hasAvailable)
+      : []
     if (resorts.some(({ retained }) => !retained)) return healths.map(() => 'none')
     const panic = resorts.length > 0 ? 'unsafe' : 'all'
     return panics(healths, this.#panicThreshold).map((panics) => (panics ? panic : 'none'))
   }
 
-  /** For a request that must not go to what is retained, where nothing else is usable: O(n), with every circuit open. */
+  /** For a request that must not go to what is retained, where nothing else is available: O(n), with every endpoint unavailable. */
   #pickInPanic(context: PickContext<E>): E | undefined {
     if (context.idempotent !== false || !this.#panics.includes('unsafe')) return undefined
-    const level = this.#percents[below(this.#percents.length, this.#random)]
+    const picker = this.#percents[below(this.#percents.length, this.#random)]
     this.#setUnsafe('all')
-    // A balancer may be anybody's, and throw.
+    // A balancer may be the user's, and throw.
     try {
-      return level?.pick(context) ?? pickInOrder(this.#levels, context)
+      return picker?.pick(context) ?? pickInOrder(this.#priorities, context)
     } finally {
       this.#setUnsafe('unsafe')
     }
   }
 
-  /** In the levels whose panic is for requests that are not idempotent. */
+  /** In the priorities whose panic is for requests that are not idempotent. */
   #setUnsafe(panic: Panic): void {
-    this.#levels.forEach(({ members }, level) => {
-      if (this.#panics[level] === 'unsafe') setPanic(members, panic)
+    this.#priorities.forEach(({ members }, place) => {
+      if (this.#panics[place] === 'unsafe') setPanic(members, panic)
     })
   }
 }
 
-/** Endpoints by level. */
+/** Endpoints by priority. */
 class Groups<E extends Candidate> {
   readonly #members = new Map<number, E[]>()
 
@@ -237,13 +242,16 @@ class Groups<E extends Candidate> {
     return this.#members.get(priority)?.length ?? 0
   }
 
-  /** The first level first. */
+  /** The first priority first. */
   inOrder(): readonly (readonly [number, readonly E[]])[] {
     return [...this.#members].sort(([a], [b]) => a - b)
   }
 }
 
-function pickInOrder<E extends Candidate>(tiers: readonly Tier<E>[], context: PickContext<E>): E | undefined {
+function pickInOrder<E extends Candidate>(
+  tiers: readonly Group<E>[],
+  context: PickContext<E>,
+): E | undefined {
   for (const { picker, retained } of tiers) {
     if (retained && context.idempotent === false) continue
     const endpoint = picker.pick(context)
@@ -252,16 +260,16 @@ function pickInOrder<E extends Candidate>(tiers: readonly Tier<E>[], context: Pi
   return undefined
 }
 
-function countUsable(endpoints: readonly Tiered[]): number {
+function countAvailable(endpoints: readonly Prioritized[]): number {
   let count = 0
-  for (const { usable } of endpoints) if (usable) count++
+  for (const { blocked } of endpoints) if (!blocked) count++
   return count
 }
 
-function hasUsable({ members }: Tier<Tiered>): boolean {
-  return members.some(({ usable }) => usable)
+function hasAvailable({ members }: Group<Prioritized>): boolean {
+  return members.some(({ blocked }) => !blocked)
 }
 
-function setPanic(endpoints: readonly Tiered[], panic: Panic): void {
+function setPanic(endpoints: readonly Prioritized[], panic: Panic): void {
   for (const endpoint of endpoints) endpoint.panic = panic
 }

@@ -1,9 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { levelLoads, panicLoads, type LevelHealth } from './priority-loads.js'
+import { priorityLoads, panicLoads, type PriorityHealth } from './priority-loads.js'
 
-const ofHundred = (...usable: readonly number[]): readonly LevelHealth[] =>
-  usable.map((count) => ({ usable: count, members: 100, known: 100 }))
+const ofHundred = (...available: readonly number[]): readonly PriorityHealth[] =>
+  available.map((count) => ({ available: count, members: 100, known: 100 }))
 
 // Percent of each level that is healthy, and percent of the load that goes to it.
 describe('Envoy, priority.rst', () => {
@@ -33,7 +33,7 @@ describe('Envoy, priority.rst', () => {
       [0, 100],
     ],
   ])('two levels, the second healthy: %j takes %j', (healthy, loads) => {
-    expect(levelLoads(ofHundred(...healthy))).toEqual(loads)
+    expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
   })
 
   test.each([
@@ -62,7 +62,7 @@ describe('Envoy, priority.rst', () => {
       [50, 50],
     ],
   ])('two levels: %j takes %j', (healthy, loads) => {
-    expect(levelLoads(ofHundred(...healthy))).toEqual(loads)
+    expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
   })
 
   test.each([
@@ -95,15 +95,15 @@ describe('Envoy, priority.rst', () => {
       [36, 36, 28],
     ],
   ])('three levels: %j takes %j', (healthy, loads) => {
-    expect(levelLoads(ofHundred(...healthy))).toEqual(loads)
+    expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
   })
 
   test('its example of healths of 20 and 30', () => {
     // 1.4 x 1 / 7 = 20%, 1.4 x 3 / 14 = 30%.
     expect(
-      levelLoads([
-        { usable: 1, members: 7, known: 7 },
-        { usable: 3, members: 14, known: 14 },
+      priorityLoads([
+        { available: 1, members: 7, known: 7 },
+        { available: 3, members: 14, known: 14 },
       ]),
     ).toEqual([40, 60])
   })
@@ -128,10 +128,10 @@ test.each([
     [7, 93],
   ],
 ])('Envoy, panic_threshold.rst: %j takes %j', (healthy, loads) => {
-  expect(levelLoads(ofHundred(...healthy))).toEqual(loads)
+  expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
 })
 
-// [usable, known] of each level.
+// [available, known] of each level.
 test.each([
   [
     [
@@ -182,31 +182,31 @@ test.each([
     [0, 0, 100],
   ],
 ])("Envoy's own tests, GentleFailoverWithExtraLevels: %j takes %j", (levels, loads) => {
-  expect(levelLoads(levels.map(([usable = 0, known = 0]) => ({ usable, members: known, known })))).toEqual(
-    loads,
-  )
+  expect(
+    priorityLoads(levels.map(([available = 0, known = 0]) => ({ available, members: known, known }))),
+  ).toEqual(loads)
 })
 
 test('a level that has nobody takes nothing', () => {
-  expect(levelLoads([])).toEqual([])
-  expect(levelLoads([{ usable: 0, members: 0, known: 0 }])).toEqual([0])
-  expect(levelLoads(ofHundred(0, 0))).toEqual([0, 0])
-  expect(levelLoads([{ usable: 0, members: 0, known: 0 }, ...ofHundred(1)])).toEqual([0, 100])
+  expect(priorityLoads([])).toEqual([])
+  expect(priorityLoads([{ available: 0, members: 0, known: 0 }])).toEqual([0])
+  expect(priorityLoads(ofHundred(0, 0))).toEqual([0, 0])
+  expect(priorityLoads([{ available: 0, members: 0, known: 0 }, ...ofHundred(1)])).toEqual([0, 100])
 })
 
 const someLevels = fc.array(
   fc
     .record({ known: fc.integer({ min: 0, max: 1000 }), down: fc.integer({ min: 0, max: 1000 }) })
-    .map(({ known, down }) => ({ known, members: known, usable: Math.max(0, known - down) })),
+    .map(({ known, down }) => ({ known, members: known, available: Math.max(0, known - down) })),
   { maxLength: 6 },
 )
 
 test('all of the load goes somewhere, and each level gets its part of it to the percent', () => {
   fc.assert(
     fc.property(someLevels, (levels) => {
-      const loads = levelLoads(levels)
-      const healths = levels.map(({ usable, known }) =>
-        known === 0 ? 0 : Math.min(100, (140 * usable) / known),
+      const loads = priorityLoads(levels)
+      const healths = levels.map(({ available, known }) =>
+        known === 0 ? 0 : Math.min(100, (140 * available) / known),
       )
       const sum = loads.reduce((total, load) => total + load, 0)
       const total = healths.reduce((all, health) => all + Math.trunc(health), 0)
@@ -225,18 +225,18 @@ test('all of the load goes somewhere, and each level gets its part of it to the 
 test('no level gets anything while those before it can carry all', () => {
   fc.assert(
     fc.property(someLevels, (levels) => {
-      const loads = levelLoads(levels)
+      const loads = priorityLoads(levels)
       let before = 0
-      levels.forEach(({ usable, known }, level) => {
+      levels.forEach(({ available, known }, level) => {
         if (before >= 100) expect(loads[level]).toBe(0)
-        before += known === 0 ? 0 : Math.min(100, Math.trunc((140 * usable) / known))
+        before += known === 0 ? 0 : Math.min(100, Math.trunc((140 * available) / known))
       })
     }),
   )
 })
 
 test('where all levels are in panic, the load is shared out by members', () => {
-  const level = (members: number): LevelHealth => ({ usable: 0, members, known: 100 })
+  const level = (members: number): PriorityHealth => ({ available: 0, members, known: 100 })
   expect(panicLoads([level(10), level(30)])).toEqual([25, 75])
   expect(panicLoads([level(1), level(1), level(1)])).toEqual([34, 33, 33])
   expect(panicLoads([])).toEqual([])

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createClient } from '../index.js'
 import { FakeResolver, instanceAt } from '../testing/fake-resolver.js'
-import { callLog } from './call-log.js'
+import { logTo } from './log.js'
 
 test('at level debug each answer of discovery, each pick and each failed attempt is a line', async () => {
   const lines: [object, string][] = []
@@ -31,10 +31,12 @@ test('at level debug each answer of discovery, each pick and each failed attempt
   })
 })
 
-test('nobody reads it: there is none to ask', () => {
+test('calls and attempts are heard only where lines of level debug would be written', () => {
   const none = (): void => undefined
   const logger = { info: none, warn: none, error: none }
-  expect(callLog(logger)).toBeUndefined()
-  expect(callLog({ ...logger, debug: none, isLevelEnabled: () => false } as never)).toBeUndefined()
-  expect(callLog({ ...logger, debug: none, isLevelEnabled: () => true } as never)).toBeDefined()
+  const traffic = (more: object): boolean => logTo({ ...logger, ...more }).traffic
+  expect(traffic({})).toBe(false)
+  expect(traffic({ debug: none, isLevelEnabled: () => false })).toBe(false)
+  expect(traffic({ debug: none, isLevelEnabled: () => true })).toBe(true)
+  expect(traffic({ debug: none })).toBe(true)
 })

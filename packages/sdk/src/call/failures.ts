@@ -1,0 +1,85 @@
+import type { Cluster } from '../cluster/cluster.js'
+import type { Endpoint } from '../endpoint/endpoint.js'
+import { FairleadError, reasonOf } from '../errors.js'
+import type { Call, FailedAttempt } from './call.js'
+
+/** The endpoint's circuit gives no leave, although it was picked: another request has taken the probe meanwhile. */
+export function refused(service: string, endpoint: Endpoint): FailedAttempt {
+  const { address } = endpoint
+  const error = new FairleadError('CIRCUIT_OPEN', `the circuit of ${service} at ${address} is open`, {
+    service,
+    endpoint: address,
+  })
+  return { endpoint, error, fault: 'endpoint', advice: undefined, written: false }
+}
+
+/**
+ * Where retries are off, the one who retries instead (undici's RetryAgent, p-retry, a service mesh's client) goes by the
+ * error's own code: it is handed on as it is, with where it happened.
+ */
+export function located(service: string, { error, endpoint }: FailedAttempt): Error {
+  if (!(error instanceof FairleadError) && Object.isExtensible(error)) {
+    Object.assign(error, { service, endpoint: endpoint.address })
+  }
+  return error
+}
+
+/** @param final Why there is no other attempt, as the end of a sentence. */
+export function exhausted(call: Call, failed: FailedAttempt, final: string): FairleadError {
+  const { method, path } = call.options
+  const { endpoint, error, advice } = failed
+  const tries = call.errors.length === 1 ? '' : ` after ${call.errors.length} attempts`
+  return new FairleadError(
+    // Where it is this machine that had no connection to give, the endpoint is not the one to look at.
+    advice === undefined ? 'ATTEMPTS_EXHAUSTED' : 'OVERLOADED',
+    `${method} ${path} to ${call.service} at ${endpoint.address} failed${tries}: ${reasonOf(error)}` +
+      `; ${advice ?? `not tried again: ${final}`}`,
+    { service: call.service, endpoint: endpoint.address, errors: call.errors, cause: error },
+  )
+}
+
+/** The deadline came before discovery's first answer. */
+export function unresolved({ service }: Call, cluster: Cluster): FairleadError {
+  return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet: ${cluster.whyEmpty()}`, {
+    service,
+  })
+}
+
+/** Discovery has answered, and yet there is no endpoint: the answer was empty, or all endpoints are unavailable. */
+export function nothingToPick(call: Call, cluster: Cluster): FairleadError {
+  const { service, errors } = call
+  if (cluster.closed) return clientClosed(service)
+  const count = cluster.endpoints.length
+  const retained = cluster.endpoints.filter((endpoint) => endpoint.retained)
+  if (!call.idempotent && count > 0 && retained.length === count) {
+    const { method, path } = call.options
+    return new FairleadError(
+      'NO_ENDPOINTS',
+      `${service} has no endpoint for ${method} ${path}: all ${count} are retained although discovery no longer lists them, and their addresses may be another service's by now; only idempotent requests are sent there (option idempotent)`,
+      { service, errors },
+    )
+  }
+  return count === 0
+    ? new FairleadError('NO_ENDPOINTS', `${service} has no endpoint: ${cluster.whyEmpty()}`, {
+        service,
+        errors,
+      })
+    : new FairleadError('CIRCUIT_OPEN', allUnavailable(call, cluster, retained), { service, errors })
+}
+
+export function clientClosed(service: string): FairleadError {
+  return new FairleadError('CLIENT_CLOSED', `the client of ${service} is closed; make a new one`, { service })
+}
+
+function allUnavailable(
+  { service, idempotent }: Call,
+  cluster: Cluster,
+  retained: readonly Endpoint[],
+): string {
+  const { endpoints } = cluster
+  const available = retained.filter(({ blocked }) => !blocked).length
+  const listed = endpoints.filter((endpoint) => !endpoint.retained)
+  return idempotent || available === 0
+    ? `all ${endpoints.length} endpoints of ${service} are unavailable: ${cluster.whyUnavailable(endpoints)}`
+    : `all ${listed.length} endpoints of ${service} that discovery lists are unavailable: ${cluster.whyUnavailable(listed)}; and ${available} that are retained although no longer listed get only idempotent requests (option idempotent)`
+}

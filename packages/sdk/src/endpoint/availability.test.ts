@@ -1,0 +1,180 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { instanceAt, ManualClock } from '../testing/index.js'
+import type { Judged, JudgeFactory, Restriction } from './availability.js'
+import { Classifier } from './classify.js'
+import { Endpoint, type EndpointDependencies } from './endpoint.js'
+import { HeldTransport } from './attempt.test.support.js'
+import { LoopWatch } from '../runtime/loop-watch.js'
+import type { Outcome } from '../resilience/outcome.js'
+
+/** An endpoint with judges of the test's, and all that is told of its availability. */
+class Rig {
+  readonly clock = new ManualClock()
+  readonly changes: string[] = []
+  readonly endpoint: Endpoint
+
+  constructor(options: Partial<EndpointDependencies> = {}) {
+    this.endpoint = new Endpoint(instanceAt('http://10.0.0.1:80'), 30, -1, {
+      createTransport: () => new HeldTransport(),
+      makeBreaker: undefined,
+      judges: [],
+      classifier: new Classifier(),
+      onAvailability: (_, reason, restriction) =>
+        void this.changes.push(`${reason}: ${restriction?.state ?? 'lifted'}`),
+      loop: new LoopWatch(this.clock),
+      clock: this.clock,
+      ...options,
+    })
+  }
+
+  restrict(reason: string, more: Partial<Restriction> = {}): void {
+    this.endpoint.restrict({
+      reason,
+      state: 'unavailable',
+      blocks: true,
+      since: this.clock.now(),
+      until: undefined,
+      ...more,
+    })
+  }
+}
+
+test('unavailable for as long as any reason lasts, and back in use with the end of the last', async () => {
+  const rig = new Rig()
+  const { clock, changes, endpoint } = rig
+  await clock.advance(1000)
+  expect([endpoint.available, endpoint.availability]).toEqual([true, undefined])
+  rig.restrict('ejected', { until: 5000 })
+  await clock.advance(1000)
+  rig.restrict('circuit_open', { until: 9000 })
+  expect(endpoint.available).toBe(false)
+  // Of two reasons the one that lasts longer is the one to tell.
+  expect(endpoint.availability).toEqual({
+    state: 'unavailable',
+    reason: 'circuit_open',
+    since: 2000,
+    until: 9000,
+  })
+  endpoint.lift('circuit_open')
+  expect(endpoint).toMatchObject({ available: false, usableSince: -1 })
+  expect(endpoint.availability).toMatchObject({ reason: 'ejected', since: 1000, until: 5000 })
+  await clock.advance(1000)
+  endpoint.lift('ejected')
+  expect(endpoint).toMatchObject({ available: true, usableSince: 3000 })
+  expect(endpoint.availability).toMatchObject({ state: 'available', reason: undefined })
+  expect(changes).toEqual([
+    'ejected: unavailable',
+    'circuit_open: unavailable',
+    'circuit_open: lifted',
+    'ejected: lifted',
+  ])
+})
+
+test('what is said again is no news, and what was never said cannot be lifted', () => {
+  const rig = new Rig()
+  rig.restrict('ejected')
+  rig.restrict('ejected', { until: 7 })
+  rig.restrict('ejected', { state: 'probing', blocks: false })
+  rig.restrict('ejected', { state: 'probing', blocks: true })
+  rig.endpoint.lift('draining')
+  expect(rig.changes).toEqual(['ejected: unavailable', 'ejected: probing'])
+})
+
+test('a probe that is under way keeps other requests away, without being told', () => {
+  const rig = new Rig()
+  rig.restrict('circuit_open', { state: 'probing', blocks: false })
+  expect(rig.endpoint.available).toBe(true)
+  rig.restrict('circuit_open', { state: 'probing', blocks: true })
+  expect(rig.endpoint.available).toBe(false)
+  expect(rig.changes).toHaveLength(1)
+})
+
+test('a panic for all requests sets every reason aside, and its end brings them back', () => {
+  const rig = new Rig()
+  rig.restrict('ejected')
+  for (const [panic, available] of [
+    ['unsafe', false],
+    ['all', true],
+    ['none', false],
+  ] as const) {
+    rig.endpoint.panic = panic
+    expect([rig.endpoint.available, rig.endpoint.blocked]).toEqual([available, true])
+  }
+  rig.endpoint.panic = 'all'
+  rig.restrict('circuit_open')
+  expect(rig.endpoint.available).toBe(true)
+})
+
+test('whatever judges say in whatever order, it is available if and only if none of them blocks', () => {
+  const reason = fc.constantFrom('circuit_open', 'ejected', 'draining')
+  const step = fc.oneof(
+    fc.record({ reason, blocks: fc.boolean(), state: fc.constantFrom('unavailable', 'probing') }),
+    fc.record({ lift: reason }),
+  )
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 30 }), (steps) => {
+      const rig = new Rig()
+      const blocking = new Map<string, boolean>()
+      for (const one of steps) {
+        if ('lift' in one) {
+          rig.endpoint.lift(one.lift)
+          blocking.delete(one.lift)
+        } else {
+          rig.restrict(one.reason, { blocks: one.blocks, state: one.state as 'probing' })
+          blocking.set(one.reason, one.blocks)
+        }
+        expect(rig.endpoint.available).toBe(![...blocking.values()].includes(true))
+        expect(rig.endpoint.availability?.reason === undefined).toBe(blocking.size === 0)
+      }
+    }),
+  )
+})
+
+describe('judges', () => {
+  test('each is made for the first request, hears of every outcome, and ends with its endpoint', async () => {
+    const heard: (Outcome | 'made' | 'closed')[] = []
+    const judge: JudgeFactory = () => {
+      heard.push('made')
+      return {
+        record: (outcome) => void heard.push(outcome),
+        close: () => void heard.push('closed'),
+      }
+    }
+    const { endpoint } = new Rig({ judges: [judge] })
+    expect(heard).toEqual([])
+    const outcomes = ['success', 'remote_failure', 'overloaded'] as const
+    for (const outcome of outcomes) {
+      const lease = endpoint.lease(0)
+      lease?.outcome(outcome, 0)
+      lease?.end()
+    }
+    endpoint.lease(0)?.end()
+    await endpoint.destroy(new Error('over'))
+    expect(heard).toEqual(['made', ...outcomes, 'ignored', 'closed'])
+    expect(endpoint).toMatchObject({ requests: 4, failures: 1, inflight: 0 })
+  })
+
+  test('one that ejects after failures is a file and a line of wiring', () => {
+    const ejecting: JudgeFactory = (endpoint: Judged) => ({
+      record(outcome, now) {
+        if (outcome === 'remote_failure') {
+          endpoint.restrict({
+            reason: 'ejected',
+            state: 'unavailable',
+            blocks: true,
+            since: now,
+            until: now + 30_000,
+          })
+        }
+      },
+      close: () => undefined,
+    })
+    const { endpoint, changes } = new Rig({ judges: [ejecting] })
+    const lease = endpoint.lease(0)
+    lease?.outcome('remote_failure', 0)
+    lease?.end()
+    expect(endpoint.available).toBe(false)
+    expect(changes).toEqual(['ejected: unavailable'])
+  })
+})

@@ -1,0 +1,130 @@
+import { Readable } from 'node:stream'
+import { errors } from 'undici'
+import { describe, expect, test } from 'vitest'
+import { ManualClock } from '../testing/index.js'
+import { HeardAttempts, HeardEndpoint, HeldTransport } from './attempt.test.support.js'
+import { Classifier, type Classify } from './classify.js'
+import { HttpAttempt } from './http-attempt.js'
+
+const raw = (...texts: string[]): Buffer[] => texts.map((text) => Buffer.from(text))
+
+describe('by default', () => {
+  const classifier = new Classifier()
+
+  test.each([
+    [200, 'success'],
+    [302, 'success'],
+    [404, 'success'],
+    [429, 'success'],
+    [499, 'success'],
+    [500, 'remote_failure'],
+    [503, 'remote_failure'],
+    [599, 'remote_failure'],
+  ])('a head of %i: %s', (statusCode, outcome) => {
+    expect(classifier.head(statusCode, [])).toBe(outcome)
+  })
+
+  const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  const exhausted = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })
+  test.each([
+    ['a reset', reset, 'local_failure', 'endpoint'],
+    ['a refusal', Object.assign(new Error('no'), { code: 'ECONNREFUSED' }), 'local_failure', 'endpoint'],
+    ['a head that is too large', new errors.HeadersOverflowError(), 'ignored', 'response'],
+    ['a response that does not parse', new errors.HTTPParserError(), 'ignored', 'response'],
+    ['a request that undici refuses', new errors.InvalidArgumentError(), 'ignored', 'caller'],
+    ['a Blob that cannot be read', new DOMException('gone'), 'ignored', 'caller'],
+    ['no descriptor left', exhausted, 'ignored', 'process'],
+    ['a client that is closed', new errors.ClientClosedError(), 'ignored', 'process'],
+  ])('%s', (_, error, outcome, fault) => {
+    expect(classifier.error(error, undefined)).toMatchObject({ outcome, fault })
+  })
+
+  test('what this machine has run out of comes with advice, and nothing else does', () => {
+    expect(classifier.error(exhausted, undefined).advice).toContain('ulimit -n')
+    expect(classifier.error(reset, undefined).advice).toBeUndefined()
+  })
+
+  test("an error that the caller's own body has failed by is the caller's", () => {
+    const body = new Readable({ read: () => undefined })
+    body.on('error', () => undefined)
+    body.destroy(reset)
+    expect(classifier.error(reset, body).fault).toBe('caller')
+    expect(classifier.error(reset, 'text').fault).toBe('endpoint')
+  })
+})
+
+describe('by the option', () => {
+  const by = (classify: Classify): Classifier => new Classifier(classify)
+
+  test('a head is shown with its headers, and what is undefined is left to the default', () => {
+    const seen: unknown[] = []
+    const classifier = by((answer) => {
+      seen.push(answer)
+      return answer.kind === 'head' && answer.statusCode === 404 ? 'remote_failure' : undefined
+    })
+    expect(classifier.head(404, raw('X-Reason', 'gone'))).toBe('remote_failure')
+    expect(classifier.head(200, [])).toBe('success')
+    expect(classifier.head(500, [])).toBe('remote_failure')
+    expect(seen[0]).toEqual({ kind: 'head', statusCode: 404, headers: { 'x-reason': 'gone' } })
+  })
+
+  test('an error is shown where it is not known to be of the caller or of this process', () => {
+    let asked = 0
+    const classifier = by(() => {
+      asked++
+      return 'ignored'
+    })
+    expect(classifier.error(new Error('reset'), undefined).outcome).toBe('ignored')
+    expect(classifier.error(new errors.InvalidArgumentError(), undefined).fault).toBe('caller')
+    expect(classifier.error(new errors.ClientClosedError(), undefined).fault).toBe('process')
+    expect(asked).toBe(1)
+  })
+
+  test('what it throws counts as undefined, and is told', () => {
+    const told: Error[] = []
+    const classifier = new Classifier(
+      () => {
+        throw new Error('off by one')
+      },
+      (error) => told.push(error),
+    )
+    expect(classifier.head(503, [])).toBe('remote_failure')
+    expect(classifier.trailers([])).toBe('success')
+    expect(classifier.error(new Error('reset'), undefined).outcome).toBe('local_failure')
+    expect(told).toHaveLength(3)
+  })
+
+  test.each([
+    ['0', 'success'],
+    ['14', 'remote_failure'],
+    ['8', 'overloaded'],
+  ])('a pending head is decided by the trailers, as in gRPC: status %s', async (status, outcome) => {
+    const clock = new ManualClock()
+    const classifier = by((answer) => {
+      if (answer.kind === 'head') return 'pending'
+      if (answer.kind === 'error') return undefined
+      const { 'grpc-status': code } = answer.trailers
+      return code === '0' ? 'success' : code === '8' ? 'overloaded' : 'remote_failure'
+    })
+    const endpoint = new HeardEndpoint(clock, classifier)
+    const attempt = new HttpAttempt(
+      endpoint,
+      new HeldTransport(),
+      7,
+      { method: 'POST', path: '/' },
+      new HeardAttempts(),
+      undefined,
+      clock,
+      clock.now(),
+    )
+    attempt.onConnect(() => undefined)
+    await clock.advance(8)
+    attempt.onHeaders(200, [], () => undefined, '')
+    // The first answer is latency, whatever becomes of it.
+    expect(endpoint.estimateUs(clock.now()) / 1000).toBe(8)
+    expect(endpoint.outcomes).toEqual([])
+    attempt.onComplete(raw('grpc-status', status))
+    expect(endpoint.outcomes).toEqual([[7, outcome]])
+    expect(endpoint.inflight).toBe(0)
+  })
+})

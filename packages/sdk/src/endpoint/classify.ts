@@ -1,0 +1,131 @@
+import type { Readable } from 'node:stream'
+import { errors, util } from 'undici'
+import { asError } from '../errors.js'
+import { WatchedBody } from '../request/watched-body.js'
+import type { Outcome } from '../resilience/outcome.js'
+
+/** What an attempt has brought, for a {@link Classify} of the user's. */
+export type Answer =
+  /** The head of a final response (no 1xx). Names of `headers` are in lower case. */
+  | {
+      readonly kind: 'head'
+      readonly statusCode: number
+      readonly headers: Readonly<Record<string, string | string[] | undefined>>
+    }
+  /** The end of a response whose head was `pending`. */
+  | {
+      readonly kind: 'trailers'
+      readonly trailers: Readonly<Record<string, string | string[] | undefined>>
+    }
+  /** No response: refused, reset, timed out. Errors that are the caller's own are not asked about. */
+  | { readonly kind: 'error'; readonly error: Error }
+
+/**
+ * Decides how an attempt went, as far as its endpoint is concerned; `pending`, of a head only: the trailers decide (gRPC).
+ * `undefined`: as by default. What it throws counts as `undefined`.
+ */
+export type Classify = (answer: Answer) => Outcome | 'pending' | undefined
+
+/** Whose failure an error is. */
+export type Fault =
+  /** The request failed by itself, and would on any endpoint: refused by undici, or by the body that the caller gave. */
+  | 'caller'
+  /** This process: connections that were closed here, or a machine that has no more to give. */
+  | 'process'
+  /** The response cannot be parsed: another endpoint would send the same. */
+  | 'response'
+  | 'endpoint'
+
+/** What there is to know of an attempt that has failed without a response. */
+export interface ClassifiedError {
+  readonly outcome: Outcome
+  readonly fault: Fault
+  /** What to do about it, where this machine has run out of something. */
+  readonly advice: string | undefined
+}
+
+/**
+ * The one place that decides how an attempt went: from a head, from trailers, or from an error.
+ * By default a status of 500 or more is a failure of the endpoint, as is an error that is not the caller's.
+ */
+export class Classifier {
+  readonly #classify: Classify | undefined
+  readonly #onThrow: (error: Error) => void
+
+  /** @param onThrow Hears what `classify` threw. */
+  constructor(classify?: Classify, onThrow: (error: Error) => void = () => undefined) {
+    this.#classify = classify
+    this.#onThrow = onThrow
+  }
+
+  head(statusCode: number, headers: Buffer[]): Outcome | 'pending' {
+    const outcome = statusCode >= 500 ? 'remote_failure' : 'success'
+    if (this.#classify === undefined) return outcome
+    return this.#ask({ kind: 'head', statusCode, headers: util.parseHeaders(headers) }) ?? outcome
+  }
+
+  trailers(trailers: Buffer[]): Outcome {
+    const outcome = this.#classify && this.#ask({ kind: 'trailers', trailers: util.parseHeaders(trailers) })
+    return outcome === undefined || outcome === 'pending' ? 'success' : outcome
+  }
+
+  /** @param body That of the request. */
+  error(error: Error, body: unknown): ClassifiedError {
+    if (isOfTheCaller(error, body)) return { outcome: 'ignored', fault: 'caller', advice: undefined }
+    const advice = EXHAUSTED.get((error as NodeJS.ErrnoException).code)
+    if (advice !== undefined || isOfClosing(error)) return { outcome: 'ignored', fault: 'process', advice }
+    const unreadable = error instanceof errors.HeadersOverflowError || error instanceof errors.HTTPParserError
+    const fault = unreadable ? 'response' : 'endpoint'
+    const usual = unreadable ? 'ignored' : 'local_failure'
+    const asked = this.#classify && this.#ask({ kind: 'error', error })
+    return { outcome: asked === undefined || asked === 'pending' ? usual : asked, fault, advice }
+  }
+
+  #ask(answer: Answer): Outcome | 'pending' | undefined {
+    try {
+      return this.#classify?.(answer)
+    } catch (thrown) {
+      this.#onThrow(asError(thrown))
+      return undefined
+    }
+  }
+}
+
+function isOfTheCaller(error: Error, body: unknown): boolean {
+  return (
+    error instanceof errors.InvalidArgumentError ||
+    error instanceof errors.NotSupportedError ||
+    error instanceof errors.RequestContentLengthMismatchError ||
+    // Calls are aborted by other means, so that this is undici's for a stream that was destroyed before its end.
+    error instanceof errors.RequestAbortedError ||
+    // A Blob that cannot be read: no socket throws these.
+    error instanceof DOMException ||
+    // A chunk of a body that is neither text nor bytes.
+    (error as NodeJS.ErrnoException).code === 'ERR_INVALID_ARG_TYPE' ||
+    failureOf(body) === error
+  )
+}
+
+function isOfClosing(error: Error): boolean {
+  return error instanceof errors.ClientClosedError || error instanceof errors.ClientDestroyedError
+}
+
+function failureOf(body: unknown): unknown {
+  if (body instanceof WatchedBody) return body.failure
+  return typeof body === 'object' && body !== null ? (body as Readable).errored : undefined
+}
+
+// Descriptors, ports and memory of this machine, as connect(2) and socket(2) report them.
+const EXHAUSTED: ReadonlyMap<string | undefined, string> = new Map([
+  [
+    'EMFILE',
+    'this process has no file descriptor left: raise its limit (ulimit -n, LimitNOFILE of systemd, --ulimit nofile of Docker)',
+  ],
+  ['ENFILE', 'this machine has no file descriptor left: raise fs.file-max'],
+  [
+    'EADDRNOTAVAIL',
+    'this machine has no local address or port left to connect from: widen net.ipv4.ip_local_port_range, or keep connections longer (option connections.keepAliveMs)',
+  ],
+  ['ENOBUFS', 'this machine has no memory left for another connection'],
+  ['ENOMEM', 'this machine has no memory left for another connection'],
+])

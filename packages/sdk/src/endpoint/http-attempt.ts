@@ -1,0 +1,249 @@
+import type { AsyncResource } from 'node:async_hooks'
+import type { Duplex } from 'node:stream'
+import type { Dispatcher } from 'undici'
+import type { Clock } from '../clock.js'
+import type { BackendLoad } from '../orca/backend-load.js'
+import { loadReportIn } from '../orca/find-header.js'
+import { isReplayable } from '../request/bodies.js'
+import { isHeldByItsBody } from '../request/held-by-body.js'
+import type { Permit } from '../resilience/breaker.js'
+import type { Outcome } from '../resilience/outcome.js'
+import type { Abort } from '../transport/handler.js'
+import type { ReleaseReason, Transport, TransportRequest } from '../transport/transport.js'
+import type { ClassifiedError, Classifier } from './classify.js'
+import { Lease, type LeaseAccounting } from './lease.js'
+
+/** What an attempt needs of its endpoint, beside what a lease does. */
+export interface AttemptedEndpoint extends LeaseAccounting {
+  /** `host:port`, for people. */
+  readonly address: string
+  /** Where what it reports of its load goes; undefined: no policy asks for it, and it is not looked for. */
+  readonly backendLoad: BackendLoad | undefined
+  readonly classifier: Classifier
+  /** No connection to it could be made. */
+  unreachable(error: Error): void
+}
+
+/** Hears of the attempts of one call; each names itself. */
+export interface AttemptListener<E extends AttemptedEndpoint> {
+  /** Whose work it is; undefined: that of whichever turn it comes about in. */
+  readonly context: AsyncResource | undefined
+  /** A head, also an interim one (1xx). `false`: pause until `resume` is called. */
+  onHead(
+    attempt: HttpAttempt<E>,
+    statusCode: number,
+    headers: Buffer[],
+    resume: () => void,
+    statusMessage: string,
+  ): boolean
+  /** A piece of the body. `false`: pause. */
+  onData(attempt: HttpAttempt<E>, chunk: Buffer): boolean
+  /** The response is whole. Nothing follows. */
+  onComplete(attempt: HttpAttempt<E>, trailers: Buffer[]): void
+  /** The endpoint has switched protocols. Nothing follows. */
+  onUpgrade(attempt: HttpAttempt<E>, statusCode: number, headers: Buffer[], socket: Duplex): void
+  /** It has failed, before or after the head. Nothing follows. */
+  onFailure(attempt: HttpAttempt<E>, error: Error, classified: ClassifiedError): void
+  onBodySent(attempt: HttpAttempt<E>, chunk: Uint8Array | string): void
+  onRequestSent(attempt: HttpAttempt<E>): void
+  onResponseStarted(attempt: HttpAttempt<E>): void
+}
+
+// Longer than a turn of a busy event loop takes, and than a timer of Node's is late by itself.
+const HELD_UP_MS = 20
+
+/** One HTTP request on one endpoint: a lease that a transport speaks to, and that tells its call. */
+export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements TransportRequest {
+  carrier: object | undefined
+  before: TransportRequest | undefined
+  after: TransportRequest | undefined
+  readonly options: Dispatcher.DispatchOptions
+  readonly endpoint: E
+  /** The one before it, of the same call. */
+  readonly previous: HttpAttempt<E> | undefined
+  written = false
+  answered = false
+  readonly #transport: Transport
+  readonly #listener: AttemptListener<E>
+  readonly #clock: Clock
+  // Numbers from the start: V8 boxes every value of a field that was once undefined.
+  /** When it got its connection. */
+  #turnAt = 0
+  /** When it was written; of a stream, the last chunk so far. */
+  #writtenAt = 0
+  /** The request is whole. */
+  #sent = false
+  #abort: Abort | undefined
+  #cancelled: Error | undefined
+
+  constructor(
+    endpoint: E,
+    transport: Transport,
+    permit: Permit,
+    options: Dispatcher.DispatchOptions,
+    listener: AttemptListener<E>,
+    previous: HttpAttempt<E> | undefined,
+    clock: Clock,
+    now: number,
+  ) {
+    super(endpoint, permit, now)
+    this.endpoint = endpoint
+    this.#transport = transport
+    this.options = options
+    this.#listener = listener
+    this.previous = previous
+    this.#clock = clock
+    this.#turnAt = now
+    this.#writtenAt = now
+  }
+
+  get context(): AsyncResource | undefined {
+    return this.#listener.context
+  }
+
+  /** Once, after its call knows of it: it may fail at once. */
+  send(): void {
+    this.#transport.send(this)
+  }
+
+  /**
+   * What it says of the endpoint that it has not answered in time. Nothing, where the endpoint had the request for less
+   * than half of the time: it stood in our own queue, or our event loop was held up (`lateMs`) before it was written; and
+   * nothing where the caller does not go on with the upload.
+   */
+  silence(lateMs: number): Outcome {
+    const now = this.#clock.now()
+    const heldUp = lateMs > HELD_UP_MS
+    const writtenAt = this.written ? this.#writtenAt : now
+    const given = now - (heldUp ? writtenAt : this.#turnAt)
+    const unasked = this.carrier === undefined || given * 2 < now - this.startedAt || this.#heldByItsCaller
+    return unasked ? 'ignored' : 'local_failure'
+  }
+
+  /** Ends the request from our side, connected or not. Its call hears nothing more of it. */
+  cancel(reason: Error, outcome: Outcome): void {
+    if (this.ended) return
+    this.#cancelled = reason
+    const now = this.#clock.now()
+    // A deadline is on time, whoever took it.
+    this.outcome(outcome, now, now)
+    this.#end('cancelled')
+    // Without a connection there is nothing to abort yet: `onConnect` will.
+    this.#abort?.(reason)
+  }
+
+  onTurn(): void {
+    this.#turnAt = this.#clock.now()
+  }
+
+  onConnect(abort: Abort): void {
+    if (this.#cancelled !== undefined) {
+      abort(this.#cancelled)
+      return
+    }
+    this.written = true
+    this.#writtenAt = this.#clock.now()
+    this.#abort = abort
+  }
+
+  onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
+    if (this.#cancelled !== undefined) return true
+    // Interim responses (1xx) come before the one that counts.
+    if (statusCode >= 200) {
+      this.#answer(this.endpoint.classifier.head(statusCode, headers), this.#clock.now())
+      if (this.endpoint.backendLoad !== undefined) this.#report(this.endpoint.backendLoad, headers)
+    }
+    return this.#listener.onHead(this, statusCode, headers, resume, statusMessage)
+  }
+
+  onData(chunk: Buffer): boolean {
+    return this.#cancelled === undefined ? this.#listener.onData(this, chunk) : true
+  }
+
+  onComplete(trailers: Buffer[]): void {
+    if (this.#cancelled !== undefined) return
+    if (!this.decided) this.outcome(this.endpoint.classifier.trailers(trailers), this.#clock.now())
+    this.#end('complete')
+    this.#listener.onComplete(this, trailers)
+  }
+
+  onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
+    if (this.#cancelled !== undefined) return
+    this.#answer('success', this.#clock.now())
+    socket.once('close', () => this.#end('failed'))
+    this.#listener.onUpgrade(this, statusCode, headers, socket)
+  }
+
+  onError(error: Error): void {
+    if (this.ended || this.#isResent(error)) return
+    const classified = this.endpoint.classifier.error(error, this.options.body)
+    const { outcome, fault } = classified
+    const ofEndpoint = fault === 'endpoint' || fault === 'response'
+    const now = this.#clock.now()
+    const knownSince = this.earliest(now)
+    // After a head the circuit has its outcome, and how long a body went on before it broke off says nothing of latency.
+    // Of no use, it must still cost the endpoint traffic; so must a response that cannot be parsed.
+    if (ofEndpoint && this.decided) this.penalize(now)
+    else if (fault === 'response') this.penalize(now, knownSince)
+    this.outcome(outcome, now, knownSince)
+    if (ofEndpoint && !this.written) this.endpoint.unreachable(error)
+    this.#end('failed')
+    this.#listener.onFailure(this, error, classified)
+  }
+
+  onBodySent(chunk: Uint8Array | string): void {
+    // However long its caller takes to give it, the endpoint cannot answer before it has it.
+    if (!this.decided && !isReplayable(this.options.body)) this.#writtenAt = this.#clock.now()
+    if (this.#cancelled === undefined) this.#listener.onBodySent(this, chunk)
+  }
+
+  onRequestSent(): void {
+    this.#sent = true
+    if (this.#cancelled === undefined) this.#listener.onRequestSent(this)
+  }
+
+  onResponseStarted(): void {
+    this.answered = true
+    if (this.#cancelled === undefined) this.#listener.onResponseStarted(this)
+  }
+
+  /** A failure of the connection alone is no failure of the attempt. */
+  #isResent(error: Error): boolean {
+    this.#abort = undefined
+    const { context } = this
+    // Now runs the work of whichever request opened the connection.
+    return context === undefined
+      ? this.#transport.resend(this, error)
+      : context.runInAsyncScope(() => this.#transport.resend(this, error))
+  }
+
+  /** Does its caller not go on with the upload? */
+  get #heldByItsCaller(): boolean {
+    return this.written && !this.#sent && isHeldByItsBody(this.options.body)
+  }
+
+  #answer(outcome: Outcome | 'pending', now: number): void {
+    const knownSince = this.earliest(now)
+    if (outcome === 'success' || outcome === 'pending') this.#observe(now, knownSince)
+    if (outcome !== 'pending') this.outcome(outcome, now, knownSince)
+  }
+
+  /** From the write, not from the pick: connecting says little of how fast the endpoint answers. */
+  #observe(now: number, knownSince: number): void {
+    const mostMs = now - this.#writtenAt
+    if (this.#heldByItsCaller) this.firstAnswer(now, mostMs, 0)
+    else if (knownSince === now) this.firstAnswer(now, mostMs)
+    else this.firstAnswer(now, mostMs, Math.max(0, knownSince - this.#writtenAt))
+  }
+
+  #report(load: BackendLoad, headers: readonly Buffer[]): void {
+    const report = loadReportIn(headers)
+    if (report !== undefined) load.receive(report, Math.floor(this.#clock.now()))
+  }
+
+  #end(reason: ReleaseReason): void {
+    if (this.ended) return
+    this.end()
+    this.#transport.release(this, reason)
+  }
+}

@@ -1,0 +1,13 @@
+/**
+ * How a request went, as far as its endpoint is concerned:
+ * `success`: it answered as it should. `remote_failure`: its own answer says that it failed, such as by a 5xx.
+ * `local_failure`: no answer to go by: refused, reset, timed out (Envoy's "locally originated").
+ * `overloaded`: it answers, and asks for less. `ignored`: it shows neither health nor sickness, as where the caller
+ * went away.
+ */
+export type Outcome = 'success' | 'remote_failure' | 'local_failure' | 'overloaded' | 'ignored'
+
+/** Does it speak against the endpoint's health? */
+export function isFailure(outcome: Outcome): boolean {
+  return outcome === 'remote_failure' || outcome === 'local_failure'
+}
