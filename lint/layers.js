@@ -14,7 +14,7 @@ const SDK = `
   observe
   registration orca/load-reporter
   client-options call fetch
-  client index
+  client index internal
   testing test-support contract
 `
 

@@ -1,13 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import {
-  type Abort,
-  type Caller,
-  type CallOptions,
-  type Client,
-  type Handler,
-  type Logger,
-} from '@fairlead/sdk'
+import type { Caller, CallOptions, Client, Logger } from '@fairlead/sdk'
+import { forwarderOf, type Abort, type Handler } from '@fairlead/sdk/internal'
 import type { Clients } from '../clients.js'
 import type { Responder } from '../inbound/connection.js'
 import { ownError, type ErrorResponse } from '../inbound/error-response.js'
@@ -109,7 +103,7 @@ class Forwarding implements Handler, Caller, Due, Responder {
       body,
       caller: this,
     }
-    client.forward(options, this)
+    forwarderOf(client).forward(options, this)
   }
 
   /** Worked out only for a balancer that asks. */
