@@ -35,7 +35,7 @@ test('flags, variables and defaults', () => {
 test.each([
   [['--subset', '0'], 'It must be a whole number from 1 to 1000000'],
   [['--subset', '5', '--subset-client', '5/5'], 'It must be index/of, such as 0/300'],
-  [['--subset-client', '1/5'], '--subset-client is given, but not --subset'],
+  [['--subset-client', '1/5'], '--subset-client is set without --subset'],
   [['--slow-start', 'soon'], 'It must be a whole number from 1 to 86400000'],
   [['--panic-threshold', '50'], 'It must be a number from 0 to 1'],
   [['--zone', ''], '--zone is empty: it must be the name of a zone'],
