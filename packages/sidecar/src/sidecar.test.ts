@@ -233,7 +233,7 @@ describe('admin', () => {
     expect(JSON.parse(text)).toMatchObject({
       service: 'orders',
       picked: { origin: `http://127.0.0.1:${upstream.port}` },
-      steps: ['it is its turn'],
+      steps: ['next in rotation'],
       hash: expect.stringMatching(/^[\da-f]{16}$/) as string,
     })
   })

@@ -87,7 +87,7 @@ class PickLog implements PickReport<Endpoint> {
     this.compares.push({ ...inspectEndpoint(endpoint, this.#now), load, measure })
   }
 
-  passedOver({ instance: { key } }: Endpoint, reason: string): void {
+  skipped({ instance: { key } }: Endpoint, reason: string): void {
     // A policy may meet an endpoint twice.
     const both = `${key} ${reason}`
     if (this.#told.has(both)) return
@@ -98,14 +98,14 @@ class PickLog implements PickReport<Endpoint> {
   /** What speaks against an endpoint whatever the policy. */
   judge(endpoint: Endpoint, { idempotent }: ExplainedPick): void {
     if (endpoint.reserved) {
-      this.passedOver(
+      this.skipped(
         endpoint,
         idempotent
           ? 'in reserve: discovery no longer lists it'
           : 'in reserve: discovery no longer lists it, and it gets idempotent requests only',
       )
-    } else if (!mayPick(endpoint, idempotent)) this.passedOver(endpoint, 'its circuit is open')
-    else if (endpoint.instance.weight === 0) this.passedOver(endpoint, 'of weight 0, a last resort')
+    } else if (!mayPick(endpoint, idempotent)) this.skipped(endpoint, 'its circuit is open')
+    else if (endpoint.instance.weight === 0) this.skipped(endpoint, 'of weight 0, a last resort')
   }
 }
 
