@@ -39,7 +39,7 @@ describe('a service that leads back to the sidecar', () => {
     const answer = await first.send({ method: 'POST', body: 'hi' })
     expect(answer.status).toBe(508)
     expect(answer.headers['x-fairlead-error']).toBe('LOOP_DETECTED')
-    expect(refusal(answer).message).toContain('has come through 10 sidecars')
+    expect(refusal(answer).message).toContain('has been forwarded by 10 sidecars')
     const requests = async (rig: Rig): Promise<number> => (await rig.inspect()).endpoints[0]?.requests ?? 0
     expect((await requests(first)) + (await requests(second))).toBe(10)
     await first.idle()
@@ -56,7 +56,7 @@ describe('a service that leads back to the sidecar', () => {
     const answer = await rig.send({ headers: { host: 'orders', 'fairlead-hops': hops } })
     expect([answer.status, refusal(answer).message]).toEqual([
       400,
-      `the request cannot be sent on: its fairlead-hops is "${[hops].flat().join(', ')}": it must be one number, of the sidecars that it has come through, or left out`,
+      `the request cannot be forwarded: its fairlead-hops is "${[hops].flat().join(', ')}": it must be one number, the count of sidecars that have forwarded the request; or omit it`,
     ])
   })
 })
@@ -76,7 +76,7 @@ describe('an application that stops', () => {
     expect(connection.statuses).toEqual([408])
     expect(said).toContain('x-fairlead-error: REQUEST_TIMEOUT')
     expect(rig.log.map(({ message }) => message)).toContainEqual(
-      expect.stringContaining('a request body has stopped (--application-timeout)'),
+      expect.stringContaining('the application has stopped sending a request body (--application-timeout)'),
     )
     await rig.idle()
   })
@@ -108,7 +108,9 @@ describe('an application that stops', () => {
       .map(({ fields, message }) => ({ ...fields, message }))
     expect(lines).toContainEqual(
       expect.objectContaining({
-        message: expect.stringContaining('has stopped (--application-timeout): connection closed') as string,
+        message: expect.stringContaining(
+          'has stopped sending a request body (--application-timeout)',
+        ) as string,
       }),
     )
     expect(JSON.stringify(lines)).not.toContain('408')
@@ -130,7 +132,7 @@ describe('an application that stops', () => {
     await until('the instance is let go', () => instance.sockets.size === 0)
     await rig.idle()
     expect(rig.log.map(({ message }) => message)).toContainEqual(
-      expect.stringContaining('the application has stopped reading (--application-timeout)'),
+      expect.stringContaining('the application has stopped reading a response (--application-timeout)'),
     )
   })
 
@@ -169,7 +171,7 @@ describe('a silent event stream', () => {
     await connection.has('text/event-stream')
     await connection.end()
     expect(connection.received).not.toContain('\r\n0\r\n')
-    const cut = rig.log.find(({ message }) => message.startsWith('response broken off'))
+    const cut = rig.log.find(({ message }) => message.startsWith('response aborted'))
     expect(cut?.message).toContain('--body-timeout')
   })
 

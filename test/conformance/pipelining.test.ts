@@ -252,7 +252,7 @@ test.each(['1.0', '1.1'])(
     breaking[0]?.destroy()
     await expect
       .poll(() => wire.rig.log.map(({ message }) => message))
-      .toContainEqual(expect.stringContaining('response broken off'))
+      .toContainEqual(expect.stringContaining('response aborted'))
     release(held)
     const answers = await application.end()
     expect(answers.map(({ status }) => status)).toEqual([200])

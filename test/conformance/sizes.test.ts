@@ -80,7 +80,7 @@ test('a trailer that is too long is called one', async () => {
   const [answer] = await application.end()
   expect(answer?.status).toBe(431)
   expect(answer?.body).toContain(
-    `its target and header fields, or its trailers, are larger than ${maxHeaderSize} bytes: raise that by NODE_OPTIONS`,
+    `its target and header fields, or its trailers, are larger than ${maxHeaderSize} bytes: raise the limit by NODE_OPTIONS`,
   )
 })
 

@@ -34,6 +34,8 @@ void orders.fetch(42)
 void orders.fetch('/', { timeoutMs: '50' })
 // @ts-expect-error -- There is no such option.
 createClient('orders', { timeout: 1000 })
+// @ts-expect-error -- The sidecar's entry point is not part of the public API.
+void orders.forward
 `
 
 /** CommonJS before require(esm): by import() only. */

@@ -116,7 +116,7 @@ describe('the command line', () => {
     await using child = runSidecar([option, taken, other, '127.0.0.1:0', '--consul', agent])
     expect(await child.ended).toEqual({ code: 1, signal: null })
     expect(child.stderr).toBe(
-      `fairlead-sidecar: ${option} ${taken} is in use by another process; stop that, or choose another port\n`,
+      `fairlead-sidecar: ${option} ${taken} is in use by another process: stop that process, or choose another port\n`,
     )
     holder.close()
   })

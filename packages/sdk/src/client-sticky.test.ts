@@ -92,7 +92,7 @@ test('explain says where a session leads', async () => {
   const { picked, steps } = rig.client.explain({ headers: { cookie: `sid=${String(session)}` } })
   expect(picked?.origin).toBe(origins[['a', 'b', 'c', 'd'].indexOf(text)])
   expect(steps).toEqual(['the session of the request is on it'])
-  expect(rig.client.explain().steps).toEqual(['the request has no session', 'it is its turn'])
+  expect(rig.client.explain().steps).toEqual(['the request has no session', 'next in rotation'])
 })
 
 test('when the server is gone the session moves to another, and stays there', async () => {

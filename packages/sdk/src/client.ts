@@ -87,17 +87,6 @@ export interface Client extends AsyncDisposable {
    */
   readonly fetch: ServiceFetch
   /**
-   * For a proxy: sends on what a server of `node:http` has read off the wire, by every policy, as `dispatcher.dispatch`
-   * does. What such a server lets through is a request that can be sent, so that its head is not looked at again; and the
-   * callbacks run in whatever async context they come about in. Both together save 2 to 3 µs a request.
-   *
-   * @param options A path in origin form; headers as names and values in turn, without those of one hop (`Connection`,
-   *   `Transfer-Encoding`, `Expect` and their like); a body that is a Buffer, a `Readable` or null. What undici cannot
-   *   send after all fails by its own error, as no failure of an endpoint.
-   * @param handler Hears of all that goes wrong, `CLIENT_CLOSED` too.
-   */
-  forward(options: CallOptions, handler: Handler): void
-  /**
    * Resolves when discovery has answered for the first time, also when it knows no instance (a warning is logged then);
    * with `minInstances` when it knows so many.
    *
@@ -148,9 +137,34 @@ export function createClient(service: string, options: ClientOptions = {}): Clie
   return new ConsulClient(parseOptions(service, options, process.env))
 }
 
+/** A client's entry point for a proxy; only `@fairlead/sdk/internal` exports it. */
+export interface Forwarder {
+  /**
+   * Sends on what a server of `node:http` has read off the wire, by every policy, as `dispatcher.dispatch` does. What
+   * such a server lets through is a request that can be sent, so that its head is not looked at again; and the callbacks
+   * run in whatever async context they come about in. Both together save 2 to 3 µs a request.
+   *
+   * @param options A path in origin form; headers as names and values in turn, without those of one hop (`Connection`,
+   *   `Transfer-Encoding`, `Expect` and their like); a body that is a Buffer, a `Readable` or null. What undici cannot
+   *   send after all fails by its own error, as no failure of an endpoint.
+   * @param handler Hears of all that goes wrong, `CLIENT_CLOSED` too.
+   */
+  forward(options: CallOptions, handler: Handler): void
+}
+
+/**
+ * The forwarder of a client that `createClient` made.
+ *
+ * @throws TypeError for any other object: a wrapper of a client has no such entry point.
+ */
+export function forwarderOf(client: Client): Forwarder {
+  if (!(client instanceof ConsulClient)) throw new TypeError('not a client of createClient()')
+  return client
+}
+
 const EXPLAINED = ['path', 'method', 'headers', 'query', 'idempotent', 'hashKey', 'caller'] as const
 
-class ConsulClient implements Client {
+class ConsulClient implements Client, Forwarder {
   readonly service: string
   readonly dispatcher: ServiceDispatcher
   readonly fetch: ServiceFetch

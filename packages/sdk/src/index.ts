@@ -30,11 +30,10 @@ export { FairleadError } from './errors.js'
 export type { FairleadErrorCode, FairleadErrorDetails } from './errors.js'
 export type { ServiceFetch } from './fetch/fetch.js'
 export type { FetchInit, FetchPolicy } from './fetch/fetch-init.js'
-export type { Abort, Handler } from './transport/handler.js'
 export type { Answer, Classify } from './endpoint/classify.js'
 export type { Outcome } from './resilience/outcome.js'
 export type { DiscoveryEvent, DiscoveryListener } from './observe/discovery-listeners.js'
-export type { ComparedEndpoint, PassedOver, PickExplanation } from './observe/explain.js'
+export type { ComparedEndpoint, SkippedInstance, PickExplanation } from './observe/explain.js'
 export type {
   AvailabilityInspection,
   ClientInspection,

@@ -13,10 +13,10 @@ import type { Config } from './config/config.js'
 import { layered } from './config/layers.js'
 import { stickyOf } from './config/sticky-name.js'
 
-/** After a search for an idle service that found none. It looks at every endpoint of all of them: milliseconds. */
-const SEARCH_MS = 1000
+/** The pause after a search for an idle service without a result. It inspects every endpoint, which takes milliseconds. */
+const SEARCH_PAUSE_MS = 1000
 
-/** The SDK's clients, one per service, made when a service is first asked for. */
+/** The SDK's clients, one per service, created by the first request to it. */
 export class Clients {
   readonly #maxServices: number
   readonly #readyMin: number
@@ -25,12 +25,12 @@ export class Clients {
   readonly #clients = new Map<string, Client>()
   readonly #configured: ReadonlySet<string>
   readonly #awaited = new Set<string>()
-  /** Those that Consul lists instances of. */
+  /** Those of services with instances in Consul. */
   readonly #listed = new Set<Client>()
   readonly #clock: Clock
   #noSearchUntil = -Infinity
 
-  /** @throws FairleadError `INVALID_OPTION` for what no client could be made of, `OVERLOADED` for too many. */
+  /** @throws FairleadError `INVALID_OPTION` for invalid settings, `OVERLOADED` for too many services. */
   constructor(config: Config, logger: Logger, clock: Clock, exclude?: ClientOptions['exclude']) {
     this.#clock = clock
     const { consul: address, datacenter, hashOn, timeoutMs, maxServices, services } = config
@@ -39,7 +39,7 @@ export class Clients {
     this.#readyMin = config.readyMin
     this.#sticky = config.sticky
     this.#configured = new Set(services)
-    // A watch for each service and each place it may fail over to, and the one for service-resolvers.
+    // One watch for each service and each datacenter it may fail over to, and one for service-resolvers.
     const maxWatches = Math.min(65_535, maxServices * (1 + failover.length) + 1)
     this.#options = {
       consul: { address, datacenter, failover, maxWatches },
@@ -61,23 +61,23 @@ export class Clients {
     try {
       for (const service of services) this.#await(this.get(service))
     } catch (error) {
-      // Those made before it watch already, and would keep the process alive.
+      // The clients created before it are watching already, and would keep the process alive.
       void this.close()
       throw error
     }
   }
 
-  /** Services of the configuration that discovery has not answered for yet, or without `--ready-min` instances so far. */
+  /** Configured services without an answer from discovery yet, or without `--ready-min` instances. */
   get awaited(): readonly string[] {
     return [...this.#awaited]
   }
 
-  /** @throws FairleadError `INVALID_OPTION` for a name that is none, `OVERLOADED` when there are too many. */
+  /** @throws FairleadError `INVALID_OPTION` for an invalid name, `OVERLOADED` for too many services. */
   get(service: string): Client {
     return this.#clients.get(service) ?? this.#create(service)
   }
 
-  /** The client of a service that has been asked for before. */
+  /** The client of a service that has had a request, or is configured. */
   find(service: string): Client | undefined {
     return this.#clients.get(service)
   }
@@ -91,18 +91,18 @@ export class Clients {
     await Promise.all([...this.#clients.values()].map((client) => client.close()))
   }
 
-  /** Breaks off requests in flight. */
+  /** Aborts requests in flight. */
   async destroy(): Promise<void> {
     await Promise.all([...this.#clients.values()].map((client) => client.dispatcher.destroy()))
   }
 
   #create(service: string): Client {
     const maxServices = this.#maxServices
-    if (this.#clients.size >= maxServices) this.#forgetOne()
+    if (this.#clients.size >= maxServices) this.#evictOne()
     if (this.#clients.size >= maxServices) {
       throw new FairleadError(
         'OVERLOADED',
-        `${service} would be service ${maxServices + 1}, and --max-services is ${maxServices}: raise it, or look for a client that makes up names`,
+        `${service} would be service ${maxServices + 1}, and --max-services is ${maxServices}: raise it, or find the client that sends invented names`,
         { service },
       )
     }
@@ -120,30 +120,30 @@ export class Clients {
     return client
   }
 
-  /** Makes room: a service that Consul knows no instance of was most likely a misspelt name; else one that is idle. */
-  #forgetOne(): void {
-    const spare = [...this.#clients.values()].filter(({ service }) => !this.#configured.has(service))
-    // One with instances is not asked, as that is no small matter.
-    const none = spare.find((client) => {
+  /** Makes room: by a service without instances in Consul, most likely a misspelt name, else by an idle one. */
+  #evictOne(): void {
+    const evictable = [...this.#clients.values()].filter(({ service }) => !this.#configured.has(service))
+    // Those with instances are not inspected, as that takes long.
+    const empty = evictable.find((client) => {
       if (this.#listed.has(client)) return false
       const { freshness, endpoints, excluded } = client.inspect()
       return (
         (freshness === 'fresh' || freshness === 'idle') && endpoints.length === 0 && excluded.length === 0
       )
     })
-    const forgotten = none ?? this.#idleOf(spare)
-    if (forgotten === undefined) return
-    this.#clients.delete(forgotten.service)
-    this.#listed.delete(forgotten)
-    // It has had no new request for long, and may be in the middle of one that takes as long.
-    void forgotten.close({ timeoutMs: Infinity })
+    const evicted = empty ?? this.#idleOf(evictable)
+    if (evicted === undefined) return
+    this.#clients.delete(evicted.service)
+    this.#listed.delete(evicted)
+    // It has had no new request for long, but may still have one in flight.
+    void evicted.close({ timeoutMs: Infinity })
   }
 
-  #idleOf(spare: readonly Client[]): Client | undefined {
+  #idleOf(evictable: readonly Client[]): Client | undefined {
     const now = this.#clock.now()
     if (now < this.#noSearchUntil) return undefined
-    const idle = spare.find((client) => client.inspect().freshness === 'idle')
-    if (idle === undefined) this.#noSearchUntil = now + SEARCH_MS
+    const idle = evictable.find((client) => client.inspect().freshness === 'idle')
+    if (idle === undefined) this.#noSearchUntil = now + SEARCH_PAUSE_MS
     return idle
   }
 
@@ -151,7 +151,7 @@ export class Clients {
     this.#awaited.add(client.service)
     void client.ready({ timeoutMs: Infinity, minInstances: this.#readyMin }).then(
       () => this.#awaited.delete(client.service),
-      // Closed before the first answer: it is not ready, and never will be.
+      // Closed before the first answer: never ready.
       () => undefined,
     )
   }

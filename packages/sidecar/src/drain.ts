@@ -3,45 +3,46 @@ import { gracefulShutdown, type Clock, type GracefulShutdown, type Logger } from
 import type { Clients } from './clients.js'
 import { ANNOUNCED_IDLE_MS } from './inbound/idle.js'
 
-// Those who heed what is announced have left by then, asked by nothing but silence, and a second is to spare: no request of
-// theirs meets a closing connection. Who goes by a longer time of its own may, where nothing has told it `close`.
+// By then clients that honor the announced timeout have closed their idle connections, with a second to spare, so that no
+// request of theirs meets a closing connection. A request of a client with a longer timeout of its own may, unless a
+// response has said `Connection: close`.
 const IDLE_MS = ANNOUNCED_IDLE_MS + 1000
 
-/** How a server ends without losing a request: asked for before it listens, and then once. */
+/** Prepares the graceful shutdown of a server; call it before the server listens. */
 export function drainOf(proxy: Server, timeoutMs: number, logger: Logger, clock: Clock): GracefulShutdown {
   return gracefulShutdown(proxy, {
-    // The process ends by `main`, which listens for them.
+    // `main` handles signals, and ends the process.
     signals: [],
     raise: false,
     deadlineMs: Math.max(1, timeoutMs),
-    // In a shorter drain than that, what is only idle must not pass for what has not finished.
+    // In a shorter drain, idle connections must not count as unfinished.
     idleMs: Math.min(IDLE_MS, Math.floor(timeoutMs / 2)),
-    logger: inOurWords(logger),
+    logger: namingFlags(logger),
     clock,
   })
 }
 
 /**
- * Ends the proxy: no new connections, idle ones are left to their clients for a while, those in flight finish.
- * At the deadline what is left is broken off. Resolves to whether all finished.
+ * Drains the proxy: no new connections, requests in flight finish, idle connections are left to their clients for a while.
+ * At the deadline the remaining requests are aborted. Resolves to whether all finished.
  */
 export async function drain(proxy: GracefulShutdown, clients: Clients, logger: Logger): Promise<boolean> {
   const { finished } = await proxy.begin()
   if (finished) {
     await clients.close()
-    logger.info({}, 'drained: every request in flight has finished')
+    logger.info({}, 'drained: all requests in flight have finished; exiting')
     return true
   }
   await clients.destroy()
   return false
 }
 
-/** The SDK's one warning here is of its option `deadlineMs`, which is the flag `--drain-timeout`. */
-function inOurWords(logger: Logger): Logger {
+/** The SDK's only warning here names its option `deadlineMs`, which an operator knows as `--drain-timeout`. */
+function namingFlags(logger: Logger): Logger {
   return {
     info: (fields, message) => logger.info(fields, message),
     warn: (fields) =>
-      logger.warn(fields, 'not drained in time (deadlineMs, of --drain-timeout): breaking off what is left'),
+      logger.warn(fields, 'not drained within --drain-timeout; aborting the requests still in flight'),
     error: (fields, message) => logger.error(fields, message),
   }
 }

@@ -8,14 +8,14 @@ import { LogOutput } from './log/log-output.js'
 import { surviveClosedOutput } from './log/output.js'
 import { startSidecar } from './sidecar.js'
 
-// Long for a reader that is there.
+// Long for a reader that reads.
 const FLUSH_MS = 1000
 
-// Long for a call to the system that does not block.
+// Long for a system call that does not block.
 const CALL_MS = 100
 
 surviveClosedOutput(process)
-// The only place that ends the process.
+// The only place that sets the exit code.
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -24,17 +24,23 @@ async function main(): Promise<number> {
     const output = new LogOutput(process.stdout.fd, systemClock)
     const logger = pino({ name: 'fairlead-sidecar', level: config.logLevel }, output)
     output.onDropped = (lines) => {
-      logger.error({ lines }, 'log lines dropped: standard output was full, or had no reader')
+      logger.error(
+        { lines },
+        'log lines dropped, as standard output was full or had no reader; logging again',
+      )
     }
     const sidecar = await startSidecar(config, logger)
     const signal = await nextSignal()
-    logger.info({ signal, timeoutMs: config.drainTimeoutMs }, 'draining: a second signal ends at once')
+    logger.info(
+      { signal, timeoutMs: config.drainTimeoutMs },
+      'draining: requests in flight may finish within --drain-timeout; a second signal exits at once',
+    )
     void nextSignal().then((second) => end(1, second, output))
     const code = (await sidecar.stop()) ? 0 : 1
     await output.flush(FLUSH_MS)
     return await end(code, signal, output)
   } catch (error) {
-    // commander has printed what is wrong, or the help that was asked for.
+    // commander has printed the mistake, or the requested help.
     if (error instanceof CommanderError) return error.exitCode
     if (!(error instanceof FairleadError)) throw error
     process.stderr.write(`fairlead-sidecar: ${error.message}\n`)
@@ -42,7 +48,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** Ends the process, or as the signal does by itself where log lines are held up in a way that holds up `exit` as well. */
+/** Exits, or ends by the default action of the signal where a blocked write of log lines would block `exit` as well. */
 async function end(code: number, signal: NodeJS.Signals, output: LogOutput): Promise<never> {
   if (!(await output.stop(CALL_MS))) {
     process.removeAllListeners(signal)

@@ -54,7 +54,7 @@ describe('a sidecar that cannot start says why', () => {
     )
     expect(error.code).toBe('INVALID_OPTION')
     expect(error.message).toBe(
-      `--${option} 127.0.0.1:${taken.port} is in use by another process; stop that, or choose another port`,
+      `--${option} 127.0.0.1:${taken.port} is in use by another process: stop that process, or choose another port`,
     )
     // Nothing of it stays behind: neither the other server nor a watch.
     await expect(send(free.port)).rejects.toThrow('ECONNREFUSED')
@@ -81,7 +81,7 @@ describe('a sidecar that cannot start says why', () => {
     const { port } = await refusing()
     const error = await refused({ listen: { host: '127.0.0.1', port }, admin: { host: '127.1', port } })
     expect(error.message).toBe(
-      `--listen 127.0.0.1:${port} is in use, and --admin 127.1:${port} has the same port; choose another for one of them`,
+      `--listen 127.0.0.1:${port} is in use, and --admin 127.1:${port} has the same port: choose another port for one of them`,
     )
   })
 
@@ -122,7 +122,7 @@ test('says where it listens', async () => {
   expect(rig.log).toContainEqual({
     level: 'info',
     fields: { address, admin: adminAddress, services: ['orders'] },
-    message: 'sidecar is listening',
+    message: 'listening',
   })
 })
 
@@ -233,7 +233,7 @@ describe('admin', () => {
     expect(JSON.parse(text)).toMatchObject({
       service: 'orders',
       picked: { origin: `http://127.0.0.1:${upstream.port}` },
-      steps: ['it is its turn'],
+      steps: ['next in rotation'],
       hash: expect.stringMatching(/^[\da-f]{16}$/) as string,
     })
   })
@@ -253,7 +253,7 @@ describe('admin', () => {
     const answer = await rig.admin('/healthz', method)
     expect(answer.status).toBe(405)
     expect(answer.headers.allow).toBe('GET, HEAD')
-    expect(answer.text).toContain(`${method} is not GET`)
+    expect(answer.text).toContain(`${method} is not supported: use GET`)
   })
 })
 

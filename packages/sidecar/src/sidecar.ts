@@ -5,7 +5,8 @@ import { hostname } from 'node:os'
 import { FairleadError, systemClock, type Logger } from '@fairlead/sdk'
 import { createAdminServer } from './admin/server.js'
 import { Clients } from './clients.js'
-import type { Config, Listen } from './config/config.js'
+import type { Config } from './config/config.js'
+import type { Listen } from './config/listen.js'
 import { OwnAddresses } from './config/own-addresses.js'
 import { drain, drainOf } from './drain.js'
 import { descriptorLimit, limitConnections, watchDescriptors } from './inbound/descriptors.js'
@@ -17,11 +18,11 @@ import { createProxyServer } from './proxy/server.js'
 export interface Sidecar {
   /** Where applications send their requests, `http://host:port`. */
   readonly address: string
-  /** Where its state can be asked for, `http://host:port`. */
+  /** Where its admin pages are, `http://host:port`. */
   readonly adminAddress: string
   /**
-   * No new connections; requests in flight finish, or are broken off after the configured time.
-   * Resolves to whether all of them finished. Asked again, it gives the same answer.
+   * Takes no new connections; requests in flight finish, or are aborted after `drainTimeoutMs`. Resolves to whether all of
+   * them finished. Idempotent.
    */
   stop(): Promise<boolean>
 }
@@ -29,17 +30,23 @@ export interface Sidecar {
 /**
  * Starts a sidecar.
  *
- * @throws FairleadError `INVALID_OPTION` when an address cannot be listened on or a service name is none.
+ * @throws FairleadError `INVALID_OPTION` when an address cannot be listened on or a service name is invalid.
  */
 export async function startSidecar(config: Config, logger: Logger): Promise<Sidecar> {
-  refuseOnePlace(config)
+  rejectSameAddress(config)
   const own = new OwnAddresses(systemClock)
   own.add(config.listen)
   own.add(config.admin)
-  // What is told of a service, and what is told of a request to it, are counted apart.
+  // Repeats of lines about a service and of lines about requests to it are counted separately.
   const clients = new Clients(config, limitRepeats(logger, systemClock), systemClock, own.exclude)
-  const { listen: proxyPlace, admin: adminPlace, allowedHosts, services } = config
-  const hosts = new OwnHosts([proxyPlace.host, adminPlace.host, hostname(), ...services, ...allowedHosts])
+  const { allowedHosts, services } = config
+  const hosts = new OwnHosts([
+    config.listen.host,
+    config.admin.host,
+    hostname(),
+    ...services,
+    ...allowedHosts,
+  ])
   let draining = false
   const requestLog = limitRepeats(logger, systemClock)
   const admin = createAdminServer(clients, () => draining, hosts, requestLog, systemClock)
@@ -57,11 +64,11 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
     await clients.close()
     throw error
   }
-  // Where the port was left to the system.
+  // For ports chosen by the system.
   for (const server of [proxy, admin]) own.add(listenOf(server))
   const address = addressOf(proxy)
   const adminAddress = addressOf(admin)
-  logger.info({ address, admin: adminAddress, services: config.services }, 'sidecar is listening')
+  logger.info({ address, admin: adminAddress, services: config.services }, 'listening')
   const stop = async (): Promise<boolean> => {
     draining = true
     const drained = await drain(shutdown, clients, logger)
@@ -73,9 +80,9 @@ export async function startSidecar(config: Config, logger: Logger): Promise<Side
   return { address, adminAddress, stop: () => (stopped ??= stop()) }
 }
 
-/** Known before anything is bound; else whoever comes second would take the first for another process. */
-function refuseOnePlace({ listen: proxy, admin }: Config): void {
-  // 0 is another port each time.
+/** Checked before binding: otherwise the second server would report the first as another process. */
+function rejectSameAddress({ listen: proxy, admin }: Config): void {
+  // 0 is a different port each time.
   if (proxy.port === 0 || proxy.port !== admin.port || proxy.host.toLowerCase() !== admin.host.toLowerCase())
     return
   throw new FairleadError(
@@ -85,23 +92,23 @@ function refuseOnePlace({ listen: proxy, admin }: Config): void {
 }
 
 async function listen(server: Server, option: '--listen' | '--admin', config: Config): Promise<void> {
-  const { place, other } =
+  const { wanted, other } =
     option === '--admin'
-      ? { place: config.admin, other: `--listen ${textOf(config.listen)}` }
-      : { place: config.listen, other: `--admin ${textOf(config.admin)}` }
-  server.listen(place.port, place.host)
+      ? { wanted: config.admin, other: `--listen ${textOf(config.listen)}` }
+      : { wanted: config.listen, other: `--admin ${textOf(config.admin)}` }
+  server.listen(wanted.port, wanted.host)
   try {
     await once(server, 'listening')
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     const why =
       code === 'EADDRINUSE'
-        ? // Two names of one address, or one of them all addresses.
+        ? // Two names of one address, or one of them a wildcard.
           config.listen.port === config.admin.port
-          ? `is in use, and ${other} has the same port; choose another for one of them`
-          : 'is in use by another process; stop that, or choose another port'
+          ? `is in use, and ${other} has the same port: choose another port for one of them`
+          : 'is in use by another process: stop that process, or choose another port'
         : `cannot be listened on: ${message}`
-    throw new FairleadError('INVALID_OPTION', `${option} ${textOf(place)} ${why}`, { cause: error })
+    throw new FairleadError('INVALID_OPTION', `${option} ${textOf(wanted)} ${why}`, { cause: error })
   }
 }
 

@@ -6,7 +6,7 @@ import { registeredWeight, type Balancer } from './picker.js'
 
 const names = Object.keys(balancers)
 
-// For a set of nobody there is nothing to draw.
+// An empty set needs no randomness.
 const random: Random = { next: () => 0, bits: () => 0 }
 
 /**

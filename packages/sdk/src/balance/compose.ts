@@ -5,11 +5,11 @@ import { balancers, type BalancerName } from './balancers.js'
 import type { Balancer, Layer } from './picker.js'
 
 /**
- * Puts layers before a policy: a request goes through them from left to right. Which of them come first is up to you;
- * where all are used, this order does what one expects of each: `subset`, `locality`, `slowStart`, `reportedWeights`.
+ * Puts layers around a policy: a request passes them from left to right. The order is up to you; where all are used,
+ * this one gives each its expected effect: `subset`, `locality`, `slowStart`, `reportedWeights`.
  *
  * @param parts Layers, and at the end the policy, by name or your own.
- * @throws FairleadError `INVALID_OPTION` for a part that is none, such as a factory that was not called.
+ * @throws FairleadError `INVALID_OPTION` for an invalid part, such as a factory that was not called.
  * @example
  * ```ts
  * import { compose, createClient, locality, slowStart, subset } from '@fairlead/sdk'

@@ -206,7 +206,7 @@ describe.each(names)('%s, when the set changes', (name) => {
     const report: PickReport<FakeCandidate> = {
       step: (text) => void steps.push(text),
       compared: () => undefined,
-      passedOver: () => undefined,
+      skipped: () => undefined,
     }
     const endpoints = candidates([1, 2, 3])
     const picked = explainPick(make(endpoints), context, report)

@@ -17,11 +17,11 @@ export interface ServerBalancer {
 
 // Envoy's default and limit of ring sizes, where Consul's `service-resolver` says nothing or 0.
 const MINIMUM_RING_SIZE = 1024
-const LARGEST_RING_SIZE = 8_388_608
+const MAX_RING_SIZE = 8_388_608
 
 /**
- * The balancer that the registry asks for. Never throws: what Envoy would refuse of it is brought into bounds, as it
- * comes from whoever wrote the entry and must not stop the clients.
+ * The balancer that the registry configures. Never throws: values that Envoy would reject are clamped, as a mistake in
+ * the registry must not stop the clients.
  * `round_robin` is the weighted one, as Envoy's honours weights. `undefined`: a policy that is not known here.
  */
 export function balancerOf(policy: LoadBalancerPolicy): ServerBalancer | undefined {
@@ -53,5 +53,5 @@ function ringSizes(policy: LoadBalancerPolicy): { minimumRingSize: number; maxim
 }
 
 function sizeOf(size = 0): number | undefined {
-  return size >= 1 ? Math.min(Math.floor(size), LARGEST_RING_SIZE) : undefined
+  return size >= 1 ? Math.min(Math.floor(size), MAX_RING_SIZE) : undefined
 }

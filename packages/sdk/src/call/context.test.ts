@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createClient, fixedResolver, type Client, type ClientOptions } from '../index.js'
+import { forwarderOf } from '../internal.js'
 import { serve } from '../client.test.support.js'
 import { systemClock } from '../clock.js'
 import { FakeResolver, instanceAt } from '../testing/index.js'
@@ -177,7 +178,7 @@ test('what a proxy forwards is in no context of a caller', async () => {
           },
           onError: reject,
         }
-        connected().forward({ path: '/', method: 'GET' }, handler)
+        forwarderOf(connected()).forward({ path: '/', method: 'GET' }, handler)
       }),
   )
   expect(heard).toEqual([undefined, undefined, undefined])

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { serve } from '../client.test.support.js'
-import { createClient, fixedResolver, type CallOptions, type Client, type Handler } from '../index.js'
+import { createClient, fixedResolver, type CallOptions, type Client } from '../index.js'
+import { forwarderOf, type Handler } from '../internal.js'
 
 const quiet = { info: ignore, warn: ignore, error: ignore }
 
@@ -25,7 +26,7 @@ function forward(through: Client, options: CallOptions): Promise<unknown> {
       onComplete: () => resolve(Buffer.concat(chunks).toString()),
       onError: resolve,
     }
-    through.forward(options, handler)
+    forwarderOf(through).forward(options, handler)
   })
 }
 

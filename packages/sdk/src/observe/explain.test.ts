@@ -44,16 +44,11 @@ describe('each policy says how it came to its endpoint', () => {
     ['least_request', 'the less loaded of two, drawn at random by weight', 2, 'leastRequest'],
     [powerOfChoices(leastRequest, 3), 'the least loaded of 3, drawn at random by weight', 3, 'leastRequest'],
     [powerOfChoices(leastRequest, 10), 'the least loaded of all', 8, 'leastRequest'],
-    [
-      'least_connections',
-      'the least loaded of all; of equals, the one whose turn it is by weight',
-      1,
-      'inflight / weight',
-    ],
-    ['round_robin', 'it is its turn', 0, ''],
+    ['least_connections', 'the least loaded of all; ties in weighted rotation', 1, 'inflight / weight'],
+    ['round_robin', 'next in rotation', 0, ''],
     [
       'weighted_least_request',
-      'the next in turn that is eligible, of turns by weight, put off by requests in flight',
+      'the next eligible in rotation by weight, deferred by requests in flight',
       0,
       '',
     ],
@@ -76,13 +71,13 @@ describe('each policy says how it came to its endpoint', () => {
   test('weighted round robin', async () => {
     const set = instances.map((instance, index) => ({ ...instance, weight: 1 + index }))
     const [client] = await clientOf({ balancer: 'weighted_round_robin' }, set)
-    expect(client.explain().steps).toEqual(['the next in turn that is eligible, of turns by weight'])
+    expect(client.explain().steps).toEqual(['the next eligible in rotation by weight'])
   })
 
   test('one of your own, as far as it tells', async () => {
     const [client] = await clientOf({ balancer: (endpoints) => ({ pick: () => endpoints[3] }) })
     expect(client.explain()).toMatchObject({
-      steps: ['the balancer says no more than what it picks'],
+      steps: ['the balancer does not explain its picks'],
       picked: { origin: 'http://10.0.0.1:4' },
     })
   })
@@ -96,13 +91,13 @@ test('layers say what they leave out, and why', async () => {
     'round_robin',
   )
   const [client, resolver, clock] = await clientOf({ balancer }, instances.slice(0, 7))
-  const { passedOver, steps, picked } = client.explain()
-  expect(passedOver.filter(({ reason }) => reason === "not in this client's subset of 6 of 7").length).toBe(1)
+  const { skipped, steps, picked } = client.explain()
+  expect(skipped.filter(({ reason }) => reason === "not in this client's subset of 6 of 7").length).toBe(1)
   expect(
-    passedOver.some(({ reason }) => /^zone [ab](, our own,)? gets \d+% of the requests$/.test(reason)),
+    skipped.some(({ reason }) => /^zone [ab](, our own,)? gets \d+% of the requests$/.test(reason)),
   ).toBe(true)
   expect(steps.length).toBe(2)
-  expect(steps[1]).toBe('it is its turn')
+  expect(steps[1]).toBe('next in rotation')
   expect(picked).toBeDefined()
   // All of these are new.
   await clock.advance(1000)
@@ -118,10 +113,10 @@ test('what is excluded, of weight 0 or retained is named', async () => {
     excluded: [{ key: 'node/x@10.0.0.1:99', reason: 'critical', kind: 'unhealthy', priority: 0 }],
   })
   await clock.advance(0)
-  const { passedOver } = client.explain()
-  expect(passedOver).toContainEqual({ key: 'node/x@10.0.0.1:99', reason: 'critical' })
-  expect(passedOver).toContainEqual({ key: set[0]?.key, reason: 'of weight 0, a last resort' })
-  expect(passedOver).toContainEqual({ key: set[5]?.key, reason: 'retained: discovery no longer lists it' })
+  const { skipped } = client.explain()
+  expect(skipped).toContainEqual({ key: 'node/x@10.0.0.1:99', reason: 'critical' })
+  expect(skipped).toContainEqual({ key: set[0]?.key, reason: 'of weight 0, a last resort' })
+  expect(skipped).toContainEqual({ key: set[5]?.key, reason: 'retained: discovery no longer lists it' })
 })
 
 test('what is retained is for idempotent requests, and it says so', async () => {
@@ -135,7 +130,7 @@ test('what is retained is for idempotent requests, and it says so', async () => 
   expect(refused.steps.at(-1)).toBe(
     'every endpoint is retained although no longer listed, and the request is not idempotent',
   )
-  expect(refused.passedOver).toEqual([
+  expect(refused.skipped).toEqual([
     {
       key: instances[0]?.key,
       reason: 'retained: discovery no longer lists it, and it gets idempotent requests only',
@@ -146,7 +141,7 @@ test('what is retained is for idempotent requests, and it says so', async () => 
 test.each(['maglev', 'ring_hash', 'rendezvous'] as const)('%s: where a key leads', async (balancer) => {
   const [client] = await clientOf({ balancer })
   const first = client.explain({ hashKey: 'ann' })
-  expect(first.steps).toEqual(['where its key leads'])
+  expect(first.steps).toEqual(['the owner of its key'])
   expect(client.explain({ hashKey: 'ann' }).picked?.key).toBe(first.picked?.key)
 })
 

@@ -15,7 +15,7 @@ export interface ComparedEndpoint extends EndpointInspection {
 }
 
 /** An instance that was not looked at. */
-export interface PassedOver {
+export interface SkippedInstance {
   /** Its key in Consul. */
   readonly key: string
   /** Why it could not be picked, for people, such as `its circuit is open`. */
@@ -35,7 +35,7 @@ export interface PickExplanation {
   /** The endpoints whose load was compared, in that order; empty for a policy that compares none. */
   readonly compared: readonly ComparedEndpoint[]
   /** The instances that could not be picked, and those that discovery excludes, with the reason for each. */
-  readonly passedOver: readonly PassedOver[]
+  readonly skipped: readonly SkippedInstance[]
 }
 
 /** What the pick is to be for. */
@@ -63,14 +63,14 @@ export function explain(service: string, cluster: Cluster, question: ExplainQues
     hash: hash === undefined ? undefined : hexOf(hash.high) + hexOf(hash.low),
     steps: log.steps,
     compared: log.compares,
-    passedOver: [...log.passed, ...cluster.excluded.map(({ key, reason }) => ({ key, reason }))],
+    skipped: [...log.all, ...cluster.excluded.map(({ key, reason }) => ({ key, reason }))],
   }
 }
 
 class PickLog implements PickReport<Endpoint> {
   readonly steps: string[] = []
   readonly compares: ComparedEndpoint[] = []
-  readonly passed: PassedOver[] = []
+  readonly all: SkippedInstance[] = []
   readonly #told = new Set<string>()
   readonly #now: number
 
@@ -86,25 +86,25 @@ class PickLog implements PickReport<Endpoint> {
     this.compares.push({ ...inspectEndpoint(endpoint, this.#now), load, measure })
   }
 
-  passedOver({ instance: { key } }: Endpoint, reason: string): void {
+  skipped({ instance: { key } }: Endpoint, reason: string): void {
     // A policy may meet an endpoint twice.
     const both = `${key} ${reason}`
     if (this.#told.has(both)) return
     this.#told.add(both)
-    this.passed.push({ key, reason })
+    this.all.push({ key, reason })
   }
 
   /** Why an endpoint is not picked, whatever the policy. */
   weigh(endpoint: Endpoint, { idempotent }: ExplainedPick): void {
     if (endpoint.retained) {
-      this.passedOver(
+      this.skipped(
         endpoint,
         idempotent
           ? 'retained: discovery no longer lists it'
           : 'retained: discovery no longer lists it, and it gets idempotent requests only',
       )
-    } else if (!mayPick(endpoint, idempotent)) this.passedOver(endpoint, whyUnavailable(endpoint, this.#now))
-    else if (endpoint.instance.weight === 0) this.passedOver(endpoint, 'of weight 0, a last resort')
+    } else if (!mayPick(endpoint, idempotent)) this.skipped(endpoint, whyUnavailable(endpoint, this.#now))
+    else if (endpoint.instance.weight === 0) this.skipped(endpoint, 'of weight 0, a last resort')
   }
 }
 

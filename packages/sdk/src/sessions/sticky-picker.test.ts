@@ -47,7 +47,7 @@ class Rig {
     const explained = explainPick(this.picker, context, {
       step: (text) => void said.push(text),
       compared: () => undefined,
-      passedOver: ({ instance }, reason) => void said.push(`${instance.origin}: ${reason}`),
+      skipped: ({ instance }, reason) => void said.push(`${instance.origin}: ${reason}`),
     })
     const endpoint = this.picker.pick(context)
     expect(explained).toBe(endpoint)

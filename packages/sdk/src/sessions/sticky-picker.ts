@@ -52,7 +52,7 @@ export class StickyPicker<E extends Prioritized> implements PriorityPicker<E> {
       report.step('the session of the request is on it')
       return endpoint
     } else {
-      report.passedOver(endpoint, `the session of the request is on it, but ${whyNot(endpoint, context)}`)
+      report.skipped(endpoint, `the session of the request is on it, but ${whyNot(endpoint, context)}`)
     }
     return explainPick(this.#next, context, report)
   }

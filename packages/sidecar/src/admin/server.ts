@@ -1,25 +1,25 @@
 import type { Server } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
-import type { Serve } from '../inbound/connection.js'
+import type { Serve } from '../inbound/responder.js'
 import { misdirectedRequest } from '../inbound/error-response.js'
-import { answerLog, respondError } from '../inbound/own-answer.js'
+import { errorLog, respondError } from '../inbound/error-writer.js'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
 
-// Nor is it for pages of other origins to embed, whatever the browser takes it for.
+// Not for pages of other origins to embed, whatever type the browser guesses.
 const HEADERS = {
   'content-type': 'application/json',
   'x-content-type-options': 'nosniff',
   'cross-origin-resource-policy': 'same-origin',
 }
 
-interface Answer {
+interface Page {
   readonly status: number
   readonly body: unknown
 }
 
-/** The server that people and orchestrators ask. `draining`: is the sidecar on its way out? */
+/** The server for operators and orchestrators. `draining`: the sidecar is shutting down. */
 export function createAdminServer(
   clients: Clients,
   draining: () => boolean,
@@ -27,7 +27,7 @@ export function createAdminServer(
   logger: Logger,
   clock: Clock,
 ): Server {
-  const pages: Readonly<Record<string, (query: URLSearchParams) => Answer>> = {
+  const pages: Readonly<Record<string, (query: URLSearchParams) => Page>> = {
     '/healthz': () => ({ status: 200, body: { healthy: true } }),
     '/readyz': () => {
       const waiting = clients.awaited
@@ -37,14 +37,14 @@ export function createAdminServer(
     '/endpoints': () => ({ status: 200, body: { services: clients.inspect() } }),
     '/explain': (query) => explain(clients, query),
   }
-  const log = answerLog(logger)
+  const log = errorLog(logger)
   const serve: Serve = (request, response) => {
     const host = request.headers.host ?? ''
     if (!hosts.includes(host)) {
       respondError(
         response,
         misdirectedRequest(
-          `its Host is ${JSON.stringify(host.slice(0, 80))}, which is no name of this sidecar: ask by an address, or allow the name by --allowed-host`,
+          `its Host is ${JSON.stringify(host.slice(0, 80))}, which this sidecar does not accept: use an address, or allow the name by --allowed-host`,
         ),
         log,
       )
@@ -52,32 +52,37 @@ export function createAdminServer(
     }
     const [path = '/', query = ''] = (request.url ?? '/').split('?', 2)
     const page = pages[path]
-    const asked = request.method === 'GET' || request.method === 'HEAD'
-    const answer = !asked
-      ? { status: 405, body: { message: `${String(request.method)} is not GET` } }
+    const readable = request.method === 'GET' || request.method === 'HEAD'
+    const answer = !readable
+      ? { status: 405, body: { message: `${String(request.method)} is not supported: use GET` } }
       : (page?.(new URLSearchParams(query)) ?? {
           status: 404,
-          body: { message: `no such page; there are ${Object.keys(pages).join(', ')}` },
+          body: { message: `there is no such page: use ${Object.keys(pages).join(', ')}` },
         })
-    if (!asked) response.setHeader('allow', 'GET, HEAD')
+    if (!readable) response.setHeader('allow', 'GET, HEAD')
     response.writeHead(answer.status, HEADERS)
     response.end(`${JSON.stringify(answer.body, undefined, 2)}\n`)
   }
   return createInboundServer(serve, logger, clock)
 }
 
-/** How a pick for a request like this would come about; nobody is sent anything. */
-function explain(clients: Clients, query: URLSearchParams): Answer {
+/** Explains the pick for such a request; sends nothing. */
+function explain(clients: Clients, query: URLSearchParams): Page {
   const service = query.get('service')
   if (service === null) {
     return {
       status: 400,
-      body: { message: 'it must say which service: /explain?service=orders&path=/v1/orders/42' },
+      body: { message: 'it must name a service: /explain?service=orders&path=/v1/orders/42' },
     }
   }
   const client = clients.find(service)
   if (client === undefined) {
-    return { status: 404, body: { message: `nobody has asked for ${service} yet, nor is it a --service` } }
+    return {
+      status: 404,
+      body: {
+        message: `${service} has had no request yet, and is not a --service: send a request to it first`,
+      },
+    }
   }
   const path = query.get('path') ?? '/'
   return { status: 200, body: client.explain({ path, hashKey: query.get('key') ?? undefined }) }

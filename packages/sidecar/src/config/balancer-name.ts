@@ -3,7 +3,7 @@ import { InvalidArgumentError } from 'commander'
 
 export const balancerNames: readonly string[] = Object.keys(balancers)
 
-/** For commander's `argParser`, as `choices` does it, and with the name that was most likely meant. */
+/** For commander's `argParser`: rejects as `choices` does, and suggests the name that was most likely meant. */
 export function parseBalancerName(value: string): BalancerName {
   if (isName(value)) return value
   const near = nearestTo(value)
@@ -15,13 +15,13 @@ function isName(value: string): value is BalancerName {
   return balancerNames.includes(value)
 }
 
-/** What the SDK says was meant: which names are near is its to judge, and stands at the end of its error. */
+/** The SDK's suggestion, which is at the end of its error. */
 function nearestTo(value: string): string | undefined {
   try {
     validateOptions({ balancer: value as BalancerName })
   } catch (error) {
     if (!(error instanceof FairleadError)) throw error
-    // Another mistake, in a variable of Consul's, may come first: then it is none of the names.
+    // Another mistake, in a variable of Consul's, may come first: then there is no suggestion.
     const [, near = ''] = /did you mean (\w+)\?/.exec(error.message) ?? []
     if (isName(near)) return near
   }

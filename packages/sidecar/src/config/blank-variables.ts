@@ -1,5 +1,5 @@
 /**
- * Takes our variables that are empty or blank out of the environment: `FAIRLEAD_SERVICE=` is what docker-compose
+ * Removes FAIRLEAD_ variables that are empty or blank from the environment: `FAIRLEAD_SERVICE=` is what docker-compose
  * (`${SERVICE:-}`) and Helm write for "not set", and Consul's own client reads its variables so. commander, which would
  * read an empty one as a value, looks at `process.env` itself, and names the variables of all options in its help.
  */

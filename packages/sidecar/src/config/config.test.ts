@@ -214,11 +214,11 @@ describe('a setting', () => {
     expect(parse('--service', 'a', '--service', 'b,c').services).toEqual(['a', 'b', 'c'])
   })
 
-  test('--ready-min speaks of --service, and means nothing without', () => {
+  test('--ready-min without --service is rejected', () => {
     expect(parse('--ready-min', '2', '--service', 'a')).toMatchObject({ readyMin: 2, services: ['a'] })
     expect(parse('--ready-min', '0')).toEqual(DEFAULTS)
     expect(refused('--ready-min', '2').exitCode).toBe(1)
-    expect(printed).toContain('--ready-min is given, but no --service')
+    expect(printed).toContain('--ready-min is set without a --service')
     vi.stubEnv('FAIRLEAD_READY_MIN', '3')
     expect(refused().exitCode).toBe(1)
     vi.stubEnv('FAIRLEAD_SERVICE', 'a')
@@ -241,7 +241,7 @@ const LISTEN = 'It must be host:port, such as 127.0.0.1:4140 or [::1]:4140.'
 const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
   ...['--service', '--failover', '--allowed-host'].flatMap((flag) =>
     ['', ' ', ',', 'a,,b', 'a,', ',a'].map(
-      (value) => [flag, value, 'It must be a name, or several with a comma between each two.'] as const,
+      (value) => [flag, value, 'It must be a name, or several separated by commas.'] as const,
     ),
   ),
   ['--allowed-host', 'proxy.example.com:4140', 'It must be a host name without a port'],
@@ -275,7 +275,7 @@ const BAD: readonly (readonly [flag: string, value: string, fix: string])[] = [
       [
         '--hash-on',
         value,
-        'It must be header:NAME, cookie:NAME, query:NAME, path or source_ip, and "',
+        'It must be header:NAME, cookie:NAME, query:NAME, path or source_ip, not "',
       ] as const,
   ),
   ['--balancer', 'fastest', `Allowed choices are ${Object.keys(balancers).join(', ')}.`],

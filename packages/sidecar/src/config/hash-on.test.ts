@@ -31,7 +31,7 @@ test('parts are added in their order, also the same one twice', () => {
   expect(before).toEqual([{ header: 'a' }])
 })
 
-describe('what is none of them is refused, and named', () => {
+describe('anything else is rejected, and named', () => {
   test.each([
     ['', ''],
     ['x-user', 'x-user'],
@@ -59,7 +59,7 @@ describe('what is none of them is refused, and named', () => {
   ])('%j', (value, part) => {
     expect(() => collectHashOn(value, [])).toThrow(InvalidArgumentError)
     expect(() => collectHashOn(value, [])).toThrow(
-      `It must be header:NAME, cookie:NAME, query:NAME, path or source_ip, and ${JSON.stringify(part)} is none of them.`,
+      `It must be header:NAME, cookie:NAME, query:NAME, path or source_ip, not ${JSON.stringify(part)}.`,
     )
   })
 })

@@ -2,7 +2,7 @@ import type { HashPolicyOption } from '@fairlead/sdk'
 import { InvalidArgumentError } from 'commander'
 import { isToken } from './token.js'
 
-/** Adds one value of `--hash-on`, of one part or several with commas between them, to those before it. */
+/** Adds the parts of one `--hash-on`, separated by commas, to those of the ones before it. */
 export function collectHashOn(
   value: string,
   before: readonly HashPolicyOption[],
@@ -16,7 +16,7 @@ function parsePart(part: string): HashPolicyOption {
   const [, kind, name = ''] = NAMED.exec(part) ?? []
   switch (kind) {
     case 'header':
-      // Envoy's names of what is no header in HTTP/1.1: `:path`, which has its query, and `:method`.
+      // Envoy's names of what HTTP/1.1 has no header for: `:path`, query included, and `:method`.
       if (name === ':path' || name === ':method' || isToken(name)) return { header: name }
       break
     case 'cookie':
@@ -28,7 +28,7 @@ function parsePart(part: string): HashPolicyOption {
       break
   }
   throw new InvalidArgumentError(
-    `It must be header:NAME, cookie:NAME, query:NAME, path or source_ip, and ${JSON.stringify(part)} is none of them.`,
+    `It must be header:NAME, cookie:NAME, query:NAME, path or source_ip, not ${JSON.stringify(part)}.`,
   )
 }
 

@@ -35,7 +35,7 @@ test('flags, variables and defaults', () => {
 test.each([
   [['--subset', '0'], 'It must be a whole number from 1 to 1000000'],
   [['--subset', '5', '--subset-client', '5/5'], 'It must be index/of, such as 0/300'],
-  [['--subset-client', '1/5'], '--subset-client is given, but not --subset'],
+  [['--subset-client', '1/5'], '--subset-client is set without --subset'],
   [['--slow-start', 'soon'], 'It must be a whole number from 1 to 86400000'],
   [['--panic-threshold', '50'], 'It must be a number from 0 to 1'],
   [['--zone', ''], '--zone is empty: it must be the name of a zone'],
@@ -69,7 +69,7 @@ function stepsOf(layers: LayerSettings, name?: BalancerName): string {
   const report: PickReport<FakeCandidate> = {
     step: (text) => void told.push(text),
     compared: () => undefined,
-    passedOver: (_, reason) => void told.push(reason),
+    skipped: (_, reason) => void told.push(reason),
   }
   picker.explain?.({ now: 0, tried: [] }, report)
   return told.join('; ')
@@ -77,7 +77,7 @@ function stepsOf(layers: LayerSettings, name?: BalancerName): string {
 
 test('each layer that is asked for stands before the balancer, or the default', () => {
   expect(stepsOf({ ...none, zone: 'a' })).toMatch(/zone a, our own, gets 100%.*the less loaded of two/)
-  expect(stepsOf({ ...none, zone: 'a' }, 'round_robin')).toMatch(/zone a, our own.*it is its turn/)
+  expect(stepsOf({ ...none, zone: 'a' }, 'round_robin')).toMatch(/zone a, our own.*next in rotation/)
   expect(stepsOf({ ...none, subset: { size: 5, index: 1, of: 2 } })).toContain('subset of 5 of 12')
   expect(stepsOf({ ...none, slowStartMs: 60_000 }, 'round_robin')).toContain('in slow start, and gets 10%')
   expect(stepsOf({ subset: { size: 11, id: 'a' }, zone: 'b', slowStartMs: 60_000 }, 'random')).toMatch(

@@ -10,9 +10,9 @@ import {
   type SubsetOptions,
 } from '@fairlead/sdk'
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { LONGEST_MS, wholeNumber } from './whole-number.js'
+import { MAX_TIMEOUT_MS, wholeNumber } from './whole-number.js'
 
-/** What stands before the balancer; all of it may be missing. */
+/** The layers around the balancer; each is optional. */
 export interface LayerSettings {
   readonly subset: SubsetOptions | undefined
   readonly zone: string | undefined
@@ -34,33 +34,26 @@ interface SubsetClient {
 
 export function addLayerOptions(command: Command): Command {
   return command
+    .addOption(new Option('--zone <name>', 'prefer instances of this zone, as below').env('FAIRLEAD_ZONE'))
     .addOption(
-      new Option('--zone <name>', 'stay in this zone, as far as it has the capacity, as below').env(
-        'FAIRLEAD_ZONE',
-      ),
-    )
-    .addOption(
-      new Option('--subset <size>', 'use so many instances of each service, as below')
+      new Option('--subset <size>', 'use this many instances of each service, as below')
         .env('FAIRLEAD_SUBSET')
         .argParser(wholeNumber(1, 1_000_000)),
     )
     .addOption(
-      new Option(
-        '--subset-client <index/of>',
-        "which of how many clients this is (default: by the host's name)",
-      )
+      new Option('--subset-client <index/of>', 'which of how many clients this is (default: by host name)')
         .env('FAIRLEAD_SUBSET_CLIENT')
         .argParser(parseSubsetClient),
     )
     .addOption(
-      new Option('--slow-start <ms>', 'how long an instance that is new gets less than its share, as below')
+      new Option('--slow-start <ms>', 'how long the share of a new instance ramps up, as below')
         .env('FAIRLEAD_SLOW_START')
-        .argParser(wholeNumber(1, LONGEST_MS)),
+        .argParser(wholeNumber(1, MAX_TIMEOUT_MS)),
     )
     .addOption(
       new Option(
         '--panic-threshold <share>',
-        'with a smaller share of usable instances all that Consul calls healthy are used; 0: never',
+        'with a smaller share of available instances, use all that Consul calls healthy; 0: never',
       )
         .env('FAIRLEAD_PANIC_THRESHOLD')
         .default(0.5)
@@ -68,12 +61,12 @@ export function addLayerOptions(command: Command): Command {
     )
 }
 
-/** @throws CommanderError when it is said which client this is, but not of how many instances. */
+/** @throws CommanderError for `--subset-client` without `--subset`. */
 export function layersFrom(command: Command, flags: LayerFlags): LayerSettings {
   const { subset: size, subsetClient, zone, slowStart: slowStartMs } = flags
   if (zone === '') command.error('error: --zone is empty: it must be the name of a zone')
   if (size === undefined && subsetClient !== undefined) {
-    command.error('error: --subset-client is given, but not --subset: say how many instances to use')
+    command.error('error: --subset-client is set without --subset: set how many instances to use')
   }
   const subsetOptions =
     size === undefined
@@ -84,7 +77,7 @@ export function layersFrom(command: Command, flags: LayerFlags): LayerSettings {
   return { subset: subsetOptions, zone, slowStartMs }
 }
 
-/** Without layers the balancer as it is; undefined: what Consul's service-resolver says. */
+/** The balancer in its layers; undefined: as Consul's service-resolver configures. */
 export function layered(
   { subset: subsetOptions, zone, slowStartMs }: LayerSettings,
   balancer: BalancerName | undefined,

@@ -1,14 +1,14 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { isIP } from 'node:net'
 import type { Clock, Instance } from '@fairlead/sdk'
-import type { Listen } from './config.js'
+import type { Listen } from './listen.js'
 
-/** Interfaces come and go. To ask for them takes 0.1 ms and more, and a snapshot may have thousands of instances. */
+/** Interfaces change. Listing them takes 0.1 ms and more, and a snapshot may have thousands of instances. */
 const LOCAL_MS = 1000
 
 const WILDCARDS: ReadonlySet<string> = new Set(['0.0.0.0', '::'])
 
-/** Where this sidecar listens, for the question whether an instance is the sidecar itself. */
+/** The addresses this sidecar listens on, to exclude instances that are the sidecar itself. */
 export class OwnAddresses {
   readonly #listens: Listen[] = []
   readonly #clock: Clock
@@ -26,7 +26,7 @@ export class OwnAddresses {
     this.#listens.push(listen)
   }
 
-  /** Why an instance must not be sent anything: it is this sidecar. */
+  /** Why an instance is excluded: it is this sidecar. */
   readonly exclude = ({ origin, addresses }: Pick<Instance, 'origin' | 'addresses'>): string | undefined => {
     const { hostname: bracketed, port, protocol } = new URL(origin)
     const digits = Number(port === '' ? (protocol === 'https:' ? 443 : 80) : port)
@@ -70,7 +70,7 @@ function isLoopback(address: string): boolean {
   return address === '::1' || (isIP(address) === 4 && address.startsWith('127.'))
 }
 
-/** Without case, and an IPv4 address as such (RFC 4291, 2.5.5.2). */
+/** In lower case, and an IPv4-mapped address as IPv4 (RFC 4291, 2.5.5.2). */
 function plain(address: string): string {
   const lower = address.toLowerCase()
   const [, high = '', low = ''] = /^::ffff:([\da-f]{1,4}):([\da-f]{1,4})$/.exec(lower) ?? []

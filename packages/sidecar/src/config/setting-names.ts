@@ -1,4 +1,4 @@
-/** What the sidecar calls the options that errors of the SDK name. Those that are not here it has no setting for. */
+/** The sidecar's settings for the options that the SDK's errors name; it has no setting for any other. */
 export const SETTINGS: Readonly<Record<string, string>> = {
   timeoutMs: '--timeout',
   panicThreshold: '--panic-threshold',
@@ -9,11 +9,11 @@ export const SETTINGS: Readonly<Record<string, string>> = {
 }
 
 /**
- * A text of the SDK with our settings in place of its options: an operator of a sidecar has the flags. What there is no
- * setting for is left out, as advice that nobody can follow. Nothing that a request says looks so: no target has a space.
+ * Replaces the SDK's options in a text by the sidecar's settings, which are what its operator can change. An option
+ * without a setting is removed, as advice that cannot be followed. Text from a request never matches: no target has a space.
  */
 export function inOurSettings(text: string): string {
-  // Nearly all texts have none.
+  // Nearly all texts name no option.
   if (!text.includes('(option ')) return text
   return text.replace(OPTION, (_, alternative: string | undefined, name: string, variable?: string) => {
     const setting = variable ?? SETTINGS[name]
@@ -21,5 +21,5 @@ export function inOurSettings(text: string): string {
   })
 }
 
-// What it is the last resort for, such as ", or keep connections longer"; the option; the variable that has it too.
+// An alternative, such as ", or keep connections longer"; the option; the variable that sets it too.
 const OPTION = /(, or [^,;()]*)? \(option ([\w.]+)(?:, or ([A-Z_]+))?\)/g

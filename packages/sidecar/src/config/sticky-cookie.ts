@@ -2,7 +2,7 @@ import type { StickyCookieOptions } from '@fairlead/sdk'
 import { InvalidArgumentError } from 'commander'
 import { parseStickyName } from './sticky-name.js'
 
-/** The cookie of a session, without what signs it. */
+/** The cookie of a session, without the secret that signs it. */
 export type StickyCookie = Omit<StickyCookieOptions, 'secret'>
 
 /** Reads `--sticky-cookie`: a name, and attributes after it as a `Set-Cookie` header has them. */
@@ -16,14 +16,14 @@ export function parseStickyCookie(value: string): StickyCookie {
   )
 }
 
-// RFC 6265, 5.2: names of attributes are equal whatever their case. What their values may be, the SDK says.
+// RFC 6265, 5.2: attribute names are case-insensitive. The SDK validates their values.
 function parseAttribute(attribute: string): Partial<StickyCookie> {
   const [, name = '', value] = NAME_AND_VALUE.exec(attribute) ?? []
   switch (`${name.toLowerCase()}${value === undefined ? '' : '='}`) {
     case 'secure':
       return { secure: true }
     case 'httponly':
-      // It always is.
+      // Always set.
       return {}
     case 'max-age=':
       return { maxAgeSeconds: /^\d+$/.test(value ?? '') ? Number(value) : NaN }
@@ -36,7 +36,7 @@ function parseAttribute(attribute: string): Partial<StickyCookie> {
     default:
       throw new InvalidArgumentError(
         `After the name there may be Max-Age=SECONDS, Path=PATH, Domain=HOST, Secure and SameSite=Strict, Lax or None, ` +
-          `with ";" before each, and ${JSON.stringify(attribute)} is none of them.`,
+          `with ";" before each, not ${JSON.stringify(attribute)}.`,
       )
   }
 }

@@ -2,10 +2,10 @@ import type { StickyOptions } from '@fairlead/sdk'
 import { InvalidArgumentError } from 'commander'
 import { isToken } from './token.js'
 
-// Braces cannot stand in such a name, and whatever is in the name of a service can.
+// Braces are not allowed in such a name, and every character of a service's name is.
 const SERVICE = '{service}'
 
-/** The name of a cookie or header, in which `{service}` stands for the name of the service. */
+/** Reads the name of a cookie or header, in which `{service}` is replaced by the name of the service. */
 export function parseStickyName(value: string): string {
   if (isToken(value.replaceAll(SERVICE, 'any'))) return value
   throw new InvalidArgumentError(
@@ -13,7 +13,7 @@ export function parseStickyName(value: string): string {
   )
 }
 
-/** The sessions of one service. */
+/** The session options of one service. */
 export function stickyOf(sticky: StickyOptions, service: string): StickyOptions {
   return sticky.header === undefined
     ? { ...sticky, cookie: sticky.cookie.replaceAll(SERVICE, service) }

@@ -71,15 +71,11 @@ test.each<[Record<string, string>, string[], Config['sticky']]>([
 describe('is refused, without a word of the secret', () => {
   const named = ['--sticky-cookie', 'sid']
   test.each<[Record<string, string>, string[], string]>([
-    [{}, named, '--sticky-cookie needs a secret: FAIRLEAD_STICKY_SECRET, or --sticky-secret-file <path>'],
+    [{}, named, '--sticky-cookie needs a secret: set FAIRLEAD_STICKY_SECRET, or --sticky-secret-file <path>'],
     [{ HEADER: 'x-s' }, [], '--sticky-header needs a secret'],
-    [
-      { SECRET: newer },
-      [],
-      'FAIRLEAD_STICKY_SECRET is given, but neither --sticky-cookie nor --sticky-header',
-    ],
-    [{ SECRET_FILE: file }, [], '--sticky-secret-file is given, but neither'],
-    [{ SECRET: newer, SECRET_FILE: file }, named, 'are both given: take one of them out'],
+    [{ SECRET: newer }, [], 'FAIRLEAD_STICKY_SECRET is set without --sticky-cookie or --sticky-header'],
+    [{ SECRET_FILE: file }, [], '--sticky-secret-file is set without'],
+    [{ SECRET: newer, SECRET_FILE: file }, named, 'are both set: remove one of them'],
     [
       { SECRET: 'correct-horse' },
       named,
@@ -95,10 +91,10 @@ describe('is refused, without a word of the secret', () => {
     [{ SECRET: newer, HEADER: 'x-s' }, named, "'--sticky-cookie <cookie>' cannot be used with"],
     [{ SECRET: newer }, ['--sticky-cookie', 'a b'], "'a b' is invalid. Its name must be of letters"],
     [{ SECRET: newer }, ['--sticky-cookie', ''], "'' is invalid. Its name must be of letters"],
-    [{ SECRET: newer }, ['--sticky-cookie', 'a; Expires=0'], 'and "Expires=0" is none of them'],
-    [{ SECRET: newer }, ['--sticky-cookie', 'a; Secure=1'], 'and "Secure=1" is none of them'],
-    [{ SECRET: newer }, ['--sticky-cookie', 'a; Path'], 'and "Path" is none of them'],
-    [{ SECRET: newer }, ['--sticky-cookie', 'a;'], 'and "" is none of them'],
+    [{ SECRET: newer }, ['--sticky-cookie', 'a; Expires=0'], 'not "Expires=0"'],
+    [{ SECRET: newer }, ['--sticky-cookie', 'a; Secure=1'], 'not "Secure=1"'],
+    [{ SECRET: newer }, ['--sticky-cookie', 'a; Path'], 'not "Path"'],
+    [{ SECRET: newer }, ['--sticky-cookie', 'a;'], 'not ""'],
     [
       { SECRET: newer },
       ['--sticky-cookie', 'a; Max-Age=1h'],

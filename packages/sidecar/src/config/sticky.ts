@@ -13,7 +13,7 @@ export interface StickyFlags {
 
 const SECRET = 'FAIRLEAD_STICKY_SECRET'
 
-/** The options that sessions are asked for with. The secret is none of them: all users of a machine see arguments. */
+/** The options of sticky sessions. The secret is not one of them: every user of a machine sees arguments. */
 export function addStickyOptions(command: Command): Command {
   return command
     .addOption(
@@ -26,20 +26,23 @@ export function addStickyOptions(command: Command): Command {
         .argParser(parseStickyCookie),
     )
     .addOption(
-      new Option('--sticky-header <name>', 'the same by a header, which the application keeps and sends')
+      new Option('--sticky-header <name>', 'the same by a header, which the application stores and sends')
         .env('FAIRLEAD_STICKY_HEADER')
         .argParser(parseStickyName),
     )
     .addOption(
-      new Option('--sticky-secret-file <path>', `what signs sessions, one a line, in place of ${SECRET}`)
+      new Option(
+        '--sticky-secret-file <path>',
+        `secrets that sign sessions, one a line, instead of ${SECRET}`,
+      )
         .env('FAIRLEAD_STICKY_SECRET_FILE')
         .argParser(readSecrets),
     )
 }
 
 /**
- * @returns `undefined`: no request has a session.
- * @throws CommanderError when a name lacks its secret or the other way round, or when a secret is no good.
+ * @returns `undefined`: no sessions.
+ * @throws CommanderError for a name without a secret, a secret without a name, or an invalid secret.
  */
 export function stickyFrom(
   command: Command,
@@ -50,15 +53,17 @@ export function stickyFrom(
   const secret = fromFile ?? (listed === undefined || listed === '' ? undefined : split(listed, ','))
   const source = fromFile === undefined ? SECRET : '--sticky-secret-file'
   if (fromFile !== undefined && listed !== undefined && listed !== '') {
-    command.error(`error: ${SECRET} and --sticky-secret-file are both given: take one of them out`)
+    command.error(`error: ${SECRET} and --sticky-secret-file are both set: remove one of them`)
   }
   if (cookie === undefined && header === undefined) {
     if (secret === undefined) return undefined
-    command.error(`error: ${source} is given, but neither --sticky-cookie nor --sticky-header`)
+    command.error(
+      `error: ${source} is set without --sticky-cookie or --sticky-header: set one of them, or remove the secret`,
+    )
   }
   const name = cookie === undefined ? '--sticky-header' : '--sticky-cookie'
   if (secret === undefined) {
-    command.error(`error: ${name} needs a secret: ${SECRET}, or --sticky-secret-file <path>`)
+    command.error(`error: ${name} needs a secret: set ${SECRET}, or --sticky-secret-file <path>`)
   }
   const sticky: StickyOptions = header === undefined ? { cookie: '', ...cookie, secret } : { header, secret }
   try {

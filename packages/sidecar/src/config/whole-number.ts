@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 
-/** A day: nothing that is timed here should take longer. */
-export const LONGEST_MS = 86_400_000
+/** A day: no timeout of the sidecar has reason to be longer. */
+export const MAX_TIMEOUT_MS = 86_400_000
 
 /** Reads an argument that is a whole number within bounds. */
 export function wholeNumber(least: number, most: number): (value: string) => number {

@@ -1,6 +1,6 @@
 import { ownError, type ErrorResponse } from './error-response.js'
 
-/** A request whose body turned out to be none, or did not come in time: what it is answered with. */
+/** A request with an invalid body, or one that did not come in time; `answer` is its response. */
 export class BrokenRequest extends Error {
   readonly answer: ErrorResponse
 
@@ -11,24 +11,24 @@ export class BrokenRequest extends Error {
   }
 }
 
-/** What node:http says of bytes that are no request. */
+/** node:http's error for bytes that are not a request. */
 export interface ParseError extends Error {
   readonly code?: string
   readonly reason?: string
   readonly rawPacket?: Buffer
 }
 
-/** Is it about what was sent? Else it is about the connection, which is gone then. */
+/** Is it about what was received? Otherwise it is about the connection, which has failed. */
 export function isAboutRequest(error: ParseError): boolean {
   return error.code?.startsWith('HPE_') === true || isTimeout(error)
 }
 
-/** Not in time, by node:http's limits or ours. */
+/** A timeout, of node:http or ours. */
 export function isTimeout({ code }: ParseError): boolean {
   return code === 'ERR_HTTP_REQUEST_TIMEOUT'
 }
 
-/** The preface of HTTP/2 (RFC 9113, 3.4), which llhttp knows and does not take. */
+/** The preface of HTTP/2 (RFC 9113, 3.4), which llhttp recognizes and rejects. */
 export function isHttp2({ code }: ParseError): boolean {
   return code === 'HPE_PAUSED_H2_UPGRADE'
 }
@@ -36,13 +36,13 @@ export function isHttp2({ code }: ParseError): boolean {
 // RFC 8446, 5.1: a record of a handshake begins with 22, and a request never does.
 const TLS_HANDSHAKE = 22
 
-/** What to answer. Pure. */
+/** The response to such an error. Pure. */
 export function brokenAnswer(error: ParseError, maxHeaderSize: number): ErrorResponse {
   switch (error.code) {
     case 'HPE_HEADER_OVERFLOW':
       return ownError(
         'HEADERS_TOO_LARGE',
-        `its target and header fields, or its trailers, are larger than ${maxHeaderSize} bytes: raise that by NODE_OPTIONS=--max-http-header-size=<bytes>`,
+        `its target and header fields, or its trailers, are larger than ${maxHeaderSize} bytes: raise the limit by NODE_OPTIONS=--max-http-header-size=<bytes>`,
       )
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
       return ownError('CONTENT_TOO_LARGE', 'its chunk extensions are larger than 16384 bytes')

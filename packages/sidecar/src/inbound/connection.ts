@@ -6,117 +6,89 @@ import { BrokenRequest } from './broken-request.js'
 import { closeGently } from './gentle-close.js'
 import { lastByHead } from './head.js'
 import { announceIdle } from './idle.js'
-import { errorText, respondError } from './own-answer.js'
+import { errorText } from './error-writer.js'
+import { Pipeline } from './pipeline.js'
+import type { OnRejection, Serve } from './responder.js'
 
-/** What responds to a request, for as long as it takes. */
-export interface Responder {
-  /** The connection has closed before the response was complete: what was asked for is of no use to anyone. Idempotent. */
-  clientGone(): void
-}
-
-/** Serves a request that may be served. What it returns hears of the client's end; undefined: it need not. */
-export type Serve = (request: IncomingMessage, response: ServerResponse) => Responder | undefined
-
-/** Hears of whatever is rejected before it is served. */
-export type OnRejection = (rejection: ErrorResponse, peer: Socket) => void
-
-/** A request that waits for those before it. */
-interface Turn {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse
-  rejection: ErrorResponse | undefined
-}
-
-// RFC 9110, 9.2.1. Those of WebDAV that are safe too just wait.
-const SAFE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
-
-/** A limit that has passed for what could not be read in time, as it was we who did not read. */
+/** A timeout that expired while the connection was not read, so that the client may not be late. */
 interface Overdue {
   readonly answer: ErrorResponse
   readonly limitMs: number
 }
 
 /**
- * Requests of one connection that run at once. nginx and Envoy run one; clients that pipeline send 4 to 8 (Firefox,
- * when it did), and whatever is behind the first has its response kept in memory until those before it are written.
- */
-const RUN_AT_ONCE = 8
-
-/**
- * The order of things on one connection of an application.
+ * The order of events on one connection of a client.
  *
- * - Requests that are pipelined run at once only while all of them are safe (RFC 9112, 9.3.2); nothing is read while one
- *   waits, so that what waits is what came in one read.
- * - Behind the last request, the one that says `Connection: close` or whose end is not certain, nothing is run.
- * - What is broken is answered behind the responses to what was not.
- * - A client that has said all it has to say (FIN) is answered: half-closed is not gone.
- * - The end does not take the last response along: see `closeGently`.
+ * - Pipelined requests run at once only while all of them are safe; nothing is read while one waits, so that what waits
+ *   is what came in one read. See `Pipeline`.
+ * - After the last request, the one that says `Connection: close` or whose end is not certain, nothing is run.
+ * - A broken request is answered after the responses to those before it.
+ * - A client that has sent its FIN is answered: half-closed is not closed.
+ * - The end does not destroy the last response: see `closeGently`.
  */
 export class InboundConnection {
   readonly #socket: Socket
-  readonly #serve: Serve
   readonly #onRejection: OnRejection
   readonly #clock: Clock
-  readonly #waiting: Turn[] = []
-  #running = 0
-  /** Those whose responses wait to be given the connection, and would not hear that it closed. */
-  readonly #queued: Responder[] = []
-  /** One that runs has to be the only one. */
-  #exclusive = false
-  /** Received last, of those that are taken. */
+  readonly #pipeline: Pipeline
+  /** The last request received, of those that were accepted. */
   #latest: IncomingMessage | undefined
   #latestResponse: ServerResponse | undefined
-  /** Nothing that follows is a request of ours. */
+  /** Nothing that follows is a request to serve. */
   #last = false
-  /** What is written when everything before it has been; then the connection ends. */
+  /** Written after every response, before the connection ends. */
   #epilogue: string | Buffer | undefined
+  /** Reading is paused until the requests that wait have run. */
   #held = false
   #overdue: Overdue | undefined
   #closing = false
 
   constructor(socket: Socket, serve: Serve, onRejection: OnRejection, clock: Clock) {
     this.#socket = socket
-    this.#serve = serve
     this.#onRejection = onRejection
     this.#clock = clock
-    // node:http ends a connection by this. It would close it with bytes unread, which is a reset.
+    this.#pipeline = new Pipeline({ socket, serve, onRejection, onEnd: () => this.#ended() })
+    // node:http ends a connection by this. It would close it with bytes unread, which causes a reset.
     socket.destroySoon = () => this.#close()
-    // node:http resumes it as it sees fit, such as when a body is read. Behind its own listener: it is that late.
+    // node:http resumes reading on its own, such as when a body is read. This listener runs after node:http's, just late
+    // enough to pause it again.
     socket.on('resume', () => {
       if (this.#held) socket.pause()
-      else if (this.#overdue !== undefined) this.#giveTime(this.#overdue)
+      else if (this.#overdue !== undefined) this.#restartTimeout(this.#overdue)
     })
-    socket.on('close', () => {
-      for (const responder of this.#queued.splice(0)) responder.clientGone()
-    })
-    // Behind node:http's own listener, which has marked the last response: the connection ends with it.
+    socket.on('close', () => this.#pipeline.clientGone())
+    // After node:http's own listener, which has marked the last response: the connection ends with it.
     socket.on('end', () => this.#halfClosed())
   }
 
-  /** Has anything come on it that could be read as a request? */
+  /** No request has been accepted on it yet. */
   get unused(): boolean {
     return this.#latest === undefined
   }
 
-  /** Has all been answered that has come, if anything has? */
+  /** Requests have come, and all have been answered. */
   get idle(): boolean {
-    return this.#latest !== undefined && this.#running + this.#waiting.length === 0
+    return this.#latest !== undefined && !this.#pending
   }
 
-  /** Is an answer owed, and nothing read until it is given? */
+  /** A response is pending, and nothing is read until it is complete. */
   get unread(): boolean {
-    if (this.#closing || this.#running + this.#waiting.length === 0) return false
+    if (this.#closing || !this.#pending) return false
     return this.#socket.readableEnded || this.#socket.isPaused()
   }
 
-  /** Runs a request when it is its turn. A `rejection` is given where another than its head has one. */
-  take(request: IncomingMessage, response: ServerResponse, rejection?: ErrorResponse): void {
-    // A drain may have had the latest say so in the meantime.
+  get #pending(): boolean {
+    return this.#pipeline.running + this.#pipeline.waiting > 0
+  }
+
+  /** Runs a request, at once or after those before it. `rejection`: one that its head does not tell. */
+  accept(request: IncomingMessage, response: ServerResponse, rejection?: ErrorResponse): void {
+    // A drain may have made the latest response the last one meanwhile.
     if (this.#last || this.#latestResponse?.shouldKeepAlive === false) {
-      // RFC 9112, 9.6. The last one has come to its end, or this one would not have begun.
+      // RFC 9112, 9.6. The last request is complete, or this one would not have begun.
       this.#last = true
       this.#hold()
-      // Never to be written. Whoever counts what is in flight hears it from nobody else.
+      // It will never be written. This event is all that a count of requests in flight gets.
       response.emit('close')
       return
     }
@@ -129,21 +101,16 @@ export class InboundConnection {
       rejection = last.rejection ?? rejection
     }
     if (!response.shouldKeepAlive) this.#last = true
-    if (this.#waiting.length === 0 && this.#mayRun(request)) {
-      this.#run(request, response, rejection)
-      return
-    }
-    this.#waiting.push({ request, response, rejection })
-    this.#hold()
+    if (!this.#pipeline.add({ request, response, rejection })) this.#hold()
   }
 
-  /** What came is no request, or the rest of one did not come: answered in its turn, and the end. */
+  /** What came is not a request, or a request that did not complete: it is answered in order, and the connection ends. */
   broken(answer: ErrorResponse, epilogue: string | Buffer = errorText(answer)): void {
-    // Read while what was said last is on its way: nobody's, and no reason to reset what carries it.
+    // Read while the last response is being sent: dropped, and not a reason to reset the connection.
     if (this.#closing) return
     const latest = this.#latest
     const within = latest !== undefined && !latest.complete
-    // As in `take`.
+    // As in `accept`.
     const last = this.#last || this.#latestResponse?.shouldKeepAlive === false
     if (this.#epilogue !== undefined || (last && !within)) {
       this.#hold()
@@ -154,24 +121,36 @@ export class InboundConnection {
     if (within) {
       // Where its head is not written yet.
       if (this.#latestResponse !== undefined) this.#latestResponse.shouldKeepAlive = false
-      this.#breakOff(latest, answer)
+      this.#failRequest(latest, answer)
     } else {
       this.#onRejection(answer, this.#socket)
     }
-    if (this.#running === 0) this.#next()
+    if (this.#pipeline.running === 0) this.#advance()
   }
 
   /**
-   * A head, or a body, has not come within `limitMs`: `broken`. Where nothing is read, because another request has its
-   * turn or its response is not read, what is missing may have come long ago; it has the whole time from when we read on,
-   * as node:http looks once only.
+   * A head or a body has not come within `limitMs`: `broken`. While nothing is read, because another request runs first or
+   * its response is not read, what is missing may have come long ago; it gets the full time once reading resumes, as
+   * node:http checks only once.
    */
   timedOut(answer: ErrorResponse, limitMs: number): void {
     if (this.#socket.isPaused()) this.#overdue = { answer, limitMs }
     else this.broken(answer)
   }
 
-  #giveTime({ answer, limitMs }: Overdue): void {
+  /** node:http has handed the connection over (CONNECT), and left its responses unfinished. */
+  detached(answer: ErrorResponse): void {
+    const socket = this.#socket
+    socket.on('error', () => undefined)
+    // node:http has removed its listener, and a response that waits for the event would wait indefinitely.
+    socket.on('drain', () => {
+      const { _httpMessage: response } = socket as Socket & { _httpMessage?: ServerResponse | null }
+      if (response?.writableNeedDrain === true) response.emit('drain')
+    })
+    this.broken(answer)
+  }
+
+  #restartTimeout({ answer, limitMs }: Overdue): void {
     this.#overdue = undefined
     const latest = this.#latest
     const body = latest?.complete === false ? latest : undefined
@@ -181,72 +160,29 @@ export class InboundConnection {
     this.#socket.once('close', () => this.#clock.clearTimer(timer))
   }
 
-  /** From here on it is no connection of node:http any more, which has left it with the responses unfinished. */
-  detached(answer: ErrorResponse): void {
-    const socket = this.#socket
-    socket.on('error', () => undefined)
-    // Taken off as well, and what waits for it would wait for ever.
-    socket.on('drain', () => {
-      const { _httpMessage: response } = socket as Socket & { _httpMessage?: ServerResponse | null }
-      if (response?.writableNeedDrain === true) response.emit('drain')
-    })
-    this.broken(answer)
-  }
-
-  #breakOff(request: IncomingMessage, answer: ErrorResponse): void {
-    const turn = this.#waiting.find((waiting) => waiting.request === request)
-    // Where its head has been rejected, that is why: it is what would have been answered by now, had it been its turn.
-    if (turn !== undefined) turn.rejection ??= answer
-    // Whoever reads the body answers; where nobody does, the answer has been given.
+  #failRequest(request: IncomingMessage, answer: ErrorResponse): void {
+    const waiting = this.#pipeline.find(request)
+    // A rejection by its head comes first: it is what would have been answered by now, had it not had to wait.
+    if (waiting !== undefined) waiting.rejection ??= answer
+    // The reader of the body answers; without a reader, it has been answered already.
     else if (request.listenerCount('error') > 0) request.emit('error', new BrokenRequest(answer))
   }
 
-  #mayRun(request: IncomingMessage): boolean {
-    return this.#running === 0 || (!this.#exclusive && this.#running < RUN_AT_ONCE && mayShare(request))
+  #ended(): void {
+    if (this.#pipeline.waiting > 0 || this.#epilogue !== undefined) this.#advance()
   }
 
-  #run(request: IncomingMessage, response: ServerResponse, rejection: ErrorResponse | undefined): void {
-    this.#running++
-    if (!mayShare(request)) this.#exclusive = true
-    let responder: Responder | undefined
-    if (rejection === undefined) responder = this.#serve(request, response)
-    else respondError(response, rejection, this.#onRejection)
-    response.on('close', () => {
-      if (!response.writableFinished) responder?.clientGone()
-      this.#answered()
-    })
-    if (responder === undefined || response.socket !== null) return
-    this.#queued.push(responder)
-    // In the order of their requests.
-    response.once('socket', () => this.#queued.shift())
-  }
-
-  #answered(): void {
-    this.#running--
-    if (this.#running === 0) this.#exclusive = false
-    if (this.#waiting.length > 0 || this.#epilogue !== undefined) this.#next()
-  }
-
-  #next(): void {
-    // Said to be closed, or gone: whoever sent them knows that they were not run.
-    if (!this.#socket.writable) this.#waiting.length = 0
-    for (
-      let turn = this.#waiting[0];
-      turn !== undefined && this.#mayRun(turn.request);
-      turn = this.#waiting[0]
-    ) {
-      this.#waiting.shift()
-      this.#run(turn.request, turn.response, turn.rejection)
-    }
-    if (this.#waiting.length > 0) return
-    // The last one may have its body still to come.
+  #advance(): void {
+    this.#pipeline.advance()
+    if (this.#pipeline.waiting > 0) return
+    // The body of the last request may still be on its way.
     if (!this.#last || this.#latest?.complete === false) this.#release()
-    if (this.#running > 0 || this.#epilogue === undefined) return
+    if (this.#pipeline.running > 0 || this.#epilogue === undefined) return
     this.#close()
   }
 
   #halfClosed(): void {
-    if (this.#closing || this.#running + this.#waiting.length === 0) return
+    if (this.#closing || !this.#pending) return
     if (this.#latestResponse !== undefined) this.#latestResponse.shouldKeepAlive = false
   }
 
@@ -265,18 +201,9 @@ export class InboundConnection {
     if (this.#closing) return
     this.#closing = true
     this.#held = false
-    // By node:http as well, behind the last response of an application that is half-closed.
+    // node:http calls this too, after the last response to a half-closed client.
     if (this.#socket.writable && this.#epilogue !== undefined && this.#epilogue !== '')
       this.#socket.write(this.#epilogue)
     closeGently(this.#socket, this.#clock)
   }
-}
-
-/**
- * May others run beside it? Not where 100 Continue is awaited: a response in the queue has no connection to write it to,
- * and node:http puts the head of the response before what it has kept (`_send` of lib/_http_outgoing.js), so that the
- * 100 would be read as its body. Without it the response says `Connection: close`, and nothing behind it may run.
- */
-function mayShare({ method = '', headers }: IncomingMessage): boolean {
-  return SAFE.has(method) && headers.expect === undefined
 }

@@ -8,9 +8,9 @@ const SETTINGS = 4
 const GOAWAY = 7
 
 /**
- * What a client gets that begins with the preface of HTTP/2, in its own language: it looks for frames, and would call
- * anything else a broken server. Our own preface, and GOAWAY: no stream has been processed, so that each may be sent
- * again; HTTP/1.1 is required; and the reason, which clients show. RFC 9113, 3.4, 6.8, 7.
+ * The response to the preface of HTTP/2, in frames, as its client would report anything else as a broken server: our own
+ * preface, and GOAWAY: no stream has been processed, so that each may be retried; HTTP/1.1 is required; and the reason,
+ * which clients show. RFC 9113, 3.4, 6.8, 7.
  */
 export function http2Refusal(): Buffer {
   const reason = Buffer.from(`${NO_HTTP2} (x-fairlead-error: HTTP_VERSION_NOT_SUPPORTED)`)

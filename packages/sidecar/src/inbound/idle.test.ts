@@ -5,7 +5,7 @@ import { ManualClock } from '@fairlead/sdk/testing'
 import { Agent, request } from 'undici'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Connection, Rig, serve, until } from '../testing/rig.test.support.js'
-import type { Serve } from './connection.js'
+import type { Serve } from './responder.js'
 import { listen } from './listening.test.support.js'
 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'

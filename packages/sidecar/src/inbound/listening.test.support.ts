@@ -4,7 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import { systemClock, type Clock, type Logger } from '@fairlead/sdk'
 import { onTestFinished } from 'vitest'
 import { quiet } from '../testing/rig.test.support.js'
-import type { Serve } from './connection.js'
+import type { Serve } from './responder.js'
 import { createInboundServer } from './server.js'
 
 /** An inbound server that listens. */

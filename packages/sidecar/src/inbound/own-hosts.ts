@@ -1,17 +1,17 @@
 import { isIPv4, isIPv6 } from 'node:net'
 
 /**
- * What a Host header may say where it is not what a request is routed by. A browser sends the name of the page's own
- * host there, and a page whose name has been bound anew to our address (DNS rebinding) may send us any request and read
- * the response: so a name has to be one that no stranger can hold in DNS.
+ * The Host headers that are accepted where a request is not routed by Host. A browser sends the host of the page there,
+ * and a page whose name has been rebound to our address (DNS rebinding) could send us any request and read the response:
+ * so only names that a stranger cannot own in DNS are accepted.
  *
- * - Addresses: there is no name to bind anew. Vite and webpack's server take them for the same reason.
+ * - Addresses: there is no name to rebind. Vite and webpack's server accept them for the same reason.
  * - `localhost` and all below it, RFC 6761, 6.3; all below `internal`, which ICANN has set aside for private use (2024);
  *   all below `consul`, where services are.
- * - A name without a dot, such as that of a service, a container or a machine: no public domain is one (ICANN's ban on
+ * - A name without a dot, such as that of a service, a container or a machine: public domains are never so (ICANN's ban on
  *   dotless domains, 2013).
- * - What is configured: names listened on, this machine's own, services, and `--allowed-host`, which with a dot in front
- *   is all below it as well.
+ * - Configured names: those listened on, this machine's own, services, and `--allowed-host`, which with a leading dot
+ *   covers all its subdomains.
  */
 export class OwnHosts {
   readonly #names: ReadonlySet<string>
@@ -23,7 +23,7 @@ export class OwnHosts {
     this.#names = new Set(names.map((name) => name.replace(/^\./, '')))
   }
 
-  /** Is this value of a Host header one of ours? One that is empty is of no page. */
+  /** Is this Host header accepted? No page sends an empty one. */
   includes(host: string): boolean {
     const [, address, name = ''] = HOST.exec(host) ?? []
     if (address !== undefined) return isIPv6(address)

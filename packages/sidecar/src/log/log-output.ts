@@ -1,22 +1,22 @@
 import { write } from 'node:fs'
 import type { Clock, Timer } from '@fairlead/sdk'
 
-/** Lines that wait for a reader, in characters: what a burst of errors may take, and not more than that. */
-const MOST_LENGTH = 1024 * 1024
+/** The limit of buffered lines, in characters: enough for a burst of errors. */
+const MAX_LENGTH = 1024 * 1024
 
-/** A full pipe that does not block says "again"; so often is it tried. */
+/** The interval of retries on a full non-blocking pipe (EAGAIN). */
 const RETRY_MS = 50
 
-/** A reader that has gone may have a successor, as that of a named pipe does; a try costs a call to the system. */
-const GONE_MS = 1000
+/** The pause after the reader has closed. It may be replaced, as that of a named pipe; each attempt is a system call. */
+const CLOSED_PAUSE_MS = 1000
 
 /**
- * Where log lines go, one write at a time and none of them waited for. pino's own output writes at once: where the
- * reader of a pipe stands still, such a write blocks the process, requests and signals included. What finds no room, or
- * no reader, is dropped and counted.
+ * Writes log lines asynchronously, one write at a time. pino's own destination writes synchronously: when the reader of a
+ * pipe stalls, such a write blocks the process, requests and signals included. Lines without room, or without a reader,
+ * are dropped and counted.
  */
 export class LogOutput {
-  /** Told how many lines have been dropped, once there is room to say so. */
+  /** Called with the number of dropped lines, once there is room to log it. */
   onDropped: (lines: number) => void = () => undefined
   readonly #fd: number
   readonly #clock: Clock
@@ -24,14 +24,14 @@ export class LogOutput {
   #length = 0
   #dropped = 0
   #writing = false
-  /** The system has been asked to write, and has not answered. */
+  /** A system call is pending. */
   #calling = false
   #stopped = false
-  /** Until then nothing is tried. */
-  #goneUntil = -Infinity
+  /** Until then lines are dropped, as there is no reader. */
+  #closedUntil = -Infinity
   #retry: Timer | undefined
-  /** Whoever waits for the next answer of the system. */
-  #answered: (() => void) | undefined
+  /** Called when the pending system call returns. */
+  #returned: (() => void) | undefined
   #idle: (() => void) | undefined
 
   constructor(fd: number, clock: Clock) {
@@ -44,9 +44,9 @@ export class LogOutput {
     return this.#writing
   }
 
-  /** Takes a line, or drops it where too many wait already or nobody reads. */
+  /** Buffers a line, or drops it without room or a reader. */
   write(line: string): void {
-    if (this.#stopped || this.#length + line.length > MOST_LENGTH || this.#clock.now() < this.#goneUntil) {
+    if (this.#stopped || this.#length + line.length > MAX_LENGTH || this.#clock.now() < this.#closedUntil) {
       this.#dropped++
       return
     }
@@ -55,23 +55,23 @@ export class LogOutput {
     if (!this.#writing) this.#next()
   }
 
-  /** Waits until all is written, for so long at most. Resolves to whether it is. */
+  /** Waits until all is written, up to `timeoutMs`. Resolves to whether it is. */
   async flush(timeoutMs: number): Promise<boolean> {
     if (!this.#writing) return true
     return this.#within(timeoutMs, (done) => (this.#idle = done))
   }
 
   /**
-   * Writes nothing more. Resolves to whether the process can exit, which waits for all calls to the system to return:
-   * one to a terminal that is stopped (Ctrl-S) does not, as terminals block.
+   * Writes nothing more. Resolves to whether the process can exit, which waits for all pending system calls: one to a
+   * stopped terminal (Ctrl-S) does not return, as terminals block.
    *
-   * @param timeoutMs What such a call has to return.
+   * @param timeoutMs How long a pending call may take to return.
    */
   async stop(timeoutMs: number): Promise<boolean> {
     this.#stopped = true
     if (this.#retry !== undefined) this.#clock.clearTimer(this.#retry)
     if (!this.#calling) return true
-    return this.#within(timeoutMs, (done) => (this.#answered = done))
+    return this.#within(timeoutMs, (done) => (this.#returned = done))
   }
 
   #within(timeoutMs: number, whenDone: (done: () => void) => void): Promise<boolean> {
@@ -96,7 +96,7 @@ export class LogOutput {
     this.#calling = true
     write(this.#fd, bytes, (error, written) => {
       this.#calling = false
-      this.#answered?.()
+      this.#returned?.()
       if (this.#stopped) return
       if (error?.code === 'EAGAIN') {
         this.#retry = this.#clock.setTimer(() => this.#put(bytes), RETRY_MS)
@@ -106,24 +106,24 @@ export class LogOutput {
         this.#put(bytes.subarray(written))
       } else {
         this.#length = this.#lines.reduce((sum, line) => sum + line.length, 0)
-        this.#sayDropped()
+        this.#reportDropped()
         this.#next()
       }
     })
   }
 
-  /** Its reader is gone (EPIPE), its disk is full, or the like. */
+  /** The reader has closed (EPIPE), the disk is full, or the like. */
   #lost(bytes: Buffer): void {
     this.#dropped += linesIn(bytes) + this.#lines.length
     this.#lines = []
     this.#length = 0
-    this.#goneUntil = this.#clock.now() + GONE_MS
+    this.#closedUntil = this.#clock.now() + CLOSED_PAUSE_MS
     this.#next()
   }
 
-  #sayDropped(): void {
-    // With room to spare: it must not be dropped itself.
-    if (this.#dropped === 0 || this.#length > MOST_LENGTH / 2) return
+  #reportDropped(): void {
+    // Only with room to spare, so that the report is not dropped itself.
+    if (this.#dropped === 0 || this.#length > MAX_LENGTH / 2) return
     const lines = this.#dropped
     this.#dropped = 0
     this.onDropped(lines)

@@ -1,7 +1,7 @@
 /**
- * Lets a reader of standard output or standard error go away: `fairlead-sidecar --help | head`. Node reports it as an
- * error of the stream, which ends a process where nobody listens. What has no reader is not written, and all else goes
- * on. Log lines do not go through these streams: see `LogOutput`.
+ * Survives a closed reader of standard output or standard error, as in `fairlead-sidecar --help | head`. Node reports it
+ * as an error of the stream, which ends the process without a listener. Log lines are not written by these streams: see
+ * `LogOutput`.
  */
 export function surviveClosedOutput(process: Pick<NodeJS.Process, 'stdout' | 'stderr'>): void {
   for (const stream of [process.stdout, process.stderr]) {

@@ -46,8 +46,8 @@ describe('repeated warnings', () => {
       for (const code of ['NO_ENDPOINTS', 'DEADLINE_EXCEEDED', 'NO_ENDPOINTS'])
         logger.warn({ service, code }, 'x')
     }
-    logger.warn({ service: 'a' }, 'response broken off')
-    logger.warn({ service: 'a' }, 'response broken off')
+    logger.warn({ service: 'a' }, 'response aborted')
+    logger.warn({ service: 'a' }, 'response aborted')
     expect(warnings(lines)).toHaveLength(5)
   })
 

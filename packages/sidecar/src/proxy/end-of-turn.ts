@@ -1,4 +1,4 @@
-/** What has something to write when the turn of the event loop ends in which it came about. */
+/** Something to be written at the end of the current turn of the event loop. */
 export interface Due {
   endOfTurn(): void
 }
@@ -6,11 +6,11 @@ export interface Due {
 let due: Due[] = []
 
 /**
- * Calls `endOfTurn` when this turn of the event loop ends, together with that of all others of the turn.
+ * Calls `endOfTurn` at the end of this turn of the event loop, together with that of everything else due then.
  *
- * A response written at once wakes whoever waits for it, who sends the next request while we are still reading:
- * both sides then work in crumbs. Written together, they are read together, and so are the requests that follow:
- * a third more requests a second from a busy proxy. In an idle one there is nothing to wait for in the turn.
+ * A response written immediately wakes its client, which sends the next request while we are still reading: both sides
+ * then handle one message per wake-up. Written together, responses are read together, and so are the requests that
+ * follow: a third more requests a second from a busy proxy. In an idle one the turn ends immediately.
  */
 export function atEndOfTurn(one: Due): void {
   // eslint-disable-next-line no-restricted-globals -- a turn of the event loop, not a time

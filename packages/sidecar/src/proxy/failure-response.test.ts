@@ -33,7 +33,7 @@ test.each(['UND_ERR_INVALID_ARG', 'UND_ERR_NOT_SUPPORTED', 'UND_ERR_REQ_CONTENT_
     expect(errorResponse(coded(code), 'orders')).toEqual({
       status: 400,
       code: 'BAD_REQUEST',
-      message: 'the request cannot be sent on: why',
+      message: 'the request cannot be forwarded: why',
       service: 'orders',
     })
   },
@@ -59,7 +59,7 @@ test('a bad request says so', () => {
   expect(badRequest('why', undefined)).toEqual({
     status: 400,
     code: 'BAD_REQUEST',
-    message: 'the request cannot be sent on: why',
+    message: 'the request cannot be forwarded: why',
     service: undefined,
   })
 })

@@ -4,7 +4,7 @@ import * as http from 'node:http'
 import { Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { respondError } from '../inbound/own-answer.js'
+import { respondError } from '../inbound/error-writer.js'
 import { Gate, received, Rig, serve, serveText, settled, until } from '../testing/rig.test.support.js'
 
 const MIB = 1024 * 1024

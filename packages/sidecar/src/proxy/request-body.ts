@@ -2,14 +2,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
 
 /**
- * A body up to this length is read before the request is sent, so that it can be sent again: 64 KiB, Linkerd's
- * limit for replays. A longer one, or one of unknown length, streams through and is sent once.
+ * A body up to this length is read before the request is sent, so that it can be retried: 64 KiB, Linkerd's limit for
+ * replays. A longer one, or one of unknown length, is streamed and sent once.
  */
 const REPLAYABLE_BYTES = 64 * 1024
 
 /**
- * Calls `send` with the body of a request that has one: whole, or as it comes. At once, or when a whole one has been
- * read; if it turns out to be none, `fail`.
+ * Calls `send` with the body of a request that has one: complete, once it has been read, or as a stream, at once. Calls
+ * `fail` if it is invalid.
  */
 export function takeBody(
   request: IncomingMessage,
@@ -27,8 +27,8 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * A body as a stream of its own: undici destroys the one it is given when an instance answers early or breaks
- * off, and with a request that would take the application's connection along.
+ * A body as a separate stream: undici destroys the one it is given when an instance answers early or fails, and
+ * destroying the request would destroy the application's connection.
  */
 function streamed(
   request: IncomingMessage,
@@ -41,19 +41,19 @@ function streamed(
     fail(error)
     body.destroy(error)
   })
-  // While undici holds it, undici listens; before and after that nobody does, and an error unheard ends the process.
+  // undici has a listener only while it sends the body; without a listener an error would end the process.
   body.on('error', () => undefined)
   response.on('finish', () => body.destroy())
   body.on('close', () => {
     if (request.complete) return
-    // Answered before the end of the body: the rest is read and dropped, or the connection would stay blocked.
+    // Answered before the end of the body: the remainder is read and dropped, or the connection would stay blocked.
     request.unpipe(body)
     request.resume()
   })
   return body
 }
 
-/** Reads a whole body. */
+/** Reads a complete body. */
 function collect(request: IncomingMessage, done: (body: Buffer) => void, fail: (error: Error) => void): void {
   const chunks: Buffer[] = []
   request.on('data', (chunk: Buffer) => chunks.push(chunk))

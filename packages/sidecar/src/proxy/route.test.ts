@@ -6,12 +6,12 @@ const HOSTS = new OwnHosts([])
 
 function routed(target: string, headers: Record<string, string> = {}): Route {
   const found = route({ method: 'GET', url: target, headers }, HOSTS)
-  if ('refusal' in found) throw new Error(`refused: ${found.refusal}`)
+  if ('reason' in found) throw new Error(`refused: ${found.reason}`)
   return found
 }
 
 function refusal(target: string, headers: Record<string, string> = {}): string {
-  return (route({ method: 'GET', url: target, headers }, HOSTS) as NoRoute).refusal
+  return (route({ method: 'GET', url: target, headers }, HOSTS) as NoRoute).reason
 }
 
 describe('Host names the service', () => {
@@ -76,7 +76,9 @@ describe('Host names the service', () => {
   test.each(['orders.service.eu-1.consul', 'orders.service.DC1.consul:80', 'orders.service.dc1.consul.'])(
     'a datacenter is refused, not dropped: %s',
     (host) => {
-      expect(refusal('/', { host })).toContain('a datacenter cannot be named, only <service>.service.consul')
+      expect(refusal('/', { host })).toContain(
+        'a datacenter cannot be chosen by name, only <service>.service.consul',
+      )
     },
   )
 
@@ -102,11 +104,11 @@ describe('the header fairlead-service', () => {
     expect(routed('/', { host: 'x', 'fairlead-service': 'Orders' }).service).toBe('orders')
   })
 
-  test('is not heeded under a name that a web page may have', () => {
+  test('is rejected under a name that a web page may have', () => {
     const headers = { host: 'evil.com:4140', 'fairlead-service': 'orders' }
     expect(route({ method: 'GET', url: '/', headers }, HOSTS)).toMatchObject({
       misdirected: true,
-      refusal: expect.stringContaining('"evil.com:4140", which is no name of this sidecar') as string,
+      reason: expect.stringContaining('"evil.com:4140", which this sidecar does not accept') as string,
     })
   })
 
@@ -141,7 +143,7 @@ describe('an absolute target (a proxy request)', () => {
     'OPTIONS %s asks about the whole server, not about /',
     (url) => {
       const asked = { method: 'OPTIONS', headers: { host: 'orders' } }
-      const { refusal: said } = route({ ...asked, url }, HOSTS) as NoRoute
+      const { reason: said } = route({ ...asked, url }, HOSTS) as NoRoute
       expect(said).toContain(`OPTIONS "${url}" asks about the server as a whole: name a path`)
       expect(route({ ...asked, url: `${url}/` }, HOSTS)).toMatchObject({ service: 'orders', path: '/' })
       expect(route({ ...asked, url: `${url}?q` }, HOSTS)).toMatchObject({ service: 'orders', path: '/?q' })
@@ -163,12 +165,12 @@ describe('an absolute target (a proxy request)', () => {
     },
   )
 
-  test('fairlead-service is not heeded beside a target of a web page, whatever Host says', () => {
+  test('fairlead-service is rejected beside a target of a web page, whatever Host says', () => {
     const headers = { host: 'localhost', 'fairlead-service': 'orders' }
     expect(route({ method: 'GET', url: 'http://evil.com/', headers }, HOSTS)).toEqual({
       misdirected: true,
-      refusal: expect.stringMatching(
-        /^the host of its target is "evil\.com", which is no name of this sidecar, .* send "http:\/\/localhost\/"/,
+      reason: expect.stringMatching(
+        /^the host of its target is "evil\.com", which this sidecar does not accept beside .* send "http:\/\/localhost\/"/,
       ) as string,
     })
   })
@@ -186,7 +188,7 @@ describe('an absolute target (a proxy request)', () => {
     '%s has a fragment',
     (target) => {
       expect(refusal(target, { host: 'orders', 'fairlead-service': 'orders' })).toBe(
-        `its target is "${target}": a target has no fragment ("#")`,
+        `its target is "${target}": a target must not have a fragment ("#")`,
       )
     },
   )

@@ -6,16 +6,16 @@ export const SERVICE_HEADER = 'fairlead-service'
 
 export interface Route {
   readonly service: string
-  /** What to ask of the instance, in origin form. */
+  /** The path to request from the instance, in origin form. */
   readonly path: string
-  /** The Host header that the instance gets: as received where that names the service, else the service. */
+  /** The Host header to send: as received where that names the service, else the service. */
   readonly host: string
 }
 
-/** Why there is no route, as a sentence for whoever wrote the request. */
+/** Why there is no route, for the author of the request. */
 export interface NoRoute {
-  readonly refusal: string
-  /** It came under a name that is none of ours. */
+  readonly reason: string
+  /** Its host is not accepted. */
   readonly misdirected?: true
 }
 
@@ -24,37 +24,37 @@ export interface NoRoute {
  * (`GET http://orders/...`), else Host. `orders`, `orders:80`, `orders.service.consul` and `orders.service.consul.` are
  * the same service. Pure.
  *
- * The header is the explicit word, and decides in whichever form a target comes: a client behind `http_proxy` writes the
- * absolute form of what it would have sent to us anyway.
+ * The header is explicit, and takes precedence in every form of target: a client with `http_proxy` sends the absolute form
+ * of what it would have sent to us anyway.
  *
- * @param hosts What the host of the target, or Host, may be beside `fairlead-service`: else any page in a browser on this
- *   machine could reach any service. Where it is what names the service, a page's own host names none, or the page's own.
+ * @param hosts The hosts accepted beside `fairlead-service`, in the target or Host: otherwise any page in a browser on
+ *   this machine could reach any service. Where the host itself names the service, a page can only name its own host.
  */
 export function route(
   request: Pick<IncomingMessage, 'method' | 'url' | 'headers'>,
   hosts: OwnHosts,
 ): Route | NoRoute {
   const { url: target = '/', headers } = request
-  // RFC 9112, 3.2: no form of a target has a fragment, which stays with the client (RFC 9110, 7.1). Envoy's answer too:
-  // passed on, whoever checks the path and whoever serves it may read it differently (CVE-2021-32779).
+  // RFC 9112, 3.2: a target has no fragment, which is for the client only (RFC 9110, 7.1). Envoy rejects it too: forwarded,
+  // a check of the path and the server of the path may read it differently (CVE-2021-32779).
   if (target.includes('#'))
-    return { refusal: `its target is ${quoted(target)}: a target has no fragment ("#")` }
+    return { reason: `its target is ${quoted(target)}: a target must not have a fragment ("#")` }
   if (target.startsWith('/')) return routeOf(HOST_HEADER, headers.host ?? '', target, headers, hosts)
-  const [, host, rest] = ABSOLUTE.exec(target) ?? []
-  if (host === undefined || rest === undefined)
-    return { refusal: `its target is ${quoted(target)}: it must be a path or an http:// URL` }
-  // RFC 9112, 3.2.4: the instance would have to get `OPTIONS *`, which is refused in that form too.
-  if (rest === '' && request.method === 'OPTIONS')
-    return { refusal: `OPTIONS ${quoted(target)} asks about the server as a whole: name a path, such as "/"` }
+  const [, host, path] = ABSOLUTE.exec(target) ?? []
+  if (host === undefined || path === undefined)
+    return { reason: `its target is ${quoted(target)}: it must be a path or an http:// URL` }
+  // RFC 9112, 3.2.4: it would have to be sent as `OPTIONS *`, which is rejected too.
+  if (path === '' && request.method === 'OPTIONS')
+    return { reason: `OPTIONS ${quoted(target)} asks about the server as a whole: name a path, such as "/"` }
   // RFC 9112, 3.2.2: a proxy takes the host of the target and ignores the header.
-  return routeOf(TARGET, host, rest.startsWith('/') ? rest : `/${rest}`, headers, hosts)
+  return routeOf(TARGET, host, path.startsWith('/') ? path : `/${path}`, headers, hosts)
 }
 
-// Scheme, user, host, rest. Not a URL parser: that would rewrite dots, quotes and raw bytes of the path, and the
-// path is the application's.
+// Scheme, user, host, path. Not a URL parser: that would rewrite dots, quotes and raw bytes of the path, which must stay
+// as the application sent it.
 const ABSOLUTE = /^http:\/\/(?:[^/?]*@)?([^/?]*)(.*)$/is
 
-/** Where a request says which host it is for, and how that would name a service. */
+/** The part of a request that has its host, and an example that names a service there. */
 interface Authority {
   readonly name: string
   readonly example: string
@@ -72,7 +72,7 @@ function routeOf(
 ): Route | NoRoute {
   const named = headers[SERVICE_HEADER]
   if (typeof named === 'string' && named !== '') {
-    // Consul takes no notice of case, and neither does Host: one service must not become two.
+    // Consul's names and Host are case-insensitive: one service must not become two.
     const service = named.toLowerCase()
     if (!hosts.includes(host) && serviceOf(host, authority) !== service) return misdirected(host, authority)
     return { service, path, host: service }
@@ -86,22 +86,22 @@ const CONSUL_DOMAIN = '.service.consul'
 // Digits and dots, or anything in brackets: an address, as a client sends that does not set Host.
 const ADDRESS = /^(?:[\d.]+|\[.*\])$/
 
-/** As most hosts are: a service, and no more to it. */
+/** The common case: just a service. */
 const PLAIN = /^[a-z][a-z0-9-]*$/
 
 function serviceOf(host: string, { name: where, example }: Authority): string | NoRoute {
   if (PLAIN.test(host) && host !== 'localhost') return host
   const absolute = host.replace(/:\d*$/, '').toLowerCase()
-  // RFC 1034, 3.1: an absolute name ends in the dot of the root.
+  // RFC 1034, 3.1: an absolute name ends in a dot.
   const name = absolute.endsWith('.') ? absolute.slice(0, -1) : absolute
   if (name === '' || name === 'localhost' || ADDRESS.test(name)) {
     return {
-      refusal: `${where} is ${quoted(host)}: name the service there, such as "${example}", or in "${SERVICE_HEADER}: orders"`,
+      reason: `${where} is ${quoted(host)}: name the service there, such as "${example}", or in "${SERVICE_HEADER}: orders"`,
     }
   }
   if (/\.service\.[^.]+\.consul$/.test(name)) {
     return {
-      refusal: `${where} is ${quoted(host)}: a datacenter cannot be named, only <service>${CONSUL_DOMAIN}`,
+      reason: `${where} is ${quoted(host)}: a datacenter cannot be chosen by name, only <service>${CONSUL_DOMAIN}; use --datacenter or --failover`,
     }
   }
   return name.endsWith(CONSUL_DOMAIN) ? name.slice(0, -CONSUL_DOMAIN.length) : name
@@ -109,7 +109,7 @@ function serviceOf(host: string, { name: where, example }: Authority): string | 
 
 function misdirected(host: string, authority: Authority): NoRoute {
   return {
-    refusal: `${authority.name} is ${quoted(host)}, which is no name of this sidecar, so that "${SERVICE_HEADER}" is not heeded: send ${authority === TARGET ? '"http://localhost/"' : '"Host: localhost"'}, or allow the name by --allowed-host`,
+    reason: `${authority.name} is ${quoted(host)}, which this sidecar does not accept beside "${SERVICE_HEADER}": send ${authority === TARGET ? '"http://localhost/"' : '"Host: localhost"'}, or allow the name by --allowed-host`,
     misdirected: true,
   }
 }

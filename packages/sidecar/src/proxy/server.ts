@@ -1,9 +1,9 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Clock, Logger } from '@fairlead/sdk'
 import type { Clients } from '../clients.js'
-import type { Responder } from '../inbound/connection.js'
+import type { Responder } from '../inbound/responder.js'
 import { badRequest, misdirectedRequest } from '../inbound/error-response.js'
-import { answerLog, respondError, type AnswerLog } from '../inbound/own-answer.js'
+import { errorLog, respondError, type ErrorLog } from '../inbound/error-writer.js'
 import type { OwnHosts } from '../inbound/own-hosts.js'
 import { createInboundServer } from '../inbound/server.js'
 import { errorResponse } from './failure-response.js'
@@ -13,7 +13,7 @@ import { hasBody } from './request-body.js'
 import { route } from './route.js'
 import { StalledApplications } from './stalled-applications.js'
 
-/** The server that applications talk to: request, route, client, forward. */
+/** The server for applications: routes each request and forwards it by the client of its service. */
 export function createProxyServer(
   clients: Clients,
   hosts: OwnHosts,
@@ -21,10 +21,10 @@ export function createProxyServer(
   logger: Logger,
   clock: Clock,
 ): Server {
-  const log = answerLog(logger)
+  const log = errorLog(logger)
   const server = createInboundServer(
     (request, response) => {
-      if (stalled !== undefined && hasBody(request)) stalled.awaits(request)
+      if (stalled !== undefined && hasBody(request)) stalled.expectBody(request)
       return handle(request, response, clients, hosts, logger, log)
     },
     logger,
@@ -34,7 +34,7 @@ export function createProxyServer(
     applicationTimeoutMs === 0
       ? undefined
       : new StalledApplications(server, applicationTimeoutMs, logger, clock)
-  // An upload may take as long as it takes while it goes on; its head may not (headersTimeout, 60 s).
+  // No limit for uploads that make progress; heads have one (headersTimeout, 60 s).
   server.requestTimeout = 0
   return server
 }
@@ -45,12 +45,12 @@ function handle(
   clients: Clients,
   hosts: OwnHosts,
   logger: Logger,
-  log: AnswerLog,
+  log: ErrorLog,
 ): Responder | undefined {
   const found = route(request, hosts)
-  if ('refusal' in found) {
-    const { refusal, misdirected = false } = found
-    respondError(response, misdirected ? misdirectedRequest(refusal) : badRequest(refusal, undefined), log)
+  if ('reason' in found) {
+    const { reason, misdirected = false } = found
+    respondError(response, misdirected ? misdirectedRequest(reason) : badRequest(reason, undefined), log)
     return undefined
   }
   const loop = loopRejection(request.headers, found.service)
@@ -61,7 +61,7 @@ function handle(
   try {
     return forward(request, response, found, clients, logger)
   } catch (error) {
-    // A name that is none, or one too many.
+    // An invalid name, or too many services.
     respondError(response, errorResponse(error as Error, found.service), log)
     return undefined
   }

@@ -10,23 +10,23 @@ import {
   type WeightOf,
 } from '../picker.js'
 
-// The most that is of use: at ten times the mean there is no bound left to speak of.
-const LARGEST_FACTOR = 10
+// At ten times the mean, the bound has hardly any effect.
+const MAX_FACTOR = 10
 
 // At most one of `factor` endpoints can be full: with 1.25, draws miss with 0.8, and 32 in a row in 0.8^32 = 0.1%.
 const PROBES = 32
 
-/** @throws FairleadError `INVALID_OPTION` where it is no number from 1 to 10. */
+/** @throws FairleadError `INVALID_OPTION` unless it is a number from 1 to 10. */
 export function requireBalanceFactor(factor: number | undefined): void {
   if (factor === undefined) return
-  if (typeof factor === 'number' && factor >= 1 && factor <= LARGEST_FACTOR) return
-  throw invalidOption('balanceFactor', factor, `a number from 1 to ${LARGEST_FACTOR}, such as 1.25`)
+  if (typeof factor === 'number' && factor >= 1 && factor <= MAX_FACTOR) return
+  throw invalidOption('balanceFactor', factor, `a number from 1 to ${MAX_FACTOR}, such as 1.25`)
 }
 
 /**
  * Bounds what equal keys do to the load: takes the endpoint of a picker as long as that has no more than `factor` times
  * its share of the requests in flight, this one included; else another one, which the key decides as well.
- * Jumps at random instead of going to the next, which would load the neighbour of whoever is full.
+ * Jumps at random instead of going to the next, which would load the neighbor of a full endpoint.
  * Expected O(1 / (factor - 1)) a pick once endpoints are full, and one look-up before.
  * Source: Mirrokni et al., Consistent Hashing with Bounded Loads (2017); the jumps: Chen et al., Revisiting Consistent
  * Hashing with Bounded Loads (arXiv 1908.08762), as in Envoy's `hash_balance_factor`.
@@ -39,8 +39,8 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
   /** Requests in flight, by endpoint and in sum. */
   readonly #inflight: Int32Array
   #total = 0
-  /** By endpoint: what hears of its load. */
-  readonly #changed: (() => void)[] = []
+  /** By endpoint: the listener of its load. */
+  readonly #listeners: (() => void)[] = []
   /** How many of all requests in flight each may have. */
   readonly #limits: Float64Array
 
@@ -62,7 +62,7 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
     endpoints.forEach((endpoint, index) => {
       this.#count(index)
       const changed = (): void => this.#count(index)
-      this.#changed.push(changed)
+      this.#listeners.push(changed)
       endpoint.onLoadChange(changed)
     })
   }
@@ -75,7 +75,7 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
 
   close(): void {
     this.#endpoints.forEach((endpoint, index) => {
-      const changed = this.#changed[index]
+      const changed = this.#listeners[index]
       if (changed !== undefined) endpoint.offLoadChange(changed)
     })
     this.#picker.close?.()
@@ -84,7 +84,7 @@ export class BoundedPicker<E extends Candidate> implements Picker<E> {
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
     const endpoint = explainPick(this.#picker, context, report)
     if (endpoint === undefined || this.#hasRoom(this.#indices.get(endpoint) ?? 0)) return endpoint
-    report.passedOver(endpoint, `full: it has ${endpoint.inflight} of ${this.#total} requests in flight`)
+    report.skipped(endpoint, `full: it has ${endpoint.inflight} of ${this.#total} requests in flight`)
     report.step('one with room, which the key decides as well')
     return this.#pickWithRoom(context)
   }

@@ -1,4 +1,4 @@
-/** Points on a circle of 64-bit numbers, each owned by a member. Filled once, then only asked. */
+/** Points on a circle of 64-bit numbers, each owned by a member. Filled once, then read only. */
 export class HashRing {
   readonly #highs: Int32Array
   readonly #lows: Int32Array
@@ -34,7 +34,7 @@ export class HashRing {
     return index < this.#owners.length ? index : 0
   }
 
-  /** Who owns the point at an index. */
+  /** The owner of the point at an index. */
   owner(index: number): number {
     return this.#owners[index] ?? 0
   }

@@ -56,7 +56,7 @@ class Turns {
   readonly #before: Int32Array
   readonly #turn: Int32Array
 
-  /** @param rounds How many are asked for at most. */
+  /** @param rounds The limit of rounds. */
   constructor(members: readonly HashMember[], rounds: number) {
     const total = members.reduce((sum, { weight }) => sum + weight, 0)
     this.#shares = Float64Array.from(members, ({ weight }) => weight / total)
@@ -68,7 +68,7 @@ class Turns {
     for (let member = 0; member < members.length; member++) this.#putOff(member, 1)
   }
 
-  /** The members that have a turn in a round, in their order, until the next is asked for; each once, in order. */
+  /** The members that have a turn in a round, each once, in order; valid until the next call. */
   of(round: number): Int32Array {
     let first = this.#turn.length
     let ordered = true

@@ -48,7 +48,7 @@ const ATTEMPTS = 64
  * When: endpoints hold something of a key's own, such as a cache. When not: load must be even whatever
  * the keys are, unless `balanceFactor` bounds it.
  * An endpoint that leaves moves its own keys and, of 3 to 1,000 endpoints, less than 2% of the others.
- * What is not eligible is passed by: the key is hashed on, always to the same others. Without a key: any endpoint.
+ * An endpoint that is not eligible is skipped: the key is rehashed, always to the same others. Without a key: any endpoint.
  * O(1) a pick; O(table size x log(table size)) for a change of the set.
  * Source: Eisenbud et al., Maglev: A Fast and Reliable Software Network Load Balancer (NSDI 2016), 3.4; Envoy
  * `maglev_lb.cc`, and so a key leads both to the same endpoint.

@@ -1,7 +1,7 @@
 import { Xxh64 } from '../../hashing/xxh64.js'
 import { Numbers, type HashMember } from './hash-member.js'
 
-/** Slots that members win in proportion to weight, whoever else takes part. */
+/** Slots that members win in proportion to weight, independently of the other members. */
 export class RendezvousTable {
   /** The member of each slot. */
   readonly owners: Uint16Array | Uint32Array
@@ -18,11 +18,11 @@ export class RendezvousTable {
   constructor(members: readonly HashMember[], size: number) {
     this.owners = members.length <= 0x1_0000 ? new Uint16Array(size) : new Uint32Array(size)
     const total = members.reduce((sum, { weight }) => sum + weight, 0)
-    // A layer of somebody's own may hand on weights of which there is no race that ends.
+    // A custom layer may pass weights with which the race would not end.
     if (!(total > 0 && total < Infinity)) return
     const race = new Race(members, this.owners)
-    // It takes ln(size) throws a slot and 0.6 on average until all have been hit, rarely 2 less or 4 more. Nobody's
-    // throws know of these bounds: they depend on the weights of all, and what one does must not.
+    // It takes ln(size) throws a slot and 0.6 on average until all have been hit, rarely 2 less or 4 more. Throws do
+    // not depend on these bounds, which depend on the weights of all members.
     for (let throws = Math.log(size); race.left > 0; throws++) race.runUntil((throws * size) / total)
   }
 }
@@ -33,7 +33,7 @@ export class RendezvousTable {
  * variance of shares. The chance to hit a slot stays within 1 / slots of the weight's at any moment.
  */
 class Race {
-  /** How many slots nobody has hit. */
+  /** How many slots have not been hit. */
   left: number
   readonly #owners: Uint16Array | Uint32Array
   /** When each slot was hit first. */
@@ -96,7 +96,7 @@ class Race {
 }
 
 /**
- * A generator for each member, from its name: what it throws depends on nobody else.
+ * A generator for each member, from its name: its throws do not depend on other members.
  * Source: Blackman and Vigna, xoroshiro64** 1.0 (https://prng.di.unimi.it/xoroshiro64starstar.c), whose two words are
  * small enough to keep for each member.
  */

@@ -50,7 +50,7 @@ const ATTEMPTS = 64
  * weights change often. When not: Envoy has to find the same endpoint, or shares must be exact, for which `maglev` is
  * better: here those of equal endpoints differ by 1 / sqrt(2 k) with k slots each, 9% for 1,000 endpoints. Nor where
  * load must be even whatever the keys are, unless `balanceFactor` bounds it.
- * What is not eligible is passed by: the key is hashed on, always to the same others. Without a key: any endpoint.
+ * An endpoint that is not eligible is skipped: the key is rehashed, always to the same others. Without a key: any endpoint.
  * O(1) a pick; O(table size x log(table size)) for a change of the set.
  * Source: Thaler and Ravishankar, Using Name-Based Mappings to Increase Hit Rates (1998); with weights, Schindelhauer
  * and Schomaker, Weighted Distributed Hash Tables (2005), the logarithmic method. Decided once for each slot of a

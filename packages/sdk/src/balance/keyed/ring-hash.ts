@@ -65,7 +65,7 @@ const STEPS = 64
  * When: endpoints hold something of a key's own, such as a cache, and Envoy has to find the same one.
  * When not: load must be even whatever the keys are, unless `balanceFactor` bounds it. `maglev` has more even shares and moves fewer keys: here all the
  * others get more points when one leaves, and with ten that moves 9% of their keys besides those of the one that left.
- * What is not eligible is passed by clockwise, as if it were not on the ring. Without a key: any endpoint, by weight.
+ * An endpoint that is not eligible is skipped clockwise, as if it were not on the ring. Without a key: any endpoint, by weight.
  * Expected O(1) a pick; O(ring size) for a change of the set.
  * Source: Envoy `ring_hash_lb.cc`, gRPC A42 and A76; libketama.
  *

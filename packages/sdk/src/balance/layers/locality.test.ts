@@ -102,9 +102,9 @@ describe('zones do not count', () => {
     picker.explain?.(context, {
       step: (text) => void steps.push(text),
       compared: () => undefined,
-      passedOver: () => undefined,
+      skipped: () => undefined,
     })
-    expect(steps).toEqual([`zones do not count: ${why}`, 'it is its turn'])
+    expect(steps).toEqual([`zones do not count: ${why}`, 'next in rotation'])
     const got = shares(picker)
     const sum = Object.values(counts).reduce((sum, count) => sum + count, 0)
     for (const [zone, count] of Object.entries(counts)) expect(got[zone]).toBeCloseTo(count / sum, 1.5)

@@ -129,11 +129,11 @@ class LocalityPicker<E extends Candidate> implements Picker<E> {
       const percent = Math.round((this.#shares[index] ?? 0) * 100)
       const described = `zone ${name}${own ? ', our own,' : ''} gets ${percent}% of the requests`
       if (other === zone) report.step(described)
-      else for (const endpoint of members) report.passedOver(endpoint, described)
+      else for (const endpoint of members) report.skipped(endpoint, described)
     })
     const endpoint = zone === undefined ? undefined : explainPick(zone.picker, context, report)
     if (endpoint !== undefined) return endpoint
-    report.step('nobody is eligible there: the other zones, our own first')
+    report.step('no endpoint is eligible there: the other zones, our own first')
     return this.#pickAnywhere(context)
   }
 

@@ -362,7 +362,7 @@ test('says which weights it goes by', () => {
     const heard = {
       step: (text: string) => said.push(text),
       compared: () => undefined,
-      passedOver: () => undefined,
+      skipped: () => undefined,
     }
     expect(endpoints).toContain(picker.explain?.(context, heard))
     return said

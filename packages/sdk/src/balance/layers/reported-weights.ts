@@ -110,8 +110,8 @@ class ReportedWeightsPicker<E extends Candidate> implements Picker<E> {
       // From now on it is kept.
       endpoint.backendLoad.nonEmptySinceGap(rules.expiryMs)
     }
-    // A new picker of endpoints that have reported for long must not begin without weights. Nobody has told it the time,
-    // but the last report has.
+    // A new picker of endpoints that have reported for long must not begin without weights. It is not passed the time,
+    // but the last report has it.
     const latest = endpoints.reduce((at, { backendLoad }) => Math.max(at, backendLoad?.nonEmptyAt ?? -1), -1)
     this.#weights = this.#weigh(latest)
     this.#inner = this.#buildInner()

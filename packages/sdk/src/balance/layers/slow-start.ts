@@ -25,7 +25,7 @@ const ATTEMPTS = 16
 const SHORTEST_MS = 1000
 
 /**
- * Slow start: an endpoint that is new, or back after a failure, gets a small part of its share at first, and all of it at
+ * Slow start: an endpoint that is new, or has recovered, gets a small part of its share at first, and all of it at
  * the end of the window: `max(minimum, (time / window) ^ (1 / aggression))`.
  * When: instances are slow until their caches, pools and compiled code are warm. When not: for keys (`ring_hash`,
  * `maglev`, `rendezvous`), which go where they go; nor does it help where all are new at the same time.
@@ -94,7 +94,7 @@ class SlowStartPicker<E extends Candidate> implements Picker<E> {
     const endpoint = this.#pickAmongNew(first, context)
     const percent = Math.round(this.#part(first, context.now) * 100)
     if (endpoint === first) report.step(`it is in slow start, and gets ${percent}% of its share`)
-    else report.passedOver(first, `in slow start, and gets ${percent}% of its share`)
+    else report.skipped(first, `in slow start, and gets ${percent}% of its share`)
     return endpoint
   }
 

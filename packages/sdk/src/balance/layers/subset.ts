@@ -116,10 +116,10 @@ class SubsetPicker<E extends Candidate> implements Picker<E> {
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
     const reason = `not in this client's subset of ${this.#size} of ${this.#size + this.#others.length}`
-    for (const endpoint of this.#others) report.passedOver(endpoint, reason)
+    for (const endpoint of this.#others) report.skipped(endpoint, reason)
     const endpoint = explainPick(this.#next, context, report)
     if (endpoint !== undefined) return endpoint
-    report.step("nobody of this client's subset is eligible: any other")
+    report.step("no endpoint of this client's subset is eligible: any other")
     return this.#pickElsewhere(context)
   }
 

@@ -6,7 +6,7 @@ export interface ZoneCapacity {
 }
 
 /**
- * How much of a client's requests goes to each zone, in sum 1 where anybody can be sent any; pure.
+ * How much of a client's requests goes to each zone, in sum 1 where any zone has capacity; pure.
  * The client keeps to its own zone as far as that has the capacity for all clients in it, and what is above goes to zones
  * that have more capacity than their clients need, in proportion to what they have to spare. So each zone gets, from all
  * clients together, what its capacity is.

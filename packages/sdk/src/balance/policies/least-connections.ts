@@ -1,5 +1,5 @@
 import type { Random } from '../../random.js'
-import { LevelQueues } from '../structures/inflight-queues.js'
+import { InflightQueues } from '../structures/inflight-queues.js'
 import { leastRequest } from './load.js'
 import {
   eligible,
@@ -37,9 +37,9 @@ export function leastConnections<E extends Candidate>(
 
 class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
   readonly #groups: readonly Peers<E>[]
-  /** For retries: who fails fast is idle, and stands in the queues beside others that do. */
+  /** For retries: an endpoint that fails fast is idle, and is in the queues next to others that fail fast. */
   readonly #elsewhere: Picker<E>
-  /** Where virtual time stands: the turn that was taken last. */
+  /** The current virtual time: the last turn that was taken. */
   #now = 0
 
   constructor(groups: readonly Peers<E>[], elsewhere: Picker<E>) {
@@ -51,7 +51,7 @@ class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
     if (context.tried.length > 0) return this.#elsewhere.pick(context)
     const least = this.#least(context)
     if (least === undefined) return undefined
-    // From now on, not from its last turn: what was busy for long has no claim to a burst of turns.
+    // From now on, not from its last turn: a group that was busy for long must not get a burst of turns.
     if (least.turn > this.#now) this.#now = least.turn
     least.turn = this.#now + least.pace
     return least.take()
@@ -63,8 +63,8 @@ class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
-    report.step('the least loaded of all; of equals, the one whose turn it is by weight')
-    for (const group of this.#groups) group.tell(context, report)
+    report.step('the least loaded of all; ties in weighted rotation')
+    for (const group of this.#groups) group.report(context, report)
     return this.pick(context)
   }
 
@@ -74,7 +74,7 @@ class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
       group.reset()
       if (least === undefined || group.before(least)) least = group
     }
-    // Usually the least loaded is eligible; no other endpoint has been touched then, which would mean a wait for memory.
+    // Usually the least loaded is eligible; no other endpoint is read then, which would wait for memory.
     return least?.settle(context) === true ? least : this.#leastEligible(context)
   }
 
@@ -90,39 +90,39 @@ class LeastConnectionsPicker<E extends Candidate> implements Picker<E> {
 
 /** Endpoints of one weight, in queues by requests in flight, so that among them a tie goes round. */
 class Peers<E extends Candidate> {
-  /** When the next turn of these among equally loaded groups comes, in virtual time. */
+  /** The next turn of this group among equally loaded ones, in virtual time. */
   turn = 0
   /** Virtual time between two turns: less for more weight in sum. */
   readonly pace: number
   readonly #weight: number
   readonly #endpoints: readonly E[]
-  readonly #queues: LevelQueues
-  /** By member: what hears of its load. */
-  readonly #moved: (() => void)[] = []
+  readonly #queues: InflightQueues
+  /** By member: the listener of its load. */
+  readonly #listeners: (() => void)[] = []
   /** The candidate of this pick, and its requests in flight. */
   #member = -1
   #inflight = 0
 
   constructor(weight: number, endpoints: readonly E[], random: Random) {
-    // Who is first among equals is left to chance, or all clients would begin with the same endpoint.
+    // The first of equals is random, or all clients would begin with the same endpoint.
     const shift = Math.floor(random.next() * endpoints.length)
     this.#endpoints = [...endpoints.slice(shift), ...endpoints.slice(0, shift)]
     this.#weight = weight
     this.pace = 1 / (weight * endpoints.length)
     this.turn = random.next() * this.pace
-    const queues = new LevelQueues(this.#endpoints.map(({ inflight }) => inflight))
+    const queues = new InflightQueues(this.#endpoints.map(({ inflight }) => inflight))
     this.#queues = queues
     this.#endpoints.forEach((endpoint, member) => {
-      const moved = (): void => queues.move(member, endpoint.inflight)
-      this.#moved.push(moved)
-      endpoint.onLoadChange(moved)
+      const onChange = (): void => queues.move(member, endpoint.inflight)
+      this.#listeners.push(onChange)
+      endpoint.onLoadChange(onChange)
     })
   }
 
   close(): void {
     this.#endpoints.forEach((endpoint, member) => {
-      const moved = this.#moved[member]
-      if (moved !== undefined) endpoint.offLoadChange(moved)
+      const listener = this.#listeners[member]
+      if (listener !== undefined) endpoint.offLoadChange(listener)
     })
   }
 
@@ -138,14 +138,14 @@ class Peers<E extends Candidate> {
     return endpoint !== undefined && eligible(endpoint, context)
   }
 
-  /** Finds the least loaded eligible member; passes by those that are not. */
+  /** Finds the least loaded eligible member; skips those that are not. */
   look(context: PickContext<E>): boolean {
-    for (let level = this.#queues.lowest; level < this.#queues.height; level++) {
-      for (let member = this.#queues.first(level); member >= 0; member = this.#queues.after(member)) {
+    for (let inflight = this.#queues.lowest; inflight < this.#queues.height; inflight++) {
+      for (let member = this.#queues.first(inflight); member >= 0; member = this.#queues.after(member)) {
         const endpoint = this.#endpoints[member]
         if (endpoint === undefined || !eligible(endpoint, context)) continue
         this.#member = member
-        this.#inflight = level
+        this.#inflight = inflight
         return true
       }
     }
@@ -153,12 +153,12 @@ class Peers<E extends Candidate> {
   }
 
   /** Reports the candidate that this pick would find here. */
-  tell(context: PickContext<E>, report: PickReport<E>): void {
+  report(context: PickContext<E>, report: PickReport<E>): void {
     const endpoint = this.look(context) ? this.#endpoints[this.#member] : undefined
     if (endpoint !== undefined) report.compared(endpoint, this.#inflight / this.#weight, 'inflight / weight')
   }
 
-  /** Is the candidate here less loaded than there? Of equals, the one whose turn it is. */
+  /** Is the candidate here less loaded than there? Ties are broken by turn. */
   before(other: Peers<E>): boolean {
     // Load is requests / weight. Multiplied out, so that equal loads are equal, to the last bit.
     const own = this.#inflight * other.#weight

@@ -24,19 +24,19 @@ export interface WeightedLeastRequestOptions {
 
 // No endpoint waits longer for its turn than one of weight 1 with a million requests in flight, at a bias of 1: a larger
 // bias would soon have no number for it.
-const LONGEST_PACE = 2 ** 20
-// Doubles tell turns apart by 2^-32 up to here, where the shortest pace, of the largest weight, is 1 / 65,535.
+const MAX_PACE = 2 ** 20
+// Doubles distinguish turns by 2^-32 up to here, where the shortest pace, of the largest weight, is 1 / 65,535.
 const REBASE_AT = 2 ** 20
 
 /**
  * Weighted least request, as Envoy has it for unequal weights: endpoints take turns in proportion to weight, and what is
  * busy when it has its turn waits longer for the next one.
  * When: weights differ, requests are of uneven cost, and Envoy is to be matched; of equal weights it is a round robin
- * that avoids what is busy. When not: many clients of few endpoints each with little load, where nobody sees requests in
- * flight, or requests that differ by orders of magnitude: load is looked at once a turn, where `least_request` looks at
- * every pick. Under load and at a bias of 1 shares grow with the square root of the weight, not with the weight:
+ * that avoids what is busy. When not: many clients with little load each, so that a client rarely has requests in flight,
+ * or requests that differ by orders of magnitude: load is read once a turn, where `least_request` reads it at every pick. Under load and at a bias of 1 shares grow with the square root of the weight, not with the weight:
  * requests in flight, n, come to n (n + 1) in proportion to it.
- * What is not eligible when its turn comes is passed by, goes on at its own pace, and has no claim to what it missed.
+ * An endpoint that is not eligible when its turn comes is skipped, continues at its own pace, and does not get the missed
+ * turns later.
  * O(log n) a pick; O(m log n) with m in a row that are not eligible.
  * Source: Envoy `least_request_lb.cc` and `edf_scheduler.h`, the formula of `active_request_bias`.
  *
@@ -81,13 +81,13 @@ class EarliestTurnPicker<E extends Candidate> implements Picker<E> {
       if (endpoint !== undefined && eligible(endpoint, context)) return this.#take(member, endpoint)
       heap.setAside()
     }
-    // Nobody's turn has been taken: all are put back where they were.
+    // No turn has been taken: all are put back where they were.
     while (heap.asideMember >= 0) heap.putBack(heap.asideTurn)
     return undefined
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
-    report.step('the next in turn that is eligible, of turns by weight, put off by requests in flight')
+    report.step('the next eligible in rotation by weight, deferred by requests in flight')
     return this.pick(context)
   }
 
@@ -115,6 +115,6 @@ class EarliestTurnPicker<E extends Candidate> implements Picker<E> {
     const bias = this.#bias
     const slowness = bias === 1 ? inflight + 1 : bias === 0 ? 1 : (inflight + 1) ** bias
     const pace = slowness / (this.#weights[member] ?? 1)
-    return pace > 0 && pace < LONGEST_PACE ? pace : LONGEST_PACE
+    return pace > 0 && pace < MAX_PACE ? pace : MAX_PACE
   }
 }

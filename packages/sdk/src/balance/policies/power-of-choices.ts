@@ -25,8 +25,8 @@ const DRAWS = 3
 
 /**
  * Power of choices: draws `choiceCount` endpoints, takes the least loaded one. Two are most of the gain
- * ({@link powerOfTwoChoices}); more of them even out load further, and herd more: many clients that look at most of a
- * service agree on who is idle.
+ * ({@link powerOfTwoChoices}); more of them even out load further, and herd more: many clients that compare most of a
+ * service all choose the same idle endpoint.
  * When: two choices leave load too uneven, and clients are few. When not: hundreds of clients.
  * Weights are honoured by the draw, as with two choices. Expected O(choices).
  * Source: gRPC A48 and Envoy, least request with a choice count.

@@ -21,8 +21,8 @@ const DRAWS = 3
  * Power of two choices: draws two endpoints, takes the less loaded one.
  * Weights are honoured by the draw: either candidate is endpoint i with probability proportional to weight i,
  * so equally loaded endpoints get exactly their shares, and load decides what is left.
- * When: many clients, each of which sees a part of the load: two looked at are nearly as good as all, and nobody runs to
- * the same idle endpoint. When not: few clients with long requests, for which `least_connections` looks at all.
+ * When: many clients, each of which sees a part of the load: comparing two is nearly as good as all, and clients do not
+ * all choose the same idle endpoint. When not: few clients with long requests, for which `least_connections` compares all.
  * Source: Mitzenmacher, The Power of Two Choices in Randomized Load Balancing (2001). Expected O(1).
  */
 export function powerOfTwoChoices(load: Load): Balancer {

@@ -143,7 +143,7 @@ describe('reports', () => {
     // The hot one went.
     expect(pick()).toBe(2)
     const seen: string[] = []
-    const tell = { step: () => undefined, passedOver: () => undefined }
+    const tell = { step: () => undefined, skipped: () => undefined }
     picker.explain?.({ now: 0, tried: [] }, { ...tell, compared: ({ instance }) => seen.push(instance.key) })
     expect(seen).not.toContain(endpoints[0]?.instance.key)
   })

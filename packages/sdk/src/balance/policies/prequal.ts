@@ -21,7 +21,7 @@ import { WeightedIndex } from '../structures/weighted-index.js'
 
 /** How `prequal` probes endpoints, and how it uses the reports. Defaults are the paper's, where it has any. */
 export interface PrequalOptions {
-  /** Where endpoints tell their load when they are asked, as `reportLoad` has it. Default `/.well-known/endpoint-load`. */
+  /** The path of load probes, as of `reportLoad`. Default `/.well-known/endpoint-load`. */
   readonly probePath?: string | undefined
   /**
    * Reports for each request, 0 to 10, a fraction too. One that comes with a response counts; the others are probes.
@@ -32,7 +32,7 @@ export interface PrequalOptions {
   readonly poolSize?: number | undefined
   /** How long a report is of use, in milliseconds. Default 1,000. */
   readonly maxAgeMs?: number | undefined
-  /** Reports that are given up for each request, the worst and the oldest in turn, 0 to 10. Default 1. */
+  /** Reports discarded for each request, the worst and the oldest alternately, 0 to 10. Default 1. */
   readonly removalsPerRequest?: number | undefined
   /**
    * An endpoint is hot with more requests in flight than this part of reports have, 0 to 1: 0 goes by requests in flight
@@ -46,22 +46,22 @@ const SPARE = 1
 
 // The paper leaves open how many reports the distribution is estimated from. 128 of them have 20 above the quantile.
 const WINDOW = 128
-// Whoever has a thousand requests in flight is hot.
+// An endpoint with a thousand requests in flight is hot.
 const LARGEST_INFLIGHT = 1023
 // Latency is kept in 32 bits of microseconds: 35 minutes.
 const LARGEST_US = 2 ** 31 - 1
 
 /**
- * Prequal: takes the endpoint that says it would be fastest, of some that have just been asked. Endpoints with many
+ * Prequal: takes the endpoint that reports to be fastest, of some that have just been probed. Endpoints with many
  * requests in flight for what is usual are hot; the cold one with the least latency is taken, and where all are hot, the
- * one with the fewest in flight (hot-cold lexicographic). Endpoints are asked beside the requests, never before one, and
- * at random, by weight; what they say with their responses counts as well.
+ * one with the fewest in flight (hot-cold lexicographic). Endpoints are probed beside the requests, never before one, and
+ * at random, by weight; reports in their responses count as well.
  * When: many clients share machines that others use too, so that what one client has seen of an endpoint says little of
  * its load; near or above capacity it keeps the tail and the errors low. When not: servers that report no load, or
  * requests so cheap that a probe costs as much; use `peak_ewma`.
  * Servers have to report with `reportLoad`, or in its format. Until two have, a request is balanced by `peak_ewma`, where
  * the paper has chance. Where an endpoint fails requests fast, its latency is that of as many attempts as one success
- * takes. With no more endpoints than the pool holds, nothing is given up before its time.
+ * takes. With no more endpoints than the pool holds, no report is discarded before it expires.
  * O(size of the pool); O(n) for a change of the set.
  * Source: Wydrowski et al., Load is not what you should balance: Introducing Prequal (NSDI 2024), section 4, with its
  * defaults.
@@ -110,13 +110,13 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
   readonly #pool: ProbePool
   readonly #hot: Quantile
   readonly #unknown: Picker<E>
-  /** How often a report may be used, and reports to be given up for each request. */
+  /** How often a report may be used, and how many are discarded for each request. */
   readonly #uses: number
   readonly #removals: number
   /** Probes and removals that are due: fractions of them add up. */
   #dueProbes = 0
-  /** By endpoint: what hears of its reports. */
-  readonly #reported: (() => void)[] = []
+  /** By endpoint: the listener of its reports. */
+  readonly #listeners: (() => void)[] = []
   #dueRemovals = 0
   #removesOldest = false
 
@@ -137,7 +137,7 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
     endpoints.forEach((endpoint, index) => {
       const load = (endpoint.backendLoad ??= new BackendLoad())
       const reported = (): void => this.#take(index, load)
-      this.#reported.push(reported)
+      this.#listeners.push(reported)
       load.onReport(reported)
     })
   }
@@ -145,7 +145,7 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
   pick(context: PickContext<E>): E | undefined {
     const pool = this.#pool
     pool.expire(context.now - this.#rules.maxAgeMs)
-    this.#giveUp()
+    this.#discard()
     const slot = this.#best(context)
     const endpoint = slot === NONE ? this.#unknown.pick(context) : this.#use(slot)
     this.#probe(endpoint)
@@ -154,7 +154,7 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
 
   close(): void {
     this.#endpoints.forEach(({ backendLoad }, index) => {
-      const reported = this.#reported[index]
+      const reported = this.#listeners[index]
       if (reported !== undefined) backendLoad?.offReport(reported)
     })
     this.#unknown.close?.()
@@ -174,7 +174,7 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
     for (let other = 0; other < pool.size; other++) {
       const endpoint = this.#endpoints[pool.endpoint(other)]
       if (endpoint === undefined) continue
-      if (this.#isHot(other)) report.passedOver(endpoint, `hot, with ${pool.inflight(other)} in flight`)
+      if (this.#isHot(other)) report.skipped(endpoint, `hot, with ${pool.inflight(other)} in flight`)
       else report.compared(endpoint, pool.latencyUs(other) / 1000, 'reported latency in ms')
     }
     return this.#use(slot)
@@ -223,8 +223,8 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
     return this.#pool.inflight(slot) > this.#hot.value
   }
 
-  /** Or what nobody ever chooses would fill the pool. */
-  #giveUp(): void {
+  /** Otherwise reports that are never the best would fill the pool. */
+  #discard(): void {
     const pool = this.#pool
     this.#dueRemovals += this.#removals
     for (; this.#dueRemovals >= 1; this.#dueRemovals--) {
@@ -234,7 +234,7 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
     }
   }
 
-  /** Not asked whether it is eligible: of what is not, others may be in the pool. */
+  /** Eligible or not: reports of endpoints that are not eligible may be discarded too. */
   #worst(): number {
     let worst = 0
     for (let slot = 1; slot < this.#pool.size; slot++) if (this.#isBetter(worst, slot)) worst = slot
@@ -261,8 +261,8 @@ class PrequalPicker<E extends Candidate> implements Picker<E> {
 }
 
 /**
- * The paper's b_reuse: as many uses as make up for what is given up, and for probes of those that are in the pool already.
- * Where reports come too seldom for that, as often as they last.
+ * The paper's b_reuse: as many uses as make up for discarded reports, and for probes of endpoints that are in the pool already.
+ * Where reports are too rare for that, unlimited until they expire.
  */
 function usesOf({ poolSize, probesPerRequest, removalsPerRequest }: Rules, endpoints: number): number {
   const net = (1 - poolSize / endpoints) * probesPerRequest - removalsPerRequest

@@ -46,7 +46,7 @@ class RoundRobinPicker<E extends Candidate> implements Picker<E> {
     return this.#endpoints[index]
   }
 
-  /** What is not eligible loses its turn: were the next one taken in its place, that would have two, or eleven after a rack of ten. */
+  /** An endpoint that is not eligible loses its turn: if the next one took it, that would have two, or eleven after a rack of ten. */
   #takeNext(context: PickContext<E>): E | undefined {
     for (let turn = 1; turn < this.#endpoints.length; turn++) {
       const endpoint = this.#take()
@@ -55,7 +55,7 @@ class RoundRobinPicker<E extends Candidate> implements Picker<E> {
     return undefined
   }
 
-  /** Takes no turn, and does not ask the neighbour: instances that stand side by side, as of a rack, often fail together. */
+  /** Takes no turn, and does not try the neighbor: adjacent instances, as of a rack, often fail together. */
   #pickElsewhere(context: PickContext<E>): E | undefined {
     for (let draw = 0; draw < DRAWS; draw++) {
       const endpoint = this.#endpoints[below(this.#endpoints.length, this.#random)]
@@ -66,7 +66,7 @@ class RoundRobinPicker<E extends Candidate> implements Picker<E> {
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
     const taken = isTaken(this.#endpoints[this.#next], context, report)
-    report.step(taken ? 'it is its turn' : 'the next in turn that is eligible')
+    report.step(taken ? 'next in rotation' : 'the next in rotation that is eligible')
     return this.pick(context)
   }
 }

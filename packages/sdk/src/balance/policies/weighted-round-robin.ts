@@ -59,7 +59,7 @@ class StaticStridePicker<E extends Candidate> implements Picker<E> {
     const endpoint = this.#endpoints[index]
     if (endpoint === undefined) return undefined
     if (eligible(endpoint, context)) return endpoint
-    // What is not eligible leaves its turns to the others in proportion to their weights.
+    // Others take the turns of one that is not eligible, in proportion to their weights.
     for (let draw = 0; draw < this.#endpoints.length; draw++) {
       const other = this.#endpoints[this.#advance()]
       if (other !== undefined && eligible(other, context)) return other
@@ -67,7 +67,7 @@ class StaticStridePicker<E extends Candidate> implements Picker<E> {
     return scanFrom(this.#endpoints, index, context)
   }
 
-  /** Takes no turn, and does not ask the neighbour: instances that stand side by side, as of a rack, often fail together. */
+  /** Takes no turn, and does not try the neighbor: adjacent instances, as of a rack, often fail together. */
   #pickElsewhere(context: PickContext<E>): E | undefined {
     for (let draw = 0; draw < DRAWS; draw++) {
       const index = below(this.#endpoints.length, this.#random)
@@ -79,7 +79,7 @@ class StaticStridePicker<E extends Candidate> implements Picker<E> {
   }
 
   explain(context: PickContext<E>, report: PickReport<E>): E | undefined {
-    report.step('the next in turn that is eligible, of turns by weight')
+    report.step('the next eligible in rotation by weight')
     return this.pick(context)
   }
 
@@ -92,7 +92,7 @@ class StaticStridePicker<E extends Candidate> implements Picker<E> {
         this.#index = index + 1
       } else {
         this.#index = 0
-        // The schedule repeats after FULL generations, so the counter may: it stays a small integer for ever.
+        // The schedule repeats after FULL generations, so the counter may: it stays a small integer.
         this.#generation = generation + 1 < FULL ? generation + 1 : 0
       }
       const stride = this.#strides[index] ?? FULL

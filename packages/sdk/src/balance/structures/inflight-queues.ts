@@ -1,78 +1,78 @@
 const NONE = -1
 
 /**
- * Members 0 to n - 1, each in the queue of its level; every operation takes constant time and allocates nothing
- * once a level has been seen.
+ * Members 0 to n - 1, each in the queue of its number of requests in flight; every operation takes constant time and
+ * allocates nothing once a number has occurred.
  */
-export class LevelQueues {
+export class InflightQueues {
   /** By member: its neighbours in the queue, and the queue it is in. */
   readonly #next: Int32Array
   readonly #previous: Int32Array
-  readonly #levels: Int32Array
-  /** By level. */
+  readonly #counts: Int32Array
+  /** By number of requests in flight. */
   readonly #heads: number[] = []
   readonly #tails: number[] = []
   #lowest = 0
 
-  constructor(levels: readonly number[]) {
-    this.#next = new Int32Array(levels.length)
-    this.#previous = new Int32Array(levels.length)
-    this.#levels = new Int32Array(levels.length)
-    levels.forEach((level, member) => this.#append(member, level))
+  constructor(counts: readonly number[]) {
+    this.#next = new Int32Array(counts.length)
+    this.#previous = new Int32Array(counts.length)
+    this.#counts = new Int32Array(counts.length)
+    counts.forEach((inflight, member) => this.#append(member, inflight))
     this.#settle(0)
   }
 
-  /** The lowest level that has a member. */
+  /** The lowest number that a member has. */
   get lowest(): number {
     return this.#lowest
   }
 
-  /** Levels that have ever had a member are below this. */
+  /** Every number that has occurred is below this. */
   get height(): number {
     return this.#heads.length
   }
 
-  /** Who has been in the queue of `level` longest; below 0 where it is empty. */
-  first(level: number): number {
-    return this.#heads[level] ?? NONE
+  /** The member that has been in the queue of `inflight` longest; below 0 where it is empty. */
+  first(inflight: number): number {
+    return this.#heads[inflight] ?? NONE
   }
 
-  /** Who came after `member` into its queue; below 0 where nobody did. */
+  /** The next member in the queue of `member`; below 0 where it is the last. */
   after(member: number): number {
     return this.#next[member] ?? NONE
   }
 
-  /** Puts `member` last in the queue of `level`. */
-  move(member: number, level: number): void {
+  /** Moves `member` to the end of the queue of `inflight`. */
+  move(member: number, inflight: number): void {
     const next = this.after(member)
     const previous = this.#previous[member] ?? NONE
-    const from = this.#levels[member] ?? 0
+    const from = this.#counts[member] ?? 0
     if (next < 0) this.#tails[from] = previous
     else this.#previous[next] = previous
     if (previous < 0) this.#heads[from] = next
     else this.#next[previous] = next
-    this.#append(member, level)
-    this.#settle(Math.min(this.#lowest, level))
+    this.#append(member, inflight)
+    this.#settle(Math.min(this.#lowest, inflight))
   }
 
-  #append(member: number, level: number): void {
-    while (this.#heads.length <= level) {
+  #append(member: number, inflight: number): void {
+    while (this.#heads.length <= inflight) {
       this.#heads.push(NONE)
       this.#tails.push(NONE)
     }
-    const last = this.#tails[level] ?? NONE
-    this.#levels[member] = level
+    const last = this.#tails[inflight] ?? NONE
+    this.#counts[member] = inflight
     this.#next[member] = NONE
     this.#previous[member] = last
-    this.#tails[level] = member
-    if (last < 0) this.#heads[level] = member
+    this.#tails[inflight] = member
+    if (last < 0) this.#heads[inflight] = member
     else this.#next[last] = member
   }
 
-  /** A member that moves on leaves at most the levels between behind, so this walks no further than it did. */
+  /** Walks no further than the member that moved: the queues between are the only ones that may be empty. */
   #settle(from: number): void {
-    let level = from
-    while (level < this.#heads.length && this.first(level) < 0) level++
-    this.#lowest = level
+    let inflight = from
+    while (inflight < this.#heads.length && this.first(inflight) < 0) inflight++
+    this.#lowest = inflight
   }
 }

@@ -39,7 +39,7 @@ export class ProbePool {
     return this.#latencies[slot] ?? 0
   }
 
-  /** Takes the place of what the endpoint said before, else of the oldest where there is no room. */
+  /** Replaces the endpoint's previous report, else the oldest one where the pool is full. */
   add(endpoint: number, inflight: number, latencyUs: number, now: number, uses: number): void {
     let slot = this.#find(endpoint)
     if (slot === NONE) slot = this.#size < this.#endpoints.length ? this.#size++ : this.oldest()

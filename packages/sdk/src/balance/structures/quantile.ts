@@ -1,6 +1,6 @@
 /**
  * A quantile of the last samples, whole numbers of 0 or more: kept up to date as they come, so that reading is free.
- * Large samples count as the largest that is told apart.
+ * Larger samples count as the largest one.
  */
 export class Quantile {
   readonly #quantile: number
@@ -17,7 +17,7 @@ export class Quantile {
   /**
    * @param quantile 0 to 1.
    * @param window How many samples count.
-   * @param largest The largest sample that is told apart.
+   * @param largest The largest sample; larger ones count as this.
    */
   constructor(quantile: number, window: number, largest: number) {
     this.#quantile = quantile
@@ -25,7 +25,7 @@ export class Quantile {
     this.#counts = new Int32Array(largest + 1)
   }
 
-  /** The least value that at least this part of the samples do not exceed; 0 where there is none. */
+  /** The least value that at least this part of the samples do not exceed; 0 without samples. */
   get value(): number {
     return this.#value
   }

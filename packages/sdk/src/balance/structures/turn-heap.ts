@@ -1,6 +1,6 @@
 /**
  * Members by when their next turn is, the earliest first: a binary heap in typed arrays. Turns stand beside each other
- * in the order of the heap, so that going down it waits for memory once a level.
+ * in the order of the heap, so that going down it waits for memory once a step.
  * What is set aside stands behind the heap, until it is put back.
  */
 export class TurnHeap {
@@ -16,30 +16,30 @@ export class TurnHeap {
     for (let place = (this.#size >> 1) - 1; place >= 0; place--) this.#sink(place)
   }
 
-  /** Who comes first; negative: all are set aside. */
+  /** The member with the earliest turn; negative: all are set aside. */
   get member(): number {
     return this.#size > 0 ? (this.#members[0] ?? -1) : -1
   }
 
-  /** When that is. */
+  /** The earliest turn. */
   get turn(): number {
     return this.#turns[0] ?? 0
   }
 
-  /** Puts off who comes first. */
+  /** Defers the member with the earliest turn. */
   putOff(turn: number): void {
     this.#turns[0] = turn
     this.#sink(0)
   }
 
-  /** Sets aside who comes first. */
+  /** Sets aside the member with the earliest turn. */
   setAside(): void {
     this.#size--
     this.#swap(0, this.#size)
     this.#sink(0)
   }
 
-  /** Who was set aside last of those who are; negative: nobody is. */
+  /** The last member that was set aside; negative: none is. */
   get asideMember(): number {
     return this.#size < this.#members.length ? (this.#members[this.#size] ?? -1) : -1
   }
@@ -55,7 +55,7 @@ export class TurnHeap {
     this.#size++
   }
 
-  /** Counts time from later on, so that doubles go on to tell turns apart. Whatever is in order stays so. */
+  /** Counts time from later on, so that doubles keep distinguishing turns. The order does not change. */
   rebase(origin: number): void {
     const turns = this.#turns
     for (let place = 0; place < turns.length; place++) turns[place] = (turns[place] ?? 0) - origin

@@ -7,7 +7,7 @@ import { count, group } from '../../validation/schemas.js'
 import { FileSightings } from './file-sightings.js'
 import { poll, type Look } from '../polling.js'
 import type { Resolver, Snapshot } from '../resolver.js'
-import { isBracketed, parseServiceFile } from './service-file.js'
+import { isBracketed, parseServiceFile, YamlNotLoaded } from './service-file.js'
 
 /** Which file `fileResolver` reads, and how often it looks for a change. */
 export interface FileResolverOptions {
@@ -103,23 +103,24 @@ class ServiceReader {
     }
     const again: Look = { snapshot: undefined, againMs: SETTLE_MS }
     if (!settled && !('text' in sighting && isBracketed(sighting.text))) return again
-    const reading = 'fault' in sighting ? sighting : this.#readingOf(sighting.text)
+    const reading = 'fault' in sighting ? sighting : await this.#readingOf(sighting.text)
     if ('snapshot' in reading)
       return { snapshot: reading.snapshot, againMs: settled ? this.#pollMs : SETTLE_MS }
     if (!settled) return again
     throw new Error(reading.fault)
   }
 
-  #readingOf(text: string): Reading {
-    if (this.#reading?.text !== text) this.#reading = this.#read(text)
-    return this.#reading
+  async #readingOf(text: string): Promise<Reading> {
+    if (this.#reading?.text === text) return this.#reading
+    return (this.#reading = await this.#read(text))
   }
 
-  #read(text: string): Reading {
+  async #read(text: string): Promise<Reading> {
     try {
-      const instances = parseServiceFile(text, this.#service)
+      const instances = await parseServiceFile(text, this.#service)
       return { text, snapshot: Object.freeze({ kind: 'snapshot', instances, excluded: [] }) }
     } catch (error) {
+      if (error instanceof YamlNotLoaded) throw error
       return { text, fault: `${this.#path} cannot be used: ${asError(error).message}` }
     }
   }

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { isNode, LineCounter, parseDocument, type Document } from 'yaml'
+import type * as Yaml from 'yaml'
 import { asError } from '../../errors.js'
 import { complaint, pathOf, type Path } from '../../validation/refusal.js'
 import { duplicateIn, entrySchema, instanceOf } from '../instance-entry.js'
@@ -11,14 +11,17 @@ const LONGEST_YAML = 1024 * 1024
 
 const entries = v.array(entrySchema, 'a list of instances; [] says that there are none')
 
+/** The library for YAML cannot be loaded, as for want of a descriptor: not a mistake in the text, so worth another try. */
+export class YamlNotLoaded extends Error {}
+
 /**
  * Reads a JSON or YAML text that maps service names to lists of instances. Of other services only the syntax counts:
  * a mistake in their lists is not a reason to distrust this one. No instances: it does not name the service.
  *
- * @throws Error that names line, field, value and fix.
+ * @throws Error that names line, field, value and fix; YamlNotLoaded.
  */
-export function parseServiceFile(text: string, service: string): readonly Instance[] {
-  const content = contentOf(text)
+export async function parseServiceFile(text: string, service: string): Promise<readonly Instance[]> {
+  const content = await contentOf(text)
   if (typeof content !== 'object' || content === null || Array.isArray(content)) {
     const found = content === null ? 'nothing' : Array.isArray(content) ? 'a list' : 'a single value'
     throw new Error(
@@ -27,16 +30,16 @@ export function parseServiceFile(text: string, service: string): readonly Instan
   }
   // Not by mere access: a service may have the name of something that every object has.
   if (!Object.hasOwn(content, service)) return []
-  const at = (path: Path): string => placeOf([service, ...path], text)
+  const at = (path: Path): Promise<string> => placeOf([service, ...path], text)
   const checked = v.safeParse(entries, (content as Record<string, unknown>)[service])
   if (!checked.success) {
     const [issue] = checked.issues
     const path = pathOf(issue)
-    throw new Error(at(path) + complaint(issue, [service, ...path], service))
+    throw new Error((await at(path)) + complaint(issue, [service, ...path], service))
   }
   const instances = checked.output.map((entry) => instanceOf(entry, 'file'))
   const duplicate = duplicateIn(instances, service)
-  if (duplicate !== undefined) throw new Error(at([duplicate.index]) + duplicate.complaint)
+  if (duplicate !== undefined) throw new Error((await at([duplicate.index])) + duplicate.complaint)
   // By key, as an instance that is only moved within the file is no news.
   return Object.freeze(instances.sort((a, b) => (a.key < b.key ? -1 : 1)))
 }
@@ -46,7 +49,7 @@ export function isBracketed(text: string): boolean {
   return text.trimStart().startsWith('{')
 }
 
-function contentOf(text: string): unknown {
+async function contentOf(text: string): Promise<unknown> {
   if (isBracketed(text)) {
     try {
       return JSON.parse(text)
@@ -59,7 +62,7 @@ function contentOf(text: string): unknown {
   if (text.length > LONGEST_YAML) {
     throw new Error(`it has ${text.length} characters of YAML; above ${LONGEST_YAML}, write it as JSON`)
   }
-  const { document, lines } = parseYaml(text)
+  const { document, lines } = await parseYaml(text)
   const [fault] = document.errors
   if (fault !== undefined) throw new Error(`line ${lines.linePos(fault.pos[0]).line}: ${fault.message}`)
   try {
@@ -70,19 +73,34 @@ function contentOf(text: string): unknown {
   }
 }
 
-function parseYaml(text: string): { readonly document: Document; readonly lines: LineCounter } {
+async function parseYaml(
+  text: string,
+): Promise<{ readonly document: Yaml.Document; readonly lines: Yaml.LineCounter }> {
+  const { LineCounter, parseDocument } = await loadYaml()
   const lines = new LineCounter()
   // Pretty errors would be several lines. Merge keys (<<) are how people write what instances have in common.
   return { document: parseDocument(text, { lineCounter: lines, prettyErrors: false, merge: true }), lines }
 }
 
 /** The line of the node at `path`, or of the nearest one around it, as what is missing has no line. */
-function placeOf(path: Path, text: string): string {
+async function placeOf(path: Path, text: string): Promise<string> {
   if (text.length > LONGEST_YAML) return ''
-  const { document, lines } = parseYaml(text)
+  const { document, lines } = await parseYaml(text)
+  const { isNode } = await loadYaml()
   for (let length = path.length; length > 0; length--) {
     const node = document.getIn(path.slice(0, length), true)
     if (isNode(node) && node.range) return `line ${lines.linePos(node.range[0]).line}: `
   }
   return ''
+}
+
+/** When first needed: most programs have no such file, and a JSON file without a mistake does without the library. */
+async function loadYaml(): Promise<typeof Yaml> {
+  try {
+    return await import('yaml')
+  } catch (error) {
+    throw new YamlNotLoaded(`the library for YAML cannot be loaded: ${asError(error).message}`, {
+      cause: error,
+    })
+  }
 }

@@ -3,30 +3,30 @@ import type { Socket } from 'node:net'
 import type { Logger } from '@fairlead/sdk'
 import type { ErrorResponse } from './error-response.js'
 
-/** Writes an answer of our own to the log. */
-export type AnswerLog = (answer: ErrorResponse, peer: Socket) => void
+/** Logs an error response. */
+export type ErrorLog = (error: ErrorResponse, peer: Socket) => void
 
-export function answerLog(logger: Logger): AnswerLog {
+export function errorLog(logger: Logger): ErrorLog {
   return ({ service, status, code, message }, { remoteAddress: peer }) => {
     const text = service === undefined ? `request rejected: ${message}` : message
     logger.warn({ service, status, code, peer }, text)
   }
 }
 
-/** Answers for the proxy itself, and says so in the log: an answer without a line is one that nobody can explain. */
-export function respondError(response: ServerResponse, error: ErrorResponse, log: AnswerLog): void {
+/** Writes an error response, and logs it: one without a log line could not be explained. */
+export function respondError(response: ServerResponse, error: ErrorResponse, log: ErrorLog): void {
   log(error, response.req.socket)
   const body = bodyOf(error)
   response.writeHead(
     error.status,
-    // Spelled out, since a head that could not be written has left its own behind.
+    // Explicit, as a head that could not be written leaves its reason phrase behind.
     reasonOf(error),
     headersOf(error, body).flat(),
   )
   response.end(body)
 }
 
-/** The same as bytes, for where node:http has no response to write it with; the connection ends with it. */
+/** The same as text, for where node:http has no response object; the connection ends with it. */
 export function errorText(error: ErrorResponse): string {
   const body = bodyOf(error)
   const headers = [...headersOf(error, body), ['connection', 'close'] as const]

@@ -1,22 +1,22 @@
 import type { Socket } from 'node:net'
 import type { Clock, Timer } from '@fairlead/sdk'
 
-/** Looks at all connections again and again, by one timer while there are any: a request has none of its own. */
-export class Rounds<State> {
+/** Checks all connections periodically, by one timer while there are any, so that no request needs its own. */
+export class ConnectionTicker<State> {
   readonly #periodMs: number
   readonly #clock: Clock
-  readonly #look: (socket: Socket, state: State) => void
+  readonly #check: (socket: Socket, state: State) => void
   readonly #connections = new Map<Socket, State>()
   #timer: Timer | undefined
 
-  constructor(periodMs: number, clock: Clock, look: (socket: Socket, state: State) => void) {
+  constructor(periodMs: number, clock: Clock, check: (socket: Socket, state: State) => void) {
     this.#periodMs = periodMs
     this.#clock = clock
-    this.#look = look
+    this.#check = check
   }
 
-  /** Until it closes. @param state What is known of it, for each look. */
-  watch(socket: Socket, state: State): void {
+  /** Until it closes. @param state Passed to each check. */
+  add(socket: Socket, state: State): void {
     this.#connections.set(socket, state)
     socket.once('close', () => {
       this.#connections.delete(socket)
@@ -30,7 +30,7 @@ export class Rounds<State> {
   #next(): Timer {
     return this.#clock.setTimer(() => {
       this.#timer = this.#next()
-      for (const [socket, state] of this.#connections) this.#look(socket, state)
+      for (const [socket, state] of this.#connections) this.#check(socket, state)
     }, this.#periodMs)
   }
 }

@@ -33,5 +33,5 @@ test('so is a Host that is not ours on the admin port', async () => {
   const rig = await Rig.start([])
   const admin = Number(new URL(rig.sidecar.adminAddress).port)
   expect((await send(admin, { headers: { host: 'evil.com' } })).status).toBe(421)
-  await until('it is logged', () => rig.log.some(({ message }) => message.includes('ask by an address')))
+  await until('it is logged', () => rig.log.some(({ message }) => message.includes('use an address')))
 })
