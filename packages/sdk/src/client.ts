@@ -13,6 +13,8 @@ import { excluding } from './discovery/excluding.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Resolver } from './discovery/resolver.js'
 import { callLog } from './observe/call-log.js'
+import { Events } from './observe/events.js'
+import { logTo } from './observe/log.js'
 import { DiscoveryListeners, type DiscoveryListener } from './observe/discovery-listeners.js'
 import { Execution } from './call/execution.js'
 import { createFetch, type ServiceFetch } from './fetch/fetch.js'
@@ -173,8 +175,9 @@ class ConsulClient implements Client {
     const sessions = sticky === undefined ? undefined : new Sessions<Endpoint>(sticky, service)
     this.#balancing = balancing
     this.#sessions = sessions
-    const resolver = processResolver(settings, clock, logger)
-    this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, logger)
+    const events = new Events(logTo(logger))
+    const resolver = processResolver(settings, clock, events)
+    this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, events)
     this.#listeners = new DiscoveryListeners(service, logger)
     this.#cluster = new Cluster({
       service,

@@ -1,7 +1,7 @@
 import { hostname } from 'node:os'
 import { sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
-import type { Logger } from '../logger.js'
+import type { Events } from '../observe/events.js'
 import type { ParsedDrainOptions } from './drain-options.js'
 import { inTime } from './in-time.js'
 import { isSeenByClients } from './propagation.js'
@@ -26,7 +26,7 @@ export interface Draining {
   readonly upkeep: Upkeep
   readonly deregister: () => Promise<boolean>
   readonly clock: Clock
-  readonly logger: Logger
+  readonly events: Events
 }
 
 /**
@@ -34,7 +34,7 @@ export interface Draining {
  * any more, then those who are still there finish, and only then the instance disappears.
  */
 export async function drainInstance(draining: Draining, options: ParsedDrainOptions): Promise<DrainReport> {
-  const { service, id, clock, logger, upkeep } = draining
+  const { service, id, clock, events, upkeep } = draining
   const deadline = new AbortController()
   const timer = clock.setTimer(() => deadline.abort(), options.deadlineMs)
   try {
@@ -42,11 +42,10 @@ export async function drainInstance(draining: Draining, options: ParsedDrainOpti
     // Of what was never there nobody has to hear.
     if (upkeep.everRegistered && options.settleMs > 0) await sleep(clock, options.settleMs, deadline.signal)
     const finished = await inTime(options.finish(deadline.signal), deadline.signal)
-    if (!finished)
-      logger.warn(
-        { service, id, deadlineMs: options.deadlineMs },
-        'not finished in time (deadlineMs): the instance is deregistered all the same',
-      )
+    if (!finished) {
+      const { deadlineMs } = options
+      events.publish({ type: 'registration:drain-timeout', service, id, deadlineMs })
+    }
     return { confirmed, finished, deregistered: await draining.deregister() }
   } catch (error) {
     // What `finish` threw is the caller's; the instance leaves all the same.
@@ -59,7 +58,7 @@ export async function drainInstance(draining: Draining, options: ParsedDrainOpti
 
 /** Maintenance on, and seen by a watch like that of any client. */
 async function announce(
-  { service, id, owner, agent, upkeep, clock, logger }: Draining,
+  { service, id, owner, agent, upkeep, clock, events }: Draining,
   { confirmMs }: ParsedDrainOptions,
   deadline: AbortSignal,
 ): Promise<boolean> {
@@ -81,12 +80,7 @@ async function announce(
     )
     const drained = { service, id, owner, reason, gone: upkeep.absent }
     const confirmed = await isSeenByClients(agent, drained, confirmMs, clock, over.signal)
-    if (!confirmed) {
-      logger.warn(
-        { service, id, confirmMs },
-        'Consul has not shown to clients in time that the instance leaves: it leaves all the same',
-      )
-    }
+    if (!confirmed) events.publish({ type: 'registration:drain-unconfirmed', service, id, confirmMs })
     return confirmed
   } finally {
     clock.clearTimer(timer)

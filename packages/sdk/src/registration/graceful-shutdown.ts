@@ -1,8 +1,10 @@
 import { constants } from 'node:os'
 import * as v from 'valibot'
 import { sleep, systemClock, type Clock } from '../clock.js'
-import { asError, reasonOf } from '../errors.js'
+import { asError } from '../errors.js'
 import { defaultLogger, type Logger } from '../logger.js'
+import { Events } from '../observe/events.js'
+import { logTo } from '../observe/log.js'
 import { loggerSchema } from '../validation/logger-option.js'
 import { count, flag, group, having, LONGEST_MS } from '../validation/schemas.js'
 import { invalidOption } from '../validation/invalid-option.js'
@@ -75,9 +77,6 @@ const AFTERWARDS_MS = 4000
 // Lines that a logger is still writing on another thread, as pino does, and that a signal does not wait for.
 const FLUSH_MS = 50
 
-const BROKEN_OFF = 'requests in flight at the deadline of the shutdown (deadlineMs): they are broken off'
-const LATE_HOOK = 'onSignal has not ended at the deadline of the shutdown (deadlineMs): it is not waited for'
-
 // Marks listeners of this kind among all of a signal's, also those of another copy of this package.
 const brand = Symbol.for('fairlead.shutdown')
 
@@ -149,7 +148,7 @@ export function gracefulShutdown(
 class ServerShutdown implements GracefulShutdown {
   readonly #options: ParsedShutdown
   readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #events: Events
   readonly #traffic: ServerTraffic
   #done: Promise<ShutdownReport> | undefined
   #signalled = false
@@ -161,7 +160,7 @@ class ServerShutdown implements GracefulShutdown {
   constructor(server: AnyHttpServer, options: ParsedShutdown) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    this.#logger = options.logger ?? defaultLogger()
+    this.#events = new Events(logTo(options.logger ?? defaultLogger()))
     this.#traffic = new ServerTraffic(server, this.#clock)
     for (const name of options.signals) process.on(name, this.#caught)
   }
@@ -182,7 +181,7 @@ class ServerShutdown implements GracefulShutdown {
         return
       }
       this.#signalled = true
-      this.#logger.info({ signal: name }, 'shutting down: a second signal ends at once')
+      this.#events.publish({ type: 'shutdown:signal', signal: name })
       this.#done ??= this.#run(name)
       void this.#endAfter(this.#done, name)
     },
@@ -201,10 +200,7 @@ class ServerShutdown implements GracefulShutdown {
     try {
       report = { signal: name, ...(await this.#drain(signalled)) }
     } catch (error) {
-      this.#logger.error(
-        { reason: reasonOf(asError(error)) },
-        'the shutdown failed: the process ends all the same',
-      )
+      this.#events.publish({ type: 'shutdown:failed', error: asError(error) })
       report = { signal: name, drain: undefined, finished: false }
     }
     if (onDrained !== undefined) {
@@ -222,7 +218,7 @@ class ServerShutdown implements GracefulShutdown {
     const { registration, deadlineMs, confirmMs, settleMs } = this.#options
     const finish = async (deadline: AbortSignal): Promise<void> => {
       await Promise.all([inTime(signalled, deadline), this.#endTraffic(deadline)])
-      if (this.#signalling) this.#logger.warn({ deadlineMs }, LATE_HOOK)
+      if (this.#signalling) this.#events.publish({ type: 'shutdown:hook-late', deadlineMs })
     }
     const deadline = new AbortController()
     const timer = this.#clock.setTimer(() => deadline.abort(), deadlineMs)
@@ -245,19 +241,20 @@ class ServerShutdown implements GracefulShutdown {
   async #endTraffic(deadline: AbortSignal): Promise<void> {
     const { deadlineMs, idleMs } = this.#options
     this.#ending = true
-    const broken = (): void => this.#logger.warn({ inflight: this.#traffic.inflight, deadlineMs }, BROKEN_OFF)
-    if (deadline.aborted) broken()
-    else deadline.addEventListener('abort', broken)
+    const late = (): void =>
+      this.#events.publish({ type: 'shutdown:aborted', inflight: this.#traffic.inflight, deadlineMs })
+    if (deadline.aborted) late()
+    else deadline.addEventListener('abort', late)
     await this.#traffic.end(idleMs, deadline)
     // The deadline may still come, for what else is waited for.
-    deadline.removeEventListener('abort', broken)
+    deadline.removeEventListener('abort', late)
   }
 
-  async #hook(what: string, call: () => unknown): Promise<void> {
+  async #hook(hook: string, call: () => unknown): Promise<void> {
     try {
       await call()
     } catch (error) {
-      this.#logger.error({ reason: reasonOf(asError(error)) }, `${what} failed: the shutdown goes on`)
+      this.#events.publish({ type: 'shutdown:hook-failed', hook, error: asError(error) })
     }
   }
 

@@ -99,7 +99,7 @@ test('when the other one leaves, the id is taken again within a second', async (
   await until(() => registration.inspect().state === 'registered')
   await until(() => agent.names.length === before + 3)
   expect(agent.names.slice(before)).toEqual(['register', 'maintenance', 'update'])
-  expect(lines).toContain('the other process has left: the instance is registered again')
+  expect(lines).toContain('the other process has left; registering the instance again')
   expect(await registration.deregister()).toBe(true)
   expect(agent.names.at(-1)).toBe('deregister')
 })

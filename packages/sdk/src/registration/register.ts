@@ -2,7 +2,9 @@ import { summarize } from '../runtime/summarize.js'
 import { systemClock, type Clock } from '../clock.js'
 import { ConsulAgent } from '../consul/agent.js'
 import { FairleadError } from '../errors.js'
-import { defaultLogger, type Logger } from '../logger.js'
+import { defaultLogger } from '../logger.js'
+import { Events } from '../observe/events.js'
+import { logTo } from '../observe/log.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { systemRandom, type Random } from '../random.js'
@@ -51,7 +53,7 @@ class AgentRegistration implements Registration {
   readonly #settings: RegisterSettings
   readonly #clock: Clock
   readonly #random: Random
-  readonly #logger: Logger
+  readonly #events: Events
   readonly #agent: AgentService
   readonly #owner = newOwner()
   readonly #upkeep: Upkeep
@@ -65,10 +67,10 @@ class AgentRegistration implements Registration {
     this.#settings = settings
     this.#clock = settings.clock ?? systemClock
     this.#random = settings.random ?? systemRandom()
-    this.#logger = settings.logger ?? defaultLogger()
+    this.#events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.#giveBackId = takeId(settings)
     this.#agent = new AgentService(new ConsulAgent(settings.agent, this.#clock), this.id)
-    this.#upkeep = new Upkeep(this.#agent, settings, this.#owner, this.#clock, this.#random, this.#logger)
+    this.#upkeep = new Upkeep(this.#agent, settings, this.#owner, this.#clock, this.#random, this.#events)
     summarize(this, 'Registration', () => this.inspect())
   }
 
@@ -116,7 +118,7 @@ class AgentRegistration implements Registration {
         upkeep: this.#upkeep,
         deregister: () => this.deregister(),
         clock: this.#clock,
-        logger: this.#logger,
+        events: this.#events,
       },
       parsed,
     ))
@@ -152,7 +154,7 @@ class AgentRegistration implements Registration {
       upkeep: this.#upkeep,
       clock: this.#clock,
       random: this.#random,
-      logger: this.#logger,
+      events: this.#events,
     })
     this.#giveBackId()
     return gone

@@ -1,7 +1,7 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import { backoffDelay } from '../pacing/backoff.js'
-import { asError, reasonOf } from '../errors.js'
-import type { Logger } from '../logger.js'
+import { asError } from '../errors.js'
+import type { Events } from '../observe/events.js'
 import type { Random } from '../random.js'
 import { ForgottenError, type AgentService } from './agent-service.js'
 import type { RegisterSettings } from './options.js'
@@ -15,7 +15,7 @@ export interface Leaving {
   readonly upkeep: Upkeep
   readonly clock: Clock
   readonly random: Random
-  readonly logger: Logger
+  readonly events: Events
 }
 
 // An agent that restarts is back by then; one that is gone must not hold up a process that ends. Together with the
@@ -71,12 +71,9 @@ async function isThere(service: AgentService, owner: string, signal: AbortSignal
   }
 }
 
-function reportRemains({ settings, logger }: Leaving, error: Error): void {
-  const { name: service, id, deregisterCriticalServiceAfterMs: afterMs, checks } = settings
-  logger.warn(
-    { service, id, reason: reasonOf(error) },
-    afterMs === false || checks.length === 0
-      ? 'the instance could not be deregistered: it stays in Consul until someone does it by hand'
-      : `the instance could not be deregistered: Consul does it once it has been critical for ${afterMs} ms (deregisterCriticalServiceAfterMs)`,
-  )
+function reportRemains({ settings, events }: Leaving, error: Error): void {
+  const { name: service, id, deregisterCriticalServiceAfterMs, checks } = settings
+  // Without a check it is never critical.
+  const afterMs = checks.length === 0 ? false : deregisterCriticalServiceAfterMs
+  events.publish({ type: 'registration:deregister-failed', service, id, error, afterMs })
 }

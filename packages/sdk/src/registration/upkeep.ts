@@ -1,14 +1,14 @@
 import type { Clock } from '../clock.js'
 import { backoffDelay } from '../pacing/backoff.js'
 import { asError } from '../errors.js'
-import type { Logger } from '../logger.js'
+import { ConsulError } from '../consul/consul-error.js'
+import type { Events } from '../observe/events.js'
 import type { Random } from '../random.js'
 import { ForgottenError, type AgentService } from './agent-service.js'
 import type { CheckStatus } from './check-options.js'
 import { namedChecks, serviceDefinition, type NamedCheck } from './definition.js'
 import type { RegisterSettings } from './options.js'
 import { StateWatch } from './state-watch.js'
-import { UpkeepLog } from './upkeep-log.js'
 
 /** Where an instance stands. */
 export type RegistrationState =
@@ -70,7 +70,9 @@ export class Upkeep {
   readonly #owner: string
   readonly #clock: Clock
   readonly #random: Random
-  readonly #log: UpkeepLog
+  readonly #events: Events
+  /** Whom events are about. */
+  readonly #subject: { readonly service: string; readonly id: string }
   readonly #checks: readonly NamedCheck[]
   readonly #intervalMs: number
   /** What it should be. */
@@ -101,14 +103,15 @@ export class Upkeep {
     owner: string,
     clock: Clock,
     random: Random,
-    logger: Logger,
+    events: Events,
   ) {
     this.#service = service
     this.#settings = settings
     this.#owner = owner
     this.#clock = clock
     this.#random = random
-    this.#log = new UpkeepLog(settings, logger)
+    this.#events = events
+    this.#subject = { service: settings.name, id: settings.id }
     this.#checks = namedChecks(settings)
     this.#intervalMs = intervalOf(this.#checks)
     this.watch = new StateWatch<RegistrationState>('registering', clock)
@@ -228,10 +231,10 @@ export class Upkeep {
     if (this.#known === undefined && !this.#superseded) return false
     const before = this.#superseded
     this.#superseded = (await this.#currentOwner()) !== this.#owner
-    if (before && !this.#superseded) this.#log.takesOver()
+    if (before && !this.#superseded) this.#events.publish({ type: 'registration:resumed', ...this.#subject })
     if (!before && this.#superseded) {
       this.#known = undefined
-      this.#log.superseded()
+      this.#events.publish({ type: 'registration:superseded', ...this.#subject })
     }
     if (this.#superseded)
       this.#noteError(new Error(`${this.#service.agent.name} has ${this.#settings.id} of another process`))
@@ -298,8 +301,12 @@ export class Upkeep {
 
   #succeeded(): void {
     if (this.#known === undefined) return
-    if (!this.#ready) this.#log.registered()
-    else if (this.#failures > 0) this.#log.answersAgain(this.#service.agent.name)
+    if (!this.#ready) {
+      this.#events.publish({ type: 'registration:registered', ...this.#subject })
+    } else if (this.#failures > 0) {
+      const agent = this.#service.agent.name
+      this.#events.publish({ type: 'registration:recovered', ...this.#subject, agent })
+    }
     this.#ready = true
     this.#failures = 0
   }
@@ -310,12 +317,16 @@ export class Upkeep {
     const forgotten = error instanceof ForgottenError
     if (forgotten) this.#known = undefined
     if (forgotten && this.#settled) {
-      if (!this.#draining) this.#log.forgotten(error)
+      if (!this.#draining) this.#events.publish({ type: 'registration:forgotten', ...this.#subject, error })
       this.#settled = false
       return 0
     }
     this.#failures++
-    if (this.#failures === 1) this.#log.failed(error, this.#ready)
+    // Once an outage, not for each try.
+    if (this.#failures === 1) {
+      const [before, refused] = [this.#ready, isRejection(error)]
+      this.#events.publish({ type: 'registration:failed', ...this.#subject, error, before, refused })
+    }
     return backoffDelay(this.#failures, BACKOFF, this.#random)
   }
 
@@ -354,6 +365,12 @@ export class Upkeep {
     })
     this.#wake = undefined
   }
+}
+
+/** Does the agent not take it as it is? With other ACLs or another version it may; but a person has to see to that. */
+function isRejection(error: Error): boolean {
+  const status = error instanceof ConsulError ? error.statusCode : undefined
+  return status !== undefined && status >= 400 && status < 500 && status !== 429
 }
 
 function intervalOf(checks: readonly NamedCheck[]): number {

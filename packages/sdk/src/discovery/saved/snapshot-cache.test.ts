@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Events, type FairleadEvent } from '../../observe/events.js'
 import { FakeResolver, instanceAt, ManualClock } from '../../testing/index.js'
 import type { Instance, Resolver, ResolverEvent, Snapshot } from '../resolver.js'
 import { SnapshotCache } from './snapshot-cache.js'
@@ -32,7 +33,7 @@ afterEach(async () => {
 class Rig {
   readonly resolver = new FakeResolver()
   readonly heard: ResolverEvent[] = []
-  readonly warned: string[] = []
+  readonly published: FairleadEvent[] = []
   readonly clock: ManualClock
   readonly file: SnapshotFile
   readonly #stop = new AbortController()
@@ -51,11 +52,7 @@ class Rig {
       source,
       { directory: folder, maxAgeMs: DAY },
       clock,
-      {
-        info: () => undefined,
-        warn: (fields, message) => void this.warned.push(`${message} ${JSON.stringify(fields)}`),
-        error: () => undefined,
-      },
+      new Events({ traffic: false, hear: (event) => void this.published.push(event) }),
     )
     this.#ended = this.#watch(cache)
     stops.push(() => this.stop())
@@ -223,7 +220,7 @@ describe('saving', () => {
     await writeFile(folder, 'a file')
     const rig = new Rig({ folder })
     await rig.list([a])
-    await expect.poll(() => rig.warned.length).toBe(1)
+    await expect.poll(() => rig.published.length).toBe(1)
     await rm(folder)
     await rig.stop()
     await rig.saved([a])
@@ -235,8 +232,8 @@ describe('saving', () => {
     const rig = new Rig({ folder })
     await rig.list([a])
     await expect
-      .poll(() => rig.warned)
-      .toEqual([expect.stringMatching(/^the set of instances cannot be saved.*orders-/)])
+      .poll(() => rig.published)
+      .toMatchObject([{ type: 'discovery:save-failed', file: rig.file.path, error: { code: 'EEXIST' } }])
     for (const instances of [[b], [a], [b]]) {
       await rig.clock.advance(SECOND)
       await rig.list(instances)
@@ -246,12 +243,12 @@ describe('saving', () => {
     await rig.clock.advance(SECOND)
     await rig.list([a, b])
     await rig.saved([a, b])
-    expect(rig.warned).toHaveLength(1)
+    expect(rig.published).toHaveLength(1)
     await rm(folder, { recursive: true })
     await writeFile(folder, 'a file')
     await rig.clock.advance(SECOND)
     await rig.list([a])
-    await expect.poll(() => rig.warned.length).toBe(2)
+    await expect.poll(() => rig.published.length).toBe(2)
   })
 })
 

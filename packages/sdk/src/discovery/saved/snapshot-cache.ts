@@ -1,6 +1,6 @@
 import { isAborted, type Clock, type Timer } from '../../clock.js'
 import { asError, reasonOf } from '../../errors.js'
-import type { Logger } from '../../logger.js'
+import type { Events } from '../../observe/events.js'
 import type { Resolver, ResolverEvent, Snapshot } from '../resolver.js'
 import { SnapshotFile } from './snapshot-file.js'
 
@@ -23,7 +23,7 @@ export class SnapshotCache implements Resolver {
   readonly #source: string
   readonly #options: SnapshotCacheOptions
   readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #events: Events
 
   /** @param source What else tells the sets of a service apart besides its name: who is asked, and what for. */
   constructor(
@@ -31,19 +31,19 @@ export class SnapshotCache implements Resolver {
     source: string,
     options: SnapshotCacheOptions,
     clock: Clock,
-    logger: Logger,
+    events: Events,
   ) {
     this.name = resolver.name
     this.#resolver = resolver
     this.#source = source
     this.#options = options
     this.#clock = clock
-    this.#logger = logger
+    this.#events = events
   }
 
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
     const file = new SnapshotFile(this.#options.directory, this.#source, service)
-    const saving = new Saving(file, this.#options.maxAgeMs / DATES_PER_AGE, this.#clock, this.#logger)
+    const saving = new Saving(file, this.#options.maxAgeMs / DATES_PER_AGE, this.#clock, this.#events)
     let looked = false
     /** Why there is no saved set, as long as there is no other one either. */
     let unusable: string | undefined
@@ -104,7 +104,7 @@ class Saving {
   readonly #file: SnapshotFile
   readonly #dateMs: number
   readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #events: Events
   #latest: Snapshot | undefined
   #written: Snapshot | undefined
   #wroteAt = -Infinity
@@ -114,11 +114,11 @@ class Saving {
   #writing: Promise<void> = Promise.resolve()
   #failing = false
 
-  constructor(file: SnapshotFile, dateMs: number, clock: Clock, logger: Logger) {
+  constructor(file: SnapshotFile, dateMs: number, clock: Clock, events: Events) {
     this.#file = file
     this.#dateMs = dateMs
     this.#clock = clock
-    this.#logger = logger
+    this.#events = events
   }
 
   /** The set is this now, and discovery stands to it. */
@@ -179,9 +179,6 @@ class Saving {
   }
 
   #report(error: Error): void {
-    this.#logger.warn(
-      { file: this.#file.path, reason: reasonOf(error) },
-      'the set of instances cannot be saved: a start without discovery will not have it',
-    )
+    this.#events.publish({ type: 'discovery:save-failed', file: this.#file.path, error })
   }
 }
