@@ -208,7 +208,7 @@ describe.concurrent('checks', () => {
   })
 })
 
-describe.concurrent('heart-beats', () => {
+describe.concurrent('heartbeats', () => {
   test('keep it passing beyond its TTL, and carry what is reported', async ({ start }) => {
     const name = uniqueService('orders')
     const registration = start({ name, check: { kind: 'ttl', ttlMs: 3000 } })

@@ -10,7 +10,7 @@ export class ForgottenError extends Error {
 }
 
 // None of this waits for a server, but for ACL tokens that the agent has not seen before: an agent of this machine
-// answers in milliseconds. A heart-beat that waited longer would be late anyway.
+// answers in milliseconds. A heartbeat that waited longer would be late anyway.
 const ANSWER_TIMEOUT_MS = 5000
 
 const SERVICE = '/v1/agent/service'

@@ -27,14 +27,14 @@ interface ProbeOptions extends AnyCheckOptions {
 }
 
 /**
- * A heart-beat of this process, and the status that it reports: a process that hangs or dies is critical when its
+ * A heartbeat of this process, and the status that it reports: a process that hangs or dies is critical when its
  * time is up.
  */
 export interface TtlCheckOptions extends AnyCheckOptions {
   /** This process tells the agent how it is. */
   readonly kind: 'ttl'
   /**
-   * Without a heart-beat for so long it is critical, in milliseconds, 3,000 or more. They come at a third of it.
+   * Without a heartbeat for so long it is critical, in milliseconds, 3,000 or more. They come at a third of it.
    * Default 15,000.
    */
   readonly ttlMs?: number | undefined
@@ -93,11 +93,11 @@ interface ParsedProbe {
   readonly initialStatus: CheckStatus
 }
 
-// Three heart-beats fit in, so that one that is lost and one that is late do no harm; and a process that is gone gets
+// Three heartbeats fit in, so that one that is lost and one that is late do no harm; and a process that is gone gets
 // no requests after 15 s at the latest, which is before its instance would be noticed by hand.
 const DEFAULT_TTL_MS = 15_000
 
-// A heart-beat a second. With less, a long pause for garbage or a slow disk of the agent looks like death.
+// A heartbeat a second. With less, a long pause for garbage or a slow disk of the agent looks like death.
 const LEAST_TTL_MS = 3000
 
 const text = (what: string): v.OptionalSchema<v.GenericSchema<string>, undefined> => v.optional(word(what))

@@ -105,7 +105,7 @@ function kindOf(check: ParsedCheck, settings: RegisterSettings): object {
 function nameOf(check: ParsedCheck, settings: RegisterSettings): string {
   switch (check.kind) {
     case 'ttl':
-      return `heart-beat of ${settings.id}`
+      return `heartbeat of ${settings.id}`
     case 'http':
       return `${check.method ?? 'GET'} ${urlOf(check, settings)}`
     case 'tcp':

@@ -131,7 +131,7 @@ describe('in order', () => {
     await expect(registration.maintenance(false)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
   })
 
-  test('a heart-beat is given while it finishes', async () => {
+  test('a heartbeat is given while it finishes', async () => {
     await registration.ready()
     seenAtOnce()
     const draining = drain({ settleMs: 0 })

@@ -3,7 +3,8 @@ import { sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
 import type { Events } from '../observe/events.js'
 import type { ParsedDrainOptions } from './drain-options.js'
-import { inTime } from './in-time.js'
+import { hasEnded } from '../pacing/or-aborted.js'
+import { TimeLimit } from '../pacing/time-limit.js'
 import { isSeenByClients } from './propagation.js'
 import type { Upkeep } from './upkeep.js'
 
@@ -35,13 +36,12 @@ export interface Draining {
  */
 export async function drainInstance(draining: Draining, options: ParsedDrainOptions): Promise<DrainReport> {
   const { service, id, clock, events, upkeep } = draining
-  const deadline = new AbortController()
-  const timer = clock.setTimer(() => deadline.abort(), options.deadlineMs)
+  const deadline = new TimeLimit(options.deadlineMs, clock)
   try {
     const confirmed = await announce(draining, options, deadline.signal)
     // Of what was never there nobody has to hear.
     if (upkeep.everRegistered && options.settleMs > 0) await sleep(clock, options.settleMs, deadline.signal)
-    const finished = await inTime(options.finish(deadline.signal), deadline.signal)
+    const finished = await hasEnded(options.finish(deadline.signal), deadline.signal)
     if (!finished) {
       const { deadlineMs } = options
       events.publish({ type: 'registration:drain-timeout', service, id, deadlineMs })
@@ -52,7 +52,7 @@ export async function drainInstance(draining: Draining, options: ParsedDrainOpti
     await draining.deregister()
     throw error
   } finally {
-    clock.clearTimer(timer)
+    deadline.clear()
   }
 }
 
@@ -68,22 +68,18 @@ async function announce(
     `draining since ${new Date(clock.unixTime()).toISOString()}: pid ${process.pid} on ${hostname()}`,
   )
   if (upkeep.absent && !upkeep.everRegistered) return true
-  const over = new AbortController()
-  const abort = (): void => over.abort()
-  const timer = clock.setTimer(abort, confirmMs)
-  deadline.addEventListener('abort', abort)
+  const limit = new TimeLimit(confirmMs, clock, deadline)
   try {
     await upkeep.watch.until(
       () => upkeep.maintained || upkeep.absent || upkeep.isEnded(),
       Infinity,
-      over.signal,
+      limit.signal,
     )
     const drained = { service, id, owner, reason, gone: upkeep.absent }
-    const confirmed = await isSeenByClients(agent, drained, confirmMs, clock, over.signal)
+    const confirmed = await isSeenByClients(agent, drained, confirmMs, clock, limit.signal)
     if (!confirmed) events.publish({ type: 'registration:drain-unconfirmed', service, id, confirmMs })
     return confirmed
   } finally {
-    clock.clearTimer(timer)
-    deadline.removeEventListener('abort', abort)
+    limit.clear()
   }
 }

@@ -10,7 +10,8 @@ import { count, flag, group, having, LONGEST_MS } from '../validation/schemas.js
 import { invalidOption } from '../validation/invalid-option.js'
 import { refusal } from '../validation/refusal.js'
 import type { DrainReport } from './drain.js'
-import { inTime } from './in-time.js'
+import { atMost, hasEnded } from '../pacing/or-aborted.js'
+import { TimeLimit } from '../pacing/time-limit.js'
 import type { Registration } from './registration.js'
 import { ServerTraffic, type AnyHttpServer } from './server-traffic.js'
 
@@ -198,30 +199,31 @@ class ServerShutdown implements GracefulShutdown {
     })
     let report: ShutdownReport
     try {
-      report = { signal: name, ...(await this.#drain(signalled)) }
+      report = { signal: name, ...(await this.#shutDown(signalled)) }
     } catch (error) {
       this.#events.publish({ type: 'shutdown:failed', error: asError(error) })
       report = { signal: name, drain: undefined, finished: false }
     }
     if (onDrained !== undefined) {
-      const over = new AbortController()
       const leftMs = begun + deadlineMs + AFTERWARDS_MS - this.#clock.now()
-      const late = sleep(this.#clock, Math.max(0, leftMs), over.signal)
-      await Promise.race([this.#hook('onDrained', () => onDrained(report)), late])
-      over.abort()
+      const hook = this.#hook('onDrained', () => onDrained(report))
+      await atMost(Math.max(0, leftMs), hook, this.#clock)
     }
     return report
   }
 
-  /** @param signalled Resolves with the end of `onSignal`. */
-  async #drain(signalled: Promise<void>): Promise<Omit<ShutdownReport, 'signal'>> {
+  /**
+   * Ends the server's traffic; where there is a registration, as the last step of the drain of that.
+   *
+   * @param signalled Resolves with the end of `onSignal`.
+   */
+  async #shutDown(signalled: Promise<void>): Promise<Omit<ShutdownReport, 'signal'>> {
     const { registration, deadlineMs, confirmMs, settleMs } = this.#options
     const finish = async (deadline: AbortSignal): Promise<void> => {
-      await Promise.all([inTime(signalled, deadline), this.#endTraffic(deadline)])
+      await Promise.all([hasEnded(signalled, deadline), this.#endTraffic(deadline)])
       if (this.#signalling) this.#events.publish({ type: 'shutdown:hook-late', deadlineMs })
     }
-    const deadline = new AbortController()
-    const timer = this.#clock.setTimer(() => deadline.abort(), deadlineMs)
+    const deadline = new TimeLimit(deadlineMs, this.#clock)
     try {
       let drain: DrainReport | undefined
       if (registration !== undefined) {
@@ -234,7 +236,7 @@ class ServerShutdown implements GracefulShutdown {
       await finish(deadline.signal)
       return { drain, finished: !deadline.signal.aborted }
     } finally {
-      this.#clock.clearTimer(timer)
+      deadline.clear()
     }
   }
 

@@ -44,7 +44,7 @@ test('name and port are enough', () => {
     Checks: [
       {
         CheckID: `service:${id}`,
-        Name: `heart-beat of ${id}`,
+        Name: `heartbeat of ${id}`,
         Status: 'passing',
         DeregisterCriticalServiceAfter: '600000ms',
         TTL: '15000ms',

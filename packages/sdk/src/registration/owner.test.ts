@@ -46,7 +46,7 @@ async function superseded(): Promise<void> {
   await until(() => registration.inspect().state === 'superseded')
 }
 
-test('what another process has registered gets no heart-beat of ours, and is not taken out', async () => {
+test('what another process has registered gets no heartbeat of ours, and is not taken out', async () => {
   await superseded()
   const before = agent.names.length
   for (let n = 0; n < 5; n++) await clock.advance(5000)
@@ -57,7 +57,7 @@ test('what another process has registered gets no heart-beat of ours, and is not
   )
 })
 
-test('one that comes between two heart-beats is not taken out either', async () => {
+test('one that comes between two heartbeats is not taken out either', async () => {
   agent.always('owner', anothers)
   expect(await registration.deregister()).toBe(true)
   expect(agent.names).not.toContain('deregister')

@@ -196,7 +196,7 @@ describe('the first round', () => {
   })
 })
 
-describe('heart-beats', () => {
+describe('heartbeats', () => {
   test.for([
     ['at the earliest', EARLIEST, 4000],
     ['at the latest', LATEST, 5000],
@@ -375,7 +375,7 @@ describe('an agent that fails later', () => {
     expect(lines).toHaveLength(3)
   })
 
-  test('without heart-beats it is asked every few seconds, and what it thought of the checks goes with the next', async () => {
+  test('without heartbeats it is asked every few seconds, and what it thought of the checks goes with the next', async () => {
     const checks = [{ kind: 'http', url: '/health' }] as const
     const registration = await start({ checks, random: EARLIEST }, (agent) =>
       agent.next('status', (_, response) => {

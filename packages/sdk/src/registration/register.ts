@@ -16,14 +16,14 @@ import { parseRegistration, type RegisterOptions, type RegisterSettings } from '
 import { newOwner } from './owner.js'
 import { takeId } from './process-ids.js'
 import type { Registration, RegistrationInspection, RegistrationWaitOptions } from './registration.js'
-import { takeOut } from './take-out.js'
+import { deregister } from './deregister.js'
 import { Upkeep } from './upkeep.js'
 
 const READY_TIMEOUT_MS = 30_000
 const MAINTENANCE_TIMEOUT_MS = 10_000
 
 /**
- * Registers an instance of a service with the Consul agent of this machine, and keeps it registered: by heart-beats,
+ * Registers an instance of a service with the Consul agent of this machine, and keeps it registered: by heartbeats,
  * and anew whenever the agent has forgotten it. Works in the background; an agent that is not there is waited for.
  * Keeps the process alive until it is deregistered, as the server that it stands for does.
  *
@@ -88,7 +88,7 @@ class AgentRegistration implements Registration {
       throw invalidOption(
         'checks',
         this.#settings.checks.map(({ kind }) => kind),
-        'a list with one of kind ttl, as a status is reported with its heart-beats',
+        'a list with one of kind ttl, as a status is reported with its heartbeats',
       )
     }
     this.#upkeep.report(status, output ?? (status === 'passing' ? 'alive' : ''))
@@ -147,7 +147,7 @@ class AgentRegistration implements Registration {
   }
 
   async #deregister(): Promise<boolean> {
-    const gone = await takeOut({
+    const gone = await deregister({
       service: this.#agent,
       owner: this.#owner,
       settings: this.#settings,

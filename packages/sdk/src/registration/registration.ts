@@ -21,7 +21,7 @@ export interface RegistrationInspection {
   readonly state: RegistrationState
   /** Since when, in Unix milliseconds. */
   readonly since: number
-  /** What its heart-beats say. */
+  /** What its heartbeats say. */
   readonly status: CheckStatus
   /** The text that heartbeats carry, for people. */
   readonly output: string
@@ -57,7 +57,7 @@ export interface Registration extends AsyncDisposable {
    */
   ready(options?: RegistrationWaitOptions): Promise<void>
   /**
-   * Sets the status that heart-beats carry from now on, and sends one at once if it is another. All checks of kind
+   * Sets the status that heartbeats carry from now on, and sends one at once if it is another. All checks of kind
    * `ttl` have it.
    *
    * @param output For people. Default: `alive` while passing, else nothing.
@@ -84,7 +84,7 @@ export interface Registration extends AsyncDisposable {
   /** The registration as it stands. */
   inspect(): RegistrationInspection
   /**
-   * Takes it out of Consul, and ends its heart-beats. Resolves to whether the agent has done so: after 3 s it is given
+   * Takes it out of Consul, and ends its heartbeats. Resolves to whether the agent has done so: after 3 s it is given
    * up, with a warning that says what becomes of it. Asked again, it gives the same answer.
    */
   deregister(): Promise<boolean>

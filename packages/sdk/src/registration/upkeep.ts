@@ -1,4 +1,5 @@
 import type { Clock } from '../clock.js'
+import { AutoResetEvent } from '../pacing/auto-reset-event.js'
 import { backoffDelay } from '../pacing/backoff.js'
 import { asError } from '../errors.js'
 import { ConsulError } from '../consul/consul-error.js'
@@ -47,10 +48,10 @@ interface Known {
 const UNENDING = new AbortController().signal
 
 // An agent that has restarted is back within seconds, and then counts the TTL from its start: the first retries are
-// quick, and 5 s is when the next heart-beat of the default TTL would have been.
+// quick, and 5 s is when the next heartbeat of the default TTL would have been.
 const BACKOFF = { baseMs: 250, maxMs: 5000 }
 
-// How late it is seen that the agent has forgotten an instance without heart-beats: one small local query each.
+// How late it is seen that the agent has forgotten an instance without heartbeats: one small local query each.
 const POLL_MS = 5000
 
 // How long an id is nobody's, at most, when the process that took it leaves first: the same query, while it lasts.
@@ -59,8 +60,8 @@ const FREE_POLL_MS = 1000
 /**
  * Keeps one instance registered. A single loop does everything there is to do with the agent, one thing at a time and
  * in this order: register it, or see that it is still this process's; put it into maintenance or take it out; and give it
- * its heart-beat. So nothing of ours can overtake anything else of ours, whatever the application calls meanwhile, and a
- * process that has come after this one under the same id is left alone: its heart-beats, too, are its own.
+ * its heartbeat. So nothing of ours can overtake anything else of ours, whatever the application calls meanwhile, and a
+ * process that has come after this one under the same id is left alone: its heartbeats, too, are its own.
  */
 export class Upkeep {
   /** Where it stands, for whoever waits for a change of it. */
@@ -91,9 +92,8 @@ export class Upkeep {
   #statuses: ReadonlyMap<string, CheckStatus> = new Map<string, CheckStatus>()
   #failures = 0
   #lastError: LastError | undefined
-  /** Set when there is news in the middle of a round: the next one follows at once. */
-  #news = false
-  #wake: (() => void) | undefined
+  /** Set when the next round must follow at once, also in the middle of one. */
+  readonly #hurried = new AutoResetEvent()
   readonly #ending = new AbortController()
   readonly #running: Promise<void>
 
@@ -146,7 +146,7 @@ export class Upkeep {
     return this.#everRegistered
   }
 
-  /** Has everything gone well at least once, a heart-beat included? */
+  /** Has everything gone well at least once, a heartbeat included? */
   get ready(): boolean {
     return this.#ready
   }
@@ -159,15 +159,15 @@ export class Upkeep {
   report(status: CheckStatus, output: string): void {
     const changed = this.#reported.status !== status
     this.#reported = { status, output }
-    // What is only said in other words can wait for the next heart-beat; and an agent that does not answer is left alone.
-    if (changed && this.#failures === 0) this.#hurry()
+    // What is only said in other words can wait for the next heartbeat; and an agent that does not answer is left alone.
+    if (changed && this.#failures === 0) this.#hurried.set()
   }
 
   /** @param reason `undefined`: out of it. Of two in a row the first one counts, as in Consul. */
   maintain(reason: string | undefined): void {
     if (this.#draining || (reason === undefined) === (this.#maintenance === undefined)) return
     this.#maintenance = reason
-    this.#hurry()
+    this.#hurried.set()
   }
 
   /** Into maintenance for good; it is not registered again. Returns the reason that counts. */
@@ -181,7 +181,7 @@ export class Upkeep {
   /** Ends the loop. Resolves when nothing of it is on its way any more: not later than an answer may take. */
   async end(): Promise<void> {
     this.#ending.abort()
-    this.#hurry()
+    this.#hurried.set()
     await this.#running
   }
 
@@ -195,19 +195,19 @@ export class Upkeep {
   async #run(): Promise<void> {
     while (!this.isEnded()) {
       const begun = this.#clock.now()
-      this.#news = false
+      this.#hurried.reset()
       let nextMs: number
       try {
         await this.#round()
         this.#succeeded()
-        // Between four fifths and all of it: instances that started together do not beat together, and none is late.
+        // Between four fifths and all of it: instances that started together do not send them together, and none is late.
         nextMs = begun + this.#intervalMs * (0.8 + 0.2 * this.#random.next()) - this.#clock.now()
       } catch (thrown) {
         if (this.isEnded()) return
         nextMs = this.#failed(asError(thrown))
       }
       this.#update()
-      await this.#pause(this.#superseded ? Math.min(nextMs, FREE_POLL_MS) : nextMs)
+      await this.#hurried.waitAtMost(this.#superseded ? Math.min(nextMs, FREE_POLL_MS) : nextMs, this.#clock)
     }
   }
 
@@ -222,7 +222,7 @@ export class Upkeep {
       known.maintenance = { reason }
       this.#update()
     }
-    await this.#beat()
+    await this.#sendHeartbeats()
     this.#settled = true
   }
 
@@ -266,22 +266,22 @@ export class Upkeep {
     }
   }
 
-  async #beat(): Promise<void> {
+  async #sendHeartbeats(): Promise<void> {
     const { status, output } = this.#reported
     const { signal } = this.#ending
     for (const { id, check } of this.#checks)
       if (check.kind === 'ttl') await this.#service.report(id, status, output, signal)
-    // Where heart-beats do not find out what the agent knows, and where it is the agent who knows how we are.
+    // Where heartbeats do not find out what the agent knows, and where it is the agent who knows how we are.
     if (this.#checks.length === 0 || this.#checks.some(({ check }) => check.kind !== 'ttl'))
-      await this.#look(signal)
+      await this.#checkStatuses(signal)
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
+  async #checkStatuses(signal: AbortSignal): Promise<void> {
     const statuses = await this.#service.statuses(signal)
     // What it said last of a check that it has lost goes with the next registration.
     this.#statuses = new Map([...this.#statuses, ...statuses])
     const lost = this.#checks.find(({ id }) => !statuses.has(id))
-    // Only a heart-beat is told that its check is gone; without the others the instance would pass, however it is. What
+    // Only a heartbeat is told that its check is gone; without the others the instance would pass, however it is. What
     // is drained is still there without them, and its maintenance has to be told.
     if (lost !== undefined && !this.#draining)
       throw new ForgottenError(
@@ -347,24 +347,6 @@ export class Upkeep {
               : 'maintenance',
     )
   }
-
-  /** The next round at once. */
-  #hurry(): void {
-    this.#news = true
-    this.#wake?.()
-  }
-
-  async #pause(delayMs: number): Promise<void> {
-    if (this.#news || delayMs <= 0) return
-    await new Promise<void>((resolve) => {
-      const timer = this.#clock.setTimer(resolve, delayMs)
-      this.#wake = () => {
-        this.#clock.clearTimer(timer)
-        resolve()
-      }
-    })
-    this.#wake = undefined
-  }
 }
 
 /** Does the agent not take it as it is? With other ACLs or another version it may; but a person has to see to that. */
@@ -374,7 +356,7 @@ function isRejection(error: Error): boolean {
 }
 
 function intervalOf(checks: readonly NamedCheck[]): number {
-  // A third of the time: two heart-beats in a row can fail before anybody takes the instance for dead.
+  // A third of the time: two heartbeats in a row can fail before anybody takes the instance for dead.
   const thirds = checks.flatMap(({ check }) => (check.kind === 'ttl' ? [check.ttlMs / 3] : []))
   const polls = checks.every(({ check }) => check.kind === 'ttl') && checks.length > 0 ? [] : [POLL_MS]
   return Math.min(...thirds, ...polls)

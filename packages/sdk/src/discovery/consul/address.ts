@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { flat } from './compact.js'
+import { flattened } from './compact.js'
 import { asJson, describe, field, text, type Json } from '../../consul/json.js'
 
 /** Which of an instance's addresses is taken. */
@@ -70,7 +70,7 @@ function tagged(service: Json, node: Json, tag: string): Address | undefined {
 export function originOf(scheme: 'http' | 'https', host: string, port: number): string | undefined {
   // Without the look for a colon each process would compile the pattern of IPv6, for 15 ms, mostly for nothing.
   const bracketed = host.includes(':') && isIPv6(host)
-  const origin = flat(scheme, '://', bracketed ? `[${host}]` : host, ':', String(port))
+  const origin = flattened(scheme, '://', bracketed ? `[${host}]` : host, ':', String(port))
   // Most are plain addresses, and the parser below takes 2 us.
   if (isIPv4(host)) return origin
   // White space is what the parser would leave out without a word.

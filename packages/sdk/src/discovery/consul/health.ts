@@ -1,6 +1,6 @@
 import type { EntryReader } from '../../consul/json-list.js'
 import { addressOf, originOf, portOf, type AddressChoice } from './address.js'
-import { flat, Sharing } from './compact.js'
+import { flattened, Interner } from './compact.js'
 import { asJson, describe, field, list, text, type Json } from '../../consul/json.js'
 import { OWNER_META } from '../owner-meta.js'
 import type { ExcludedInstance, Instance } from '../resolver.js'
@@ -32,8 +32,8 @@ export type HealthEntry = Instance | ExcludedInstance
 
 /** Reads the entries of an answer. A single unusable one is left out with its reason. @param translated Are its addresses chosen already? */
 export function healthReader(options: ReadOptions, translated: boolean): EntryReader<HealthEntry> {
-  const sharing = new Sharing()
-  return { read: (entry) => decodeEntry(entry, options, translated, sharing), same: sameEntry }
+  const interner = new Interner()
+  return { read: (entry) => decodeEntry(entry, options, translated, interner), same: sameEntry }
 }
 
 /** @param order Of the instances: that of their keys, whatever the agent's was, or the agent's, where it was asked for one. */
@@ -57,7 +57,7 @@ function decodeEntry(
   entry: unknown,
   options: ReadOptions,
   translated: boolean,
-  sharing: Sharing,
+  interner: Interner,
 ): HealthEntry {
   const node = field(entry, 'Node')
   const service = field(entry, 'Service')
@@ -66,7 +66,7 @@ function decodeEntry(
   const { priority } = options
   const address = addressOf(service, node, options.address, translated)
   const [host, port] = typeof address === 'string' ? ['', portOf(service)] : [address.host, address.port]
-  const key = flat(options.keyPrefix, nodeName, '/', id, '@', host, ':', String(port))
+  const key = flattened(options.keyPrefix, nodeName, '/', id, '@', host, ':', String(port))
   const leave = (kind: ExcludedInstance['kind'], reason: string): ExcludedInstance => ({
     key,
     reason,
@@ -83,7 +83,7 @@ function decodeEntry(
         : `listens on socket ${describe(socket)}, where nothing can be sent from here`
     return leave('unusable', reason)
   }
-  const meta = sharing.one(stringMap(service['Meta']))
+  const meta = interner.intern(stringMap(service['Meta']))
   const origin = originOf(options.scheme ?? schemeOf(meta), host, port)
   if (origin === undefined)
     return leave('unusable', `has address ${describe(host)}, which is no host name or IP`)
@@ -96,9 +96,9 @@ function decodeEntry(
     origin,
     weight: weightFor(status, service['Weights']),
     priority,
-    tags: sharing.one(list(service['Tags']).map(text)),
+    tags: interner.intern(list(service['Tags']).map(text)),
     meta,
-    locality: sharing.one(localityOf(node, meta)),
+    locality: interner.intern(localityOf(node, meta)),
   })
 }
 

@@ -9,14 +9,14 @@ import { configQuery } from './question.js'
 import { watchTarget, type WatchOptions } from './watch.js'
 import { decodeChain, type DiscoveryChain } from './discovery-chain.js'
 import { field, text } from '../../consul/json.js'
-import { Latch } from '../../pacing/latch.js'
+import { AutoResetEvent } from '../../pacing/auto-reset-event.js'
 import type { Resolver, ResolverEvent } from '../resolver.js'
 import { ServiceResolverWatch } from './service-resolvers.js'
 import { TargetSet } from './target-set.js'
-import { Turnstile } from './turnstile.js'
+import { StartLimiter } from './start-limiter.js'
 import { WatchSlots, type WatchCount } from './watch-slots.js'
 
-export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots' | 'turnstile'> {
+export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots' | 'starts'> {
   readonly agent: AgentOptions
   /** Queries at once. */
   readonly maxWatches: number
@@ -55,7 +55,7 @@ export class ConsulResolver implements Resolver {
     this.#options = options
     const slots = new WatchSlots(this.name, options.maxWatches, watches)
     const { waitMs, maxStaleMs, question } = options
-    this.#watching = { waitMs, maxStaleMs, slots, turnstile: new Turnstile() }
+    this.#watching = { waitMs, maxStaleMs, slots, starts: new StartLimiter() }
     const { consistency } = question
     this.#resolvers = new ServiceResolverWatch(this.#agent, { waitMs, consistency, slots }, clock, random)
     this.#clock = clock
@@ -64,19 +64,19 @@ export class ConsulResolver implements Resolver {
 
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
     if (signal.aborted) return
-    const news = new Latch()
+    const news = new AutoResetEvent()
     const targets = new TargetSet(
       (target, end) => watchTarget(this.#agent, target, this.#watching, this.#clock, this.#random, end),
-      () => news.open(),
+      () => news.set(),
     )
-    const planning = new Planning(() => news.open())
+    const planning = new Planning(() => news.set())
     const stop = new AbortController()
     // At once, and not when the caller asks for the next event; or when it no longer listens.
     const leave = (): void => {
       signal.removeEventListener('abort', leave)
       stop.abort()
       targets.close()
-      news.open()
+      news.set()
     }
     signal.addEventListener('abort', leave)
     try {
@@ -84,7 +84,7 @@ export class ConsulResolver implements Resolver {
       while (!isAborted(signal)) {
         yield* planning.news()
         yield* targets.news()
-        await news.passed()
+        await news.wait()
       }
     } finally {
       leave()
@@ -112,8 +112,8 @@ export class ConsulResolver implements Resolver {
     planning: Planning,
     signal: AbortSignal,
   ): Promise<void> {
-    const changed = new Latch()
-    const wake = (): void => changed.open()
+    const changed = new AutoResetEvent()
+    const wake = (): void => changed.set()
     const unfollow = this.#resolvers.follow(wake)
     signal.addEventListener('abort', wake)
     let again: Timer | undefined
@@ -121,7 +121,7 @@ export class ConsulResolver implements Resolver {
     let chained: boolean | undefined
     wake()
     for (;;) {
-      await changed.passed()
+      await changed.wait()
       if (isAborted(signal)) break
       const { known, cause } = this.#resolvers
       if (known === undefined) {

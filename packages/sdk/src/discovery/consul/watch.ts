@@ -19,7 +19,7 @@ import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './bloc
 import { healthQuery, type Asked, type ConsulQuestion } from './question.js'
 import { doubtOf, FILTERED, isBlind, isTooOld, mayMiss, NO_TOKEN } from './trust.js'
 import { TokenBucket } from '../../pacing/token-bucket.js'
-import type { Turnstile } from './turnstile.js'
+import type { StartLimiter } from './start-limiter.js'
 import { WaitLimit } from './wait-limit.js'
 import type { Slot, WatchSlots } from './watch-slots.js'
 
@@ -29,8 +29,8 @@ export interface WatchOptions {
   /** How old an answer may be before the leader is asked instead, in milliseconds. */
   readonly maxStaleMs: number
   readonly slots: WatchSlots
-  /** For those that begin. */
-  readonly turnstile: Turnstile
+  /** Of all watches of one agent. */
+  readonly starts: StartLimiter
 }
 
 /** What is watched: one question about one service, and how its answer is read. */
@@ -95,7 +95,7 @@ export async function* watchTarget(
   let spare: Answer | undefined
   // The next query is for the servers, as a stream cannot say what has to be known.
   let confirming = false
-  await options.turnstile.pass()
+  await options.starts.admit()
   try {
     for (;;) {
       await bucket.take(signal)

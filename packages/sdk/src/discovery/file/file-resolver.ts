@@ -4,8 +4,8 @@ import { systemClock, type Clock } from '../../clock.js'
 import { asError } from '../../errors.js'
 import { refusal } from '../../validation/refusal.js'
 import { count, group } from '../../validation/schemas.js'
-import { FileSightings } from './file-sightings.js'
-import { poll, type Look } from '../polling.js'
+import { FilePoller } from './file-state.js'
+import { poll, type PollResult } from '../polling.js'
 import type { Resolver, Snapshot } from '../resolver.js'
 import { isBracketed, parseServiceFile } from './service-file.js'
 
@@ -37,7 +37,7 @@ const schema = group(
 const SETTLE_MS = 100
 
 // Five seconds of one change after the other: that is no file being written any more.
-const RESTLESS_LOOKS = 50
+const MOST_CHANGES = 50
 
 /**
  * Follows a JSON or YAML file that maps the names of services to lists of instances: for development, and for platforms
@@ -68,7 +68,7 @@ export function fileResolver(options: FileResolverOptions): Resolver {
     name: `the file ${path}`,
     watch(service, signal) {
       const reader = new ServiceReader(path, service, pollMs)
-      return poll({ look: () => reader.look(), retryMs: () => pollMs, clock }, signal)
+      return poll({ read: () => reader.read(), retryMs: () => pollMs, clock }, signal)
     },
   }
 }
@@ -80,42 +80,42 @@ class ServiceReader {
   readonly #path: string
   readonly #service: string
   readonly #pollMs: number
-  readonly #file: FileSightings
+  readonly #file: FilePoller
   #reading: Reading | undefined
-  /** Looks in a row of which each showed something else. */
-  #restless = 0
+  /** Polls in a row of which each found the file changed. */
+  #changes = 0
 
   constructor(path: string, service: string, pollMs: number) {
     this.#path = path
     this.#service = service
     this.#pollMs = pollMs
-    this.#file = new FileSightings(path)
+    this.#file = new FilePoller(path)
   }
 
-  async look(): Promise<Look> {
-    const { sighting, count } = await this.#file.look()
+  async read(): Promise<PollResult> {
+    const { state, count } = await this.#file.poll()
     const settled = count > 1
-    this.#restless = settled ? 0 : this.#restless + 1
-    if (this.#restless > RESTLESS_LOOKS) {
+    this.#changes = settled ? 0 : this.#changes + 1
+    if (this.#changes > MOST_CHANGES) {
       throw new Error(
         `${this.#path} never stays the same for ${SETTLE_MS} ms; write it as a whole, and rename it into place`,
       )
     }
-    const again: Look = { snapshot: undefined, againMs: SETTLE_MS }
-    if (!settled && !('text' in sighting && isBracketed(sighting.text))) return again
-    const reading = 'fault' in sighting ? sighting : this.#readingOf(sighting.text)
+    const again: PollResult = { snapshot: undefined, nextMs: SETTLE_MS }
+    if (!settled && !('text' in state && isBracketed(state.text))) return again
+    const reading = 'fault' in state ? state : this.#readingOf(state.text)
     if ('snapshot' in reading)
-      return { snapshot: reading.snapshot, againMs: settled ? this.#pollMs : SETTLE_MS }
+      return { snapshot: reading.snapshot, nextMs: settled ? this.#pollMs : SETTLE_MS }
     if (!settled) return again
     throw new Error(reading.fault)
   }
 
   #readingOf(text: string): Reading {
-    if (this.#reading?.text !== text) this.#reading = this.#read(text)
+    if (this.#reading?.text !== text) this.#reading = this.#parse(text)
     return this.#reading
   }
 
-  #read(text: string): Reading {
+  #parse(text: string): Reading {
     try {
       const instances = parseServiceFile(text, this.#service)
       return { text, snapshot: Object.freeze({ kind: 'snapshot', instances, excluded: [] }) }

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../clock.js'
 import type { Random } from '../../random.js'
+import { AutoResetEvent } from '../../pacing/auto-reset-event.js'
 import type { HostLookup } from './host-lookup.js'
 import { HostTable } from './host-table.js'
 import { hasUsable, namesIn, withAddresses } from './named-instances.js'
@@ -44,7 +45,7 @@ class HostWatch {
   readonly #clock: Clock
   readonly #table: HostTable
   readonly #stop = new AbortController()
-  #wake: (() => void) | undefined
+  readonly #news = new AutoResetEvent()
   /** How the resolver's watch ended, which it must not. */
   #end: { readonly error: unknown } | 'ended' | undefined
 
@@ -65,7 +66,7 @@ class HostWatch {
   stop(): void {
     this.#stop.abort()
     this.#table.close()
-    this.#wake?.()
+    this.#news.set()
   }
 
   async *follow(resolver: Resolver, service: string): AsyncGenerator<ResolverEvent, void, undefined> {
@@ -88,7 +89,8 @@ class HostWatch {
         toldStale = this.#stale
         yield toldStale
       } else if (this.#end === undefined) {
-        await this.#woken(dueAt)
+        if (dueAt === undefined) await this.#news.wait()
+        else await this.#news.waitAtMost(dueAt - this.#clock.now(), this.#clock)
       } else {
         if (this.#end === 'ended') return
         throw this.#end.error
@@ -103,13 +105,13 @@ class HostWatch {
     } catch (error) {
       this.#end = { error }
     }
-    this.#wake?.()
+    this.#news.set()
   }
 
   #take(event: ResolverEvent): void {
     if (event.kind === 'stale') {
       this.#stale = event
-      this.#wake?.()
+      this.#news.set()
       return
     }
     // After staleness it may be equal, which is news only if the staleness has been told.
@@ -124,7 +126,7 @@ class HostWatch {
   #changed(surelyNew: boolean): void {
     this.#surelyNew = surelyNew
     this.#changedAt ??= this.#clock.now()
-    this.#wake?.()
+    this.#news.set()
   }
 
   /** When what has changed has to be told; undefined: nothing has. */
@@ -135,15 +137,5 @@ class HostWatch {
 
   get #usable(): boolean {
     return this.#source !== undefined && hasUsable(this.#source, this.#table.find)
-  }
-
-  /** Waits for something to happen, or until `dueAt`. */
-  async #woken(dueAt: number | undefined): Promise<void> {
-    const happened = new Promise<void>((resolve) => (this.#wake = resolve))
-    const wake = (): void => this.#wake?.()
-    const timer = dueAt === undefined ? undefined : this.#clock.setTimer(wake, dueAt - this.#clock.now())
-    await happened
-    this.#wake = undefined
-    if (timer !== undefined) this.#clock.clearTimer(timer)
   }
 }

@@ -1,5 +1,7 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import { backoffDelay } from '../pacing/backoff.js'
+import { orAborted } from '../pacing/or-aborted.js'
+import { TimeLimit } from '../pacing/time-limit.js'
 import { asError } from '../errors.js'
 import type { Events } from '../observe/events.js'
 import type { Random } from '../random.js'
@@ -23,23 +25,21 @@ export interface Leaving {
 const DEREGISTER_TIMEOUT_MS = 3000
 const DEREGISTER_BACKOFF = { baseMs: 100, maxMs: 1000 }
 
-/** Ends the upkeep and deregisters. Resolves to whether the agent has done so; it is not asked for ever. */
-export async function takeOut(leaving: Leaving): Promise<boolean> {
+/** Ends the upkeep and deregisters the instance. Resolves to whether the agent has done so within 3 s. */
+export async function deregister(leaving: Leaving): Promise<boolean> {
   const { upkeep, clock } = leaving
-  const over = new AbortController()
-  const timer = clock.setTimer(() => over.abort(), DEREGISTER_TIMEOUT_MS)
+  const limit = new TimeLimit(DEREGISTER_TIMEOUT_MS, clock)
   // After what is on its way, or a register could come behind it.
-  await Promise.race([upkeep.end(), sleep(clock, DEREGISTER_TIMEOUT_MS, over.signal)])
-  const error = await deregister(leaving, over.signal)
-  clock.clearTimer(timer)
-  over.abort()
+  await orAborted(upkeep.end(), limit.signal)
+  const error = await request(leaving, limit.signal)
+  limit.clear()
   upkeep.close(error)
   if (error !== undefined && upkeep.everRegistered) reportRemains(leaving, error)
   return error === undefined
 }
 
-/** Resolves to why it could not be done. */
-async function deregister(
+/** Asks the agent, again where that fails. Resolves to why it could not be done. */
+async function request(
   { service, owner, upkeep, clock, random }: Leaving,
   signal: AbortSignal,
 ): Promise<Error | undefined> {
