@@ -48,7 +48,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const [kept, listed] = [instanceAt(await ok()), instanceAt(await ok())]
     resolver.snapshot([kept, listed])
     await orders.ready()
-    resolver.snapshot([listed], { doubt: DOUBT })
+    resolver.snapshot([listed], { suspect: DOUBT })
     await until(() => orders.inspect().reserve.length === 1)
     expect(orders.inspect()).toMatchObject({
       freshness: 'fresh',
@@ -58,7 +58,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     })
     for (let n = 0; n < 20; n++) expect(await statusOf(orders)).toBe(200)
     expect(orders.inspect().reserve).toMatchObject([{ requests: 0 }])
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().reserve.length === 2)
     expect(await statusOf(orders)).toBe(200)
     expect(await statusOf(orders)).toBe(200)
@@ -99,7 +99,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const first = await orders.request({ path: '/' })
     await first.body.dump()
     const headers = { 'x-session': String(first.headers['x-session']) }
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().reserve.length === 1)
     for (const sent of [{}, { headers }]) {
       const error = await failureOf(orders.request({ path: '/', method: 'POST', body: 'x', ...sent }))
@@ -157,7 +157,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     resolver.snapshot([instanceAt(slow)])
     const pending = statusOf(orders)
     await until(() => finish !== undefined)
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().reserve.length === 1)
     expect(orders.inspect().reserve).toMatchObject([{ inflight: 1, confirmed: false }])
     finish?.()
@@ -169,7 +169,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const { orders, resolver } = client({ removal: false })
     resolver.snapshot([instanceAt(await ok()), instanceAt(await ok())])
     await orders.ready()
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().endpoints.length === 0)
     expect(orders.inspect().reserve).toEqual([])
     expect(await failureOf(orders.request({ path: '/' }))).toMatchObject({ code: 'NO_ENDPOINTS' })
@@ -374,7 +374,7 @@ describe('onDiscovery', () => {
     await until(() => heard.length === 1)
     resolver.snapshot([a, b])
     await until(() => heard.length === 2)
-    resolver.snapshot([a, c], { doubt: DOUBT })
+    resolver.snapshot([a, c], { suspect: DOUBT })
     await until(() => heard.length === 3)
     resolver.stale(new Error('cut off'))
     resolver.stale(new Error('still cut off'))

@@ -32,7 +32,7 @@ export class ClusterLog {
 
   /** A set has come. */
   answered(before: Freshness, snapshot: Snapshot): void {
-    const { excluded, doubt, instances } = snapshot
+    const { excluded, suspect: doubt, instances } = snapshot
     this.#logger.debug?.(
       { service: this.#service, instances: instances.length, excluded: excluded.length, doubt },
       `${this.#resolver} answered`,

@@ -115,7 +115,7 @@ export class Cluster {
 
   /** What speaks against the last answer of discovery. */
   get doubt(): string | undefined {
-    return this.#snapshot.doubt
+    return this.#snapshot.suspect
   }
 
   /** What is kept although discovery no longer lists it. */
@@ -334,7 +334,7 @@ export class Cluster {
   }
 
   #announce(added: readonly Instance[], removed: readonly Instance[]): void {
-    const { instances, doubt } = this.#snapshot
+    const { instances, suspect: doubt } = this.#snapshot
     const reserve = this.held.map(({ instance }) => instance)
     this.#options.onChange({ freshness: this.#freshness, doubt, instances, reserve, added, removed })
   }

@@ -89,7 +89,7 @@ export class RemovalGovernor {
   }
 
   /** Takes in a whole set. */
-  govern({ instances, excluded, doubt, savedAt }: Snapshot, now: number): Verdict {
+  govern({ instances, excluded, suspect: doubt, savedAt }: Snapshot, now: number): Verdict {
     const before = this.held
     const listed = indexed(instances, this.#listed)
     const removed = listed === this.#listed ? [] : this.#note(listed, now)

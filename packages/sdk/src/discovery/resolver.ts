@@ -43,7 +43,7 @@ export interface ExcludedInstance {
   /** For people: `critical`, `maintenance`, or what is wrong with its address. */
   readonly reason: string
   /**
-   * `deliberate`: someone took it out (maintenance), which is never doubted. `unhealthy`: checks say so.
+   * `deliberate`: put into maintenance by someone, which is never suspect. `unhealthy`: checks say so.
    * `unusable`: nothing could ever be sent to it.
    */
   readonly kind: 'deliberate' | 'unhealthy' | 'unusable'
@@ -60,10 +60,10 @@ export interface Snapshot {
   /** The instances that are known, but must not be sent requests. */
   readonly excluded: readonly ExcludedInstance[]
   /**
-   * What speaks against believing that what is missing from it is gone, such as an agent that knows no leader.
-   * Undefined: nothing does.
+   * Why it is suspect, so that instances missing from it may still be there, such as `the agent knows no leader`.
+   * Undefined: it is not.
    */
-  readonly doubt?: string | undefined
+  readonly suspect?: string | undefined
   /**
    * Where nothing at all is known: what there is to say of that, such as `knows no instance of that name`, which is what
    * is said unless it is given. For people.

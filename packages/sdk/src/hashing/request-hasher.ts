@@ -86,7 +86,7 @@ export class RequestHasher {
       case 'pathname':
         return this.#hashValues(pathnameOf(request))
       case 'source_ip':
-        return this.#hashValues(addressOf(request.caller))
+        return this.#hashValues(callerAddress(request.caller))
     }
   }
 
@@ -111,7 +111,7 @@ export class RequestHasher {
 }
 
 /** Without a caller, the client is the source itself, and there is no address to tell its callers apart by. */
-function addressOf(caller: Caller | undefined): string | undefined {
+function callerAddress(caller: Caller | undefined): string | undefined {
   const address = caller?.address
   return typeof address === 'string' && address !== '' ? address : undefined
 }

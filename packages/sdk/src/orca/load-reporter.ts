@@ -6,7 +6,7 @@ import { group, having } from '../validation/schemas.js'
 import { QueuedResponses } from '../runtime/queued-responses.js'
 import { refusal } from '../validation/refusal.js'
 import type { AnyHttpServer } from '../registration/server-traffic.js'
-import { LoadReport } from './load-report.js'
+import { ServerLoad } from './server-load.js'
 import { withHeader } from './response-head.js'
 
 /** Where a server tells its load, and what it takes for its utilization. */
@@ -107,7 +107,7 @@ export function reportLoad(server: AnyHttpServer, options: LoadReporterOptions =
 }
 
 class ResponseReporter implements LoadReporter {
-  readonly #report: LoadReport
+  readonly #load: ServerLoad
   readonly #path: string | false
   readonly #queued = new QueuedResponses()
   #ended = false
@@ -117,15 +117,15 @@ class ResponseReporter implements LoadReporter {
     if (!given.success) throw refusal(given.issues[0], 'options')
     const { path, utilization, clock = systemClock } = given.output
     this.#path = path
-    this.#report = new LoadReport(clock, utilization)
+    this.#load = new ServerLoad(clock, utilization)
   }
 
   get inflight(): number {
-    return this.#report.inflight
+    return this.#load.inflight
   }
 
   text(): string {
-    return this.#report.text(0)
+    return this.#load.text(0)
   }
 
   readonly handle = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
@@ -169,11 +169,11 @@ class ResponseReporter implements LoadReporter {
   }
 
   #answer(response: ServerResponse): void {
-    response.writeHead(204, { [HEADER]: this.#report.text(0), 'cache-control': 'no-store' }).end()
+    response.writeHead(204, { [HEADER]: this.#load.text(0), 'cache-control': 'no-store' }).end()
   }
 
   #observe(response: ServerResponse): void {
-    const report = this.#report
+    const report = this.#load
     const end = report.begin()
     response.on('close', () => end(response.writableFinished))
     if (response.socket === null) this.#queued.add(response, () => end(false))

@@ -24,7 +24,7 @@ export interface Address {
  * @param translated The agent has put WAN addresses in place already: doing it twice would take another one.
  * @returns A sentence about the instance where it has no such address.
  */
-export function addressOf(
+export function registeredAddress(
   service: Json,
   node: Json,
   { network, ipFamily }: AddressChoice,
@@ -67,7 +67,7 @@ function tagged(service: Json, node: Json, tag: string): Address | undefined {
 }
 
 /** `http://host:port`; `undefined` where that is none. Pure. */
-export function originOf(scheme: 'http' | 'https', host: string, port: number): string | undefined {
+export function registeredOrigin(scheme: 'http' | 'https', host: string, port: number): string | undefined {
   // Without the look for a colon each process would compile the pattern of IPv6, for 15 ms, mostly for nothing.
   const bracketed = host.includes(':') && isIPv6(host)
   const origin = flattened(scheme, '://', bracketed ? `[${host}]` : host, ':', String(port))

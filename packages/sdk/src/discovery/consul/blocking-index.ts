@@ -40,7 +40,7 @@ export type Standing = 'whole' | 'older' | 'unconfirmed'
 export class BlockingIndex {
   #next = 0
   #newest = 0
-  #doubted = false
+  #wentBack = false
 
   /** How the next query waits; undefined: it does not. */
   waiting(waitMs: number): Waiting | undefined {
@@ -60,11 +60,11 @@ export class BlockingIndex {
     }
     // "Sanity check index is greater than zero" (use 1, which is always safe).
     this.#next = answered === undefined ? 0 : Math.max(answered, 1)
-    this.#doubted = !this.#doubted && (answered ?? 0) < this.#newest
+    this.#wentBack = !this.#wentBack && (answered ?? 0) < this.#newest
     // "Reset the index if it goes backwards."
-    if (this.#doubted) this.#next = 0
+    if (this.#wentBack) this.#next = 0
     else this.#newest = answered ?? 0
-    return this.#doubted ? 'older' : 'whole'
+    return this.#wentBack ? 'older' : 'whole'
   }
 
   /** The next query must not wait: the agent may have restarted, with another index. */

@@ -1,5 +1,5 @@
 import type { EntryReader } from '../../consul/json-list.js'
-import { addressOf, originOf, portOf, type AddressChoice } from './address.js'
+import { registeredAddress, registeredOrigin, portOf, type AddressChoice } from './address.js'
 import { flattened, Interner } from './compact.js'
 import { asJson, describe, field, list, text, type Json } from '../../consul/json.js'
 import { OWNER_META } from '../owner-meta.js'
@@ -64,7 +64,7 @@ function decodeEntry(
   const nodeName = text(node['Node'])
   const id = text(service['ID'])
   const { priority } = options
-  const address = addressOf(service, node, options.address, translated)
+  const address = registeredAddress(service, node, options.address, translated)
   const [host, port] = typeof address === 'string' ? ['', portOf(service)] : [address.host, address.port]
   const key = flattened(options.keyPrefix, nodeName, '/', id, '@', host, ':', String(port))
   const leave = (kind: ExcludedInstance['kind'], reason: string): ExcludedInstance => ({
@@ -84,7 +84,7 @@ function decodeEntry(
     return leave('unusable', reason)
   }
   const meta = interner.intern(stringMap(service['Meta']))
-  const origin = originOf(options.scheme ?? schemeOf(meta), host, port)
+  const origin = registeredOrigin(options.scheme ?? schemeOf(meta), host, port)
   if (origin === undefined)
     return leave('unusable', `has address ${describe(host)}, which is no host name or IP`)
   const status = worstStatus(asJson(entry)['Checks'], id)

@@ -10,7 +10,7 @@ interface Followed {
   readonly target: WatchTarget
   readonly stop: AbortController
   health: HealthSnapshot | undefined
-  doubt: string | undefined
+  suspect: string | undefined
   empty: string | undefined
   /** Why asking fails, while it does. */
   cause: Error | undefined
@@ -83,7 +83,7 @@ export class TargetSet {
       target,
       stop,
       health: undefined,
-      doubt: undefined,
+      suspect: undefined,
       empty: undefined,
       cause: undefined,
     }
@@ -97,7 +97,7 @@ export class TargetSet {
       if (isAborted(stop.signal)) return
       if (event.kind === 'health') {
         followed.health = event.health
-        followed.doubt = event.doubt
+        followed.suspect = event.suspect
         followed.empty = event.empty
         followed.cause = undefined
         this.#changed = true
@@ -111,10 +111,10 @@ export class TargetSet {
     }
   }
 
-  /** What speaks against believing that what is missing is gone: an answer of itself, or that there is none yet. */
-  #doubt(): string | undefined {
-    const doubted = this.#followed.find(({ doubt }) => doubt !== undefined)
-    if (doubted !== undefined) return doubted.doubt
+  /** Why the set is suspect: as one of its answers is, or as there is none yet. */
+  #suspicion(): string | undefined {
+    const target = this.#followed.find(({ suspect }) => suspect !== undefined)
+    if (target !== undefined) return target.suspect
     const [first] = this.#followed
     const missing = this.#followed.find(({ health, cause }) => health === undefined && cause === undefined)
     if (missing !== undefined) return `${placeOf(missing.target)} has not answered yet`
@@ -123,7 +123,7 @@ export class TargetSet {
 
   #snapshot(): Snapshot {
     const [only, ...others] = this.#followed
-    const doubt = this.#doubt()
+    const suspect = this.#suspicion()
     const healths = this.#followed.map(({ health }) => health).filter((health) => health !== undefined)
     const notes = others.flatMap(noteOf)
     const alone = others.length === 0 ? only?.health : undefined
@@ -131,7 +131,7 @@ export class TargetSet {
       kind: 'snapshot',
       instances: alone?.instances ?? inFirstLevel(healths.flatMap(({ instances }) => instances)),
       excluded: alone?.excluded ?? [...healths.flatMap(({ excluded }) => excluded), ...notes],
-      ...(doubt === undefined ? {} : { doubt }),
+      ...(suspect === undefined ? {} : { suspect }),
       ...(only?.empty === undefined ? {} : { empty: only.empty }),
       ...(this.#plan?.policy === undefined ? {} : { policy: this.#plan.policy }),
     }

@@ -133,12 +133,12 @@ describe('the addresses of a name', () => {
 test('what else a snapshot says is kept', async () => {
   names.set('a.test', ['10.0.0.2'])
   const excluded = [{ key: 'x', reason: 'critical', kind: 'unhealthy', priority: 0 }] as const
-  inner.snapshot([a], { excluded, doubt: 'no leader', savedAt: 7 })
+  inner.snapshot([a], { excluded, suspect: 'no leader', savedAt: 7 })
   await told()
-  inner.snapshot([a, b], { excluded, doubt: 'no leader', savedAt: 7 })
+  inner.snapshot([a, b], { excluded, suspect: 'no leader', savedAt: 7 })
   names.set('b.test', 'ENOTFOUND')
   expect(await watch.snapshot()).toMatchObject({
-    doubt: 'no leader',
+    suspect: 'no leader',
     savedAt: 7,
     excluded: [...excluded, { key: b.key, kind: 'unusable', priority: 0 }],
   })

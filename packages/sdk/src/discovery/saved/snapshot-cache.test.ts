@@ -64,7 +64,7 @@ class Rig {
   }
 
   /** Discovery says this, and what is due is done. */
-  async list(instances: readonly Instance[], rest: { readonly doubt?: string } = {}): Promise<void> {
+  async list(instances: readonly Instance[], rest: { readonly suspect?: string } = {}): Promise<void> {
     this.resolver.snapshot(instances, rest)
     await this.clock.advance(0)
   }
@@ -160,17 +160,17 @@ describe('saving', () => {
     await rig.saved([a])
   })
 
-  test('nor while its answers are doubtful, and those are not saved', async () => {
+  test('nor while its answers are suspect, and those are not saved', async () => {
     const rig = new Rig()
     await rig.list([a, b])
     await rig.saved([a, b])
     await rig.clock.advance(SECOND)
-    await rig.list([], { doubt: 'the agent knows no leader' })
+    await rig.list([], { suspect: 'the agent knows no leader' })
     expect(rig.clock.pending).toBe(0)
     await rig.clock.advance(DATED)
     await rig.stop()
     await rig.saved([a, b], rig.clock.unixTime() - DATED - SECOND)
-    expect(rig.heard).toMatchObject([{}, { instances: [], doubt: 'the agent knows no leader' }])
+    expect(rig.heard).toMatchObject([{}, { instances: [], suspect: 'the agent knows no leader' }])
   })
 
   test('what waits for its time is written when discovery fails', async () => {
@@ -277,14 +277,13 @@ describe('a start without discovery', () => {
     expect(rig.heard).toMatchObject([{ instances: [] }, { kind: 'stale', cause: new Error('cut off') }])
   })
 
-  test('gives it before a first answer that is doubtful, and leaves it as it is', async () => {
+  test('gives it before a first answer that is suspect, and leaves it as it is', async () => {
     await save([a, b])
     const rig = new Rig()
     const savedAt = rig.clock.unixTime()
-    for (let doubtful = 1; doubtful <= 2; doubtful++)
-      await rig.list([], { doubt: 'the agent knows no leader' })
+    for (let times = 1; times <= 2; times++) await rig.list([], { suspect: 'the agent knows no leader' })
     await expect.poll(() => rig.heard.length).toBe(3)
-    const answered = { instances: [], doubt: 'the agent knows no leader' }
+    const answered = { instances: [], suspect: 'the agent knows no leader' }
     expect(rig.heard).toMatchObject([{ instances: [a, b], savedAt }, answered, answered])
     await rig.stop()
     await rig.saved([a, b], savedAt)

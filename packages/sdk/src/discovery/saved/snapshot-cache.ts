@@ -16,7 +16,7 @@ const LEAST_PAUSE_MS = 1000
 // A set that has not changed is still being confirmed: without a new date it would grow too old while it is right.
 const DATES_PER_AGE = 20
 
-/** Keeps the last set of each service on disk, and gives it where discovery fails, or is doubtful, with its first answer. */
+/** Keeps the last set of each service on disk, and gives it where the first answer of discovery is a failure, or suspect. */
 export class SnapshotCache implements Resolver {
   readonly name: string
   readonly #resolver: Resolver
@@ -50,14 +50,14 @@ export class SnapshotCache implements Resolver {
     try {
       for await (const event of this.#resolver.watch(service, signal)) {
         if (event.kind === 'snapshot') {
-          // What a doubtful answer leaves out is kept in reserve, by whoever knows of it.
-          const saved = looked || event.doubt === undefined ? undefined : await this.#load(file)
+          // What a suspect answer lacks is retained by the client, once it knows of it.
+          const saved = looked || event.suspect === undefined ? undefined : await this.#load(file)
           if (isAborted(signal)) return
           if (typeof saved === 'object') yield saved
           looked = true
           unusable = undefined
-          // What is doubtful now must not be what a start without Consul has to go by, nor does it confirm that.
-          if (event.doubt === undefined) saving.take(event)
+          // A suspect set must not be what a start without Consul has to go by, nor does it confirm the one before.
+          if (event.suspect === undefined) saving.take(event)
           else saving.pause()
           yield event
           continue

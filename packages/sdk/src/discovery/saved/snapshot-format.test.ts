@@ -64,9 +64,9 @@ test('what is decoded is what was encoded, and frozen', () => {
   expect(decodeSaved(encodeSaved(empty))).toEqual(empty)
 })
 
-test('doubt is not part of it', () => {
-  const doubted = { ...saved, snapshot: { ...saved.snapshot, doubt: 'the agent knows no leader' } }
-  expect(decodeSaved(encodeSaved(doubted))).toEqual(saved)
+test('whether it is suspect is not part of it', () => {
+  const suspected = { ...saved, snapshot: { ...saved.snapshot, suspect: 'the agent knows no leader' } }
+  expect(decodeSaved(encodeSaved(suspected))).toEqual(saved)
 })
 
 test('of another version it is none', () => {

@@ -65,8 +65,8 @@ export interface Saved {
 }
 
 /**
- * A line with version and checksum, and a line with all of the set but its doubt, as what is doubtful is not saved.
- * What is left out of a set is part of it, as levels count it.
+ * A line with version and checksum, and a line with all of the set but whether it is suspect, as what is suspect is not saved.
+ * What is excluded is part of it, as priorities count it.
  */
 export function encodeSaved({ source, service, snapshot }: Saved): Buffer {
   const { savedAt, instances, excluded, policy } = snapshot

@@ -186,16 +186,16 @@ export class Watch {
 
 const SHOWN = 10
 
-/** An event as text: `set of 1 2*3; out: key (reason); doubt: why`. */
+/** An event as text: `set of 1 2*3; out: key (reason); suspect: why`. */
 function told(event: ResolverEvent): string {
   if (event.kind === 'stale') return `stale: ${event.cause.message}`
-  const { instances, excluded, doubt, policy } = event
+  const { instances, excluded, suspect, policy } = event
   const names = instances.slice(0, SHOWN).map(nameOf).join(' ')
   const more = instances.length > SHOWN ? ` and ${instances.length - SHOWN} more` : ''
   return [
     `set of ${names || 'none'}${more}`,
     ...excluded.map(({ key, reason }) => `out: ${key} (${reason})`),
-    ...(doubt === undefined ? [] : [`doubt: ${doubt}`]),
+    ...(suspect === undefined ? [] : [`suspect: ${suspect}`]),
     ...(policy === undefined ? [] : [`policy: ${JSON.stringify(policy)}`]),
   ].join('; ')
 }
