@@ -25,7 +25,7 @@ export function defaultLogger(): Logger {
   return (shared ??= pino({ name: 'fairlead', level: 'warn' }))
 }
 
-// More than these make a message that nobody reads to its end.
+// More than these make a message too long to read.
 const SHOWN = 5
 
 /** The first few of a list, for people, and how many more there are. */

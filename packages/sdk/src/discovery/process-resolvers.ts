@@ -58,7 +58,7 @@ function make(
   events: Events,
 ): Resolver {
   const random = systemRandom()
-  // Whoever waits for discovery keeps the process alive, not the watch.
+  // What waits for discovery keeps the process alive, not the watch.
   const background = inBackground(clock)
   const source = resolver ?? new ConsulResolver(consul, background, random, count)
   const resolved = resolveHosts(source, systemLookup, background, random)

@@ -77,7 +77,7 @@ class SharedWatch {
   ended: Promise<void> = Promise.resolve()
   readonly #stop = new AbortController()
   readonly #mailboxes = new Set<Mailbox>()
-  /** What a newcomer has to know. */
+  /** What a new subscriber gets first. */
   readonly #state = new Latest()
 
   get signal(): AbortSignal {
@@ -92,7 +92,7 @@ class SharedWatch {
     return mailbox
   }
 
-  /** True when nobody is left, and the watch has ended. */
+  /** True when no subscriber is left, and the watch has ended. */
   unsubscribe(mailbox: Mailbox): boolean {
     this.#mailboxes.delete(mailbox)
     if (this.#mailboxes.size > 0) return false
@@ -119,7 +119,7 @@ class Latest {
 
 /** What one subscriber has yet to hear: at most one snapshot and the staleness that followed it. */
 class Mailbox {
-  /** Set by each event, and by whoever wants the subscriber to look around. */
+  /** Set by each event, and when the subscriber's signal aborts. */
   readonly filled = new AutoResetEvent()
   readonly #unread = new Latest()
 

@@ -29,7 +29,7 @@ export interface LoadReporterOptions {
 export interface LoadReporter extends Disposable {
   /** Requests that have not been answered to the end. */
   readonly inflight: number
-  /** The value of the header `endpoint-load-metrics` now, for whatever is no response of `node:http`. */
+  /** The value of the header `endpoint-load-metrics` now, for what is not a response of `node:http`. */
   text(): string
   /** A middleware, in the shape that Express and Connect have it: the first of all, so that it sees every request. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, next: () => void) => void
@@ -37,7 +37,7 @@ export interface LoadReporter extends Disposable {
   [Symbol.dispose](): void
 }
 
-/** As Node has it, who takes an `undefined` for what is left out. */
+/** As Node has it, which takes an `undefined` for an absent value. */
 type Headers = Parameters<typeof withHeader>[0]
 type WriteHead = (status: number, reason?: string | Headers, headers?: Headers) => ServerResponse
 
@@ -182,7 +182,7 @@ class ResponseReporter implements LoadReporter {
     response.writeHead = ((status, reason, headers) => {
       if (response.headersSent) return writeHead(status, reason, headers)
       if (status >= 500) report.countError()
-      // An application may have its own report, or hand on somebody else's.
+      // An application may have its own report, or hand on that of another server.
       if (response.hasHeader(HEADER)) return writeHead(status, reason, headers)
       const text = report.text(1)
       if (typeof reason === 'string') return writeHead(status, reason, withHeader(headers, HEADER, text))

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock.js'
 
 /**
- * Wakes the one who waits for it. What happens while nobody waits is not lost: the next wait returns at once, and resets it.
+ * Wakes the one who waits for it. What happens while there is no waiter is not lost: the next wait returns at once, and resets it.
  * So a loop that looks at its state and then waits misses no change of it.
  */
 export class AutoResetEvent {

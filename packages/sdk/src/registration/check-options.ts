@@ -14,15 +14,15 @@ interface AnyCheckOptions {
 }
 
 interface ProbeOptions extends AnyCheckOptions {
-  /** From one look to the next, in milliseconds, 1,000 or more (Consul's own least). Default 10,000. */
+  /** From one check to the next, in milliseconds, 1,000 or more (Consul's own least). Default 10,000. */
   readonly intervalMs?: number | undefined
-  /** For one look, in milliseconds. Default: Consul's own 10,000, or the interval where that is shorter. */
+  /** For one check, in milliseconds. Default: Consul's own 10,000, or the interval where that is shorter. */
   readonly timeoutMs?: number | undefined
-  /** Good looks in a row that end a bad status. Default 1. Consul 1.8 takes this from a file only, and ignores it here. */
+  /** Passing checks in a row that end a bad status. Default 1. Consul 1.8 takes this from a file only, and ignores it here. */
   readonly successBeforePassing?: number | undefined
-  /** Bad looks in a row that make it critical. Default 1. As the one above. */
+  /** Failing checks in a row that make it critical. Default 1. As the one above. */
   readonly failuresBeforeCritical?: number | undefined
-  /** Until the first look. Default `critical`, as in Consul: no request comes before the agent has seen it work. */
+  /** Until the first check. Default `critical`, as in Consul: no request comes before the agent has seen it work. */
   readonly initialStatus?: CheckStatus | undefined
 }
 
@@ -31,7 +31,7 @@ interface ProbeOptions extends AnyCheckOptions {
  * time is up.
  */
 export interface TtlCheckOptions extends AnyCheckOptions {
-  /** This process tells the agent how it is. */
+  /** This process reports its own status to the agent. */
   readonly kind: 'ttl'
   /**
    * Without a heartbeat for so long it is critical, in milliseconds, 3,000 or more. They come at a third of it.
@@ -181,5 +181,5 @@ export const checkSchema: v.GenericSchema<CheckOptions, ParsedCheck> = v.variant
   'an object with kind: "ttl", "http", "tcp" or "grpc"',
 )
 
-/** What a process has that says nothing of checks. */
+/** Where no check is configured. */
 export const DEFAULT_CHECK: ParsedCheck = { kind: 'ttl', ttlMs: DEFAULT_TTL_MS }

@@ -18,8 +18,8 @@ export function namedChecks({ id, checks }: Pick<RegisterSettings, 'id' | 'check
 }
 
 /**
- * An instance as `PUT /v1/agent/service/register` takes it. Pure. Fields without a value are left out: an agent refuses
- * a field that it does not know, so that one from a newer Consul must not be there unless it was asked for.
+ * An instance as `PUT /v1/agent/service/register` takes it. Pure. Fields without a value are omitted: an agent
+ * rejects a field that it does not know, so that one from a newer Consul must not be there unless it is configured.
  *
  * @param owner Whose registration it is.
  * @param statusOf What each check begins with.

@@ -31,15 +31,15 @@ export interface Draining {
 }
 
 /**
- * Takes an instance out of service without a request lost. The order is what does it: first nobody has a reason to come
- * any more, then those who are still there finish, and only then the instance disappears.
+ * Takes an instance out of service without a request lost. The order is what does it: first clients have no reason to send
+ * more, then what is in flight finishes, and only then the instance disappears.
  */
 export async function drainInstance(draining: Draining, options: ParsedDrainOptions): Promise<DrainReport> {
   const { service, id, clock, events, upkeep } = draining
   const deadline = new TimeLimit(options.deadlineMs, clock)
   try {
     const confirmed = await announce(draining, options, deadline.signal)
-    // Of what was never there nobody has to hear.
+    // Clients have never heard of what was never registered.
     if (upkeep.everRegistered && options.settleMs > 0) await sleep(clock, options.settleMs, deadline.signal)
     const finished = await hasEnded(options.finish(deadline.signal), deadline.signal)
     if (!finished) {
@@ -63,7 +63,7 @@ async function announce(
   deadline: AbortSignal,
 ): Promise<boolean> {
   if (upkeep.isEnded()) return true
-  // Among instances of the same id on other agents, nobody else's.
+  // Unique, as other agents may have instances of the same id.
   const reason = upkeep.drain(
     `draining since ${new Date(clock.unixTime()).toISOString()}: pid ${process.pid} on ${hostname()}`,
   )

@@ -17,7 +17,7 @@ import { ServerTraffic, type AnyHttpServer } from './server-traffic.js'
 
 /** How a shutdown went. */
 export interface ShutdownReport {
-  /** Undefined: nobody sent one, `begin` was called. */
+  /** Undefined: there was none, `begin` was called. */
   readonly signal: NodeJS.Signals | undefined
   /** How the instance left Consul; undefined: it was not registered. */
   readonly drain: DrainReport | undefined
@@ -32,15 +32,15 @@ export interface GracefulShutdownOptions {
   /** Default `['SIGTERM']`. */
   readonly signals?: readonly NodeJS.Signals[] | undefined
   /**
-   * From the signal on, for everything that is in flight, in milliseconds; then it is broken off. Default 25,000:
+   * From the signal on, for everything that is in flight, in milliseconds; then it is aborted. Default 25,000:
    * Kubernetes kills 30 s after its SIGTERM, and what follows takes up to 4 s.
    */
   readonly deadlineMs?: number | undefined
   /** For Consul to show clients that the instance leaves, in milliseconds. Default 5,000. */
   readonly confirmMs?: number | undefined
   /**
-   * From then on, for clients to act on it, in milliseconds. Default 1,000; without a registration 0: set it to what
-   * whoever sends requests here takes to hear of the end.
+   * From then on, for clients to act on it, in milliseconds. Default 1,000; without a registration 0: set it to the
+   * time after which clients have heard of the end.
    */
   readonly settleMs?: number | undefined
   /**
@@ -49,7 +49,7 @@ export interface GracefulShutdownOptions {
    */
   readonly idleMs?: number | undefined
   /**
-   * At the signal: for whatever would go on for ever, such as WebSockets and event streams, to come to an end. It delays
+   * At the signal: for whatever would go on indefinitely, such as WebSockets and event streams, to come to an end. It delays
    * nothing: the drain begins beside it. A promise that it returns is waited for as a request in flight is, until the
    * deadline.
    */

@@ -110,7 +110,9 @@ test('a maintenance that is asked for meanwhile is not done, and says why', asyn
   const asked = registration.maintenance(true, 'a reason', { timeoutMs: 100 })
   const said = expect(asked).rejects.toMatchObject({
     code: 'DEADLINE_EXCEEDED',
-    message: expect.stringContaining('has o1 of another process') as string,
+    message: expect.stringContaining(
+      'has a registration of another process under the id o1; waiting until it leaves',
+    ) as string,
   })
   await clock.advance(100)
   await said

@@ -27,7 +27,7 @@ const MAINTENANCE_TIMEOUT_MS = 10_000
  * and anew whenever the agent has forgotten it. Works in the background; an agent that is not there is waited for.
  * Keeps the process alive until it is deregistered, as the server that it stands for does.
  *
- * @throws FairleadError `INVALID_OPTION` for everything that can be refused before it is sent, naming option, value and
+ * @throws FairleadError `INVALID_OPTION` for everything that is found invalid before it is sent, naming option, value and
  *   fix.
  * @example
  * ```ts
@@ -102,9 +102,9 @@ class AgentRegistration implements Registration {
     const upkeep = this.#upkeep
     if (upkeep.isEnded() || this.#draining !== undefined) throw this.#closed()
     upkeep.maintain(on ? reason : undefined)
-    const told = await upkeep.watch.until(() => upkeep.maintained || upkeep.isEnded(), timeoutMs)
+    const done = await upkeep.watch.until(() => upkeep.maintained || upkeep.isEnded(), timeoutMs)
     if (upkeep.isEnded()) throw this.#closed()
-    if (!told) throw this.#late(on ? 'in maintenance' : 'out of maintenance', timeoutMs)
+    if (!done) throw this.#late(on ? 'in maintenance' : 'out of maintenance', timeoutMs)
   }
 
   async drain(options: DrainOptions = {}): Promise<DrainReport> {

@@ -18,7 +18,7 @@ export type RegistrationState =
   | 'registered'
   /** Registered, and in maintenance: no client is to send it requests. */
   | 'maintenance'
-  /** Another process has registered under its id: that one has the say, and this one waits until it is gone. */
+  /** Another process has registered under its id: that one decides, and this one waits until it is gone. */
   | 'superseded'
   /** In maintenance for good; what is in flight finishes. */
   | 'draining'
@@ -38,13 +38,13 @@ interface Reported {
   readonly output: string
 }
 
-/** What has been said to the agent since it was registered. */
+/** What has been sent to the agent since it was registered. */
 interface Known {
   /** `reason` undefined: it is not in maintenance. */
   maintenance: { readonly reason: string | undefined } | undefined
 }
 
-// A register that is given up may still arrive, and after the end of it all: such calls are let finish, in their time.
+// A register that is aborted may still arrive, even after the deregistration: such calls are left to finish in their time.
 const UNENDING = new AbortController().signal
 
 // An agent that has restarted is back within seconds, and then counts the TTL from its start: the first retries are
@@ -54,17 +54,17 @@ const BACKOFF = { baseMs: 250, maxMs: 5000 }
 // How late it is seen that the agent has forgotten an instance without heartbeats: one small local query each.
 const POLL_MS = 5000
 
-// How long an id is nobody's, at most, when the process that took it leaves first: the same query, while it lasts.
+// How long an id stays free, at most, when the process that took it leaves first: the same query, while it lasts.
 const FREE_POLL_MS = 1000
 
 /**
  * Keeps one instance registered. A single loop does everything there is to do with the agent, one thing at a time and
- * in this order: register it, or see that it is still this process's; put it into maintenance or take it out; and give it
- * its heartbeat. So nothing of ours can overtake anything else of ours, whatever the application calls meanwhile, and a
+ * in this order: register it, or see that it is still this process's; switch maintenance on or off; and send its
+ * heartbeats. So nothing of ours can overtake anything else of ours, whatever the application calls meanwhile, and a
  * process that has come after this one under the same id is left alone: its heartbeats, too, are its own.
  */
 export class Upkeep {
-  /** Where it stands, for whoever waits for a change of it. */
+  /** Its state, and how to wait for a change of it. */
   readonly watch: StateWatch<RegistrationState>
   readonly #service: AgentService
   readonly #settings: RegisterSettings
@@ -82,7 +82,7 @@ export class Upkeep {
   #draining = false
   /** What the agent has of it, as far as we know; undefined: nothing. */
   #known: Known | undefined
-  /** Has everything been said to the agent since it was last registered? */
+  /** Has everything been sent to the agent since it was last registered? */
   #settled = false
   #everRegistered = false
   #ready = false
@@ -127,7 +127,7 @@ export class Upkeep {
     return this.#maintenance
   }
 
-  /** Has the agent what was asked for last, maintenance or not? */
+  /** Has the agent what was requested last, maintenance or not? */
   get maintained(): boolean {
     return this.#known?.maintenance !== undefined && this.#known.maintenance.reason === this.#maintenance
   }
@@ -151,7 +151,7 @@ export class Upkeep {
     return this.#ready
   }
 
-  /** Has it been told to end? A method, as the compiler takes a property that was false to be false for ever. */
+  /** Has `end` been called? A method, as the compiler takes a property that was false to stay false. */
   isEnded(): boolean {
     return this.#ending.signal.aborted
   }
@@ -185,7 +185,7 @@ export class Upkeep {
     await this.#running
   }
 
-  /** The last word: it is gone, or given up. */
+  /** The final state: the agent has deregistered it, or `error` says why not. */
   close(error: Error | undefined): void {
     if (error !== undefined) this.#noteError(error)
     this.#known = undefined
@@ -237,7 +237,11 @@ export class Upkeep {
       this.#events.publish({ type: 'registration:superseded', ...this.#subject })
     }
     if (this.#superseded)
-      this.#noteError(new Error(`${this.#service.agent.name} has ${this.#settings.id} of another process`))
+      this.#noteError(
+        new Error(
+          `${this.#service.agent.name} has a registration of another process under the id ${this.#settings.id}; waiting until it leaves`,
+        ),
+      )
     return this.#superseded
   }
 
@@ -245,7 +249,7 @@ export class Upkeep {
     try {
       return await this.#service.owner(this.#ending.signal)
     } catch (thrown) {
-      // Whoever was there has left, and the id is free again.
+      // The process that was there has left, and the id is free again.
       if (this.#superseded && thrown instanceof ForgottenError) return this.#owner
       throw thrown
     }
@@ -281,8 +285,8 @@ export class Upkeep {
     // What it said last of a check that it has lost goes with the next registration.
     this.#statuses = new Map([...this.#statuses, ...statuses])
     const lost = this.#checks.find(({ id }) => !statuses.has(id))
-    // Only a heartbeat is told that its check is gone; without the others the instance would pass, however it is. What
-    // is drained is still there without them, and its maintenance has to be told.
+    // Only a heartbeat finds out that its check is gone; without the others the instance would pass, however it is. What
+    // is drained is still there without them, and its maintenance has to reach the agent.
     if (lost !== undefined && !this.#draining)
       throw new ForgottenError(
         `${this.#service.agent.name} does not know check ${lost.id} of ${this.#settings.id}`,

@@ -9,7 +9,7 @@ export class FakeCandidate implements Tiered {
   /** At `http://10.0.0.1:<name>`, with the weight, priority and zone that the test gave. */
   readonly instance: Instance
   #loadChanged: Callback | undefined
-  /** Our own judgement of it. */
+  /** By client-side health. */
   usable = true
   panic: Panic = 'none'
   reserved = false
@@ -58,13 +58,13 @@ export class FakeCandidate implements Tiered {
     this.probed.push(path)
   }
 
-  /** One more request is in flight; whoever observes the load is called. */
+  /** One more request is in flight; its observers are called. */
   begin(): void {
     this.#inflight++
     this.#loadChanged?.()
   }
 
-  /** One fewer request is in flight; whoever observes the load is called. */
+  /** One fewer request is in flight; its observers are called. */
   end(): void {
     this.#inflight--
     this.#loadChanged?.()

@@ -28,7 +28,7 @@ export const CONFIRM_MS = 1000
 /**
  * What an answer is worth by its index alone.
  * - `whole`: all there is to know now.
- * - `older`: than what is known, for the first time; it has to be asked for again after {@link CONFIRM_MS}.
+ * - `older`: than what is known, for the first time; it has to be queried again after {@link CONFIRM_MS}.
  * - `unconfirmed`: from a stream that has brought nothing since it was asked; the servers have to be asked, at once.
  */
 export type Standing = 'whole' | 'older' | 'unconfirmed'

@@ -13,12 +13,12 @@ export interface HealthSnapshot {
 
 /** How an answer is read. */
 export interface ReadOptions {
-  /** The level that its instances belong to. */
+  /** The priority of its instances. */
   readonly priority: number
   /** Undefined: what an instance's meta says (`scheme`, or Spring Cloud's `secure`), else http. */
   readonly scheme: 'http' | 'https' | undefined
   readonly address: AddressChoice
-  /** Leave out what has a warning as well. */
+  /** Exclude what has a warning as well. */
   readonly onlyPassing: boolean
   /** Before each key: node names may be the same in two datacenters. */
   readonly keyPrefix: string
@@ -30,13 +30,13 @@ type Status = 'passing' | 'warning' | 'critical' | 'maintenance'
 /** What is made of an entry of the answer. */
 export type HealthEntry = Instance | ExcludedInstance
 
-/** Reads the entries of an answer. A single unusable one is left out with its reason. @param translated Are its addresses chosen already? */
+/** Reads the entries of an answer. A single unusable one is excluded with its reason. @param translated Are its addresses chosen already? */
 export function healthReader(options: ReadOptions, translated: boolean): EntryReader<HealthEntry> {
   const interner = new Interner()
   return { read: (entry) => decodeEntry(entry, options, translated, interner), same: sameEntry }
 }
 
-/** @param order Of the instances: that of their keys, whatever the agent's was, or the agent's, where it was asked for one. */
+/** @param order Of the instances: that of their keys, whatever the agent's was, or the agent's, where `near` is set. */
 export function healthOf(entries: readonly HealthEntry[], order: 'by key' | "the agent's"): HealthSnapshot {
   const instances: Instance[] = []
   const excluded: ExcludedInstance[] = []
@@ -86,7 +86,7 @@ function decodeEntry(
   const meta = interner.intern(stringMap(service['Meta']))
   const origin = registeredOrigin(options.scheme ?? schemeOf(meta), host, port)
   if (origin === undefined)
-    return leave('unusable', `has address ${describe(host)}, which is no host name or IP`)
+    return leave('unusable', `has address ${describe(host)}, which is not a host name or IP`)
   const status = worstStatus(asJson(entry)['Checks'], id)
   if (status === 'maintenance') return leave('deliberate', status)
   if (status === 'critical' || (status === 'warning' && options.onlyPassing))

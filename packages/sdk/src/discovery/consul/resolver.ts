@@ -1,6 +1,6 @@
 import { isAborted, sleep, type Clock, type Timer } from '../../clock.js'
 import { ConsulAgent, type AgentOptions, type AgentRequest } from '../../consul/agent.js'
-import { isRefusal, type ConsulError } from '../../consul/consul-error.js'
+import { isRejection, type ConsulError } from '../../consul/consul-error.js'
 import type { Random } from '../../random.js'
 import { backoffDelay } from '../../pacing/backoff.js'
 import { answerTimeoutMs } from './blocking-index.js'
@@ -26,8 +26,8 @@ export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, '
 
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 
-// A chain that was refused may be had once someone gives the token its rights, or the servers Connect.
-const REFUSED_PAUSE_MS = 60_000
+// A chain that was rejected may be had once someone gives the token its rights, or the servers Connect.
+const REJECTED_PAUSE_MS = 60_000
 
 /**
  * Follows services in Consul. What is to be watched comes first, from the options and the service's
@@ -91,7 +91,7 @@ export class ConsulResolver implements Resolver {
     }
   }
 
-  /** Keeps the targets to the plan. Until there is a first one, what stands in its way is told. */
+  /** Keeps the targets to the plan. Until there is a first one, what prevents it is reported. */
   async #plan(service: string, targets: TargetSet, planning: Planning, signal: AbortSignal): Promise<void> {
     const { question, failover, serverPolicy } = this.#options
     // Only where a datacenter is named does it matter which is the agent's own.
@@ -137,7 +137,7 @@ export class ConsulResolver implements Resolver {
         // One that is not to be had leaves the plan as it is.
         if (chain !== undefined || chained === undefined) adopt(chain)
         chained = true
-        if (chain === undefined) again = this.#clock.setTimer(wake, REFUSED_PAUSE_MS)
+        if (chain === undefined) again = this.#clock.setTimer(wake, REJECTED_PAUSE_MS)
       } else if (chained !== false) {
         adopt(undefined)
         chained = false
@@ -148,7 +148,7 @@ export class ConsulResolver implements Resolver {
     unfollow()
   }
 
-  /** Undefined: there is none for us, as it cannot be asked for here, or is not what we know. */
+  /** Undefined: there is none for us, as the agent rejects the query, or answers in a form that we do not know. */
   async #askChain(
     service: string,
     planning: Planning | undefined,
@@ -183,9 +183,9 @@ export class ConsulResolver implements Resolver {
   }
 
   /**
-   * Asks until there is an answer; undefined: it was refused.
+   * Asks until there is an answer; undefined: it was rejected.
    *
-   * @param planning Where it is told what fails, as long as there is no plan without the answer.
+   * @param planning Where failures are reported, as long as there is no plan without the answer.
    */
   async #persist(
     request: AgentRequest,
@@ -198,7 +198,7 @@ export class ConsulResolver implements Resolver {
       } catch (thrown) {
         // The agent throws nothing else.
         const error = thrown as ConsulError
-        if (isRefusal(error)) return undefined
+        if (isRejection(error)) return undefined
         planning?.fail(error)
         const delayMs = Math.max(error.retryAfterMs, backoffDelay(failures, BACKOFF, this.#random))
         await sleep(this.#clock, delayMs, signal)
@@ -218,7 +218,7 @@ function parsed<T>(body: string | undefined, decode: (json: unknown) => T): T | 
   }
 }
 
-/** What stands in the way of the first plan, for whoever waits for it. */
+/** What prevents the first plan. */
 class Planning {
   readonly #onNews: () => void
   #cause: Error | undefined

@@ -166,7 +166,7 @@ describe('several targets', () => {
     expect(scene.news()).toEqual(['1@0; second in dc2@1 unusable: no path'])
   })
 
-  test('an instance of two levels belongs to the better one', async () => {
+  test('an instance of two priorities belongs to the better one', async () => {
     const scene = new Scene()
     scene.adopt(undefined, first, second)
     await scene.health('first', [instance(1)])

@@ -24,7 +24,7 @@ export class TargetSet {
   readonly #onChange: () => void
   #plan: Plan | undefined
   #followed: readonly Followed[] = []
-  /** Has the set to be told again; has the first target's outage? */
+  /** Has the set to be published again; has the first target's outage? */
   #changed = false
   #failed = false
 
@@ -37,7 +37,7 @@ export class TargetSet {
   adopt(plan: Plan): void {
     const known = this.#plan
     if (isDeepStrictEqual(plan, known)) return
-    // The same object for the same wish: others tell by that whether it has changed.
+    // The same object for the same policy: others tell by that whether it has changed.
     const policy = isDeepStrictEqual(plan.policy, known?.policy) ? known?.policy : plan.policy
     const before = new Map(this.#followed.map((followed) => [nameOf(followed.target), followed]))
     this.#plan = { ...plan, policy }
@@ -56,7 +56,7 @@ export class TargetSet {
     this.#followed = []
   }
 
-  /** What there is to tell since it was last asked. */
+  /** What has changed since the last call. */
   news(): readonly ResolverEvent[] {
     const [first] = this.#followed
     const events: ResolverEvent[] = []
@@ -129,7 +129,7 @@ export class TargetSet {
     const alone = others.length === 0 ? only?.health : undefined
     return {
       kind: 'snapshot',
-      instances: alone?.instances ?? inFirstLevel(healths.flatMap(({ instances }) => instances)),
+      instances: alone?.instances ?? byBestPriority(healths.flatMap(({ instances }) => instances)),
       excluded: alone?.excluded ?? [...healths.flatMap(({ excluded }) => excluded), ...notes],
       ...(suspect === undefined ? {} : { suspect }),
       ...(only?.empty === undefined ? {} : { empty: only.empty }),
@@ -142,8 +142,8 @@ function nameOf(target: WatchTarget): string {
   return JSON.stringify(target)
 }
 
-/** An instance may be in several targets, such as a subset and all of its service: the best level counts. */
-function inFirstLevel(instances: readonly Instance[]): readonly Instance[] {
+/** An instance may be in several targets, such as a subset and all of its service: the best priority counts. */
+function byBestPriority(instances: readonly Instance[]): readonly Instance[] {
   const byKey = new Map<string, Instance>()
   for (const instance of instances) if (!byKey.has(instance.key)) byKey.set(instance.key, instance)
   return [...byKey.values()]

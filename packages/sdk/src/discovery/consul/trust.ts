@@ -32,7 +32,7 @@ export function mayMiss(head: AnswerHead, { instances }: HealthSnapshot, sawAll:
 /** Why an answer is suspect where {@link isBlind}. */
 export const NO_TOKEN = "no token: set CONSUL_HTTP_TOKEN, as the agent's ACLs deny what no token allows"
 
-/** Is it empty because we have no right to see any of it? Consul answers so whoever sends no token. Pure. */
+/** Is it empty because we have no right to see any of it? Consul answers so where no token is sent. Pure. */
 export function isBlind(
   { deniesByDefault }: AnswerHead,
   { instances, excluded }: HealthSnapshot,

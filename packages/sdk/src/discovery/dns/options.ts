@@ -13,7 +13,7 @@ export interface DnsResolverOptions {
    * Default: the service's name.
    */
   readonly name?: string | ((service: string) => string) | undefined
-  /** The port of every instance: addresses (A and AAAA) are asked for. Default: SRV records, which bring ports. */
+  /** The port of every instance: addresses (A and AAAA) are queried. Default: SRV records, which bring ports. */
   readonly port?: number | undefined
   /** How instances are spoken to. Default `http`. */
   readonly scheme?: 'http' | 'https' | undefined
@@ -24,7 +24,7 @@ export interface DnsResolverOptions {
    * milliseconds, 1,000 to 3,600,000. Default 30,000.
    */
   readonly refreshMs?: number | undefined
-  /** Addresses are asked for again when their time to live is over, but not sooner than this, in milliseconds. Default 1,000. */
+  /** Addresses are queried again when their time to live is over, but not sooner than this, in milliseconds. Default 1,000. */
   readonly minTtlMs?: number | undefined
   /** And not later than this, in milliseconds. Default 300,000. */
   readonly maxTtlMs?: number | undefined

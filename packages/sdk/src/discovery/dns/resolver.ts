@@ -13,12 +13,12 @@ import type { Resolver } from '../resolver.js'
 const BACKOFF = { baseMs: 1000, maxMs: 30_000 }
 
 /**
- * Follows services in DNS: SRV records, with their priorities as levels and their weights, or the addresses of a name.
+ * Follows services in DNS: SRV records, with their priorities and weights, or the addresses of a name.
  * A name that does not exist, or has no record, has no instances; where DNS gives no answer the last set stays, and is
- * said to be stale.
+ * stale.
  *
  * Consul answers in DNS as well (`orders.service.consul`), but does not hold a question until something changes, as it
- * does for the resolver that is used by default. It also leaves out what does not fit into a packet, three of sixty
+ * does for the resolver that is used by default. It also omits what does not fit into a packet, three of sixty
  * instances in our tests, unless the agent's `dns_config.enable_truncate` is on.
  *
  * @throws FairleadError `INVALID_OPTION`.

@@ -4,7 +4,7 @@ import { asError, reasonOf } from '../../errors.js'
 /** What a file had in it, or why that cannot be known. */
 export type FileState = { readonly text: string } | { readonly fault: string }
 
-// 10,000 instances with all their fields come to about 2 MB; more than this is no list of instances.
+// 10,000 instances with all their fields come to about 2 MB; more than this is not a list of instances.
 const LARGEST_BYTES = 64 * 1024 * 1024
 
 /**
@@ -36,10 +36,10 @@ export class FilePoller {
 
   async #read(): Promise<FileState> {
     const found = await stat(this.#path, { bigint: true })
-    // Opening a pipe would block a thread until somebody writes to it.
-    if (!found.isFile()) return { fault: `${this.#path} is no file` }
+    // Opening a pipe would block a thread until something is written to it.
+    if (!found.isFile()) return { fault: `${this.#path} is not a regular file` }
     if (found.size > LARGEST_BYTES)
-      return { fault: `${this.#path} has ${found.size} bytes; ${LARGEST_BYTES} are allowed` }
+      return { fault: `${this.#path} has ${found.size} bytes; at most ${LARGEST_BYTES} are read` }
     const mark = `${found.dev}:${found.ino}:${found.size}:${found.mtimeNs}`
     if (mark === this.#mark) return this.#last
     const file = await open(this.#path)
@@ -55,11 +55,11 @@ export class FilePoller {
   #explain(error: Error): string {
     switch ((error as { code?: unknown }).code) {
       case 'ENOENT':
-        return `${this.#path} does not exist; it is looked for until it does`
+        return `${this.#path} does not exist; polling until it does`
       case 'EACCES':
         return `${this.#path} may not be read by this process (EACCES); change its mode or its owner`
       case 'ERR_ENCODING_INVALID_ENCODED_DATA':
-        return `${this.#path} is no text in UTF-8`
+        return `${this.#path} is not text in UTF-8`
       default:
         return `${this.#path} cannot be read: ${reasonOf(error)}`
     }

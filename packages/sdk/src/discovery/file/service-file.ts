@@ -37,7 +37,7 @@ export function parseServiceFile(text: string, service: string): readonly Instan
   const instances = checked.output.map((entry) => instanceOf(entry, 'file'))
   const duplicate = duplicateIn(instances, service)
   if (duplicate !== undefined) throw new Error(at([duplicate.index]) + duplicate.complaint)
-  // By key, as an instance that is only moved within the file is no news.
+  // By key, as an instance that is only moved within the file is not a change.
   return Object.freeze(instances.sort((a, b) => (a.key < b.key ? -1 : 1)))
 }
 
@@ -53,7 +53,7 @@ function contentOf(text: string): unknown {
     } catch (error) {
       // YAML has brackets as well, and tells of mistakes with their line.
       if (text.length > LONGEST_YAML)
-        throw new Error(`it is no JSON: ${asError(error).message}`, { cause: error })
+        throw new Error(`it is not JSON: ${asError(error).message}`, { cause: error })
     }
   }
   if (text.length > LONGEST_YAML) {

@@ -8,16 +8,16 @@ import { hasUsable, namesIn, withAddresses } from './named-instances.js'
 import type { Resolver, ResolverEvent, Snapshot } from '../resolver.js'
 
 // For so long a new set waits for names that are not known yet. A DNS server answers in milliseconds; one packet that is
-// lost costs the system's resolver 5 s, and nobody is to wait for that who has no need of the name.
+// lost costs the system's resolver 5 s, and requests that do not need the name must not wait for it.
 const HOLD_MS = 1000
 
-// A set in which nothing could be used yet holds nobody back, and would fail requests that might wait. That has its end
-// where the system's resolver usually gives a name up: two attempts of 5 s.
+// A set in which nothing could be used yet delays no request by being held, and would fail requests that might wait. That has its end
+// where the system's resolver usually times out: two attempts of 5 s.
 const EMPTY_HOLD_MS = 10_000
 
 /**
  * Looks up the host names among a resolver's instances, and keeps looking them up, so that every address behind a name
- * is used and a new one is found. See `placed` for what becomes of an instance. What does not resolve is left out with
+ * is used and a new one is found. See `placed` for what becomes of an instance. What does not resolve is excluded with
  * the reason; what has resolved once keeps its last addresses.
  *
  * A set without names passes as it is.

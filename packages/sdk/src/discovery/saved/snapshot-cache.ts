@@ -84,12 +84,12 @@ export class SnapshotCache implements Resolver {
       // A date far ahead is no better than one long past: the clock was wrong, then or now.
       const ageMs = Math.abs(this.#clock.unixTime() - saved.savedAt)
       if (ageMs <= this.#options.maxAgeMs) return saved
-      return `the saved set ${file.path} is of ${new Date(saved.savedAt).toISOString()}, which is too long ago (option snapshot.maxAgeMs)`
+      return `the saved set ${file.path} is of ${new Date(saved.savedAt).toISOString()}, which is older than option snapshot.maxAgeMs allows`
     } catch (thrown) {
       const error = asError(thrown) as NodeJS.ErrnoException
       return error.code === 'ENOENT'
         ? `no set was saved as ${file.path}`
-        : `the saved set ${file.path} is of no use: ${reasonOf(error)}`
+        : `the saved set ${file.path} cannot be used: ${reasonOf(error)}`
     }
   }
 }
@@ -121,7 +121,7 @@ class Saving {
     this.#events = events
   }
 
-  /** The set is this now, and discovery stands to it. */
+  /** The set is this now, and discovery confirms it. */
   take(snapshot: Snapshot): void {
     this.#latest = snapshot
     this.#arm(Math.max(0, this.#wroteAt + LEAST_PAUSE_MS - this.#clock.now()))

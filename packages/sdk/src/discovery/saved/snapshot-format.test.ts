@@ -71,7 +71,9 @@ test('whether it is suspect is not part of it', () => {
 
 test('of another version it is none', () => {
   expect(decodeSaved(sealed(contentOf(whole)))).toEqual(saved)
-  expect(() => decodeSaved(sealed(contentOf(whole), 2))).toThrow('it is damaged, or not of version 1')
+  expect(() => decodeSaved(sealed(contentOf(whole), 2))).toThrow(
+    'it is damaged, or of another version than 1',
+  )
 })
 
 test.each([

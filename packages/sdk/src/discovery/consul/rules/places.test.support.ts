@@ -136,7 +136,7 @@ export const places: readonly Rule[] = [
   },
   {
     rule: '16',
-    name: 'an instance of two levels belongs to the better one',
+    name: 'an instance of two priorities belongs to the better one',
     consul: { failover: [{ service: 'all' }] },
     prepare: (agent) => {
       agent.serve('orders', one)

@@ -200,7 +200,7 @@ function told(event: ResolverEvent): string {
   ].join('; ')
 }
 
-/** The port of one at 10.0.0.1, else the origin; `*` and its weight, and `@` and its level, unless they are usual. */
+/** The port of one at 10.0.0.1, else the origin; `*` and its weight, and `@` and its priority, unless they are usual. */
 function nameOf({ origin, weight, priority }: Instance): string {
   const name = origin.replace(/^http:\/\/10\.0\.0\.1:/, '')
   return `${name}${weight === 1 ? '' : `*${weight}`}${priority === 0 ? '' : `@${priority}`}`
