@@ -317,7 +317,9 @@ describe.concurrent('an agent that has forgotten', () => {
         what: 'the instance in service again',
       },
     )
-    expect(lines.filter((line) => line.includes('keeping the instance registered failed; retrying'))).toHaveLength(1)
+    expect(
+      lines.filter((line) => line.includes('keeping the instance registered failed; retrying')),
+    ).toHaveLength(1)
     expect(await registration.deregister()).toBe(true)
   })
 })
