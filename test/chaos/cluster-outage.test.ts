@@ -158,8 +158,8 @@ describe.concurrent('under load no request fails', () => {
           )
           await eventually(
             () => {
-              const { endpoints, reserve } = client.inspect()
-              return endpoints.length === 3 && reserve.length === 0
+              const { endpoints, retainedEndpoints } = client.inspect()
+              return endpoints.length === 3 && retainedEndpoints.length === 0
             },
             { what: 'three endpoints again', deadlineMs: 45_000 },
           )
@@ -204,7 +204,7 @@ describe.concurrent('under load no request fails', () => {
       await stale(client)
       await delay(60_000)
       expect(client.inspect().staleForMs).toBeGreaterThan(59_000)
-      expect(client.inspect()).toMatchObject({ endpoints: [{}, {}, {}], reserve: [] })
+      expect(client.inspect()).toMatchObject({ endpoints: [{}, {}, {}], retainedEndpoints: [] })
       await own.client.start()
     })
     expect(watcher.freshness).toEqual(['fresh', 'stale', 'fresh'])

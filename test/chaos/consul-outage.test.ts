@@ -97,7 +97,7 @@ describe.concurrent('Consul dies under load and comes back with its data', () =>
 
   // A Consul agent takes every HTTP check for critical until it has run for the first time after a start: within
   // an interval of it, and at a moment of chance for each check. The catalog knew them as passing meanwhile.
-  test('with an HTTP check: all are critical until it has run, and stay in reserve meanwhile', async () => {
+  test('with an HTTP check: all are critical until it has run, and are retained meanwhile', async () => {
     await using scene = await startScene()
     const { consul, servers } = scene
     await using service = new TestService(consul)
@@ -122,7 +122,7 @@ describe.concurrent('Consul dies under load and comes back with its data', () =>
 })
 
 describe.concurrent('Consul comes back with an empty catalogue under load', () => {
-  test('what it has forgotten serves from the reserve until it is registered again', async () => {
+  test('what it has forgotten is retained until it is registered again', async () => {
     await using scene = await startScene()
     const { consul, servers } = scene
     await using service = new TestService(consul)
@@ -136,19 +136,19 @@ describe.concurrent('Consul comes back with an empty catalogue under load', () =
     try {
       await consul.wipe()
       // "Knows no instance of that name" is the truth as far as Consul goes, and it is no reason to fail.
-      await eventually(() => client.inspect().reserve.length === 3, {
-        what: 'all in reserve',
+      await eventually(() => client.inspect().retainedEndpoints.length === 3, {
+        what: 'all retained',
         deadlineMs: 30_000,
       })
       expect(client.inspect()).toMatchObject({ freshness: 'fresh', endpoints: [] })
       const before = load.succeeded
-      await eventually(() => load.succeeded > before + 500, { what: 'load on the reserve' })
-      await eventually(() => client.inspect().reserve.every(({ confirmed }) => confirmed), {
+      await eventually(() => load.succeeded > before + 500, { what: 'load on what is retained' })
+      await eventually(() => client.inspect().retainedEndpoints.every(({ confirmed }) => confirmed), {
         what: 'that each has answered',
       })
       await registerAll()
       await eventually(() => client.inspect().endpoints.length === 3, { what: 'all three again' })
-      expect(client.inspect().reserve).toEqual([])
+      expect(client.inspect().retainedEndpoints).toEqual([])
       await load.stop()
       expect(load.failures).toEqual([])
     } finally {
@@ -168,13 +168,13 @@ describe.concurrent('Consul comes back with an empty catalogue under load', () =
     const load = loadOn(client)
     try {
       await consul.wipe()
-      await eventually(() => client.inspect().reserve.length === 2, {
-        what: 'both in reserve',
+      await eventually(() => client.inspect().retainedEndpoints.length === 2, {
+        what: 'both retained',
         deadlineMs: 30_000,
       })
       await other[Symbol.asyncDispose]()
-      await eventually(() => client.inspect().reserve.length === 1, { what: 'one in reserve' })
-      expect(client.inspect().reserve[0]?.origin).toBe(one.origin)
+      await eventually(() => client.inspect().retainedEndpoints.length === 1, { what: 'one retained' })
+      expect(client.inspect().retainedEndpoints[0]?.origin).toBe(one.origin)
       const before = load.succeeded
       await eventually(() => load.succeeded > before + 200, { what: 'load on the other' })
       await load.stop()

@@ -92,7 +92,9 @@ describe('an application that stops', () => {
     await connection.has('DEADLINE_EXCEEDED')
     expect(connection.statuses).toEqual([504])
     expect(taken).toBe(5)
-    expect((await rig.inspect()).endpoints).toMatchObject([{ availability: { state: 'available' }, failures: 0, requests: 1 }])
+    expect((await rig.inspect()).endpoints).toMatchObject([
+      { availability: { state: 'available' }, failures: 0, requests: 1 },
+    ])
   })
 
   test('within a body that has been answered before its end: the connection ends, and no line says 408', async () => {

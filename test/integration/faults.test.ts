@@ -99,7 +99,7 @@ describe('Consul unreachable at start', () => {
 describe('an address that is no Consul agent, or a broken one', () => {
   const answers: readonly [string, string, RegExp][] = [
     ['a page', http('200 OK', '<!doctype html><p>Welcome'), /got <!doctype html>.*Consul agent's\?/],
-    ['an empty body', http('200 OK', ''), /got nothing\): is this address a Consul agent's\?/],
+    ['an empty body', http('200 OK', ''), /got nothing\); check that this is the address of a Consul agent/],
     [
       'JSON that is no list',
       http('200 OK', '{"message":"hello"}'),
@@ -111,7 +111,7 @@ describe('an address that is no Consul agent, or a broken one', () => {
       http('500 Internal Server Error', 'No cluster leader'),
       /500 \(No cluster leader\).*no leader/,
     ],
-    ['a body cut off', http('200 OK', '[{"Node"', 4000), /broke off its answer/],
+    ['a body cut off', http('200 OK', '[{"Node"', 4000), /ended its answer too early/],
     ['another protocol', 'SSH-2.0-OpenSSH_9.2\r\n', /could not be reached: .*does not match the HTTP/],
     ['nothing, and hangs up', '', /could not be reached: .*(other side closed|ECONNRESET)/],
   ]

@@ -137,13 +137,13 @@ describe.concurrent('without Consul', () => {
       drain: { confirmed: false, finished: true, deregistered: false },
       finished: true,
     })
-    expect(child.stdout).toContain('Consul does it once it has been critical for 600000 ms')
+    expect(child.stdout).toContain('Consul removes it once it has been critical for 600000 ms')
   })
 
   test('one that has never been registered is not held up by that', async () => {
     const registration = { consul: { address: 'http://127.0.0.1:1' } }
     const { child } = await start({ servers: [{ registration }] })
-    await child.line(/cannot be registered/)
+    await child.line(/registering the instance failed/)
     child.signal('SIGTERM')
     expect(await child.ended).toEqual(bySignal)
     expect(drained(child, 0)).toMatchObject({ drain: { confirmed: true, finished: true } })

@@ -16,7 +16,7 @@ function start(service: string, address: string): Registration {
     id: `${service}-1`,
     port: 8080,
     address: '127.0.0.1',
-    // A heart-beat a second.
+    // A heartbeat a second.
     check: { kind: 'ttl', ttlMs: 3000 },
     consul: { address },
     logger: quiet,
@@ -50,7 +50,7 @@ describe('a process that registers under the id of one that has not left yet', (
     expect(next.inspect().state).toBe('registered')
   })
 
-  test('and so is its health: the old one gives it no heart-beat', async () => {
+  test('and so is its health: the old one gives it no heartbeat', async () => {
     const service = uniqueService('orders')
     const old = start(service, agent)
     await old.ready()
@@ -61,7 +61,7 @@ describe('a process that registers under the id of one that has not left yet', (
       deadlineMs: 15_000,
     })
     next.report('critical', 'out of order')
-    // Several of the old one's heart-beats later.
+    // Several of the old one's heartbeats later.
     await eventually(
       async () => (await health(agent, service))[0]?.Checks.some(({ Output }) => Output === 'out of order'),
       { what: 'what it says of itself', deadlineMs: 15_000 },

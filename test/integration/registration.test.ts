@@ -208,7 +208,7 @@ describe.concurrent('checks', () => {
   })
 })
 
-describe.concurrent('heart-beats', () => {
+describe.concurrent('heartbeats', () => {
   test('keep it passing beyond its TTL, and carry what is reported', async ({ start }) => {
     const name = uniqueService('orders')
     const registration = start({ name, check: { kind: 'ttl', ttlMs: 3000 } })
@@ -317,7 +317,9 @@ describe.concurrent('an agent that has forgotten', () => {
         what: 'the instance in service again',
       },
     )
-    expect(lines.filter((line) => line.includes('heart-beats are tried again'))).toHaveLength(1)
+    expect(
+      lines.filter((line) => line.includes('keeping the instance registered failed; retrying')),
+    ).toHaveLength(1)
     expect(await registration.deregister()).toBe(true)
   })
 })

@@ -75,7 +75,7 @@ describe.concurrent('ACLs', () => {
     expect(anonymous.inspect().endpoints).toEqual([])
     // 1.8.7 does not say what its ACLs deny: there it may be a fact, and the hint is no more than that.
     const saysPolicy = consul.version !== '1.8.7'
-    expect(anonymous.inspect().doubt ?? '').toMatch(saysPolicy ? /^no token: set CONSUL_HTTP_TOKEN/ : /^$/)
+    expect(anonymous.inspect().suspect ?? '').toMatch(saysPolicy ? /^no token: set CONSUL_HTTP_TOKEN/ : /^$/)
     await expect(anonymous.request({ path: '/' })).rejects.toMatchObject({
       code: 'NO_ENDPOINTS',
       message: expect.stringMatching(

@@ -130,7 +130,7 @@ describe('a start without Consul', () => {
     await using back = await startAgentProxy(agent, Number(new URL(address).port))
     await eventually(() => client.inspect().freshness === 'fresh', { what: 'freshness' })
     expect(back.queries.length).toBeGreaterThan(0)
-    expect(client.inspect()).toMatchObject({ endpoints: [{ origin: current.origin }], reserve: [] })
+    expect(client.inspect()).toMatchObject({ endpoints: [{ origin: current.origin }], retainedEndpoints: [] })
     expect(heard.at(-1)).toMatchObject({
       freshness: 'fresh',
       added: [{ origin: current.origin }],

@@ -48,7 +48,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const [kept, listed] = [instanceAt(await ok()), instanceAt(await ok())]
     resolver.snapshot([kept, listed])
     await orders.ready()
-    resolver.snapshot([listed], { doubt: DOUBT })
+    resolver.snapshot([listed], { suspect: DOUBT })
     await until(() => orders.inspect().retainedEndpoints.length === 1)
     expect(orders.inspect()).toMatchObject({
       freshness: 'fresh',
@@ -58,7 +58,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     })
     for (let n = 0; n < 20; n++) expect(await statusOf(orders)).toBe(200)
     expect(orders.inspect().retainedEndpoints).toMatchObject([{ requests: 0 }])
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().retainedEndpoints.length === 2)
     expect(await statusOf(orders)).toBe(200)
     expect(await statusOf(orders)).toBe(200)
@@ -103,7 +103,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const first = await orders.request({ path: '/' })
     await first.body.dump()
     const headers = { 'x-session': String(first.headers['x-session']) }
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().retainedEndpoints.length === 1)
     for (const sent of [{}, { headers }]) {
       const error = await failureOf(orders.request({ path: '/', method: 'POST', body: 'x', ...sent }))
@@ -163,7 +163,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     resolver.snapshot([instanceAt(slow)])
     const pending = statusOf(orders)
     await until(() => finish !== undefined)
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().retainedEndpoints.length === 1)
     expect(orders.inspect().retainedEndpoints).toMatchObject([{ inflight: 1, confirmed: false }])
     finish?.()
@@ -175,7 +175,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const { orders, resolver } = client({ removal: false })
     resolver.snapshot([instanceAt(await ok()), instanceAt(await ok())])
     await orders.ready()
-    resolver.snapshot([], { doubt: DOUBT })
+    resolver.snapshot([], { suspect: DOUBT })
     await until(() => orders.inspect().endpoints.length === 0)
     expect(orders.inspect().retainedEndpoints).toEqual([])
     expect(await failureOf(orders.request({ path: '/' }))).toMatchObject({ code: 'NO_ENDPOINTS' })
@@ -380,7 +380,7 @@ describe('onDiscovery', () => {
     await until(() => heard.length === 1)
     resolver.snapshot([a, b])
     await until(() => heard.length === 2)
-    resolver.snapshot([a, c], { doubt: DOUBT })
+    resolver.snapshot([a, c], { suspect: DOUBT })
     await until(() => heard.length === 3)
     resolver.stale(new Error('cut off'))
     resolver.stale(new Error('still cut off'))

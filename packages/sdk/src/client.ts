@@ -181,15 +181,14 @@ class ConsulClient implements Client, Forwarder {
   constructor(settings: Settings) {
     const { service, origins, removal } = settings
     const clock = settings.clock ?? systemClock
-    const logger = settings.logger ?? defaultLogger()
-    const events = new Events(logTo(logger))
+    const events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.service = service
     this.#settings = settings
     this.#clock = clock
     this.#listeners = new DiscoveryListeners(clock, events)
     this.#policy = new PolicyResolver(settings, events)
-    const resolver = processResolver(settings, clock, logger)
-    this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, logger)
+    const resolver = processResolver(settings, clock, events)
+    this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, events)
     const sessions = settings.sticky === undefined ? undefined : sticky(settings.sticky, service)
     this.#cluster = new Cluster({
       service,

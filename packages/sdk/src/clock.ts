@@ -11,14 +11,14 @@ export interface Clock {
   unixTime(): number
   /**
    * Calls `callback` once, `delayMs` milliseconds from now, and behind what I/O has brought by then: what was answered
-   * while the event loop stood still is not to be taken for missing. In no request's async context. A timer that has `unref`, as Node's have, may be told not to keep the process alive.
+   * while the event loop stood still is not to be taken for missing. In no request's async context. A timer that has `unref`, as Node's have, can be unreferenced, so that it does not keep the process alive.
    */
   setTimer(callback: () => void, delayMs: number): Timer
   /** Forgets a timer; one that has fired already is ignored. */
   clearTimer(timer: Timer): void
 }
 
-// Node turns a longer delay into 1 ms; "for ever" has to stay far away.
+// Node turns a longer delay into 1 ms; what never ends has to stay far away.
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 
 /** The machine's own clock: `performance.now()` and `setTimeout`. */
@@ -52,7 +52,7 @@ class SystemTimer {
 }
 
 /**
- * The same time, for work that nobody waits for: watches, heartbeats, what expires. Its timers do not keep a process
+ * The same time, for background work: watches, heartbeats, what expires. Its timers do not keep a process
  * alive that has nothing else to do. A clock whose timers cannot be unreferenced, such as a test's, is as it was.
  */
 export function inBackground(clock: Clock): Clock {
@@ -68,7 +68,7 @@ export function inBackground(clock: Clock): Clock {
   }
 }
 
-/** Has it aborted by now? A function, as the compiler takes a property that was false to be false for ever. */
+/** Has it aborted by now? A function, as the compiler takes a property that was false to stay false. */
 export function isAborted(signal: AbortSignal): boolean {
   return signal.aborted
 }

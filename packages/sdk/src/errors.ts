@@ -1,4 +1,4 @@
-/** Every way in which Fairlead itself refuses or gives up; a response with any status is not among them. */
+/** Every way in which Fairlead itself rejects or fails a call; a response with any status is not among them. */
 export type FairleadErrorCode =
   | 'NO_ENDPOINTS'
   | 'CIRCUIT_OPEN'
@@ -65,7 +65,7 @@ export class FairleadError extends Error {
     Object.defineProperty(this, brand, { value: true })
   }
 
-  /** For `JSON.stringify`, which leaves the message of an Error out. */
+  /** For `JSON.stringify`, which drops the message of an Error. */
   toJSON(): object {
     const { name, code, message, service, endpoint } = this
     return { name, code, message, service, endpoint, errors: this.errors.map(reasonOf) }

@@ -84,7 +84,7 @@ const toConsole: Logger = {
   error: (fields, message) => console.error(message, fields),
 }
 
-// More than these make a message that nobody reads to its end.
+// More than these make a message too long to read.
 const SHOWN = 5
 
 /** The first few of a list, for people, and how many more there are. */

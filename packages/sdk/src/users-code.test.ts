@@ -119,7 +119,7 @@ describe('exclude', () => {
       expect(lines.filter(({ level }) => level === 'error')).toEqual([
         {
           level: 'error',
-          message: 'option exclude failed: the instances that it failed for are used',
+          message: 'option exclude failed; using the instances that it failed for',
           fields: {
             service: 'orders',
             instances: [expect.stringContaining(origin.slice('http://'.length)) as unknown],

@@ -79,7 +79,7 @@ function changed(state: InstanceState, kind: Change['kind']): InstanceState {
     case 'next':
       return { ...state, weight: index === 0 ? version : 1 + (version % 2) }
     case 'replaced':
-      // To and fro between two ports: what is removed for good would pile up in reserve.
+      // To and fro between two ports: what is removed for good would pile up retained.
       return { ...state, weight, port: port % 2 === 0 ? port + 1 : port - 1 }
     case 'outputs':
       return { ...state, output: checkOutput(index, version) }

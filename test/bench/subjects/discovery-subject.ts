@@ -68,7 +68,7 @@ function open(service: string): Promise<void> {
     consul: { address, waitMs, maxWatches },
     idleMs: Infinity,
     // Half of a service is replaced several times a second here, each time a deploy of its own. As one removal that were
-    // 40,000 instances in reserve.
+    // 40,000 instances retained.
     removal: { windowMs: 100 },
     balancer: (members, random) => {
       picking = members

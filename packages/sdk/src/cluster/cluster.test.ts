@@ -129,7 +129,7 @@ describe('what is no longer listed', () => {
     const rig = new Rig()
     await rig.start([a, b, { ...c, weight: 0 }, d])
     const [kept, other] = [rig.endpoint(b), rig.endpoint(d)]
-    await rig.list([a, { ...c, weight: 0 }], { doubt: DOUBT })
+    await rig.list([a, { ...c, weight: 0 }], { suspect: DOUBT })
     expect(rig.cluster.suspect).toBe(DOUBT)
     expect(rig.picks.slice(0, 2)).toEqual([a, { ...c, weight: 0 }])
     expect(new Set(rig.picks.slice(2))).toEqual(new Set([b, d]))
@@ -165,7 +165,7 @@ describe('what is no longer listed', () => {
     const rig = new Rig()
     await rig.start(fleet)
     const endpoint = rig.endpoint(a)
-    await rig.list(fleet.slice(1), { doubt: DOUBT })
+    await rig.list(fleet.slice(1), { suspect: DOUBT })
     await rig.list(fleet.slice(1))
     expect(rig.picks).not.toContain(a)
     expect(endpoint.retired).toBe(true)
@@ -318,14 +318,14 @@ describe('what is no longer listed', () => {
       kind: 'deliberate' as const,
       priority: 0,
     }))
-    await rig.list([c], { excluded, doubt: DOUBT })
+    await rig.list([c], { excluded, suspect: DOUBT })
     expect(rig.picks).toEqual([c])
   })
 
   test('is gone at once without a governor', async () => {
     const rig = new Rig({ governor: undefined })
     await rig.start(fleet)
-    await rig.list([], { doubt: DOUBT })
+    await rig.list([], { suspect: DOUBT })
     expect(rig.picks).toEqual([])
     expect(rig.cluster.retained).toEqual([])
     rig.cluster.pause()
@@ -649,7 +649,7 @@ describe('after any sequence of sets, failures and time', () => {
             await rig.settle()
           } else {
             const listed = fleet.filter((_, index) => one.listed.includes(index))
-            await rig.list(listed, one.doubtful ? { doubt: DOUBT } : {})
+            await rig.list(listed, one.doubtful ? { suspect: DOUBT } : {})
           }
           const { present } = rig
           const last = rig.changes.at(-1)

@@ -107,7 +107,7 @@ export class Cluster {
 
   /** Why the last answer of discovery is suspect; undefined: it is not. */
   get suspect(): string | undefined {
-    return this.#snapshot.doubt
+    return this.#snapshot.suspect
   }
 
   /** What is retained although discovery no longer lists it. */

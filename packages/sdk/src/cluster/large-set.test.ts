@@ -17,8 +17,8 @@ function many(host: string): readonly Instance[] {
 
 const [before, after] = [many('10.0.0.1'), many('10.0.0.2')]
 
-function set(instances: readonly Instance[], doubt?: string): Snapshot {
-  return { kind: 'snapshot', instances, excluded: [], ...(doubt === undefined ? {} : { doubt }) }
+function set(instances: readonly Instance[], suspect?: string): Snapshot {
+  return { kind: 'snapshot', instances, excluded: [], ...(suspect === undefined ? {} : { suspect }) }
 }
 
 function hostOf(rig: Rig): string | undefined {

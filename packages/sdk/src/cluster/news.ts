@@ -25,7 +25,7 @@ export class ClusterNews {
   }
 
   /** A set has come. */
-  answered(before: Freshness, { excluded, doubt: suspect, instances, savedAt }: Snapshot): void {
+  answered(before: Freshness, { excluded, suspect, instances, savedAt }: Snapshot): void {
     const count = { instances: instances.length, excluded: excluded.length }
     this.#events.publish({ type: 'discovery:answered', ...this.#source, ...count, suspect })
     if (savedAt !== undefined) {

@@ -149,7 +149,7 @@ test('an id that goes is no removal while its address is listed; one that is tak
           kind: 'deliberate',
           priority,
         })),
-        doubt: 'no leader',
+        suspect: 'no leader',
       },
       0,
     )

@@ -125,20 +125,20 @@ describe('by doubt', () => {
   test('whatever a doubtful answer leaves out is kept, be it one', () => {
     const governor = knowing(fleet)
     const reason = { kind: 'suspect', suspect: DOUBT }
-    expect(governor.govern(set(upTo(9), { doubt: DOUBT }), 0)).toMatchObject({ begun: some(9), reason })
+    expect(governor.govern(set(upTo(9), { suspect: DOUBT }), 0)).toMatchObject({ begun: some(9), reason })
     expect(governor.retained).toMatchObject([{ instance: fleet[9], reason, since: 0, until: 60 * SECOND }])
   })
 
   test('what answers before it have removed is gone', () => {
     const governor = knowing(fleet)
     governor.govern(set(upTo(9)), 0)
-    governor.govern(set(upTo(8), { doubt: DOUBT }), SECOND)
+    governor.govern(set(upTo(8), { suspect: DOUBT }), SECOND)
     expect(heldBy(governor)).toEqual(some(8))
   })
 
   test('of few, the next answer that can be believed decides', () => {
     const governor = knowing(fleet)
-    governor.govern(set(upTo(8), { doubt: DOUBT }), 0)
+    governor.govern(set(upTo(8), { suspect: DOUBT }), 0)
     expect(governor.govern(set(upTo(9)), SECOND)).toEqual({
       begun: [],
       reason: undefined,
@@ -150,7 +150,7 @@ describe('by doubt', () => {
 
   test('of many, it is kept on, for another reason and with all of its time', () => {
     const governor = knowing(fleet)
-    governor.govern(set([], { doubt: DOUBT }), 0)
+    governor.govern(set([], { suspect: DOUBT }), 0)
     expect(governor.govern(set([]), 50 * SECOND)).toMatchObject({ begun: [], released: [] })
     expect(governor.retained[0]).toMatchObject({ reason: { kind: 'share' }, since: 0, until: 110 * SECOND })
     expect(governor.retained).toHaveLength(10)
@@ -158,7 +158,7 @@ describe('by doubt', () => {
 
   test('what one answer repeats counts together with what the next removes', () => {
     const governor = knowing(fleet)
-    governor.govern(set(upTo(6), { doubt: DOUBT }), 0)
+    governor.govern(set(upTo(6), { suspect: DOUBT }), 0)
     governor.govern(set(upTo(6)), 50 * SECOND)
     expect(heldBy(governor)).toEqual([])
     governor.govern(set(upTo(3)), 51 * SECOND)
@@ -167,9 +167,9 @@ describe('by doubt', () => {
 
   test('a doubtful answer again changes nothing, and renews no time', () => {
     const governor = knowing(fleet)
-    governor.govern(set(upTo(8), { doubt: DOUBT }), 0)
+    governor.govern(set(upTo(8), { suspect: DOUBT }), 0)
     const { retained: kept } = governor
-    governor.govern(set(upTo(8), { doubt: 'results are filtered' }), SECOND)
+    governor.govern(set(upTo(8), { suspect: 'results are filtered' }), SECOND)
     expect(governor.retained).toEqual(kept)
   })
 })
@@ -181,7 +181,7 @@ describe('deliberate removals', () => {
     governor.govern(set([], { excluded: taken }), 0)
     expect(heldBy(governor)).toEqual([])
     const doubtful = knowing(fleet)
-    doubtful.govern(set([], { excluded: taken, doubt: DOUBT }), 0)
+    doubtful.govern(set([], { excluded: taken, suspect: DOUBT }), 0)
     expect(heldBy(doubtful)).toEqual([])
   })
 
@@ -225,7 +225,7 @@ describe('what is not known from an answer', () => {
   test('nor where doubtful answers come before it; those make a fact of what they list', () => {
     const governor = new RemovalGovernor(options)
     governor.govern(saved, 0)
-    governor.govern(set(upTo(3), { doubt: DOUBT }), SECOND)
+    governor.govern(set(upTo(3), { suspect: DOUBT }), SECOND)
     expect(heldBy(governor)).toHaveLength(7)
     expect(governor.govern(set([]), 2 * SECOND).released).toEqual(without(fleet, upTo(3)))
     expect(heldBy(governor)).toEqual(upTo(3))
@@ -287,7 +287,7 @@ describe('traffic and time', () => {
     expect(governor.drop(b)).toBe(true)
     expect(governor.drop(b)).toBe(false)
     expect(heldBy(governor)).toEqual(some(0, 2))
-    governor.govern(set([], { doubt: DOUBT }), SECOND)
+    governor.govern(set([], { suspect: DOUBT }), SECOND)
     expect(heldBy(governor)).toEqual(some(0, 2))
   })
 
@@ -388,7 +388,7 @@ class Witness {
     const removed = without(without(this.#listed, listed), taken)
     const snapshot = set(listed, {
       excluded: taken.map((instance) => excluded(instance, 'deliberate')),
-      doubt: doubtful ? DOUBT : undefined,
+      suspect: doubtful ? DOUBT : undefined,
     })
     const verdict = this.#governor.govern(snapshot, this.#now)
     this.#remember(listed, taken, doubtful)
@@ -503,7 +503,7 @@ test('whatever happens, nothing is left in reserve once discovery and traffic ha
       let now = 0
       for (const one of steps) {
         if (one.kind === 'set')
-          governor.govern(set(some(...one.listed), one.doubtful ? { doubt: DOUBT } : {}), now)
+          governor.govern(set(some(...one.listed), one.doubtful ? { suspect: DOUBT } : {}), now)
         if (one.kind === 'answer') governor.confirm(placeOf(fleet[one.which] as Instance), now)
         if (one.kind === 'pass') now += one.ms
       }

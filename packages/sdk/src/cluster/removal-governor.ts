@@ -89,20 +89,19 @@ export class RemovalGovernor {
   }
 
   /** Takes in a whole set. */
-  govern({ instances, excluded, doubt, savedAt }: Snapshot, now: number): Governed {
+  govern({ instances, excluded, suspect, savedAt }: Snapshot, now: number): Governed {
     const before = this.retained
     const listed = indexed(instances, this.#listed)
     const removed = listed === this.#listed ? [] : this.#note(listed, now)
     this.#letGo(excluded)
     if (savedAt !== undefined) for (const place of listed.keys()) this.#unconfirmed.add(place)
-    else this.#check(listed, doubt !== undefined)
+    else this.#check(listed, suspect !== undefined)
     this.#forget(now)
     const reason: RetainReason | undefined =
-      doubt === undefined ? this.#weigh(now) : { kind: 'suspect', suspect: doubt }
+      suspect === undefined ? this.#weigh(now) : { kind: 'suspect', suspect }
     // It is suspect about what it does not list itself; what others did is decided.
-    if (doubt !== undefined)
-      for (const place of removed)
-        this.#retain(this.#missing.get(place), { kind: 'suspect', suspect: doubt }, now)
+    if (suspect !== undefined)
+      for (const place of removed) this.#retain(this.#missing.get(place), { kind: 'suspect', suspect }, now)
     return this.#changes(before, reason)
   }
 

@@ -25,8 +25,8 @@ test.each([
 
 test('what is retained is what was said of it last, also by a set with the same places', () => {
   const governor = new RemovalGovernor({ share: 0.5, windowMs: 1000, retainMs: 1000, maxRetainMs: 1000 })
-  const said = (instances: readonly (typeof a)[], doubt?: string): unknown =>
-    governor.govern({ kind: 'snapshot', instances, excluded: [], doubt }, 0)
+  const said = (instances: readonly (typeof a)[], suspect?: string): unknown =>
+    governor.govern({ kind: 'snapshot', instances, excluded: [], suspect }, 0)
   said([a, b])
   said([a, { ...b, weight: 7 }])
   said([a], 'no leader')

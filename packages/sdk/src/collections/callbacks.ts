@@ -10,7 +10,7 @@ export function withCallback(current: Callback | undefined, added: Callback): Ca
   return current === undefined ? added : several([...membersOf(current), added])
 }
 
-/** One less, if it was there; `undefined`: nobody is left. */
+/** One less, if it was there; `undefined`: none is left. */
 export function withoutCallback(current: Callback | undefined, removed: Callback): Callback | undefined {
   const left = membersOf(current).filter((member) => member !== removed)
   return left.length > 1 ? several(left) : left[0]

@@ -29,8 +29,8 @@ test('a token that is none, and no token', () => {
 })
 
 const authority = /consul\.tls\.caFile/
-const ours = /^; the agent wants a certificate .* consul\.tls\.certFile and keyFile/
-const maybeOurs = /^; an agent with verify_incoming wants a certificate/
+const ours = /^; the agent requires a certificate .* consul\.tls\.certFile and keyFile/
+const maybeOurs = /^; an agent with verify_incoming requires a certificate/
 
 test.each<[string, object, boolean, RegExp]>([
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', {}, true, authority],

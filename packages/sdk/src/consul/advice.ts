@@ -15,7 +15,7 @@ export function adviceForStatus(
     case 403: {
       // What is written through us is services, and what is read are services and their nodes.
       if (!sendsToken) return ': no token is sent; set CONSUL_HTTP_TOKEN, or option consul.token'
-      // No rule helps a token that is none.
+      // No rule helps a token that does not exist.
       if (said.includes('ACL not found'))
         return ': Consul has no such token (option consul.token, or CONSUL_HTTP_TOKEN); it was deleted, has expired, or is that of another cluster'
       const rules = method === 'PUT' ? 'service:write' : 'service:read and node:read'
@@ -57,11 +57,11 @@ export function adviceForFailure(error: Error, secure: boolean): string {
     case 'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE':
     case 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED':
     case 'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN':
-      return `; the agent wants ${OUR_CERTIFICATE}`
+      return `; the agent requires ${OUR_CERTIFICATE}`
     // With TLS 1.3 the alert comes behind the handshake, and the end of the connection may overtake it.
     case 'UND_ERR_SOCKET':
       return secure && socket?.bytesRead === 0
-        ? `; an agent with verify_incoming wants ${OUR_CERTIFICATE}`
+        ? `; an agent with verify_incoming requires ${OUR_CERTIFICATE}`
         : ''
     case 'ERR_SSL_WRONG_VERSION_NUMBER':
     case 'ERR_SSL_PACKET_LENGTH_TOO_LONG':

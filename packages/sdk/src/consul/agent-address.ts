@@ -8,7 +8,7 @@ export interface GivenAddress {
   readonly text: string
   /** Of an address that has none. */
   readonly scheme: 'http' | 'https'
-  /** TLS was asked for: a scheme that says otherwise, left behind in the other variable, must not send a token in the clear. */
+  /** TLS is configured: a scheme that says otherwise, left behind in the other variable, must not send a token in the clear. */
   readonly secured: boolean
   /** The option `tls` is there, which a unix socket or plain http has no use for. */
   readonly tls: boolean
@@ -16,7 +16,7 @@ export interface GivenAddress {
 
 const ADDRESS = 'http://host:port, https://host:port, host:port or unix:///path'
 
-// Without a scheme a port has to be there: what is none of these is a slip, of which the parser for URLs makes a host.
+// Without a scheme a port has to be there: what is not one of these is a slip, of which the parser for URLs makes a host.
 const HOST_AND_PORT = /^(?:\[[\da-f:.]+\]|[^\s/:[\]@?#]+):\d{1,5}(?:\/.*)?$/i
 
 /**
@@ -27,7 +27,7 @@ const HOST_AND_PORT = /^(?:\[[\da-f:.]+\]|[^\s/:[\]@?#]+):\d{1,5}(?:\/.*)?$/i
 export function parseAddress(given: GivenAddress): Pick<AgentOptions, 'address' | 'pathPrefix'> {
   const { name, text, scheme, secured, tls } = given
   if (/^unix:\/\/\/./.test(text)) {
-    // Without a word it would be plain HTTP, and whoever gave it believes otherwise.
+    // It would silently be plain HTTP, which is not what was meant.
     if (tls) throw invalidOption(name, text, 'https:// where consul.tls is given')
     return { address: text, pathPrefix: '' }
   }

@@ -170,12 +170,12 @@ describe('over TLS', () => {
     [
       'no certificate of ours',
       { caFile: authority.certFile },
-      /could not be reached: .*; an agent with verify_incoming wants a certificate that its authority has signed, in consul\.tls\.certFile and keyFile/,
+      /could not be reached: .*; an agent with verify_incoming requires a certificate that its authority has signed, in consul\.tls\.certFile and keyFile/,
     ],
     [
       "a certificate of somebody else's authority",
       { caFile: authority.certFile, ...mallory },
-      /could not be reached: .*; an agent with verify_incoming wants a certificate that its authority has signed/,
+      /could not be reached: .*; an agent with verify_incoming requires a certificate that its authority has signed/,
     ],
     [
       'a file that is not there',

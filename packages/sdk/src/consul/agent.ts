@@ -41,20 +41,20 @@ export interface Answer {
   readonly text: string
 }
 
-// 10,000 instances with long check outputs come to about 20 MB; more than this is no catalogue.
+// 10,000 instances with long check outputs come to about 20 MB; more than this is not a catalogue.
 const LARGEST_BODY_BYTES = 64 * 1024 * 1024
 
 // Consul explains itself in a line.
-const LARGEST_REFUSAL = 4096
+const LARGEST_REJECTION = 4096
 
-// For a body in all, so that an agent which trickles cannot hold a watch for ever: 64 MiB at 20 Mbit/s.
+// For a body in all, so that an agent which trickles cannot hold a watch indefinitely: 64 MiB at 20 Mbit/s.
 const BODY_TIMEOUT_MS = 30_000
 
 // Node reads up to 2 MB from a socket before it looks at anything else, which to parse takes 25 ms. A chunk of 64 kB
 // takes one, and 20 while the code that does it has not been compiled yet; no turn takes two of those.
 const TURN_BYTES = 32 * 1024
 
-/** What one agent is asked over: bounded in time and size, with credentials that are renewed when they must be. */
+/** Queries to one agent: bounded in time and size, with credentials that are renewed when they must be. */
 export class ConsulAgent {
   readonly name: string
   readonly #options: AgentOptions
@@ -113,7 +113,7 @@ export class ConsulAgent {
     } catch (error) {
       if (error instanceof ConsulError) throw error
       throw new ConsulError(
-        `${this.name} answered ${request.path} with something else (${asError(error).message}): is this address a Consul agent's?`,
+        `${this.name} answered ${request.path} with something else (${asError(error).message}); check that this is the address of a Consul agent`,
         { cause: error },
       )
     }
@@ -125,8 +125,8 @@ export class ConsulAgent {
     try {
       return await this.#attempt(request, token, onChunk, signal)
     } catch (error) {
-      const refused = error instanceof ConsulError && error.statusCode === 403
-      const renewed = refused ? await this.#credentials.renewed(token) : undefined
+      const rejected = error instanceof ConsulError && error.statusCode === 403
+      const renewed = rejected ? await this.#credentials.renewed(token) : undefined
       if (renewed === undefined) throw error
       return await this.#attempt(request, renewed, onChunk, signal)
     }
@@ -152,12 +152,12 @@ export class ConsulAgent {
         whole = true
         return { statusCode, head }
       }
-      const refusal = await beginningOf(response.body)
-      whole = refusal.whole
-      throw this.#refusal(request, response, refusal.text)
+      const rejection = await beginningOf(response.body)
+      whole = rejection.whole
+      throw this.#rejection(request, response, rejection.text)
     } catch (error) {
-      const isRefused = error instanceof ConsulError && error.statusCode !== undefined
-      throw timed.missed === undefined || isRefused
+      const answered = error instanceof ConsulError && error.statusCode !== undefined
+      throw timed.missed === undefined || answered
         ? error
         : new ConsulError(`${this.name} ${timed.missed}`, { timedOut: true })
     } finally {
@@ -217,14 +217,14 @@ export class ConsulAgent {
       }
     } catch (thrown) {
       if (!isOfTheStream(thrown)) throw thrown
-      throw new ConsulError(`${this.name} broke off its answer: ${reasonOf(thrown)}`, { cause: thrown })
+      throw new ConsulError(`${this.name} ended its answer too early: ${reasonOf(thrown)}`, { cause: thrown })
     } finally {
       // Destroys what is left of the body, and with it the connection.
       body.destroy()
     }
   }
 
-  #refusal(
+  #rejection(
     { method }: AgentRequest,
     { statusCode, headers }: Dispatcher.ResponseData,
     text: string,
@@ -245,7 +245,7 @@ export class ConsulAgent {
   }
 }
 
-/** As much of a body as a message can show; what cannot be read is left out, as the status counts without it. */
+/** As much of a body as a message can show; what cannot be read is omitted, as the status counts without it. */
 async function beginningOf(
   body: Dispatcher.ResponseData['body'],
 ): Promise<{ readonly text: string; readonly whole: boolean }> {
@@ -253,7 +253,7 @@ async function beginningOf(
   try {
     for await (const chunk of body as AsyncIterable<Buffer>) {
       text += chunk.toString('utf8')
-      if (text.length > LARGEST_REFUSAL) return { text, whole: false }
+      if (text.length > LARGEST_REJECTION) return { text, whole: false }
     }
     return { text, whole: true }
   } catch {
@@ -277,7 +277,7 @@ class Deadline {
   missed: string | undefined
   readonly #clock: Clock
   readonly #caller: AbortSignal
-  // Not AbortSignal.any: what that makes of a signal that lives for ever lives as long, in Node 20.
+  // Not AbortSignal.any: what that makes of a signal that lives long lives as long, in Node 20.
   readonly #controller = new AbortController()
   #timer: Timer | undefined
 

@@ -34,7 +34,7 @@ export interface ConsulConnectionOptions {
   /** ACL token. Default: `CONSUL_HTTP_TOKEN`, else none. */
   readonly token?: string | undefined
   /**
-   * A file that holds the ACL token; goes before `token`, and is read again when the agent refuses what it held.
+   * A file that holds the ACL token; goes before `token`, and is read again when the agent rejects what it held.
    * Default: `CONSUL_HTTP_TOKEN_FILE`.
    */
   readonly tokenFile?: string | undefined

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ConsulError, isRefusal } from './consul-error.js'
+import { ConsulError, isRejection } from './consul-error.js'
 
 test('keeps what it is told', () => {
   const cause = new Error('why')
@@ -49,5 +49,5 @@ test.each<[number | undefined, string, boolean]>([
   [501, '', true],
 ])('%s %j refuses for good: %s', (statusCode, said, refuses) => {
   const details = { said, ...(statusCode === undefined ? {} : { statusCode }) }
-  expect(isRefusal(new ConsulError('no', details))).toBe(refuses)
+  expect(isRejection(new ConsulError('no', details))).toBe(refuses)
 })

@@ -7,7 +7,7 @@ export class ConsulError extends Error {
   readonly timedOut: boolean
   /** What it said with that status, shortened. */
   readonly said: string
-  /** How long the agent asks to be left alone, in milliseconds. */
+  /** How long the agent asks clients to wait (`Retry-After`), in milliseconds. */
   readonly retryAfterMs: number
 
   constructor(
@@ -29,12 +29,12 @@ export class ConsulError extends Error {
 }
 
 // Consul says these with a 500, of which most pass by themselves: no leader, servers that cannot be reached, an RPC
-// that broke off. An agent that is no server puts "rpc error making call: " before what its server says.
-const REFUSALS = /Connect must be enabled|can't find (?:method|service)/
+// that was cut. An agent that is not a server puts "rpc error making call: " before what its server says.
+const REJECTIONS = /Connect must be enabled|can't find (?:method|service)/
 const PASSING = /leader|rpc error|No known Consul servers/
 
 /** Will it go on saying so: an agent that is too old for the question, or a token that may not ask it? */
-export function isRefusal({ statusCode, said }: ConsulError): boolean {
+export function isRejection({ statusCode, said }: ConsulError): boolean {
   switch (statusCode) {
     case undefined:
     case 429:
@@ -46,7 +46,7 @@ export function isRefusal({ statusCode, said }: ConsulError): boolean {
       // A token that has just been made is not known everywhere yet.
       return !said.includes('ACL not found')
     case 500:
-      return REFUSALS.test(said) || !PASSING.test(said)
+      return REJECTIONS.test(said) || !PASSING.test(said)
     default:
       return true
   }

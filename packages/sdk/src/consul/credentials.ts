@@ -5,7 +5,7 @@ import { asError, reasonOf } from '../errors.js'
 export interface CredentialOptions {
   /** ACL token. */
   readonly token: string | undefined
-  /** A file that holds the token; read at first use, and again when the agent refuses what it held. */
+  /** A file that holds the token; read at first use, and again when the agent rejects what it held. */
   readonly tokenFile: string | undefined
   /** Send the token as `Authorization: Bearer` instead of `X-Consul-Token`. */
   readonly bearer: boolean
@@ -44,17 +44,17 @@ export class Credentials {
     }
   }
 
-  /** After the agent has refused a token: another one that its file holds by now, where there is one. */
-  async renewed(refused: string | undefined): Promise<string | undefined> {
+  /** After the agent has rejected a token: another one that its file holds by now, where there is one. */
+  async renewed(rejected: string | undefined): Promise<string | undefined> {
     const { tokenFile } = this.#options
     if (tokenFile === undefined) return undefined
     try {
-      // Of several queries that were refused at once, the first has read it already.
-      if (this.#ofFile === refused) this.#ofFile = await readToken(tokenFile)
+      // Of several queries that were rejected at once, the first has read it already.
+      if (this.#ofFile === rejected) this.#ofFile = await readToken(tokenFile)
     } catch {
-      // It is just being replaced, or gone: what we have is refused, and so it stays.
+      // It is just being replaced, or gone: what we have is rejected, and stays so.
     }
-    return this.#ofFile === refused ? undefined : this.#ofFile
+    return this.#ofFile === rejected ? undefined : this.#ofFile
   }
 }
 

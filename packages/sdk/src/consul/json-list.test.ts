@@ -123,10 +123,10 @@ describe('is refused', () => {
     ['[]]', 'expected a JSON list, got []]'],
     ['[][', 'expected a JSON list, got []['],
     ['[1] 2', 'expected a JSON list, got [1] 2'],
-    ['[', 'the JSON list breaks off'],
-    ['[{"a":1}', 'the JSON list breaks off'],
-    ['[{"a":1},', 'the JSON list breaks off'],
-    ['["]', 'the JSON list breaks off'],
+    ['[', 'the JSON list ends too early'],
+    ['[{"a":1}', 'the JSON list ends too early'],
+    ['[{"a":1},', 'the JSON list ends too early'],
+    ['["]', 'the JSON list ends too early'],
   ])('%j', (text, message) => {
     expect(() => read(text)).toThrow(message)
   })
@@ -143,5 +143,5 @@ test('has read an entry before the next one has arrived, and what comes before a
   expect(entries()).toEqual([{ a: 1 }])
   list.push(Buffer.from('":2},'))
   expect(entries()).toEqual([{ a: 1 }, { b: 2 }])
-  expect(() => list.end()).toThrow('breaks off')
+  expect(() => list.end()).toThrow('ends too early')
 })

@@ -34,7 +34,7 @@ const SHOWN_BYTES = 60
  * Reads a JSON list entry by entry while it arrives. Parsed as a whole, an answer with 10,000 instances would stop
  * the event loop for a tenth of a second; so it never has to do more than a chunk's worth at a time.
  *
- * Of a list that is asked for again and again most entries are as they were, to the byte: they are compared with
+ * Of a list that is queried again and again most entries are as they were, to the byte: they are compared with
  * those of the last answer, which takes a sixtieth of parsing them, and keep their values.
  */
 export class JsonListReader<T extends Keyed> {
@@ -63,7 +63,7 @@ export class JsonListReader<T extends Keyed> {
     return this.#entries
   }
 
-  /** @throws Error when what arrives is no JSON list. */
+  /** @throws Error when what arrives is not a JSON list. */
   push(chunk: Buffer): void {
     if (this.#head.length < SHOWN_BYTES) this.#head += chunk.toString('latin1', 0, SHOWN_BYTES)
     let at = this.#place === 'before' ? this.#open(chunk) : 0
@@ -85,7 +85,7 @@ export class JsonListReader<T extends Keyed> {
 
   /** @throws Error when the list is not whole. */
   end(): void {
-    if (this.#place === 'within') throw new Error('the JSON list breaks off')
+    if (this.#place === 'within') throw new Error('the JSON list ends too early')
     if (this.#place === 'before') throw this.#noList()
   }
 

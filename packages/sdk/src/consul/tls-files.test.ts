@@ -137,7 +137,7 @@ test('a folder holds authorities, of which some come and go', async () => {
   const caPath = join(folder, 'authorities')
   mkdirSync(caPath)
   const tls = files({ caPath })
-  await expect(tls.current()).rejects.toThrow(`the TLS folder ${caPath} holds no .pem, .crt or .cer`)
+  await expect(tls.current()).rejects.toThrow(`the TLS folder ${caPath} holds no .pem, .crt or .cer file`)
   writeFileSync(join(caPath, 'README'), 'not one of them')
   await expect(tls.current()).rejects.toThrow('holds no')
   copyFileSync(authority.certFile, join(caPath, 'one.pem'))
@@ -163,13 +163,13 @@ test.each<[string, (path: string) => void, RegExp]>([
   [
     'is empty',
     (path) => writeFileSync(path, ''),
-    /ca\.pem holds no certificates in PEM: a certificate is not whole/,
+    /ca\.pem holds no certificates in PEM: a certificate is incomplete/,
   ],
   ['is no PEM', (path) => writeFileSync(path, 'hello'), /ca\.pem holds no certificates in PEM/],
   [
     'ends in the middle of its second one',
     (path) => appendFileSync(path, '-----BEGIN CERTIFICATE-----\nMIIB'),
-    /a certificate is not whole/,
+    /a certificate is incomplete/,
   ],
   [
     'is garbled',
@@ -185,7 +185,7 @@ test('a key that is not its certificate’s is named', async () => {
   copyFileSync(second.keyFile, keyFile)
   await expect(files({ certFile, keyFile }).current()).rejects.toThrow(
     new RegExp(
-      `the TLS files ${certFile} and ${keyFile} are no certificate and its key: .*key values mismatch`,
+      `the TLS files ${certFile} and ${keyFile} are not a certificate and its key: .*key values mismatch`,
     ),
   )
 })

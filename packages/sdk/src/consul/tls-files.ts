@@ -82,8 +82,8 @@ export class TlsFiles {
     if (caPath === undefined) return file
     const names = await readdir(caPath).catch((error: unknown) => unreadable(caPath, error))
     const found = names.filter((name) => /\.(?:pem|crt|cer)$/.test(name)).sort()
-    // None would mean all that Node trusts by itself, which is not what was asked for.
-    if (found.length === 0) throw new Error(`the TLS folder ${caPath} holds no .pem, .crt or .cer`)
+    // None would mean all that Node trusts by itself, which is not what was configured.
+    if (found.length === 0) throw new Error(`the TLS folder ${caPath} holds no .pem, .crt or .cer file`)
     return [...file, ...found.map((name) => join(caPath, name))]
   }
 
@@ -104,12 +104,12 @@ export class TlsFiles {
   }
 }
 
-/** OpenSSL refuses a certificate that is not whole, and a key that is not its own. */
+/** OpenSSL rejects a certificate that is not whole, and a key that is not its own. */
 function contextOf(options: SecureContextOptions, names: string): SecureContext {
   try {
     return createSecureContext(options)
   } catch (error) {
-    throw new Error(`the TLS files ${names} are no certificate and its key: ${reasonOf(asError(error))}`, {
+    throw new Error(`the TLS files ${names} are not a certificate and its key: ${reasonOf(asError(error))}`, {
       cause: error,
     })
   }
@@ -122,7 +122,7 @@ async function readAuthority(path: string): Promise<Buffer> {
     const text = pem.toString('latin1')
     const begun = text.match(/-----BEGIN [A-Z0-9 ]*CERTIFICATE-----/g) ?? []
     const whole = text.match(/-----BEGIN ([A-Z0-9 ]*CERTIFICATE)-----[^-]*-----END \1-----/g) ?? []
-    if (begun.length === 0 || begun.length !== whole.length) throw new Error('a certificate is not whole')
+    if (begun.length === 0 || begun.length !== whole.length) throw new Error('a certificate is incomplete')
     for (const certificate of whole) new X509Certificate(certificate)
   } catch (error) {
     throw new Error(`the TLS file ${path} holds no certificates in PEM: ${reasonOf(asError(error))}`, {

@@ -94,7 +94,7 @@ export class Transport {
 }
 
 /**
- * A blocking query is out at nearly all times, and must not keep a process alive that has nothing else to do. Whoever
+ * A blocking query is out at nearly all times, and must not keep a process alive that has nothing else to do. What
  * waits for an answer does that: the caller of the client, or the timer of a registration.
  */
 function leaveProcessFree(socket: Socket): void {

@@ -1,6 +1,6 @@
 import { asError, reasonOf } from '../errors.js'
 import { shown } from '../validation/invalid-option.js'
-import { few, type Logger } from '../logger.js'
+import type { Events } from '../observe/events.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent } from './resolver.js'
 
 /** Why an instance is never to be used, for people; `undefined` when it may be. */
@@ -10,13 +10,13 @@ export type Exclude = (instance: Instance) => string | undefined
  * The same instances without those that `exclude` has a reason against. It is the user's: an instance for which it throws,
  * or returns what is neither text nor undefined, is used, since a mistake in it must not take the service down.
  */
-export function excluding(resolver: Resolver, exclude: Exclude, logger: Logger): Resolver {
+export function excluding(resolver: Resolver, exclude: Exclude, events: Events): Resolver {
   return {
     get name() {
       return resolver.name
     },
     async *watch(service, signal) {
-      const mistakes = new Mistakes(service, logger)
+      const mistakes = new Mistakes(service, events)
       for await (const event of resolver.watch(service, signal)) yield without(event, exclude, mistakes)
     },
   }
@@ -51,14 +51,14 @@ function reasonAgainst(instance: Instance, exclude: Exclude, mistakes: Mistakes)
 /** What `exclude` gets wrong: said when it begins, and again after a set in which it got nothing wrong. */
 class Mistakes {
   readonly #service: string
-  readonly #logger: Logger
+  readonly #events: Events
   #keys: string[] = []
   #first = ''
   #told = false
 
-  constructor(service: string, logger: Logger) {
+  constructor(service: string, events: Events) {
     this.#service = service
-    this.#logger = logger
+    this.#events = events
   }
 
   add({ key }: Instance, reason: string): void {
@@ -71,10 +71,12 @@ class Mistakes {
     const keys = this.#keys
     this.#keys = []
     if (keys.length > 0 && !this.#told) {
-      this.#logger.error(
-        { service: this.#service, instances: few(keys, (key) => key), reason: this.#first },
-        'option exclude failed: the instances that it failed for are used',
-      )
+      this.#events.publish({
+        type: 'discovery:exclude-failed',
+        service: this.#service,
+        instances: keys,
+        reason: this.#first,
+      })
     }
     this.#told = keys.length > 0
   }

@@ -107,7 +107,7 @@ test.each<[unknown, string]>([
   ],
   [
     ['http://a:80', 'http://a'],
-    'instances[1] is instances[0] again (http://a:80): take it out; for a larger share give the other more weight',
+    'instances[1] is instances[0] again (http://a:80): remove it; for a larger share give the other more weight',
   ],
 ])('%j: %s', (instances, message) => {
   const make = (): unknown => fixedResolver(instances as never)

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import * as v from 'valibot'
 import { FairleadError } from '../errors.js'
+import { orAborted } from '../pacing/or-aborted.js'
 import { pathOf, refusal } from '../validation/refusal.js'
 import {
   duplicateIn,
@@ -81,10 +82,7 @@ export function fixedResolver(instances: readonly (InstanceEntry | Instance)[]):
     async *watch(_service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
       if (signal.aborted) return
       yield snapshot
-      await new Promise<void>((resolve) => {
-        if (signal.aborted) resolve()
-        else signal.addEventListener('abort', () => resolve(), { once: true })
-      })
+      await orAborted(new Promise(() => undefined), signal)
     },
   }
 }

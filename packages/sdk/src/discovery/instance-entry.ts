@@ -13,7 +13,7 @@ export interface InstanceFields {
   readonly scheme?: 'http' | 'https' | undefined
   /** Share of the load relative to its peers, 0 to 65,535; 0 = last resort. Default 1. */
   readonly weight?: number | undefined
-  /** 0 = first; a higher level gets what the levels before it cannot carry. Default 0. */
+  /** 0 = first; a higher priority gets what those before it cannot carry. Default 0. */
   readonly priority?: number | undefined
   /** The zone that it runs in. Default: not known. */
   readonly zone?: string | undefined
@@ -42,7 +42,7 @@ const address = v.pipe(
   v.check((value) => originOf('http', value, 80) !== undefined, 'a host name or an IP address, no more'),
 )
 
-// Of a level nobody writes down more; it bounds what a typing mistake can ask for.
+// As in Envoy; it bounds what a typing mistake can cost.
 const LOWEST_PRIORITY = 127
 
 // A number would be a trap of YAML: without quotes, version 1.10 is 1.1.
@@ -101,7 +101,7 @@ export function duplicateIn(
     const earlier = seen.get(key)
     seen.set(key, index)
     if (earlier === undefined) continue
-    const complaint = `${name}[${index}] is ${name}[${earlier}] again (${at}): take it out; for a larger share give the other more weight`
+    const complaint = `${name}[${index}] is ${name}[${earlier}] again (${at}): remove it; for a larger share give the other more weight`
     return { index, complaint }
   }
   return undefined

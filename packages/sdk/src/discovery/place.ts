@@ -3,7 +3,7 @@ import type { Instance } from './resolver.js'
 /**
  * Where requests to an instance go: its origin, and where its host name has been resolved, that with the addresses it
  * leads to instead of the name. Instances of one place are one endpoint, however often it is registered.
- * For an address that is none of a name, which is nearly every one, it is a string that is there already.
+ * For an address that is not a name's, which is nearly every one, it is a string that is there already.
  */
 export function placeOf({ origin, addresses }: Pick<Instance, 'origin' | 'addresses'>): string {
   if (addresses === undefined) return origin

@@ -1,30 +1,31 @@
 import { isDeepStrictEqual } from 'node:util'
 import { inBackground, isAborted, sleep, type Clock } from '../clock.js'
 import { asError } from '../errors.js'
+import { orAborted } from '../pacing/or-aborted.js'
 import type { ResolverEvent, Snapshot } from './resolver.js'
 
-/** What a look at the source brought. */
-export interface Look {
-  /** Undefined: nothing to be believed yet. */
+/** What one poll of the source gave. */
+export interface PollResult {
+  /** Undefined: nothing that can be relied on yet. */
   readonly snapshot: Snapshot | undefined
-  /** When to look again, in milliseconds. */
-  readonly againMs: number
+  /** From now to the next poll, in milliseconds. */
+  readonly nextMs: number
 }
 
 export interface PollingOptions {
-  /** Throws what is wrong with the source, in words for an operator. Need not heed the signal. */
-  readonly look: (signal: AbortSignal) => Promise<Look>
-  /** When to look again after a number of failures in a row, in milliseconds. */
+  /** Polls once. Throws what is wrong with the source, in words for an operator. May ignore the signal. */
+  readonly read: (signal: AbortSignal) => Promise<PollResult>
+  /** From a failed poll to the next, after so many failures in a row, in milliseconds. */
   readonly retryMs: (failures: number) => number
   readonly clock: Clock
 }
 
 /**
- * Follows a source that does not tell of changes: looks again and again, and gives what has changed. The pauses between
- * two looks keep no process alive.
+ * Follows a source that does not announce its changes: polls it, and gives what has changed. The pauses between two polls
+ * keep no process alive.
  */
 export async function* poll(
-  { look, retryMs, clock }: PollingOptions,
+  { read, retryMs, clock }: PollingOptions,
   signal: AbortSignal,
 ): AsyncGenerator<ResolverEvent, void, undefined> {
   const background = inBackground(clock)
@@ -34,10 +35,10 @@ export async function* poll(
   while (!isAborted(signal)) {
     let waitMs: number
     try {
-      const seen = await orAborted(look(signal), signal)
-      if (seen === undefined) return
-      waitMs = seen.againMs
-      const { snapshot } = seen
+      const result = await orAborted(read(signal), signal)
+      if (result === undefined) return
+      waitMs = result.nextMs
+      const { snapshot } = result
       if (snapshot !== undefined) {
         // Equal answers cause no event, unless they end an outage.
         const news = fault !== undefined || !isDeepStrictEqual(snapshot, last)
@@ -57,17 +58,4 @@ export async function* poll(
     }
     await sleep(background, waitMs, signal)
   }
-}
-
-/** What the promise gives, or undefined as soon as the signal aborts: what comes of it later concerns nobody. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  return new Promise((resolve, reject) => {
-    const done = (): void => {
-      signal.removeEventListener('abort', done)
-      resolve(undefined)
-    }
-    signal.addEventListener('abort', done)
-    if (signal.aborted) done()
-    promise.then(resolve, reject).finally(done)
-  })
 }

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
 import { systemClock } from '../clock.js'
 import { parseOptions, type ClientOptions } from '../client-options.js'
+import { Events } from '../observe/events.js'
 import { FakeConsul, FakeResolver, ManualClock } from '../testing/index.js'
 import { processResolver } from './process-resolvers.js'
 import type { Resolver, ResolverEvent } from './resolver.js'
 
-const logger = { info: () => undefined, warn: () => undefined, error: () => undefined }
 const address = 'http://127.0.0.1:1'
 const snapshot = { directory: '/nowhere' }
 
 const resolverOf = (options: ClientOptions, clock = systemClock): Resolver =>
-  processResolver(parseOptions('orders', options, {}), clock, logger)
+  processResolver(parseOptions('orders', options, {}), clock, new Events())
 
 test('clients that ask the same agent for the same, share a resolver', () => {
   const one = resolverOf({ consul: { address } })

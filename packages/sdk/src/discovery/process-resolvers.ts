@@ -1,5 +1,5 @@
 import { inBackground, systemClock, type Clock } from '../clock.js'
-import type { Logger } from '../logger.js'
+import type { Events } from '../observe/events.js'
 import { systemRandom } from '../random.js'
 import { ConsulResolver, type ConsulResolverOptions } from './consul/resolver.js'
 import { systemLookup } from './hosts/host-lookup.js'
@@ -23,16 +23,18 @@ const ofConsul = new Map<string, Resolver>()
 const watches = new Map<string, WatchCount>()
 const ofOthers = new WeakMap<Resolver, Map<string, Resolver>>()
 
-/** The resolver that all clients with the same choice share, and what it logs goes to the first one's logger; one of
- * its own for another clock. */
-export function processResolver(choice: ResolverChoice, clock: Clock, logger: Logger): Resolver {
+/**
+ * The resolver that all clients with the same choice share; its events go to those of the first one. A client with a clock
+ * of its own has a resolver of its own.
+ */
+export function processResolver(choice: ResolverChoice, clock: Clock, events: Events): Resolver {
   const { consul, resolver, snapshot } = choice
-  if (resolver === undefined && clock !== systemClock) return make(choice, { taken: 0 }, clock, logger)
+  if (resolver === undefined && clock !== systemClock) return make(choice, { taken: 0 }, clock, events)
   const known = resolver === undefined ? ofConsul : sharedOf(resolver)
   const name = JSON.stringify([resolver === undefined ? consul : undefined, snapshot])
   const existing = known.get(name)
   if (existing !== undefined) return existing
-  const made = make(choice, watchesWith(consul.agent.address), clock, logger)
+  const made = make(choice, watchesWith(consul.agent.address), clock, events)
   known.set(name, made)
   return made
 }
@@ -53,10 +55,10 @@ function make(
   { consul, resolver, snapshot }: ResolverChoice,
   count: WatchCount,
   clock: Clock,
-  logger: Logger,
+  events: Events,
 ): Resolver {
   const random = systemRandom()
-  // Whoever waits for discovery keeps the process alive, not the watch.
+  // What waits for discovery keeps the process alive, not the watch.
   const background = inBackground(clock)
   const source = resolver ?? new ConsulResolver(consul, background, random, count)
   const resolved = resolveHosts(source, systemLookup, background, random)
@@ -66,7 +68,7 @@ function make(
   const saved =
     snapshot === undefined
       ? resolved
-      : new SnapshotCache(resolved, `${resolved.name} ${asked}`, snapshot, background, logger)
+      : new SnapshotCache(resolved, `${resolved.name} ${asked}`, snapshot, background, events)
   return new SharedResolver(saved, clock, random)
 }
 

@@ -26,7 +26,7 @@ export interface Instance {
   readonly registrations?: readonly string[] | undefined
   /** Share of the load relative to its peers, 0 to 65,535. 0 = healthy, but last resort. */
   readonly weight: number
-  /** 0 = first; a higher level gets what the levels before it cannot carry. */
+  /** 0 = first; a higher priority gets what those before it cannot carry. */
   readonly priority: number
   /** The tags of the service, as registered. */
   readonly tags: readonly string[]
@@ -36,18 +36,18 @@ export interface Instance {
   readonly locality: Locality
 }
 
-/** An instance that discovery knows and leaves out, and why: for people, and to tell how healthy a level is. */
+/** An instance that discovery excludes, and why: for people, and to tell how healthy a priority is. */
 export interface ExcludedInstance {
   /** The key that it would have as an {@link Instance}. */
   readonly key: string
   /** For people: `critical`, `maintenance`, or what is wrong with its address. */
   readonly reason: string
   /**
-   * `deliberate`: someone took it out (maintenance), which is never doubted. `unhealthy`: checks say so.
+   * `deliberate`: put into maintenance by someone, which is never suspect. `unhealthy`: checks say so.
    * `unusable`: nothing could ever be sent to it.
    */
   readonly kind: 'deliberate' | 'unhealthy' | 'unusable'
-  /** The level that it would belong to. */
+  /** The priority that it would have. */
   readonly priority: number
 }
 
@@ -60,10 +60,10 @@ export interface Snapshot {
   /** The instances that are known, but must not be sent requests. */
   readonly excluded: readonly ExcludedInstance[]
   /**
-   * What speaks against believing that what is missing from it is gone, such as an agent that knows no leader.
-   * Undefined: nothing does.
+   * Why it is suspect, so that instances missing from it may still be there, such as `the agent knows no leader`.
+   * Undefined: it is not.
    */
-  readonly doubt?: string | undefined
+  readonly suspect?: string | undefined
   /**
    * Where nothing at all is known: what there is to say of that, such as `knows no instance of that name`, which is what
    * is said unless it is given. For people.
@@ -71,7 +71,7 @@ export interface Snapshot {
   readonly empty?: string | undefined
   /** When it was saved, in Unix milliseconds, where it comes from disk and not from discovery. */
   readonly savedAt?: number | undefined
-  /** What the registry asks of all clients of the service. */
+  /** What is configured in the registry for all clients of the service. */
   readonly policy?: ServerPolicy | undefined
 }
 

@@ -1,4 +1,4 @@
-/** How the registry wants the instances of a service to be balanced; names as in Consul's `service-resolver`. */
+/** How the registry configures load balancing for a service; names as in Consul's `service-resolver`. */
 export interface LoadBalancerPolicy {
   /** `round_robin`, `random`, `least_request`, `ring_hash` or `maglev`; newer ones pass through. */
   readonly policy: string
@@ -25,7 +25,7 @@ export interface HashPolicy {
   readonly terminal: boolean
 }
 
-/** What the registry asks of all clients of a service; an option that the client was given goes before it. */
+/** What is configured in the registry for all clients of a service; an option of the client goes before it. */
 export interface ServerPolicy {
   /** For establishing a connection, in milliseconds. */
   readonly connectTimeoutMs?: number | undefined

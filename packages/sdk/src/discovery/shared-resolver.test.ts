@@ -42,6 +42,37 @@ test('two subscribers share one watch, and a late one starts with the present st
   expect(resolver.watching).toBe(0)
 })
 
+test('one that joins in an outage gets the last set, and then that it is stale; one after it only the set', async () => {
+  const resolver = new FakeResolver()
+  const { shared } = share(resolver)
+  const stop = new AbortController()
+  const first = shared.watch('orders', stop.signal)
+  resolver.stale(new Error('agent away'))
+  expect(await next(first)).toBe('stale: agent away')
+  // Before any set there is only the news that there is none.
+  const early = shared.watch('orders', stop.signal)
+  expect(await next(early)).toBe('stale: agent away')
+  resolver.snapshot([a])
+  expect([await next(first), await next(early)]).toEqual([[a.origin], [a.origin]])
+  resolver.stale(new Error('agent away again'))
+  expect(await next(first)).toBe('stale: agent away again')
+  const during = shared.watch('orders', stop.signal)
+  expect(await next(during)).toEqual([a.origin])
+  expect(await next(during)).toBe('stale: agent away again')
+  resolver.snapshot([a, b])
+  expect([await next(first), await next(during)]).toEqual([
+    [a.origin, b.origin],
+    [a.origin, b.origin],
+  ])
+  const after = shared.watch('orders', stop.signal)
+  expect(await next(after)).toEqual([a.origin, b.origin])
+  const second = next(after)
+  resolver.snapshot([b])
+  expect(await second).toEqual([b.origin])
+  stop.abort()
+  expect(await next(after)).toBe('end')
+})
+
 test('a slow subscriber skips what is superseded', async () => {
   const resolver = new FakeResolver()
   const { shared, clock } = share(resolver)

@@ -1,13 +1,16 @@
 import { inBackground, isAborted, sleep, type Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import type { Random } from '../random.js'
+import { AutoResetEvent } from '../pacing/auto-reset-event.js'
 import { backoffDelay } from '../pacing/backoff.js'
+import { atMost } from '../pacing/or-aborted.js'
 import type { Resolver, ResolverEvent } from './resolver.js'
 
 // A resolver that throws breaks its contract; it is started again, but not in a tight loop.
 const RESTART = { baseMs: 1000, maxMs: 30_000 }
 
-const PATIENCE_MS = 1000
+// To write a set to disk takes milliseconds.
+const END_TIMEOUT_MS = 1000
 
 /**
  * One watch per service for any number of clients. A subscriber gets the present state at once, and then
@@ -30,12 +33,12 @@ export class SharedResolver implements Resolver {
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
     const watch = this.#watches.get(service) ?? this.#start(service)
     const mailbox = watch.subscribe()
-    const wake = (): void => mailbox.wake()
+    const wake = (): void => mailbox.filled.set()
     signal.addEventListener('abort', wake)
     try {
       while (!signal.aborted) {
         const event = mailbox.take()
-        if (event === undefined) await mailbox.filled()
+        if (event === undefined) await mailbox.filled.wait()
         else yield event
       }
     } finally {
@@ -43,7 +46,8 @@ export class SharedResolver implements Resolver {
       // The last one to leave stops the watch, and sees it end: there may be a set to save.
       if (watch.unsubscribe(mailbox)) {
         if (this.#watches.get(service) === watch) this.#watches.delete(service)
-        await this.#ended(watch)
+        // A resolver that does not end when its signal aborts must not hold up the one that closes.
+        await atMost(END_TIMEOUT_MS, watch.ended, this.#clock)
       }
     }
   }
@@ -53,12 +57,6 @@ export class SharedResolver implements Resolver {
     this.#watches.set(service, watch)
     watch.ended = this.#run(service, watch)
     return watch
-  }
-
-  /** Its end, or a second: a resolver that does not end when it is told to must not hold up whoever closes. */
-  async #ended({ ended }: SharedWatch): Promise<void> {
-    const seen = new AbortController()
-    await Promise.race([ended.then(() => seen.abort()), sleep(this.#clock, PATIENCE_MS, seen.signal)])
   }
 
   async #run(service: string, watch: SharedWatch): Promise<void> {
@@ -79,7 +77,7 @@ class SharedWatch {
   ended: Promise<void> = Promise.resolve()
   readonly #stop = new AbortController()
   readonly #mailboxes = new Set<Mailbox>()
-  /** What a newcomer has to know. */
+  /** What a new subscriber gets first. */
   readonly #state = new Latest()
 
   get signal(): AbortSignal {
@@ -94,7 +92,7 @@ class SharedWatch {
     return mailbox
   }
 
-  /** True when nobody is left, and the watch has ended. */
+  /** True when no subscriber is left, and the watch has ended. */
   unsubscribe(mailbox: Mailbox): boolean {
     this.#mailboxes.delete(mailbox)
     if (this.#mailboxes.size > 0) return false
@@ -121,12 +119,13 @@ class Latest {
 
 /** What one subscriber has yet to hear: at most one snapshot and the staleness that followed it. */
 class Mailbox {
+  /** Set by each event, and when the subscriber's signal aborts. */
+  readonly filled = new AutoResetEvent()
   readonly #unread = new Latest()
-  #wake: (() => void) | undefined
 
   put(event: ResolverEvent): void {
     this.#unread.put(event)
-    this.wake()
+    this.filled.set()
   }
 
   take(): ResolverEvent | undefined {
@@ -134,14 +133,5 @@ class Mailbox {
     if (snapshot !== undefined) this.#unread.snapshot = undefined
     else this.#unread.stale = undefined
     return snapshot ?? stale
-  }
-
-  filled(): Promise<void> {
-    return new Promise((resolve) => (this.#wake = resolve))
-  }
-
-  wake(): void {
-    this.#wake?.()
-    this.#wake = undefined
   }
 }

@@ -30,7 +30,7 @@ export function extractBody(init: unknown, options: BodyOptions): ExtractedBody 
     if (init instanceof ArrayBuffer) return { body: new Uint8Array(init.slice(0)), type: undefined }
     if (ArrayBuffer.isView(init)) return { body: copyOf(init), type: undefined }
     if (init instanceof Blob) return { body: init, type: init.type === '' ? undefined : init.type }
-    // Its type has a boundary, which whoever writes it chooses.
+    // Its type has a boundary, which its writer chooses.
     if (isFormData(init)) return { body: init, type: undefined }
     if (init instanceof ReadableStream || Symbol.asyncIterator in init) return streamed(init, options)
   }

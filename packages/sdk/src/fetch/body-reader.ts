@@ -4,7 +4,7 @@ import type { IncomingBody } from './incoming-body.js'
 
 /**
  * The one who may read a body: in the hands of the response, and of the stream that was made of it. When both are
- * gone, so is the reader, and nobody can read the body any more.
+ * gone, so is the reader, and the body is unreachable.
  */
 export class BodyReader {
   readonly #body: IncomingBody
@@ -49,7 +49,7 @@ export class BodyReader {
 
   #collect<T>(convert: (chunks: readonly Uint8Array[]) => T): Promise<T> {
     return new Promise((resolve, reject) => {
-      // Its listener went with the last byte off the wire; what nobody had read by then is aborted all the same.
+      // Its listener went with the last byte off the wire; what had not been read by then is aborted all the same.
       if (this.#signal?.aborted === true) {
         reject(this.#signal.reason as Error)
         return

@@ -13,7 +13,7 @@ import { valueIn } from './response-headers.js'
 /** What all calls of a client share. */
 export interface FetchContext {
   readonly dispatcher: Dispatcher
-  /** Notices that nobody can read a body any more. */
+  /** Notices that a body has become unreachable. */
   readonly unreachable: FinalizationRegistry<IncomingBody>
 }
 
@@ -26,7 +26,7 @@ export interface FetchCaller {
 /** https://fetch.spec.whatwg.org/#null-body-status */
 const NULL_BODY: ReadonlySet<number> = new Set([204, 205, 304])
 
-/** So much of a body that nobody wants is read, to keep the connection; it goes with more. */
+/** So much of an unwanted body is read, to keep the connection; it goes with more. */
 const WORTH_DRAINING_BYTES = 128 * 1024
 
 /** One request of `fetch` and its response. A redirect that is followed is a call of its own, with the same end. */
@@ -74,14 +74,14 @@ export class FetchCall implements Handler, BodySource {
   handleEvent(): void {
     const reason: unknown = this.#request.signal?.reason
     this.#end()
-    this.#giveUp(reason)
+    this.#abortRequest(reason)
     this.#body?.fail(reason)
     this.#takeCaller()?.reject(reason)
   }
 
   onConnect(abort: Abort): void {
     this.#abort = abort
-    if (this.#request.signal?.aborted === true) this.#giveUp(this.#request.signal.reason)
+    if (this.#request.signal?.aborted === true) this.#abortRequest(this.#request.signal.reason)
   }
 
   onHeaders(status: number, rawHeaders: Buffer[], resume: () => void, statusText: string): boolean {
@@ -102,7 +102,7 @@ export class FetchCall implements Handler, BodySource {
     if (this.#body !== undefined) return this.#body.push(chunk)
     this.#drained += chunk.byteLength
     if (this.#drained > WORTH_DRAINING_BYTES)
-      this.#giveUp(new DOMException('The body is not wanted', 'AbortError'))
+      this.#abortRequest(new DOMException('The body is not wanted', 'AbortError'))
     return true
   }
 
@@ -112,7 +112,7 @@ export class FetchCall implements Handler, BodySource {
   }
 
   onError(error: Error): void {
-    // It was ours, and whoever had to hear of it has.
+    // It was ours, and has been reported.
     if (this.#ended) return
     this.#end()
     this.#cancelUpload(error)
@@ -127,7 +127,7 @@ export class FetchCall implements Handler, BodySource {
 
   cancel(reason: unknown): void {
     this.#end()
-    this.#giveUp(reason)
+    this.#abortRequest(reason)
   }
 
   #answer(status: number, rawHeaders: Buffer[], statusText: string): void {
@@ -140,7 +140,7 @@ export class FetchCall implements Handler, BodySource {
         return
       }
     }
-    // There is no proxy between, so it is none of the service's to say (the standard, HTTP-network-or-cache fetch, 15).
+    // There is no proxy between, so a service has no business to say it (the standard, HTTP-network-or-cache fetch, 15).
     if (status === 407) throw new Error('proxy authentication required')
     const hasBody = method !== 'HEAD' && !NULL_BODY.has(status)
     const reader = hasBody ? this.#receive(rawHeaders, signal) : undefined
@@ -173,12 +173,12 @@ export class FetchCall implements Handler, BodySource {
   /** The response is not to be had. */
   #fail(error: Error): void {
     this.#end()
-    this.#giveUp(error)
+    this.#abortRequest(error)
     this.#takeCaller()?.reject(failed(error))
   }
 
-  /** Breaks off what goes on. */
-  #giveUp(reason: unknown): void {
+  /** Aborts the request and its upload. */
+  #abortRequest(reason: unknown): void {
     this.#cancelUpload(reason)
     this.#abort?.(asError(reason))
   }

@@ -10,7 +10,7 @@ import { standardFetch } from './standard-fetch.js'
  *
  * @param input A path such as `/v1/orders/42`, a URL of the service such as `http://orders/v1/orders/42`, as a string
  *   or a `URL`, or a `Request` of one.
- * @throws TypeError for what is none of these, and, with the reason as its `cause`, for what `client.request` would
+ * @throws TypeError for anything else, and, with the reason as its `cause`, for what `client.request` would
  *   throw; whatever the signal was aborted with.
  */
 export type ServiceFetch = (input: string | URL | Request, init?: FetchInit) => Promise<Response>
@@ -25,7 +25,7 @@ export type ServiceFetch = (input: string | URL | Request, init?: FetchInit) => 
 export function createFetch(service: string, base: string, dispatcher: Dispatcher): ServiceFetch {
   const context: FetchContext = {
     dispatcher,
-    // Whoever drops a response without reading its body must not keep the connection: the global fetch does the same.
+    // A response that is dropped unread must not keep the connection: the global fetch does the same.
     unreachable: new FinalizationRegistry<IncomingBody>((body) => body.abandon()),
   }
   // The caller's frames, which an error that was made in a callback of a socket does not have.

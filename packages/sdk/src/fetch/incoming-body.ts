@@ -11,7 +11,7 @@ export interface BodySink {
 /** Where they come from. */
 export interface BodySource {
   resume(): void
-  /** Nobody wants the rest. */
+  /** The rest is not wanted. */
   cancel(reason: unknown): void
 }
 
@@ -42,7 +42,7 @@ export class IncomingBody implements BodySink {
   /** Of a stream whose reader waits for a chunk. */
   #waiting: ReadableByteStreamController | undefined
   #pulled: (() => void) | undefined
-  /** Of a stream that was made, so that an error reaches whoever waits for its end. */
+  /** Of a stream that was made, so that an error reaches what waits for its end. */
   #stream: WeakRef<ReadableByteStreamController> | undefined
 
   constructor(source: BodySource, unreachable: FinalizationRegistry<IncomingBody>) {
@@ -113,7 +113,7 @@ export class IncomingBody implements BodySink {
     this.#source.cancel(reason)
   }
 
-  /** Nobody can read it any more. */
+  /** It has become unreachable. */
   abandon(): void {
     if (this.#collector === undefined && this.#waiting === undefined) {
       this.cancel(new DOMException('Response object has been garbage collected', 'AbortError'))
@@ -130,7 +130,7 @@ export class IncomingBody implements BodySink {
       if (this.#buffered < HIGH_WATER_MARK) this.#resume()
     } else if (this.#state === 'ended') {
       controller.close()
-      // Whoever reads into memory of his own is told that nothing more comes.
+      // A reader with memory of its own has to hear that nothing more comes.
       controller.byobRequest?.respond(0)
     }
     this.#settlePull()

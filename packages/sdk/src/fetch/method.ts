@@ -7,7 +7,7 @@ const NORMALIZED: ReadonlySet<string> = new Set(['DELETE', 'GET', 'HEAD', 'OPTIO
 // https://fetch.spec.whatwg.org/#forbidden-method
 const FORBIDDEN: ReadonlySet<string> = new Set(['CONNECT', 'TRACE', 'TRACK'])
 
-/** @throws TypeError for what is no method, or one that fetch does not send. */
+/** @throws TypeError for what is not a method, or one that fetch does not send. */
 export function methodOf(method: unknown): string {
   const given = String(method)
   if (NORMALIZED.has(given)) return given

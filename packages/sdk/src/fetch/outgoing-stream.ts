@@ -44,9 +44,9 @@ export class OutgoingStream implements AsyncIterable<Uint8Array> {
     }
   }
 
-  /** Nobody will read the rest. */
+  /** The rest will not be read. */
   cancel(reason: unknown): void {
-    // One that has failed rejects with its failure, which whoever read it has heard of.
+    // One that has failed rejects with its failure, which its reader has been given.
     this.#reader.cancel(reason).catch(() => undefined)
   }
 }

@@ -3,7 +3,7 @@
 const PLAIN =
   /^\/(?:[\w\-~!$&()*+,;=:@][\w\-.~!$&()*+,;=:@%]*(?:\/|$|(?=\?)))*(?:\?[\w\-.~!$&()*+,;=:@%/?]+)?$/
 
-/** Where a request goes. The URL as an object is made when it is asked for. */
+/** Where a request goes. The URL as an object is made when it is needed. */
 export class Target {
   readonly origin: string
   /** With the query, as it is sent. */
@@ -26,7 +26,7 @@ export class Target {
   }
 }
 
-/** @throws TypeError for what is no URL. */
+/** @throws TypeError for what is not a URL. */
 export function targetOf(input: string | URL, base: string): Target {
   // The usual case for a fifth of the price.
   if (typeof input === 'string' && PLAIN.test(input)) return new Target(base, input)

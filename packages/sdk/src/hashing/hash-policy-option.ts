@@ -14,7 +14,7 @@ export interface HashPolicyOption {
   readonly path?: true | undefined
   /** The path without its query. */
   readonly pathname?: true | undefined
-  /** The address of whoever the request is made for, where the request has a `caller`. */
+  /** The address of the caller that the request is made for, where the request has a `caller`. */
   readonly sourceIp?: true | undefined
   /** No later part counts once there is a hash. Default false. */
   readonly terminal?: boolean | undefined

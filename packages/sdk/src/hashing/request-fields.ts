@@ -11,7 +11,7 @@ export type Values = string | readonly string[] | undefined
 
 /**
  * The values of a header, in any of the shapes that undici takes: a flat array of names and values, pairs from an
- * iterable, or an object. What undici will refuse is passed over here, so that its error is the one that is seen.
+ * iterable, or an object. What undici will reject is skipped here, so that its error is the one that is seen.
  *
  * @param name In lower case.
  */

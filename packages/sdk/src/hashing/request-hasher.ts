@@ -11,9 +11,9 @@ import {
 } from './request-fields.js'
 import { Xxh64 } from './xxh64.js'
 
-/** Who a request is made for, where a program makes it for somebody else. */
+/** Who a request is made for, where a program makes it for another. */
 export interface Caller {
-  /** An address as text, such as `10.0.0.7`. Read only when a balancer asks for it: it may be a getter. */
+  /** An address as text, such as `10.0.0.7`. Read only when a balancer needs it: it may be a getter. */
   readonly address: string | undefined
 }
 
@@ -44,7 +44,7 @@ export class RequestHasher {
   hash(request: KeyedRequest, target: KeyHashTarget): boolean {
     const { hashKey } = request
     const hash = this.#xxh64
-    // An empty key is that of nobody in particular, which must not be one endpoint for all of them.
+    // An empty key is that of no caller in particular, which must not be one endpoint for all of them.
     if (hashKey !== undefined && hashKey !== '') {
       hash.hash(hashKey)
       target.high = hash.high
@@ -86,7 +86,7 @@ export class RequestHasher {
       case 'pathname':
         return this.#hashValues(pathnameOf(request))
       case 'source_ip':
-        return this.#hashValues(addressOf(request.caller))
+        return this.#hashValues(callerAddress(request.caller))
     }
   }
 
@@ -111,7 +111,7 @@ export class RequestHasher {
 }
 
 /** Without a caller, the client is the source itself, and there is no address to tell its callers apart by. */
-function addressOf(caller: Caller | undefined): string | undefined {
+function callerAddress(caller: Caller | undefined): string | undefined {
   const address = caller?.address
   return typeof address === 'string' && address !== '' ? address : undefined
 }

@@ -121,7 +121,7 @@ test('what is excluded, of weight 0 or retained is named', async () => {
 
 test('what is retained is for idempotent requests, and it says so', async () => {
   const [client, resolver, clock] = await clientOf({ balancer: 'round_robin' }, instances.slice(0, 1))
-  resolver.snapshot([], { doubt: 'no leader' })
+  resolver.snapshot([], { suspect: 'no leader' })
   await clock.advance(0)
   expect(client.explain().picked?.key).toBe(instances[0]?.key)
   expect(client.explain({ method: 'POST', idempotent: true }).picked?.key).toBe(instances[0]?.key)

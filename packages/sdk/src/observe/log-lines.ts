@@ -53,7 +53,7 @@ export const LOG_LINES: Lines = {
   'discovery:exclude-failed': ({ service, instances, reason }) =>
     error_(
       { service, instances: few(instances, (key) => key), reason },
-      'option exclude threw; the instances that it threw for are used',
+      'option exclude failed; using the instances that it failed for',
     ),
   'discovery:unknown-policy': ({ service, policy }) =>
     warn(
@@ -140,22 +140,25 @@ export const LOG_LINES: Lines = {
     const fields = { service, id, reason: reasonOf(error) }
     const message = before
       ? 'keeping the instance registered failed; retrying'
-      : 'registering the instance failed; retrying'
+      : 'registering the instance failed; clients do not see it until that succeeds; retrying'
     // What the agent refuses it may take later, with other ACLs or another version; but a person has to see to that.
     return refused ? error_(fields, message) : warn(fields, message)
   },
   'registration:drain-unconfirmed': ({ service, id, confirmMs }) =>
     warn(
       { service, id, confirmMs },
-      'Consul has not shown within confirmMs that clients know of the drain; deregistering all the same',
+      'Consul has not shown the drain to clients within confirmMs; draining all the same; some may send requests until the instance is deregistered',
     ),
   'registration:drain-timeout': ({ service, id, deadlineMs }) =>
-    warn({ service, id, deadlineMs }, 'not drained within deadlineMs; deregistering all the same'),
+    warn(
+      { service, id, deadlineMs },
+      'the drain has not finished within deadlineMs; deregistering the instance all the same',
+    ),
   'registration:deregister-failed': ({ service, id, error, afterMs }) =>
     warn(
       { service, id, reason: reasonOf(error) },
       afterMs === false
-        ? 'deregistering the instance failed; it stays in Consul until someone removes it: consul services deregister -id <id>'
+        ? `deregistering the instance failed; it stays in Consul until someone removes it: consul services deregister -id ${id}`
         : `deregistering the instance failed; Consul removes it once it has been critical for ${afterMs} ms (deregisterCriticalServiceAfterMs)`,
     ),
   'shutdown:signal': ({ signal }) =>

@@ -57,7 +57,7 @@ export class BackendLoad {
     eps: 0,
   }
   #reported: Callback | undefined
-  /** One for each length of gap that a policy has asked for. */
+  /** One for each length of gap that a policy reads. */
   readonly #streaks: Streak[] = [{ gapMs: GAP_MS, since: -1 }]
 
   /** Since when it has done so without a gap of 3 min; -1: never. */
@@ -84,7 +84,7 @@ export class BackendLoad {
     this.#reported = withoutCallback(this.#reported, reported)
   }
 
-  /** Whoever observed it is not used any more. */
+  /** Its observers are not used any more. */
   unobserveAll(): void {
     this.#reported = undefined
   }

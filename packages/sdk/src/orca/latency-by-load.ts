@@ -2,7 +2,7 @@
 const KEPT = 16
 
 // What has not been seen for so long may be of another state of affairs: a server that was slow, and is sent less for it,
-// must not have to say so for ever.
+// must not have to say so indefinitely.
 const FRESH_MS = 10_000
 
 // Up to 2^19 requests in flight, which is more than a process has connections.

@@ -6,7 +6,7 @@ import { group, having } from '../validation/schemas.js'
 import { QueuedResponses } from '../runtime/queued-responses.js'
 import { refusal } from '../validation/refusal.js'
 import type { AnyHttpServer } from '../registration/server-traffic.js'
-import { LoadReport } from './load-report.js'
+import { ServerLoad } from './server-load.js'
 import { withHeader } from './response-head.js'
 
 /** Where a server tells its load, and what it takes for its utilization. */
@@ -29,7 +29,7 @@ export interface LoadReporterOptions {
 export interface LoadReporter extends Disposable {
   /** Requests that have not been answered to the end. */
   readonly inflight: number
-  /** The value of the header `endpoint-load-metrics` now, for whatever is no response of `node:http`. */
+  /** The value of the header `endpoint-load-metrics` now, for what is not a response of `node:http`. */
   text(): string
   /** A middleware, in the shape that Express and Connect have it: the first of all, so that it sees every request. */
   readonly handle: (request: IncomingMessage, response: ServerResponse, next: () => void) => void
@@ -37,7 +37,7 @@ export interface LoadReporter extends Disposable {
   [Symbol.dispose](): void
 }
 
-/** As Node has it, who takes an `undefined` for what is left out. */
+/** As Node has it, which takes an `undefined` for an absent value. */
 type Headers = Parameters<typeof withHeader>[0]
 type WriteHead = (status: number, reason?: string | Headers, headers?: Headers) => ServerResponse
 
@@ -107,7 +107,7 @@ export function reportLoad(server: AnyHttpServer, options: LoadReporterOptions =
 }
 
 class ResponseReporter implements LoadReporter {
-  readonly #report: LoadReport
+  readonly #load: ServerLoad
   readonly #path: string | false
   readonly #queued = new QueuedResponses()
   #ended = false
@@ -117,15 +117,15 @@ class ResponseReporter implements LoadReporter {
     if (!given.success) throw refusal(given.issues[0], 'options')
     const { path, utilization, clock = systemClock } = given.output
     this.#path = path
-    this.#report = new LoadReport(clock, utilization)
+    this.#load = new ServerLoad(clock, utilization)
   }
 
   get inflight(): number {
-    return this.#report.inflight
+    return this.#load.inflight
   }
 
   text(): string {
-    return this.#report.text(0)
+    return this.#load.text(0)
   }
 
   readonly handle = (request: IncomingMessage, response: ServerResponse, next: () => void): void => {
@@ -169,11 +169,11 @@ class ResponseReporter implements LoadReporter {
   }
 
   #answer(response: ServerResponse): void {
-    response.writeHead(204, { [HEADER]: this.#report.text(0), 'cache-control': 'no-store' }).end()
+    response.writeHead(204, { [HEADER]: this.#load.text(0), 'cache-control': 'no-store' }).end()
   }
 
   #observe(response: ServerResponse): void {
-    const report = this.#report
+    const report = this.#load
     const end = report.begin()
     response.on('close', () => end(response.writableFinished))
     if (response.socket === null) this.#queued.add(response, () => end(false))
@@ -182,7 +182,7 @@ class ResponseReporter implements LoadReporter {
     response.writeHead = ((status, reason, headers) => {
       if (response.headersSent) return writeHead(status, reason, headers)
       if (status >= 500) report.countError()
-      // An application may have its own report, or hand on somebody else's.
+      // An application may have its own report, or hand on that of another server.
       if (response.hasHeader(HEADER)) return writeHead(status, reason, headers)
       const text = report.text(1)
       if (typeof reason === 'string') return writeHead(status, reason, withHeader(headers, HEADER, text))

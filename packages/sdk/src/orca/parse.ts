@@ -43,7 +43,7 @@ const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
  * As in Envoy's source/common/orca/orca_parser.cc: a prefix and one space, which must be there; white space around an
  * entry and empty entries do not matter; a metric that comes twice, and a value that is no finite number, spoil the
  * whole. `:` for `=` is what Envoy took before 1.33 (envoyproxy/envoy#37724). Other than Envoy, metrics that it does not
- * know are passed by, as protobuf does with fields: a server may know a newer report. `BIN` is not read.
+ * know are skipped, as protobuf does with fields: a server may know a newer report. `BIN` is not read.
  */
 export function parseLoadReport(text: string): LoadReport | undefined {
   if (text.length > LONGEST) return undefined
@@ -91,7 +91,7 @@ class Draft {
   /** In the order of {@link METRICS}. */
   readonly #values = [-1, -1, -1, -1, -1, -1]
   #known = false
-  /** The names of those passed by. */
+  /** The names of those skipped. */
   #others: Set<string> | undefined
 
   /** False: it cannot be. */

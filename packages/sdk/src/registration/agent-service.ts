@@ -4,18 +4,18 @@ import { asJson, field, list, text } from '../consul/json.js'
 import type { CheckStatus } from './check-options.js'
 import { OWNER_META } from '../discovery/owner-meta.js'
 
-/** The agent does not know the instance, or one of its checks: it has lost its data, or somebody took them out. */
+/** The agent does not know the instance, or one of its checks: it has lost its data, or they were deregistered. */
 export class ForgottenError extends Error {
   override readonly name: string = 'ForgottenError'
 }
 
 // None of this waits for a server, but for ACL tokens that the agent has not seen before: an agent of this machine
-// answers in milliseconds. A heart-beat that waited longer would be late anyway.
+// answers in milliseconds. A heartbeat that waited longer would be late anyway.
 const ANSWER_TIMEOUT_MS = 5000
 
 const SERVICE = '/v1/agent/service'
 
-/** What one agent can be told and asked of one instance. Every call is over within {@link ANSWER_TIMEOUT_MS}. */
+/** What there is to say to one agent of one instance, and to ask. Every call is over within {@link ANSWER_TIMEOUT_MS}. */
 export class AgentService {
   readonly agent: ConsulAgent
   readonly #id: string
@@ -32,7 +32,7 @@ export class AgentService {
   }
 
   /**
-   * Whose registration the agent has under its id; empty: of somebody who does not say, such as another program.
+   * Whose registration the agent has under its id; empty: it does not say, as that of another program.
    *
    * @throws ForgottenError
    */
@@ -55,7 +55,7 @@ export class AgentService {
   }
 
   /**
-   * What the agent thinks of each check that it has of it, those of the node as well.
+   * The agent's status of each check that it has of it, those of the node as well.
    *
    * @throws ForgottenError
    */
@@ -77,7 +77,7 @@ export class AgentService {
   }
 
   /**
-   * Puts it into maintenance, or takes it out.
+   * Switches maintenance on or off.
    *
    * @param reason For people; `undefined`: out.
    * @throws ForgottenError
@@ -90,7 +90,7 @@ export class AgentService {
     if (statusCode === 404) throw new ForgottenError(`${this.agent.name}: ${said}`)
   }
 
-  /** Takes it out; that it is not there is as good. */
+  /** Deregisters it; that it is not there is as good. */
   async deregister(signal: AbortSignal): Promise<void> {
     const path = `${SERVICE}/deregister/${encodeURIComponent(this.#id)}`
     await this.#ask({ method: 'PUT', path, accept: [404] }, signal)

@@ -14,27 +14,27 @@ interface AnyCheckOptions {
 }
 
 interface ProbeOptions extends AnyCheckOptions {
-  /** From one look to the next, in milliseconds, 1,000 or more (Consul's own least). Default 10,000. */
+  /** From one check to the next, in milliseconds, 1,000 or more (Consul's own least). Default 10,000. */
   readonly intervalMs?: number | undefined
-  /** For one look, in milliseconds. Default: Consul's own 10,000, or the interval where that is shorter. */
+  /** For one check, in milliseconds. Default: Consul's own 10,000, or the interval where that is shorter. */
   readonly timeoutMs?: number | undefined
-  /** Good looks in a row that end a bad status. Default 1. Consul 1.8 takes this from a file only, and ignores it here. */
+  /** Passing checks in a row that end a bad status. Default 1. Consul 1.8 takes this from a file only, and ignores it here. */
   readonly successBeforePassing?: number | undefined
-  /** Bad looks in a row that make it critical. Default 1. As the one above. */
+  /** Failing checks in a row that make it critical. Default 1. As the one above. */
   readonly failuresBeforeCritical?: number | undefined
-  /** Until the first look. Default `critical`, as in Consul: no request comes before the agent has seen it work. */
+  /** Until the first check. Default `critical`, as in Consul: no request comes before the agent has seen it work. */
   readonly initialStatus?: CheckStatus | undefined
 }
 
 /**
- * A heart-beat of this process, and the status that it reports: a process that hangs or dies is critical when its
+ * A heartbeat of this process, and the status that it reports: a process that hangs or dies is critical when its
  * time is up.
  */
 export interface TtlCheckOptions extends AnyCheckOptions {
-  /** This process tells the agent how it is. */
+  /** This process reports its own status to the agent. */
   readonly kind: 'ttl'
   /**
-   * Without a heart-beat for so long it is critical, in milliseconds, 3,000 or more. They come at a third of it.
+   * Without a heartbeat for so long it is critical, in milliseconds, 3,000 or more. They come at a third of it.
    * Default 15,000.
    */
   readonly ttlMs?: number | undefined
@@ -93,11 +93,11 @@ interface ParsedProbe {
   readonly initialStatus: CheckStatus
 }
 
-// Three heart-beats fit in, so that one that is lost and one that is late do no harm; and a process that is gone gets
+// Three heartbeats fit in, so that one that is lost and one that is late do no harm; and a process that is gone gets
 // no requests after 15 s at the latest, which is before its instance would be noticed by hand.
 const DEFAULT_TTL_MS = 15_000
 
-// A heart-beat a second. With less, a long pause for garbage or a slow disk of the agent looks like death.
+// A heartbeat a second. With less, a long pause for garbage or a slow disk of the agent looks like death.
 const LEAST_TTL_MS = 3000
 
 const text = (what: string): v.OptionalSchema<v.GenericSchema<string>, undefined> => v.optional(word(what))
@@ -181,5 +181,5 @@ export const checkSchema: v.GenericSchema<CheckOptions, ParsedCheck> = v.variant
   'an object with kind: "ttl", "http", "tcp" or "grpc"',
 )
 
-/** What a process has that says nothing of checks. */
+/** Where no check is configured. */
 export const DEFAULT_CHECK: ParsedCheck = { kind: 'ttl', ttlMs: DEFAULT_TTL_MS }

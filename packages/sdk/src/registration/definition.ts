@@ -18,8 +18,8 @@ export function namedChecks({ id, checks }: Pick<RegisterSettings, 'id' | 'check
 }
 
 /**
- * An instance as `PUT /v1/agent/service/register` takes it. Pure. Fields without a value are left out: an agent refuses
- * a field that it does not know, so that one from a newer Consul must not be there unless it was asked for.
+ * An instance as `PUT /v1/agent/service/register` takes it. Pure. Fields without a value are omitted: an agent
+ * rejects a field that it does not know, so that one from a newer Consul must not be there unless it is configured.
  *
  * @param owner Whose registration it is.
  * @param statusOf What each check begins with.
@@ -105,7 +105,7 @@ function kindOf(check: ParsedCheck, settings: RegisterSettings): object {
 function nameOf(check: ParsedCheck, settings: RegisterSettings): string {
   switch (check.kind) {
     case 'ttl':
-      return `heart-beat of ${settings.id}`
+      return `heartbeat of ${settings.id}`
     case 'http':
       return `${check.method ?? 'GET'} ${urlOf(check, settings)}`
     case 'tcp':

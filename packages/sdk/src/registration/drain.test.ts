@@ -131,7 +131,7 @@ describe('in order', () => {
     await expect(registration.maintenance(false)).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
   })
 
-  test('a heart-beat is given while it finishes', async () => {
+  test('a heartbeat is given while it finishes', async () => {
     await registration.ready()
     seenAtOnce()
     const draining = drain({ settleMs: 0 })
@@ -212,7 +212,7 @@ describe('what counts as seen', () => {
     draining.finish()
     expect(await draining.report).toEqual({ confirmed: false, finished: true, deregistered: true })
     expect(warnings).toEqual([
-      'Consul has not shown to clients in time that the instance leaves: it leaves all the same',
+      'Consul has not shown the drain to clients within confirmMs; draining all the same; some may send requests until the instance is deregistered',
     ])
   })
 
@@ -244,7 +244,7 @@ describe('without Consul', () => {
     await until(() => agent.names.includes('deregister'))
     await clock.advance(3000)
     expect(await draining.report).toEqual({ confirmed: false, finished: true, deregistered: false })
-    expect(warnings.at(-1)).toContain('could not be deregistered: Consul does it once')
+    expect(warnings.at(-1)).toContain('deregistering the instance failed; Consul removes it once')
   })
 
   test('an agent that holds every query holds up nothing', async () => {
@@ -286,7 +286,9 @@ describe('the deadline', () => {
     await clock.advance(1)
     expect(draining.aborted).toBe(true)
     expect(await draining.report).toEqual({ confirmed: true, finished: false, deregistered: true })
-    expect(warnings).toEqual(['not finished in time (deadlineMs): the instance is deregistered all the same'])
+    expect(warnings).toEqual([
+      'the drain has not finished within deadlineMs; deregistering the instance all the same',
+    ])
   })
 
   test('that comes before all else leaves no time for it', async () => {

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os'
 import { sleep, type Clock } from '../clock.js'
 import type { ConsulAgent } from '../consul/agent.js'
-import type { Logger } from '../logger.js'
+import type { Events } from '../observe/events.js'
 import type { ParsedDrainOptions } from './drain-options.js'
-import { inTime } from './in-time.js'
+import { hasEnded } from '../pacing/or-aborted.js'
+import { TimeLimit } from '../pacing/time-limit.js'
 import { isSeenByClients } from './propagation.js'
 import type { Upkeep } from './upkeep.js'
 
@@ -26,70 +27,59 @@ export interface Draining {
   readonly upkeep: Upkeep
   readonly deregister: () => Promise<boolean>
   readonly clock: Clock
-  readonly logger: Logger
+  readonly events: Events
 }
 
 /**
- * Takes an instance out of service without a request lost. The order is what does it: first nobody has a reason to come
- * any more, then those who are still there finish, and only then the instance disappears.
+ * Takes an instance out of service without a request lost. The order is what does it: first clients have no reason to send
+ * more, then what is in flight finishes, and only then the instance disappears.
  */
 export async function drainInstance(draining: Draining, options: ParsedDrainOptions): Promise<DrainReport> {
-  const { service, id, clock, logger, upkeep } = draining
-  const deadline = new AbortController()
-  const timer = clock.setTimer(() => deadline.abort(), options.deadlineMs)
+  const { service, id, clock, events, upkeep } = draining
+  const deadline = new TimeLimit(options.deadlineMs, clock)
   try {
     const confirmed = await announce(draining, options, deadline.signal)
-    // Of what was never there nobody has to hear.
+    // Clients have never heard of what was never registered.
     if (upkeep.everRegistered && options.settleMs > 0) await sleep(clock, options.settleMs, deadline.signal)
-    const finished = await inTime(options.finish(deadline.signal), deadline.signal)
-    if (!finished)
-      logger.warn(
-        { service, id, deadlineMs: options.deadlineMs },
-        'not finished in time (deadlineMs): the instance is deregistered all the same',
-      )
+    const finished = await hasEnded(options.finish(deadline.signal), deadline.signal)
+    if (!finished) {
+      const { deadlineMs } = options
+      events.publish({ type: 'registration:drain-timeout', service, id, deadlineMs })
+    }
     return { confirmed, finished, deregistered: await draining.deregister() }
   } catch (error) {
     // What `finish` threw is the caller's; the instance leaves all the same.
     await draining.deregister()
     throw error
   } finally {
-    clock.clearTimer(timer)
+    deadline.clear()
   }
 }
 
 /** Maintenance on, and seen by a watch like that of any client. */
 async function announce(
-  { service, id, owner, agent, upkeep, clock, logger }: Draining,
+  { service, id, owner, agent, upkeep, clock, events }: Draining,
   { confirmMs }: ParsedDrainOptions,
   deadline: AbortSignal,
 ): Promise<boolean> {
   if (upkeep.isEnded()) return true
-  // Among instances of the same id on other agents, nobody else's.
+  // Unique, as other agents may have instances of the same id.
   const reason = upkeep.drain(
     `draining since ${new Date(clock.unixTime()).toISOString()}: pid ${process.pid} on ${hostname()}`,
   )
   if (upkeep.absent && !upkeep.everRegistered) return true
-  const over = new AbortController()
-  const abort = (): void => over.abort()
-  const timer = clock.setTimer(abort, confirmMs)
-  deadline.addEventListener('abort', abort)
+  const limit = new TimeLimit(confirmMs, clock, deadline)
   try {
     await upkeep.watch.until(
       () => upkeep.maintained || upkeep.absent || upkeep.isEnded(),
       Infinity,
-      over.signal,
+      limit.signal,
     )
     const drained = { service, id, owner, reason, gone: upkeep.absent }
-    const confirmed = await isSeenByClients(agent, drained, confirmMs, clock, over.signal)
-    if (!confirmed) {
-      logger.warn(
-        { service, id, confirmMs },
-        'Consul has not shown to clients in time that the instance leaves: it leaves all the same',
-      )
-    }
+    const confirmed = await isSeenByClients(agent, drained, confirmMs, clock, limit.signal)
+    if (!confirmed) events.publish({ type: 'registration:drain-unconfirmed', service, id, confirmMs })
     return confirmed
   } finally {
-    clock.clearTimer(timer)
-    deadline.removeEventListener('abort', abort)
+    limit.clear()
   }
 }

@@ -104,7 +104,7 @@ describe('without a registration', () => {
     await until(() => reports.length === 1)
     expect(signals).toEqual(['SIGUSR2'])
     expect(reports).toEqual([{ signal: 'SIGUSR2', drain: undefined, finished: true }])
-    expect(lines).toEqual(['info: shutting down: a second signal ends at once'])
+    expect(lines).toEqual(['info: shutting down; a second signal ends the process at once'])
     expect(process.listenerCount('SIGUSR2')).toBe(0)
     expect(clock.pending).toBe(0)
   })
@@ -118,7 +118,7 @@ describe('without a registration', () => {
     expect(signals).toEqual([undefined])
   })
 
-  test('requests in flight have until the deadline, and then it says how many were broken off', async () => {
+  test('requests in flight have until the deadline, and then it says how many are aborted', async () => {
     const graceful = prepare({ deadlineMs: 2000 })
     let arrived = false
     answer = () => (arrived = true)
@@ -132,7 +132,7 @@ describe('without a registration', () => {
     await broken
     expect(await ending).toEqual({ signal: undefined, drain: undefined, finished: false })
     expect(lines).toEqual([
-      'warn: requests in flight at the deadline of the shutdown (deadlineMs): they are broken off {"inflight":1,"deadlineMs":2000}',
+      'warn: requests have not finished within deadlineMs; aborting them {"inflight":1,"deadlineMs":2000}',
     ])
   })
 })
@@ -188,7 +188,7 @@ describe('what the application does with it', () => {
     expect(await ending).toEqual({ signal: undefined, drain: undefined, finished: false })
     expect(reports).toHaveLength(1)
     expect(lines.at(-1)).toBe(
-      'warn: onSignal has not ended at the deadline of the shutdown (deadlineMs): it is not waited for {"deadlineMs":2000}',
+      'warn: onSignal has not ended within deadlineMs; the shutdown goes on without it {"deadlineMs":2000}',
     )
     expect(clock.pending).toBe(0)
   })
@@ -251,8 +251,8 @@ describe('what the application does with it', () => {
     }).begin()
     expect(await ending).toMatchObject({ finished: true })
     expect(lines).toEqual([
-      'error: onSignal failed: the shutdown goes on {"reason":"one"}',
-      'error: onDrained failed: the shutdown goes on {"reason":"two"}',
+      'error: onSignal failed; the shutdown goes on {"reason":"one"}',
+      'error: onDrained failed; the shutdown goes on {"reason":"two"}',
     ])
   })
 

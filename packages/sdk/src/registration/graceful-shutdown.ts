@@ -1,20 +1,23 @@
 import { constants } from 'node:os'
 import * as v from 'valibot'
 import { sleep, systemClock, type Clock } from '../clock.js'
-import { asError, reasonOf } from '../errors.js'
+import { asError } from '../errors.js'
 import { defaultLogger, type Logger } from '../logger.js'
+import { Events } from '../observe/events.js'
+import { logTo } from '../observe/log.js'
 import { loggerSchema } from '../validation/logger-option.js'
 import { count, flag, group, having, LONGEST_MS } from '../validation/schemas.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { refusal } from '../validation/refusal.js'
 import type { DrainReport } from './drain.js'
-import { inTime } from './in-time.js'
+import { atMost, hasEnded } from '../pacing/or-aborted.js'
+import { TimeLimit } from '../pacing/time-limit.js'
 import type { Registration } from './registration.js'
 import { ServerTraffic, type AnyHttpServer } from './server-traffic.js'
 
 /** How a shutdown went. */
 export interface ShutdownReport {
-  /** Undefined: nobody sent one, `begin` was called. */
+  /** Undefined: there was none, `begin` was called. */
   readonly signal: NodeJS.Signals | undefined
   /** How the instance left Consul; undefined: it was not registered. */
   readonly drain: DrainReport | undefined
@@ -29,15 +32,15 @@ export interface GracefulShutdownOptions {
   /** Default `['SIGTERM']`. */
   readonly signals?: readonly NodeJS.Signals[] | undefined
   /**
-   * From the signal on, for everything that is in flight, in milliseconds; then it is broken off. Default 25,000:
+   * From the signal on, for everything that is in flight, in milliseconds; then it is aborted. Default 25,000:
    * Kubernetes kills 30 s after its SIGTERM, and what follows takes up to 4 s.
    */
   readonly deadlineMs?: number | undefined
   /** For Consul to show clients that the instance leaves, in milliseconds. Default 5,000. */
   readonly confirmMs?: number | undefined
   /**
-   * From then on, for clients to act on it, in milliseconds. Default 1,000; without a registration 0: set it to what
-   * whoever sends requests here takes to hear of the end.
+   * From then on, for clients to act on it, in milliseconds. Default 1,000; without a registration 0: set it to the
+   * time after which clients have heard of the end.
    */
   readonly settleMs?: number | undefined
   /**
@@ -46,7 +49,7 @@ export interface GracefulShutdownOptions {
    */
   readonly idleMs?: number | undefined
   /**
-   * At the signal: for whatever would go on for ever, such as WebSockets and event streams, to come to an end. It delays
+   * At the signal: for whatever would go on indefinitely, such as WebSockets and event streams, to come to an end. It delays
    * nothing: the drain begins beside it. A promise that it returns is waited for as a request in flight is, until the
    * deadline.
    */
@@ -74,9 +77,6 @@ const AFTERWARDS_MS = 4000
 
 // Lines that a logger is still writing on another thread, as pino does, and that a signal does not wait for.
 const FLUSH_MS = 50
-
-const BROKEN_OFF = 'requests in flight at the deadline of the shutdown (deadlineMs): they are broken off'
-const LATE_HOOK = 'onSignal has not ended at the deadline of the shutdown (deadlineMs): it is not waited for'
 
 // Marks listeners of this kind among all of a signal's, also those of another copy of this package.
 const brand = Symbol.for('fairlead.shutdown')
@@ -149,7 +149,7 @@ export function gracefulShutdown(
 class ServerShutdown implements GracefulShutdown {
   readonly #options: ParsedShutdown
   readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #events: Events
   readonly #traffic: ServerTraffic
   #done: Promise<ShutdownReport> | undefined
   #signalled = false
@@ -161,7 +161,7 @@ class ServerShutdown implements GracefulShutdown {
   constructor(server: AnyHttpServer, options: ParsedShutdown) {
     this.#options = options
     this.#clock = options.clock ?? systemClock
-    this.#logger = options.logger ?? defaultLogger()
+    this.#events = new Events(logTo(options.logger ?? defaultLogger()))
     this.#traffic = new ServerTraffic(server, this.#clock)
     for (const name of options.signals) process.on(name, this.#caught)
   }
@@ -182,7 +182,7 @@ class ServerShutdown implements GracefulShutdown {
         return
       }
       this.#signalled = true
-      this.#logger.info({ signal: name }, 'shutting down: a second signal ends at once')
+      this.#events.publish({ type: 'shutdown:signal', signal: name })
       this.#done ??= this.#run(name)
       void this.#endAfter(this.#done, name)
     },
@@ -199,33 +199,31 @@ class ServerShutdown implements GracefulShutdown {
     })
     let report: ShutdownReport
     try {
-      report = { signal: name, ...(await this.#drain(signalled)) }
+      report = { signal: name, ...(await this.#shutDown(signalled)) }
     } catch (error) {
-      this.#logger.error(
-        { reason: reasonOf(asError(error)) },
-        'the shutdown failed: the process ends all the same',
-      )
+      this.#events.publish({ type: 'shutdown:failed', error: asError(error) })
       report = { signal: name, drain: undefined, finished: false }
     }
     if (onDrained !== undefined) {
-      const over = new AbortController()
       const leftMs = begun + deadlineMs + AFTERWARDS_MS - this.#clock.now()
-      const late = sleep(this.#clock, Math.max(0, leftMs), over.signal)
-      await Promise.race([this.#hook('onDrained', () => onDrained(report)), late])
-      over.abort()
+      const hook = this.#hook('onDrained', () => onDrained(report))
+      await atMost(Math.max(0, leftMs), hook, this.#clock)
     }
     return report
   }
 
-  /** @param signalled Resolves with the end of `onSignal`. */
-  async #drain(signalled: Promise<void>): Promise<Omit<ShutdownReport, 'signal'>> {
+  /**
+   * Ends the server's traffic; where there is a registration, as the last step of the drain of that.
+   *
+   * @param signalled Resolves with the end of `onSignal`.
+   */
+  async #shutDown(signalled: Promise<void>): Promise<Omit<ShutdownReport, 'signal'>> {
     const { registration, deadlineMs, confirmMs, settleMs } = this.#options
     const finish = async (deadline: AbortSignal): Promise<void> => {
-      await Promise.all([inTime(signalled, deadline), this.#endTraffic(deadline)])
-      if (this.#signalling) this.#logger.warn({ deadlineMs }, LATE_HOOK)
+      await Promise.all([hasEnded(signalled, deadline), this.#endTraffic(deadline)])
+      if (this.#signalling) this.#events.publish({ type: 'shutdown:hook-late', deadlineMs })
     }
-    const deadline = new AbortController()
-    const timer = this.#clock.setTimer(() => deadline.abort(), deadlineMs)
+    const deadline = new TimeLimit(deadlineMs, this.#clock)
     try {
       let drain: DrainReport | undefined
       if (registration !== undefined) {
@@ -238,26 +236,27 @@ class ServerShutdown implements GracefulShutdown {
       await finish(deadline.signal)
       return { drain, finished: !deadline.signal.aborted }
     } finally {
-      this.#clock.clearTimer(timer)
+      deadline.clear()
     }
   }
 
   async #endTraffic(deadline: AbortSignal): Promise<void> {
     const { deadlineMs, idleMs } = this.#options
     this.#ending = true
-    const broken = (): void => this.#logger.warn({ inflight: this.#traffic.inflight, deadlineMs }, BROKEN_OFF)
-    if (deadline.aborted) broken()
-    else deadline.addEventListener('abort', broken)
+    const late = (): void =>
+      this.#events.publish({ type: 'shutdown:aborted', inflight: this.#traffic.inflight, deadlineMs })
+    if (deadline.aborted) late()
+    else deadline.addEventListener('abort', late)
     await this.#traffic.end(idleMs, deadline)
     // The deadline may still come, for what else is waited for.
-    deadline.removeEventListener('abort', broken)
+    deadline.removeEventListener('abort', late)
   }
 
-  async #hook(what: string, call: () => unknown): Promise<void> {
+  async #hook(hook: string, call: () => unknown): Promise<void> {
     try {
       await call()
     } catch (error) {
-      this.#logger.error({ reason: reasonOf(asError(error)) }, `${what} failed: the shutdown goes on`)
+      this.#events.publish({ type: 'shutdown:hook-failed', hook, error: asError(error) })
     }
   }
 

@@ -44,7 +44,7 @@ test('name and port are enough', () => {
     Checks: [
       {
         CheckID: `service:${id}`,
-        Name: `heart-beat of ${id}`,
+        Name: `heartbeat of ${id}`,
         Status: 'passing',
         DeregisterCriticalServiceAfter: '600000ms',
         TTL: '15000ms',
@@ -206,7 +206,7 @@ describe('refused before anything is sent', () => {
     [{ meta: { key: 1 } }, 'meta.key is 1: it must be text of at most 512 bytes'],
     [{ taggedAddresses: { lan: { address: '::' } } }, "taggedAddresses.lan.address is '::': it must be"],
     [{ taggedAddresses: { moon: { address: 'a' } } }, 'unknown option taggedAddresses.moon'],
-    [{ check: { kind: 'ttl' }, checks: [] }, /^check is .*: it must be left out where checks is given/],
+    [{ check: { kind: 'ttl' }, checks: [] }, /^check is .*: it must be absent where checks is given/],
     [
       { check: { kind: 'script' } },
       /^check\.kind is 'script': it must be an object with kind: "ttl", "http", "tcp" or "grpc"/,
@@ -230,7 +230,7 @@ describe('refused before anything is sent', () => {
           { kind: 'ttl', id: 'a' },
         ],
       },
-      "checks[1].id is 'a': it must be an id of its own, or left out",
+      "checks[1].id is 'a': it must be an id of its own, or absent",
     ],
     [
       { deregisterCriticalServiceAfterMs: 59_999 },

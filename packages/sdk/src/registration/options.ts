@@ -32,7 +32,7 @@ export type AddressTag = 'lan' | 'lan_ipv4' | 'lan_ipv6' | 'wan' | 'wan_ipv4' | 
 
 /** What an instance is to Consul. All but name and port has a default. */
 export interface RegisterOptions {
-  /** The service's name, under which clients ask for it. */
+  /** The service's name, by which clients find it. */
   readonly name: string
   /** Where the server listens, 1 to 65,535: `server.address().port`. */
   readonly port: number
@@ -47,7 +47,7 @@ export interface RegisterOptions {
   /** Shares of the load, by status: passing 1 to 65,535, warning 0 to 65,535. Default 1 and 1, as in Consul. */
   readonly weights?:
     { readonly passing?: number | undefined; readonly warning?: number | undefined } | undefined
-  /** Tags of the service, for clients that ask for them (`consul.tags`). Default: none. */
+  /** Tags of the service, for clients that select by them (`consul.tags`). Default: none. */
   readonly tags?: readonly string[] | undefined
   /** At most 63 pairs, as Consul takes 64 and one is ours; keys of at most 128 letters, digits, `-` and `_`, values of at most 512 bytes. */
   readonly meta?: Readonly<Record<string, string>> | undefined
@@ -60,8 +60,8 @@ export interface RegisterOptions {
   /** Several checks, or `[]` for none at all. Default: one of kind `ttl`. */
   readonly checks?: readonly CheckOptions[] | undefined
   /**
-   * An instance that is critical for so long is taken out of Consul, in milliseconds, 60,000 or more; `false`: never.
-   * Default 600,000: what is unwell stays to be looked at, what has died does not stay for ever. If this process is
+   * An instance that is critical for so long is deregistered by Consul, in milliseconds, 60,000 or more; `false`: never.
+   * Default 600,000: what is unwell stays to be looked at, what has died does not stay indefinitely. If this process is
    * alive, it registers again.
    */
   readonly deregisterCriticalServiceAfterMs?: number | false | undefined
@@ -128,7 +128,7 @@ const schema = group({
   ),
   id: v.optional(idSchema),
   address: v.optional(host),
-  // Consul refuses a passing weight of 0: a share of nothing is what maintenance is for.
+  // Consul rejects a passing weight of 0: a share of nothing is what maintenance is for.
   weights: v.optional(
     group({
       passing: v.optional(count(1, 65_535), 1),
@@ -190,7 +190,7 @@ const schema = group({
  * @throws FairleadError `INVALID_OPTION`, naming the option, its value and what it should be.
  */
 export function parseRegistration(options: unknown, environment: Environment): RegisterSettings {
-  // What must be there is refused with its own words then, not as a key that is missing.
+  // What must be there is reported in its own words then, not as a key that is missing.
   const given = v.safeParse(schema, { name: undefined, port: undefined, ...(options as object | undefined) })
   if (!given.success) throw refusal(given.issues[0], 'options')
   const { name: asked, id, consul, check, checks, ...rest } = given.output
@@ -200,9 +200,9 @@ export function parseRegistration(options: unknown, environment: Environment): R
     throw invalidOption('name', name, "another name: this one is that of Consul's own servers")
   if (id === 'consul') throw invalidOption('id', id, "another id: this one is that of Consul's own servers")
   if (check !== undefined && checks !== undefined)
-    throw invalidOption('check', check, 'left out where checks is given: put it on that list')
+    throw invalidOption('check', check, 'absent where checks is given: put it on that list')
   const chosen = checks ?? [check ?? DEFAULT_CHECK]
-  refuseDoubles(chosen)
+  requireUniqueIds(chosen)
   return {
     ...rest,
     agent: parseConnection(consul, environment),
@@ -224,11 +224,11 @@ function workerOf(environment: Environment): string {
   return worker === undefined ? '' : `-${variableOf(environment, 'NODE_APP_INSTANCE') ?? worker.id}`
 }
 
-function refuseDoubles(checks: readonly ParsedCheck[]): void {
+function requireUniqueIds(checks: readonly ParsedCheck[]): void {
   const ids = new Set<string>()
   for (const [index, { id }] of checks.entries()) {
     if (id !== undefined && ids.has(id))
-      throw invalidOption(`checks[${index}].id`, id, 'an id of its own, or left out')
+      throw invalidOption(`checks[${index}].id`, id, 'an id of its own, or absent')
     if (id !== undefined) ids.add(id)
   }
 }

@@ -46,7 +46,7 @@ async function superseded(): Promise<void> {
   await until(() => registration.inspect().state === 'superseded')
 }
 
-test('what another process has registered gets no heart-beat of ours, and is not taken out', async () => {
+test('what another process has registered gets no heartbeat of ours, and is not taken out', async () => {
   await superseded()
   const before = agent.names.length
   for (let n = 0; n < 5; n++) await clock.advance(5000)
@@ -57,7 +57,7 @@ test('what another process has registered gets no heart-beat of ours, and is not
   )
 })
 
-test('one that comes between two heart-beats is not taken out either', async () => {
+test('one that comes between two heartbeats is not taken out either', async () => {
   agent.always('owner', anothers)
   expect(await registration.deregister()).toBe(true)
   expect(agent.names).not.toContain('deregister')
@@ -99,7 +99,7 @@ test('when the other one leaves, the id is taken again within a second', async (
   await until(() => registration.inspect().state === 'registered')
   await until(() => agent.names.length === before + 3)
   expect(agent.names.slice(before)).toEqual(['register', 'maintenance', 'update'])
-  expect(lines).toContain('the other process has left: the instance is registered again')
+  expect(lines).toContain('the other process has left; registering the instance again')
   expect(await registration.deregister()).toBe(true)
   expect(agent.names.at(-1)).toBe('deregister')
 })
@@ -110,7 +110,9 @@ test('a maintenance that is asked for meanwhile is not done, and says why', asyn
   const asked = registration.maintenance(true, 'a reason', { timeoutMs: 100 })
   const said = expect(asked).rejects.toMatchObject({
     code: 'DEADLINE_EXCEEDED',
-    message: expect.stringContaining('has o1 of another process') as string,
+    message: expect.stringContaining(
+      'has a registration of another process under the id o1; waiting until it leaves',
+    ) as string,
   })
   await clock.advance(100)
   await said

@@ -3,7 +3,7 @@ import { FairleadError } from '../errors.js'
 import type { RegisterSettings } from './options.js'
 
 // State of the process, as what is registered with one agent under one id is one thing, wherever in a program it is
-// done: two that took turns at it would each take the other out of Consul for ever.
+// done: two that took turns at it would replace each other in Consul without end.
 const taken = new Map<string, string>()
 
 /**

@@ -19,7 +19,7 @@ export interface Drained {
 // A change of the service ends each query, and one that is restarted has many: ten queries a second are enough.
 const PAUSE_MS = 100
 
-// Where the agent does not answer: again and again until the caller gives up, which is in seconds.
+// Where the agent does not answer: again and again until the caller aborts, which is in seconds.
 const RETRY_MS = 250
 
 /**
@@ -55,7 +55,7 @@ export async function isSeenByClients(
         continue
       }
       if (entries.some((entry) => notes(entry).includes(drained.reason))) return true
-      // By somebody else's hand, who gave another reason.
+      // Put into maintenance by another hand, with another reason.
       if (entries.length > 0 && entries.every((entry) => notes(entry).length > 0)) return true
       // It may not have got there yet, or a token may not see it: that it is not listed says something only if it was.
       if (entries.length === 0 && (present || drained.gone)) return true

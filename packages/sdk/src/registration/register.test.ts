@@ -95,7 +95,7 @@ async function settled(calls: number): Promise<void> {
 }
 
 const dead = (reason: string): RegExp =>
-  new RegExp(`^warn: the instance cannot be ${reason} .*"service":"orders","id":"o1","reason":"Consul at`)
+  new RegExp(`^warn: ${reason}; retrying .*"service":"orders","id":"o1","reason":"Consul at`)
 
 describe('the first round', () => {
   test('registers, ends any maintenance that Consul has kept, and beats', async () => {
@@ -141,7 +141,11 @@ describe('the first round', () => {
       await clock.advance(1)
     }
     await settled(8)
-    expect(lines).toEqual([expect.stringMatching(dead('registered: it is tried again'))])
+    expect(lines).toEqual([
+      expect.stringMatching(
+        dead('registering the instance failed; clients do not see it until that succeeds'),
+      ),
+    ])
     expect(registration.inspect()).toMatchObject({
       state: 'registering',
       lastError: { message: expect.stringContaining('could not be reached') as string, at: clock.unixTime() },
@@ -176,7 +180,7 @@ describe('the first round', () => {
   test('a refusal is for a person to see to', async () => {
     const registration = await start({}, (agent) => agent.always('register', refuse(400, 'Invalid Weights')))
     await until(() => lines.length === 1)
-    expect(lines[0]).toMatch(/^error: the instance cannot be registered.*answered 400 \(Invalid Weights\)/)
+    expect(lines[0]).toMatch(/^error: registering the instance failed; .*answered 400 \(Invalid Weights\)/)
     const late = expect(registration.ready({ timeoutMs: 100 })).rejects.toMatchObject({
       code: 'DEADLINE_EXCEEDED',
       message: expect.stringMatching(/^o1 is not registered after 100 ms: .*\(Invalid Weights\)/) as string,
@@ -192,7 +196,7 @@ describe('the first round', () => {
   })
 })
 
-describe('heart-beats', () => {
+describe('heartbeats', () => {
   test.for([
     ['at the earliest', EARLIEST, 4000],
     ['at the latest', LATEST, 5000],
@@ -304,7 +308,7 @@ describe('an agent that fails later', () => {
     await settled(9)
     expect(lines).toEqual([
       'info: registered',
-      expect.stringMatching(dead('kept registered: its heart-beats are tried again')),
+      expect.stringMatching(dead('keeping the instance registered failed')),
       expect.stringMatching(/^info: Consul at .* answers again$/),
     ])
   })
@@ -340,7 +344,7 @@ describe('an agent that fails later', () => {
     expect(agent.names.slice(4)).toEqual(['update', 'register', 'maintenance', 'update'])
     expect(agent.calls[5]?.body).toMatchObject({ Checks: [{ Status: 'warning' }] })
     expect(agent.calls[7]?.body).toEqual({ Status: 'warning', Output: 'as it was' })
-    expect(lines).toEqual(['info: registered', expect.stringContaining('the instance is registered again')])
+    expect(lines).toEqual(['info: registered', expect.stringContaining('; registering the instance again')])
     expect(registration.inspect().state).toBe('registered')
   })
 
@@ -371,7 +375,7 @@ describe('an agent that fails later', () => {
     expect(lines).toHaveLength(3)
   })
 
-  test('without heart-beats it is asked every few seconds, and what it thought of the checks goes with the next', async () => {
+  test('without heartbeats it is asked every few seconds, and what it thought of the checks goes with the next', async () => {
     const checks = [{ kind: 'http', url: '/health' }] as const
     const registration = await start({ checks, random: EARLIEST }, (agent) =>
       agent.next('status', (_, response) => {
@@ -417,7 +421,7 @@ describe('an agent that fails later', () => {
     expect(lines).toEqual([
       'info: registered',
       expect.stringMatching(
-        /^warn: Consul at .* does not know check service:o1:2 of o1: the instance is registered again/,
+        /^warn: Consul at .* does not know check service:o1:2 of o1; registering the instance again/,
       ),
     ])
     // Found complete, it is left in peace.
@@ -582,7 +586,7 @@ describe('deregister', () => {
     expect(clock.now()).toBeLessThan(4000)
     expect(agent.names.filter((name) => name === 'deregister').length).toBeGreaterThan(3)
     expect(lines.at(-1)).toMatch(
-      /^warn: the instance could not be deregistered: Consul does it once it has been critical for 600000 ms \(deregisterCriticalServiceAfterMs\) .*"reason":"Consul at/,
+      /^warn: deregistering the instance failed; Consul removes it once it has been critical for 600000 ms \(deregisterCriticalServiceAfterMs\) .*"reason":"Consul at/,
     )
     expect(registration.inspect().state).toBe('deregistered')
     expect(clock.pending).toBe(0)
@@ -597,7 +601,9 @@ describe('deregister', () => {
     await until(() => agent.names.includes('deregister'))
     await clock.advance(3000)
     expect(await deregistering).toBe(false)
-    expect(lines.at(-1)).toContain('it stays in Consul until someone does it by hand')
+    expect(lines.at(-1)).toContain(
+      'it stays in Consul until someone removes it: consul services deregister -id o1',
+    )
   })
 
   test('of what was never registered is quiet and quick', async () => {

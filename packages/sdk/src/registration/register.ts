@@ -2,7 +2,9 @@ import { summarize } from '../runtime/summarize.js'
 import { systemClock, type Clock } from '../clock.js'
 import { ConsulAgent } from '../consul/agent.js'
 import { FairleadError } from '../errors.js'
-import { defaultLogger, type Logger } from '../logger.js'
+import { defaultLogger } from '../logger.js'
+import { Events } from '../observe/events.js'
+import { logTo } from '../observe/log.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { systemRandom, type Random } from '../random.js'
@@ -14,18 +16,18 @@ import { parseRegistration, type RegisterOptions, type RegisterSettings } from '
 import { newOwner } from './owner.js'
 import { takeId } from './process-ids.js'
 import type { Registration, RegistrationInspection, RegistrationWaitOptions } from './registration.js'
-import { takeOut } from './take-out.js'
+import { deregister } from './deregister.js'
 import { Upkeep } from './upkeep.js'
 
 const READY_TIMEOUT_MS = 30_000
 const MAINTENANCE_TIMEOUT_MS = 10_000
 
 /**
- * Registers an instance of a service with the Consul agent of this machine, and keeps it registered: by heart-beats,
+ * Registers an instance of a service with the Consul agent of this machine, and keeps it registered: by heartbeats,
  * and anew whenever the agent has forgotten it. Works in the background; an agent that is not there is waited for.
  * Keeps the process alive until it is deregistered, as the server that it stands for does.
  *
- * @throws FairleadError `INVALID_OPTION` for everything that can be refused before it is sent, naming option, value and
+ * @throws FairleadError `INVALID_OPTION` for everything that is found invalid before it is sent, naming option, value and
  *   fix.
  * @example
  * ```ts
@@ -51,7 +53,7 @@ class AgentRegistration implements Registration {
   readonly #settings: RegisterSettings
   readonly #clock: Clock
   readonly #random: Random
-  readonly #logger: Logger
+  readonly #events: Events
   readonly #agent: AgentService
   readonly #owner = newOwner()
   readonly #upkeep: Upkeep
@@ -65,10 +67,10 @@ class AgentRegistration implements Registration {
     this.#settings = settings
     this.#clock = settings.clock ?? systemClock
     this.#random = settings.random ?? systemRandom()
-    this.#logger = settings.logger ?? defaultLogger()
+    this.#events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.#giveBackId = takeId(settings)
     this.#agent = new AgentService(new ConsulAgent(settings.agent, this.#clock), this.id)
-    this.#upkeep = new Upkeep(this.#agent, settings, this.#owner, this.#clock, this.#random, this.#logger)
+    this.#upkeep = new Upkeep(this.#agent, settings, this.#owner, this.#clock, this.#random, this.#events)
     summarize(this, 'Registration', () => this.inspect())
   }
 
@@ -86,7 +88,7 @@ class AgentRegistration implements Registration {
       throw invalidOption(
         'checks',
         this.#settings.checks.map(({ kind }) => kind),
-        'a list with one of kind ttl, as a status is reported with its heart-beats',
+        'a list with one of kind ttl, as a status is reported with its heartbeats',
       )
     }
     this.#upkeep.report(status, output ?? (status === 'passing' ? 'alive' : ''))
@@ -100,9 +102,9 @@ class AgentRegistration implements Registration {
     const upkeep = this.#upkeep
     if (upkeep.isEnded() || this.#draining !== undefined) throw this.#closed()
     upkeep.maintain(on ? reason : undefined)
-    const told = await upkeep.watch.until(() => upkeep.maintained || upkeep.isEnded(), timeoutMs)
+    const done = await upkeep.watch.until(() => upkeep.maintained || upkeep.isEnded(), timeoutMs)
     if (upkeep.isEnded()) throw this.#closed()
-    if (!told) throw this.#late(on ? 'in maintenance' : 'out of maintenance', timeoutMs)
+    if (!done) throw this.#late(on ? 'in maintenance' : 'out of maintenance', timeoutMs)
   }
 
   async drain(options: DrainOptions = {}): Promise<DrainReport> {
@@ -116,7 +118,7 @@ class AgentRegistration implements Registration {
         upkeep: this.#upkeep,
         deregister: () => this.deregister(),
         clock: this.#clock,
-        logger: this.#logger,
+        events: this.#events,
       },
       parsed,
     ))
@@ -145,14 +147,14 @@ class AgentRegistration implements Registration {
   }
 
   async #deregister(): Promise<boolean> {
-    const gone = await takeOut({
+    const gone = await deregister({
       service: this.#agent,
       owner: this.#owner,
       settings: this.#settings,
       upkeep: this.#upkeep,
       clock: this.#clock,
       random: this.#random,
-      logger: this.#logger,
+      events: this.#events,
     })
     this.#giveBackId()
     return gone

@@ -21,7 +21,7 @@ export interface RegistrationInspection {
   readonly state: RegistrationState
   /** Since when, in Unix milliseconds. */
   readonly since: number
-  /** What its heart-beats say. */
+  /** What its heartbeats say. */
   readonly status: CheckStatus
   /** The text that heartbeats carry, for people. */
   readonly output: string
@@ -52,12 +52,12 @@ export interface Registration extends AsyncDisposable {
   /**
    * Resolves when the agent has it for the first time.
    *
-   * @throws FairleadError `DEADLINE_EXCEEDED` when it has not within `timeoutMs`, saying why, and it is tried further;
+   * @throws FairleadError `DEADLINE_EXCEEDED` when it has not within `timeoutMs`, saying why; it is retried all the same;
    *   `CLIENT_CLOSED` when it has been deregistered.
    */
   ready(options?: RegistrationWaitOptions): Promise<void>
   /**
-   * Sets the status that heart-beats carry from now on, and sends one at once if it is another. All checks of kind
+   * Sets the status that heartbeats carry from now on, and sends one at once if it is another. All checks of kind
    * `ttl` have it.
    *
    * @param output For people. Default: `alive` while passing, else nothing.
@@ -65,17 +65,17 @@ export interface Registration extends AsyncDisposable {
    */
   report(status: CheckStatus, output?: string): void
   /**
-   * Puts it into maintenance, in which clients send it nothing, or takes it out again. Survives the agent's oblivion;
-   * a process that starts begins without. Resolves when the agent has it.
+   * Switches maintenance on, in which clients send it nothing, or off. Survives an agent that loses its data; a process
+   * that starts begins without. Resolves when the agent has it.
    *
    * @param reason For people; of two in a row the first one counts.
-   * @throws FairleadError `DEADLINE_EXCEEDED` when it has not within `timeoutMs`, and it is tried further;
+   * @throws FairleadError `DEADLINE_EXCEEDED` when it has not within `timeoutMs`; it is retried all the same;
    *   `CLIENT_CLOSED` when it is draining or deregistered.
    */
   maintenance(on: boolean, reason?: string, options?: RegistrationWaitOptions): Promise<void>
   /**
    * Takes it out of service without a request lost: maintenance on; until a watch like that of any client has seen it;
-   * a moment for clients to act on it; `finish`; deregistered. Asked again, it gives the same answer. Never takes longer
+   * a moment for clients to act on it; `finish`; deregistered. Called again, it gives the same result. Never takes longer
    * than `deadlineMs` and 3 s, also without Consul.
    *
    * @throws FairleadError `INVALID_OPTION`; whatever `finish` threw, once it is deregistered.
@@ -84,8 +84,8 @@ export interface Registration extends AsyncDisposable {
   /** The registration as it stands. */
   inspect(): RegistrationInspection
   /**
-   * Takes it out of Consul, and ends its heart-beats. Resolves to whether the agent has done so: after 3 s it is given
-   * up, with a warning that says what becomes of it. Asked again, it gives the same answer.
+   * Deregisters it, and ends its heartbeats. Resolves to whether the agent has done so: after 3 s there are no more
+   * retries, and a warning says what becomes of the instance. Called again, it returns the same promise.
    */
   deregister(): Promise<boolean>
 }

@@ -36,12 +36,12 @@ const SWEEP_MS = 100
  * What a server has in hand, connections and requests, and how it comes to an end without losing one.
  *
  * `server.close()` is not that end. Since Node 19 it closes idle connections at once, and one of them may have a request
- * on its way that its client had every right to send: it was told `keep-alive`. For a POST that is a loss, as nobody
- * knows whether it has been seen. So here the listener is closed and nothing else, and every response from then on says
+ * on its way that its client had every right to send: it had been sent `keep-alive`. For a POST that is a loss, as it
+ * is unknown whether it has been seen. So here the listener is closed and nothing else, and every response from then on says
  * `Connection: close`, with which it is the client that learns, together with its answer, not to send another request
  * (RFC 9112, 9.6). A connection on which nothing comes is let be for as long as its client may still take it for good.
  *
- * Not before the listener is closed: a client that is told to leave comes back on a new connection, and one that the
+ * Not before the listener is closed: a client that is asked to close comes back on a new connection, and one that the
  * kernel has accepted for us and we have not is reset, with the request on it, when the listener is closed.
  */
 export class ServerTraffic {
@@ -66,7 +66,7 @@ export class ServerTraffic {
     this.#server = server
     this.#clock = clock
     this.#on('connection', this.#connected)
-    // Before whoever answers, who may do so at once.
+    // Before the application's listener, which may answer at once.
     this.#on('request', this.#requested)
     for (const event of ['checkContinue', 'checkExpectation']) this.#alongside(event, this.#expecting)
     for (const event of ['upgrade', 'connect']) this.#alongside(event, this.#changed)
@@ -79,7 +79,7 @@ export class ServerTraffic {
 
   /**
    * Takes no new connections; resolves when those that are open have ended: by their clients, with a response that says
-   * so, or after `idleMs` milliseconds without a sign. When `signal` aborts, what is left is broken off.
+   * so, or after `idleMs` milliseconds without a sign. When `signal` aborts, what is left is aborted.
    */
   async end(idleMs: number, signal: AbortSignal): Promise<void> {
     // As little as possible must have come in since we last took in what there was.
@@ -92,14 +92,14 @@ export class ServerTraffic {
     for (const connection of this.#connections.values()) connection.idleSince = now
     this.#sweepLater(idleMs)
     // Only now, when nothing new can come.
-    const breakOff = (): void => this.#breakOff()
-    signal.addEventListener('abort', breakOff)
-    if (signal.aborted) breakOff()
+    const abortAll = (): void => this.#abortAll()
+    signal.addEventListener('abort', abortAll)
+    if (signal.aborted) abortAll()
     await closed
     // A server that did not listen has no word for when its connections are gone.
     if (this.#connections.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve))
     if (this.#sweeping !== undefined) this.#clock.clearTimer(this.#sweeping)
-    signal.removeEventListener('abort', breakOff)
+    signal.removeEventListener('abort', abortAll)
     this.detach()
   }
 
@@ -197,7 +197,7 @@ export class ServerTraffic {
     return busy
   }
 
-  #breakOff(): void {
+  #abortAll(): void {
     for (const socket of this.#connections.keys()) socket.destroy()
     this.#server.closeAllConnections()
   }
@@ -207,7 +207,7 @@ export class ServerTraffic {
     this.#server.prependListener(event, listener)
   }
 
-  /** Only where there is a listener besides: for these events Node does something else when nobody listens. */
+  /** Only where there is a listener besides: for these events Node does something else when there is no listener. */
   #alongside(event: string, listener: Listener): void {
     if (this.#server.listenerCount(event) > 0) {
       this.#on(event, listener)

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock.js'
 
-/** A state with the time it began, and those who wait for something that comes with a change of it. */
+/** A state with the time it began, and a condition that any number may wait for. */
 export class StateWatch<S extends string> {
   #state: S
   /** Unix milliseconds. */
@@ -23,7 +23,7 @@ export class StateWatch<S extends string> {
     return this.#since
   }
 
-  /** Tells everybody to look, also when it is the state that it was. */
+  /** Has every waiter check its condition, also when it is the state that it was. */
   set(state: S): void {
     if (state !== this.#state) {
       this.#state = state
@@ -39,17 +39,17 @@ export class StateWatch<S extends string> {
     return new Promise((resolve) => {
       const settle = (met: boolean): void => {
         this.#watchers.delete(look)
-        signal?.removeEventListener('abort', giveUp)
+        signal?.removeEventListener('abort', stop)
         if (timer !== undefined) this.#clock.clearTimer(timer)
         resolve(met)
       }
       const look = (): void => {
         if (condition()) settle(true)
       }
-      const giveUp = (): void => settle(false)
-      const timer = timeoutMs === Infinity ? undefined : this.#clock.setTimer(giveUp, timeoutMs)
+      const stop = (): void => settle(false)
+      const timer = timeoutMs === Infinity ? undefined : this.#clock.setTimer(stop, timeoutMs)
       this.#watchers.add(look)
-      signal?.addEventListener('abort', giveUp)
+      signal?.addEventListener('abort', stop)
     })
   }
 }

@@ -1,14 +1,15 @@
 import type { Clock } from '../clock.js'
+import { AutoResetEvent } from '../pacing/auto-reset-event.js'
 import { backoffDelay } from '../pacing/backoff.js'
 import { asError } from '../errors.js'
-import type { Logger } from '../logger.js'
+import { ConsulError } from '../consul/consul-error.js'
+import type { Events } from '../observe/events.js'
 import type { Random } from '../random.js'
 import { ForgottenError, type AgentService } from './agent-service.js'
 import type { CheckStatus } from './check-options.js'
 import { namedChecks, serviceDefinition, type NamedCheck } from './definition.js'
 import type { RegisterSettings } from './options.js'
 import { StateWatch } from './state-watch.js'
-import { UpkeepLog } from './upkeep-log.js'
 
 /** Where an instance stands. */
 export type RegistrationState =
@@ -17,7 +18,7 @@ export type RegistrationState =
   | 'registered'
   /** Registered, and in maintenance: no client is to send it requests. */
   | 'maintenance'
-  /** Another process has registered under its id: that one has the say, and this one waits until it is gone. */
+  /** Another process has registered under its id: that one decides, and this one waits until it is gone. */
   | 'superseded'
   /** In maintenance for good; what is in flight finishes. */
   | 'draining'
@@ -37,40 +38,42 @@ interface Reported {
   readonly output: string
 }
 
-/** What has been said to the agent since it was registered. */
+/** What has been sent to the agent since it was registered. */
 interface Known {
   /** `reason` undefined: it is not in maintenance. */
   maintenance: { readonly reason: string | undefined } | undefined
 }
 
-// A register that is given up may still arrive, and after the end of it all: such calls are let finish, in their time.
+// A register that is aborted may still arrive, even after the deregistration: such calls are left to finish in their time.
 const UNENDING = new AbortController().signal
 
 // An agent that has restarted is back within seconds, and then counts the TTL from its start: the first retries are
-// quick, and 5 s is when the next heart-beat of the default TTL would have been.
+// quick, and 5 s is when the next heartbeat of the default TTL would have been.
 const BACKOFF = { baseMs: 250, maxMs: 5000 }
 
-// How late it is seen that the agent has forgotten an instance without heart-beats: one small local query each.
+// How late it is seen that the agent has forgotten an instance without heartbeats: one small local query each.
 const POLL_MS = 5000
 
-// How long an id is nobody's, at most, when the process that took it leaves first: the same query, while it lasts.
+// How long an id stays free, at most, when the process that took it leaves first: the same query, while it lasts.
 const FREE_POLL_MS = 1000
 
 /**
  * Keeps one instance registered. A single loop does everything there is to do with the agent, one thing at a time and
- * in this order: register it, or see that it is still this process's; put it into maintenance or take it out; and give it
- * its heart-beat. So nothing of ours can overtake anything else of ours, whatever the application calls meanwhile, and a
- * process that has come after this one under the same id is left alone: its heart-beats, too, are its own.
+ * in this order: register it, or see that it is still this process's; switch maintenance on or off; and send its
+ * heartbeats. So nothing of ours can overtake anything else of ours, whatever the application calls meanwhile, and a
+ * process that has come after this one under the same id is left alone: its heartbeats, too, are its own.
  */
 export class Upkeep {
-  /** Where it stands, for whoever waits for a change of it. */
+  /** Its state, and how to wait for a change of it. */
   readonly watch: StateWatch<RegistrationState>
   readonly #service: AgentService
   readonly #settings: RegisterSettings
   readonly #owner: string
   readonly #clock: Clock
   readonly #random: Random
-  readonly #log: UpkeepLog
+  readonly #events: Events
+  /** Whom events are about. */
+  readonly #subject: { readonly service: string; readonly id: string }
   readonly #checks: readonly NamedCheck[]
   readonly #intervalMs: number
   /** What it should be. */
@@ -79,7 +82,7 @@ export class Upkeep {
   #draining = false
   /** What the agent has of it, as far as we know; undefined: nothing. */
   #known: Known | undefined
-  /** Has everything been said to the agent since it was last registered? */
+  /** Has everything been sent to the agent since it was last registered? */
   #settled = false
   #everRegistered = false
   #ready = false
@@ -89,9 +92,8 @@ export class Upkeep {
   #statuses: ReadonlyMap<string, CheckStatus> = new Map<string, CheckStatus>()
   #failures = 0
   #lastError: LastError | undefined
-  /** Set when there is news in the middle of a round: the next one follows at once. */
-  #news = false
-  #wake: (() => void) | undefined
+  /** Set when the next round must follow at once, also in the middle of one. */
+  readonly #hurried = new AutoResetEvent()
   readonly #ending = new AbortController()
   readonly #running: Promise<void>
 
@@ -101,14 +103,15 @@ export class Upkeep {
     owner: string,
     clock: Clock,
     random: Random,
-    logger: Logger,
+    events: Events,
   ) {
     this.#service = service
     this.#settings = settings
     this.#owner = owner
     this.#clock = clock
     this.#random = random
-    this.#log = new UpkeepLog(settings, logger)
+    this.#events = events
+    this.#subject = { service: settings.name, id: settings.id }
     this.#checks = namedChecks(settings)
     this.#intervalMs = intervalOf(this.#checks)
     this.watch = new StateWatch<RegistrationState>('registering', clock)
@@ -124,7 +127,7 @@ export class Upkeep {
     return this.#maintenance
   }
 
-  /** Has the agent what was asked for last, maintenance or not? */
+  /** Has the agent what was requested last, maintenance or not? */
   get maintained(): boolean {
     return this.#known?.maintenance !== undefined && this.#known.maintenance.reason === this.#maintenance
   }
@@ -143,12 +146,12 @@ export class Upkeep {
     return this.#everRegistered
   }
 
-  /** Has everything gone well at least once, a heart-beat included? */
+  /** Has everything gone well at least once, a heartbeat included? */
   get ready(): boolean {
     return this.#ready
   }
 
-  /** Has it been told to end? A method, as the compiler takes a property that was false to be false for ever. */
+  /** Has `end` been called? A method, as the compiler takes a property that was false to stay false. */
   isEnded(): boolean {
     return this.#ending.signal.aborted
   }
@@ -156,15 +159,15 @@ export class Upkeep {
   report(status: CheckStatus, output: string): void {
     const changed = this.#reported.status !== status
     this.#reported = { status, output }
-    // What is only said in other words can wait for the next heart-beat; and an agent that does not answer is left alone.
-    if (changed && this.#failures === 0) this.#hurry()
+    // What is only said in other words can wait for the next heartbeat; and an agent that does not answer is left alone.
+    if (changed && this.#failures === 0) this.#hurried.set()
   }
 
   /** @param reason `undefined`: out of it. Of two in a row the first one counts, as in Consul. */
   maintain(reason: string | undefined): void {
     if (this.#draining || (reason === undefined) === (this.#maintenance === undefined)) return
     this.#maintenance = reason
-    this.#hurry()
+    this.#hurried.set()
   }
 
   /** Into maintenance for good; it is not registered again. Returns the reason that counts. */
@@ -178,11 +181,11 @@ export class Upkeep {
   /** Ends the loop. Resolves when nothing of it is on its way any more: not later than an answer may take. */
   async end(): Promise<void> {
     this.#ending.abort()
-    this.#hurry()
+    this.#hurried.set()
     await this.#running
   }
 
-  /** The last word: it is gone, or given up. */
+  /** The final state: the agent has deregistered it, or `error` says why not. */
   close(error: Error | undefined): void {
     if (error !== undefined) this.#noteError(error)
     this.#known = undefined
@@ -192,19 +195,19 @@ export class Upkeep {
   async #run(): Promise<void> {
     while (!this.isEnded()) {
       const begun = this.#clock.now()
-      this.#news = false
+      this.#hurried.reset()
       let nextMs: number
       try {
         await this.#round()
         this.#succeeded()
-        // Between four fifths and all of it: instances that started together do not beat together, and none is late.
+        // Between four fifths and all of it: instances that started together do not send them together, and none is late.
         nextMs = begun + this.#intervalMs * (0.8 + 0.2 * this.#random.next()) - this.#clock.now()
       } catch (thrown) {
         if (this.isEnded()) return
         nextMs = this.#failed(asError(thrown))
       }
       this.#update()
-      await this.#pause(this.#superseded ? Math.min(nextMs, FREE_POLL_MS) : nextMs)
+      await this.#hurried.waitAtMost(this.#superseded ? Math.min(nextMs, FREE_POLL_MS) : nextMs, this.#clock)
     }
   }
 
@@ -219,7 +222,7 @@ export class Upkeep {
       known.maintenance = { reason }
       this.#update()
     }
-    await this.#beat()
+    await this.#sendHeartbeats()
     this.#settled = true
   }
 
@@ -228,13 +231,17 @@ export class Upkeep {
     if (this.#known === undefined && !this.#superseded) return false
     const before = this.#superseded
     this.#superseded = (await this.#currentOwner()) !== this.#owner
-    if (before && !this.#superseded) this.#log.takesOver()
+    if (before && !this.#superseded) this.#events.publish({ type: 'registration:resumed', ...this.#subject })
     if (!before && this.#superseded) {
       this.#known = undefined
-      this.#log.superseded()
+      this.#events.publish({ type: 'registration:superseded', ...this.#subject })
     }
     if (this.#superseded)
-      this.#noteError(new Error(`${this.#service.agent.name} has ${this.#settings.id} of another process`))
+      this.#noteError(
+        new Error(
+          `${this.#service.agent.name} has a registration of another process under the id ${this.#settings.id}; waiting until it leaves`,
+        ),
+      )
     return this.#superseded
   }
 
@@ -242,7 +249,7 @@ export class Upkeep {
     try {
       return await this.#service.owner(this.#ending.signal)
     } catch (thrown) {
-      // Whoever was there has left, and the id is free again.
+      // The process that was there has left, and the id is free again.
       if (this.#superseded && thrown instanceof ForgottenError) return this.#owner
       throw thrown
     }
@@ -263,23 +270,23 @@ export class Upkeep {
     }
   }
 
-  async #beat(): Promise<void> {
+  async #sendHeartbeats(): Promise<void> {
     const { status, output } = this.#reported
     const { signal } = this.#ending
     for (const { id, check } of this.#checks)
       if (check.kind === 'ttl') await this.#service.report(id, status, output, signal)
-    // Where heart-beats do not find out what the agent knows, and where it is the agent who knows how we are.
+    // Where heartbeats do not find out what the agent knows, and where it is the agent who knows how we are.
     if (this.#checks.length === 0 || this.#checks.some(({ check }) => check.kind !== 'ttl'))
-      await this.#look(signal)
+      await this.#checkStatuses(signal)
   }
 
-  async #look(signal: AbortSignal): Promise<void> {
+  async #checkStatuses(signal: AbortSignal): Promise<void> {
     const statuses = await this.#service.statuses(signal)
     // What it said last of a check that it has lost goes with the next registration.
     this.#statuses = new Map([...this.#statuses, ...statuses])
     const lost = this.#checks.find(({ id }) => !statuses.has(id))
-    // Only a heart-beat is told that its check is gone; without the others the instance would pass, however it is. What
-    // is drained is still there without them, and its maintenance has to be told.
+    // Only a heartbeat finds out that its check is gone; without the others the instance would pass, however it is. What
+    // is drained is still there without them, and its maintenance has to reach the agent.
     if (lost !== undefined && !this.#draining)
       throw new ForgottenError(
         `${this.#service.agent.name} does not know check ${lost.id} of ${this.#settings.id}`,
@@ -298,8 +305,12 @@ export class Upkeep {
 
   #succeeded(): void {
     if (this.#known === undefined) return
-    if (!this.#ready) this.#log.registered()
-    else if (this.#failures > 0) this.#log.answersAgain(this.#service.agent.name)
+    if (!this.#ready) {
+      this.#events.publish({ type: 'registration:registered', ...this.#subject })
+    } else if (this.#failures > 0) {
+      const agent = this.#service.agent.name
+      this.#events.publish({ type: 'registration:recovered', ...this.#subject, agent })
+    }
     this.#ready = true
     this.#failures = 0
   }
@@ -310,12 +321,16 @@ export class Upkeep {
     const forgotten = error instanceof ForgottenError
     if (forgotten) this.#known = undefined
     if (forgotten && this.#settled) {
-      if (!this.#draining) this.#log.forgotten(error)
+      if (!this.#draining) this.#events.publish({ type: 'registration:forgotten', ...this.#subject, error })
       this.#settled = false
       return 0
     }
     this.#failures++
-    if (this.#failures === 1) this.#log.failed(error, this.#ready)
+    // Once an outage, not for each try.
+    if (this.#failures === 1) {
+      const [before, refused] = [this.#ready, isRejection(error)]
+      this.#events.publish({ type: 'registration:failed', ...this.#subject, error, before, refused })
+    }
     return backoffDelay(this.#failures, BACKOFF, this.#random)
   }
 
@@ -336,28 +351,16 @@ export class Upkeep {
               : 'maintenance',
     )
   }
+}
 
-  /** The next round at once. */
-  #hurry(): void {
-    this.#news = true
-    this.#wake?.()
-  }
-
-  async #pause(delayMs: number): Promise<void> {
-    if (this.#news || delayMs <= 0) return
-    await new Promise<void>((resolve) => {
-      const timer = this.#clock.setTimer(resolve, delayMs)
-      this.#wake = () => {
-        this.#clock.clearTimer(timer)
-        resolve()
-      }
-    })
-    this.#wake = undefined
-  }
+/** Does the agent not take it as it is? With other ACLs or another version it may; but a person has to see to that. */
+function isRejection(error: Error): boolean {
+  const status = error instanceof ConsulError ? error.statusCode : undefined
+  return status !== undefined && status >= 400 && status < 500 && status !== 429
 }
 
 function intervalOf(checks: readonly NamedCheck[]): number {
-  // A third of the time: two heart-beats in a row can fail before anybody takes the instance for dead.
+  // A third of the time: two heartbeats in a row can fail before anybody takes the instance for dead.
   const thirds = checks.flatMap(({ check }) => (check.kind === 'ttl' ? [check.ttlMs / 3] : []))
   const polls = checks.every(({ check }) => check.kind === 'ttl') && checks.length > 0 ? [] : [POLL_MS]
   return Math.min(...thirds, ...polls)

@@ -18,7 +18,7 @@ export function admit<T extends Dispatcher.DispatchOptions>(options: T, handler:
   checkTarget(path, method)
   checkSettings(options)
   if (body !== undefined && body !== null && !isSendable(body)) {
-    refuse('body must be a string, a Buffer, a Readable stream, an iterable, or an async iterable')
+    reject('body must be a string, a Buffer, a Readable stream, an iterable, or an async iterable')
   }
   if (query && (path.includes('?') || path.includes('#'))) {
     // undici's own choice of class.
@@ -44,17 +44,17 @@ const TOKEN = /^[\^_`a-zA-Z\-0-9!#$%&'*+.|~]+$/
 const NOT_IN_A_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 
 function checkTarget(path: unknown, method: unknown): void {
-  if (typeof path !== 'string') refuse('path must be a string')
+  if (typeof path !== 'string') reject('path must be a string')
   if (
     path.charCodeAt(0) !== 47 &&
     !(path.startsWith('http://') || path.startsWith('https://')) &&
     method !== 'CONNECT'
   ) {
-    refuse('path must be an absolute URL or start with a slash')
+    reject('path must be an absolute URL or start with a slash')
   }
-  if (NOT_IN_A_PATH.test(path)) refuse('invalid request path')
-  if (typeof method !== 'string') refuse('method must be a string')
-  if (!METHODS.has(method) && !TOKEN.test(method)) refuse('invalid request method')
+  if (NOT_IN_A_PATH.test(path)) reject('invalid request path')
+  if (typeof method !== 'string') reject('method must be a string')
+  if (!METHODS.has(method) && !TOKEN.test(method)) reject('invalid request method')
 }
 
 function checkSettings(options: object): void {
@@ -68,28 +68,28 @@ function checkSettings(options: object): void {
     maxRedirections,
     typeOfService,
   } = options as Readonly<Record<string, unknown>>
-  if (upgrade && typeof upgrade !== 'string') refuse('upgrade must be a string')
-  if (typeof upgrade === 'string' && NOT_IN_A_VALUE.test(upgrade)) refuse('invalid upgrade header')
-  if (isGiven(headersTimeout) && !isDuration(headersTimeout)) refuse('invalid headersTimeout')
-  if (isGiven(bodyTimeout) && !isDuration(bodyTimeout)) refuse('invalid bodyTimeout')
-  if (isGiven(reset) && typeof reset !== 'boolean') refuse('invalid reset')
-  if (isGiven(expectContinue) && typeof expectContinue !== 'boolean') refuse('invalid expectContinue')
-  if (isGiven(throwOnError)) refuse('invalid throwOnError')
+  if (upgrade && typeof upgrade !== 'string') reject('upgrade must be a string')
+  if (typeof upgrade === 'string' && NOT_IN_A_VALUE.test(upgrade)) reject('invalid upgrade header')
+  if (isGiven(headersTimeout) && !isDuration(headersTimeout)) reject('invalid headersTimeout')
+  if (isGiven(bodyTimeout) && !isDuration(bodyTimeout)) reject('invalid bodyTimeout')
+  if (isGiven(reset) && typeof reset !== 'boolean') reject('invalid reset')
+  if (isGiven(expectContinue) && typeof expectContinue !== 'boolean') reject('invalid expectContinue')
+  if (isGiven(throwOnError)) reject('invalid throwOnError')
   if (isGiven(maxRedirections) && maxRedirections !== 0) {
-    refuse('maxRedirections is not supported, use the redirect interceptor')
+    reject('maxRedirections is not supported, use the redirect interceptor')
   }
   if (isGiven(typeOfService) && !isByte(typeOfService)) {
-    refuse('typeOfService must be an integer between 0 and 255')
+    reject('typeOfService must be an integer between 0 and 255')
   }
 }
 
 function checkHeaders(headers: unknown): void {
   if (headers === undefined || headers === null) return
-  if (typeof headers !== 'object') refuse('headers must be an object or an array')
+  if (typeof headers !== 'object') reject('headers must be an object or an array')
   const single: Singles = { host: false, length: false }
   if (Array.isArray(headers)) {
     const list = headers as readonly unknown[]
-    if (list.length % 2 !== 0) refuse('headers array must be even')
+    if (list.length % 2 !== 0) reject('headers array must be even')
     for (let index = 0; index < list.length; index += 2) checkHeader(list[index], list[index + 1], single)
     return
   }
@@ -114,7 +114,7 @@ function layOut(pairs: Iterable<unknown>): string[] {
   const list: unknown[] = []
   const single: Singles = { host: false, length: false }
   for (const pair of pairs) {
-    if (!Array.isArray(pair) || pair.length !== 2) refuse('headers must be in key-value pair format')
+    if (!Array.isArray(pair) || pair.length !== 2) reject('headers must be in key-value pair format')
     checkHeader(pair[0], pair[1], single)
     list.push(pair[0], pair[1])
   }
@@ -130,19 +130,19 @@ interface Singles {
 function checkHeader(key: unknown, value: unknown, single: Singles): void {
   if (value === undefined) return
   if (value !== null && typeof value === 'object' && !Array.isArray(value))
-    refuse(`invalid ${String(key)} header`)
+    reject(`invalid ${String(key)} header`)
   const name = key as string
   const rule = mayBeKept(name) ? KEPT[name.toLowerCase()] : undefined
-  if (rule === undefined && !USUAL.has(name) && !isToken(name)) refuse('invalid header key')
+  if (rule === undefined && !USUAL.has(name) && !isToken(name)) reject('invalid header key')
   if (Array.isArray(value)) checkList(key, value)
-  else if (value !== null && NOT_IN_A_VALUE.test(textOf(value))) refuse(`invalid ${String(key)} header`)
+  else if (value !== null && NOT_IN_A_VALUE.test(textOf(value))) reject(`invalid ${String(key)} header`)
   rule?.(value, single)
 }
 
 function checkList(key: unknown, list: readonly unknown[]): void {
   for (const each of list) {
     if (each === null) continue
-    if (typeof each === 'object' || NOT_IN_A_VALUE.test(textOf(each))) refuse(`invalid ${String(key)} header`)
+    if (typeof each === 'object' || NOT_IN_A_VALUE.test(textOf(each))) reject(`invalid ${String(key)} header`)
   }
 }
 
@@ -151,28 +151,28 @@ type Rule = (value: unknown, single: Singles) => void
 const forbidden =
   (name: string): Rule =>
   () =>
-    refuse(`invalid ${name} header`)
+    reject(`invalid ${name} header`)
 
 /** Headers that say how a message is framed or who it is for. Without a prototype: a header may be called anything. */
 const KEPT: Readonly<Record<string, Rule>> = Object.freeze({
   __proto__: null as unknown as Rule,
   host: (value, single) => {
-    if (single.host) refuse('duplicate host header')
-    if (value !== null && typeof value === 'object') refuse('invalid host header')
+    if (single.host) reject('duplicate host header')
+    if (value !== null && typeof value === 'object') reject('invalid host header')
     single.host = true
   },
   'content-length': (value, single) => {
-    if (single.length) refuse('duplicate content-length header')
-    if (typeof value === 'object' || !/^[0-9]+$/.test(textOf(value))) refuse('invalid content-length header')
+    if (single.length) reject('duplicate content-length header')
+    if (typeof value === 'object' || !/^[0-9]+$/.test(textOf(value))) reject('invalid content-length header')
     single.length = true
   },
   'transfer-encoding': forbidden('transfer-encoding'),
   'keep-alive': forbidden('keep-alive'),
   upgrade: forbidden('upgrade'),
   connection: (value) => {
-    if (value !== null && typeof value === 'object') refuse('invalid connection header')
+    if (value !== null && typeof value === 'object') reject('invalid connection header')
     for (const token of (value === null ? '' : textOf(value)).split(',')) {
-      if (!TOKEN.test(token.trim())) refuse('invalid connection header')
+      if (!TOKEN.test(token.trim())) reject('invalid connection header')
     }
   },
   expect: () => {
@@ -246,16 +246,16 @@ const TOKEN_CODES = Uint8Array.from({ length: 128 }, (_, code) =>
 function checkHandler(handler: object, method: string, upgrade: unknown): void {
   const given = handler as Readonly<Partial<Record<Callback, unknown>>>
   if (given.onRequestStart) return
-  if (typeof given.onConnect !== 'function') refuseHandler('onConnect')
-  if (typeof given.onError !== 'function') refuseHandler('onError')
-  if (given.onBodySent !== undefined && typeof given.onBodySent !== 'function') refuseHandler('onBodySent')
+  if (typeof given.onConnect !== 'function') rejectHandler('onConnect')
+  if (typeof given.onError !== 'function') rejectHandler('onError')
+  if (given.onBodySent !== undefined && typeof given.onBodySent !== 'function') rejectHandler('onBodySent')
   if (upgrade || method === 'CONNECT') {
-    if (typeof given.onUpgrade !== 'function') refuseHandler('onUpgrade')
+    if (typeof given.onUpgrade !== 'function') rejectHandler('onUpgrade')
     return
   }
-  if (typeof given.onHeaders !== 'function') refuseHandler('onHeaders')
-  if (typeof given.onData !== 'function') refuseHandler('onData')
-  if (typeof given.onComplete !== 'function') refuseHandler('onComplete')
+  if (typeof given.onHeaders !== 'function') rejectHandler('onHeaders')
+  if (typeof given.onData !== 'function') rejectHandler('onData')
+  if (typeof given.onComplete !== 'function') rejectHandler('onComplete')
 }
 
 type Callback =
@@ -268,8 +268,8 @@ type Callback =
   | 'onData'
   | 'onComplete'
 
-function refuseHandler(name: Callback): never {
-  refuse(`invalid ${name} method`)
+function rejectHandler(name: Callback): never {
+  reject(`invalid ${name} method`)
 }
 
 function isGiven(value: unknown): boolean {
@@ -289,6 +289,6 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : `${value as number}`
 }
 
-function refuse(message: string): never {
+function reject(message: string): never {
   throw new errors.InvalidArgumentError(message)
 }

@@ -14,7 +14,7 @@ export class SentBody {
 
   add(chunk: Uint8Array | string): void {
     if (this.#length > LIMIT_BYTES) return
-    // A copy: whoever made the chunk may use its memory again.
+    // A copy: the maker of the chunk may use its memory again.
     const copy = Buffer.from(chunk as string)
     this.#length += copy.length
     if (this.#length > LIMIT_BYTES) this.#chunks = []

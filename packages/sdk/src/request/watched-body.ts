@@ -16,7 +16,7 @@ export class WatchedBody implements AsyncIterable<unknown> {
     return this.#failure
   }
 
-  /** Has the next chunk been asked for, and the caller not given it yet? */
+  /** Has the next chunk been requested, and the caller not given it yet? */
   get awaited(): boolean {
     return this.#awaited
   }
@@ -30,7 +30,7 @@ export class WatchedBody implements AsyncIterable<unknown> {
         this.#awaited = true
       }
     } catch (thrown) {
-      // undici takes an error that is none for the end of its writer, and the request would never end.
+      // undici takes a thrown value that is falsy for the end of its writer, and the request would never end.
       this.#failure = thrown || new Error(`the body's iterator threw ${String(thrown)}`)
       throw this.#failure
     } finally {

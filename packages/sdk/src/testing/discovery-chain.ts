@@ -1,4 +1,4 @@
-/** Where a chain leads; every part that is left out is as for the service itself, in the agent's datacenter. */
+/** Where a chain leads; every part that is absent is as for the service itself, in the agent's datacenter. */
 export interface FakeChainTarget {
   /** Default: the service that the chain is of. */
   readonly service?: string
@@ -6,7 +6,7 @@ export interface FakeChainTarget {
   readonly subset?: string
   /** Of the subset, such as `Service.Meta.version == v2`. */
   readonly filter?: string
-  /** Of the subset: leave out instances with a warning. Default: not said, as in Consul false. */
+  /** Of the subset: exclude instances with a warning. Default: not said, as in Consul false. */
   readonly onlyPassing?: boolean
   /** Default `dc1`, unless there is a `peer`. */
   readonly datacenter?: string
@@ -98,7 +98,7 @@ function compiled(ofService: string, target: FakeChainTarget): CompiledTarget {
     Datacenter: peer === undefined ? datacenter : undefined,
     Peer: peer,
     MeshGateway: {},
-    // What is undefined is left out of JSON, as with Consul.
+    // What is undefined is not in JSON, as with Consul.
     Subset: { Filter: filter, OnlyPassing: onlyPassing },
     Name: id,
   }

@@ -5,7 +5,7 @@ import { streamed } from './fake-consul-steps.js'
  * Which Consul an agent speaks as.
  * - `blocking-query`: as those before 1.10 (measured on 1.8.7), which ask a server each time.
  * - `streaming`: as those since then (measured on 1.13.9), which answer blocking and cached queries of health from the
- *   view of a stream, and say of it that there is no leader; a port of 0 is left out.
+ *   view of a stream, and say of it that there is no leader; a port of 0 is omitted.
  */
 export type FakeBackend = 'blocking-query' | 'streaming'
 
@@ -35,7 +35,7 @@ const OF_ERRORS: ReadonlySet<string> = new Set([
   'x-consul-lastcontact',
 ])
 
-/** Whatever an answer of 200 is told to say of its leader, of ACLs or of its age: a stream says what it always says. */
+/** Whatever a test has an answer of 200 say of its leader, of ACLs or of its age: a stream says what it always says. */
 export function sayAsNewer(response: ServerResponse, isStream: boolean): void {
   const writeHead = response.writeHead.bind(response) as (
     status: number,

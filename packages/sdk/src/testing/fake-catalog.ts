@@ -63,9 +63,9 @@ export class FakeCatalog {
   }
 
   answer(service: string, query: URLSearchParams, request: IncomingMessage, response: ServerResponse): void {
-    const refusal = this.#refusalOf(query)
-    if (refusal !== undefined) {
-      refusal(request, response)
+    const rejection = this.#rejectionOf(query)
+    if (rejection !== undefined) {
+      rejection(request, response)
       return
     }
     const key = keyOf(service, query.get('dc') ?? undefined, query.get('peer') ?? undefined)
@@ -87,7 +87,7 @@ export class FakeCatalog {
   }
 
   /** What Consul does not read. */
-  #refusalOf(query: URLSearchParams): FakeConsulStep | undefined {
+  #rejectionOf(query: URLSearchParams): FakeConsulStep | undefined {
     if (!/^\d*$/.test(query.get('index') ?? '')) return refuse(400, 'Invalid index')
     if (!/^(?:[\d.]+[a-zµ]+)*$/.test(query.get('wait') ?? '')) return refuse(400, 'Invalid wait time')
     for (const other of ['cached', 'stale'])

@@ -97,7 +97,7 @@ export function delayed(delayMs: number, step: FakeConsulStep): FakeConsulStep {
   }
 }
 
-/** Begins an answer, and goes on a byte at a time for ever. */
+/** Begins an answer, and goes on a byte at a time without end. */
 export function trickle(everyMs = 1): FakeConsulStep {
   return (_, response) => {
     response.writeHead(200, { 'x-consul-index': '1' })
@@ -131,7 +131,7 @@ export const streamed: Headers = {
   'x-consul-lastcontact': '0',
 }
 
-/** Headers of an answer that leaves out what the token may not see. */
+/** Headers of an answer without what the token may not see. */
 export const filteredByAcls: Headers = { 'x-consul-results-filtered-by-acls': 'true' }
 
 /** Headers of an agent whose ACLs deny what no token allows; not said by Consul 1.8. */

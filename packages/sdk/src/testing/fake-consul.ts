@@ -34,7 +34,7 @@ export interface FakeConsulRequest {
 
 /** One query of a service's health. */
 export interface FakeConsulQuery extends FakeConsulRequest {
-  /** The service that was asked for, decoded. */
+  /** The service of the query, decoded. */
   readonly service: string
   /** `index` of the query; undefined: it does not block. */
   readonly index: string | undefined
@@ -199,7 +199,7 @@ export class FakeConsul {
     for (const answer of unheard) answer()
   }
 
-  /** Dies without a word: connections break, and new ones are refused. */
+  /** Dies silently: connections break, and new ones are refused. */
   stop(): Promise<void> {
     return this.#server.stop()
   }

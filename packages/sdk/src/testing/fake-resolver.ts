@@ -1,10 +1,11 @@
+import { AutoResetEvent } from '../pacing/auto-reset-event.js'
 import type { Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 
 /** A resolver that says what a test tells it to. */
 export class FakeResolver implements Resolver {
   readonly name: string = 'a fake resolver'
   #queue: ResolverEvent[] = []
-  #wake: (() => void) | undefined
+  readonly #news = new AutoResetEvent()
   #watching = 0
 
   /** Watches that are open. */
@@ -23,13 +24,13 @@ export class FakeResolver implements Resolver {
   }
 
   async *watch(_service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
-    const wake = (): void => this.#wake?.()
+    const wake = (): void => this.#news.set()
     signal.addEventListener('abort', wake)
     this.#watching++
     try {
       while (!signal.aborted) {
         const event = this.#queue.shift()
-        if (event === undefined) await new Promise<void>((resolve) => (this.#wake = resolve))
+        if (event === undefined) await this.#news.wait()
         else yield event
       }
     } finally {
@@ -40,7 +41,7 @@ export class FakeResolver implements Resolver {
 
   #push(event: ResolverEvent): void {
     this.#queue.push(event)
-    this.#wake?.()
+    this.#news.set()
   }
 }
 

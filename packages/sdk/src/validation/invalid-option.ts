@@ -6,13 +6,13 @@ export function invalidOption(name: string, value: unknown, wanted: string): Fai
   return new FairleadError('INVALID_OPTION', `${name} is ${shown(value)}: it must be ${wanted}`)
 }
 
-/** Refuses what is no whole number from `least` to `most`. */
+/** Throws for what is not a whole number from `least` to `most`. */
 export function requireCount(name: string, value: number, least: number, most: number): void {
   if (Number.isInteger(value) && value >= least && value <= most) return
   throw invalidOption(name, value, `a whole number from ${least} to ${most}`)
 }
 
-/** Refuses what is no time to wait: milliseconds above 0, or `Infinity`. */
+/** Throws for what is not a time to wait: milliseconds above 0, or `Infinity`. */
 export function requireTime(name: string, value: unknown): void {
   if (typeof value === 'number' && value > 0) return
   throw invalidOption(name, value, 'milliseconds above 0, or Infinity')

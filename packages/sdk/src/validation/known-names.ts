@@ -3,7 +3,7 @@ import { invalidOption } from './invalid-option.js'
 import { nearest } from './nearest-name.js'
 
 /**
- * Refuses what is no object of options, and own keys that nothing reads: a misspelt option must not be a default in disguise.
+ * Throws for what is not an object of options, and for own keys that nothing reads: a misspelt option must not be a default in disguise.
  *
  * @param where What takes the options, such as `ready`.
  * @throws FairleadError `INVALID_OPTION`.

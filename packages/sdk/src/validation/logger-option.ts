@@ -32,7 +32,7 @@ function harmless(logger: Leveled): Logger {
       )
     }
     try {
-      // Asked for each time: pino puts other methods in place when its level changes.
+      // Read each time: pino puts other methods in place when its level changes.
       const ended: unknown = logger[level]?.(fields, message)
       if (ended instanceof Promise) ended.catch(lost)
     } catch (thrown) {

@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { FakeCandidate } from '../../testing/index.js'
 import { candidates, seededRandom } from '../../testing/index.js'
-import type { Picker } from '../picker.js'
+import type { Picker, PickReport } from '../picker.js'
 import { prequal, type PrequalOptions } from './prequal.js'
 import { NONE, ProbePool } from '../structures/probe-pool.js'
 import { Quantile } from '../structures/quantile.js'
@@ -94,14 +94,29 @@ describe('of the endpoints that have reported', () => {
 })
 
 describe('reports', () => {
-  test('are of no use after a second', () => {
-    const { endpoints, report, pick } = rig(2)
-    const [slow, fast] = endpoints as [FakeCandidate, FakeCandidate]
-    slow.latencyMs = 50
-    report(0, 0, 1)
-    report(1, 0, 100)
-    expect(pick(1000)).toBe(0)
-    expect(pick(1001)).toBe(endpoints.indexOf(fast))
+  test.each([
+    [undefined, 1000],
+    [50, 50],
+  ])('with maxAgeMs %s are used for %i ms, and not for one more', (maxAgeMs, lastMs) => {
+    // By its report the first is the faster one, by what the client has seen the second. A rig for each pick, as the first
+    // one counts as a request in flight there, which makes it hot: the next would be of the second in any case.
+    const reported = (): Rig => {
+      const made = rig(2, maxAgeMs === undefined ? {} : { maxAgeMs })
+      if (made.endpoints[0] !== undefined) made.endpoints[0].latencyMs = 50
+      made.report(0, 0, 1)
+      made.report(1, 0, 100)
+      return made
+    }
+    const explained = (now: number): string => {
+      const steps: string[] = []
+      const report = { step: (text: string) => steps.push(text), compared: () => undefined }
+      reported().picker.explain?.({ now, tried: [] }, report as unknown as PickReport<FakeCandidate>)
+      return steps[0] ?? ''
+    }
+    expect(reported().pick(lastMs)).toBe(0)
+    expect(explained(lastMs)).toContain('of those that have reported load')
+    expect(reported().pick(lastMs + 1)).toBe(1)
+    expect(explained(lastMs + 1)).toContain('fewer than two eligible endpoints have reported load of late')
   })
 
   test('that are absent or leave out what counts are not in the pool', () => {

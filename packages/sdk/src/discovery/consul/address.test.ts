@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { addressOf, originOf, type AddressChoice } from './address.js'
+import { registeredAddress, registeredOrigin, type AddressChoice } from './address.js'
 
 type Choice = 'lan' | 'wan' | 'lan4' | 'lan6' | 'wan4' | 'wan6'
 
@@ -132,14 +132,14 @@ describe('the address that is taken', () => {
       'has address "fd00::1" and none of IPv4',
     ],
   ])('%s', (_, service, choice, translated, expected) => {
-    expect(addressOf(service as Record<string, unknown>, node, choiceOf(choice), translated)).toEqual(
+    expect(registeredAddress(service as Record<string, unknown>, node, choiceOf(choice), translated)).toEqual(
       expected,
     )
   })
 
   test('none at all', () => {
-    expect(addressOf(bare, {}, choiceOf('lan'), false)).toBe('has no address')
-    expect(addressOf(bare, { TaggedAddresses: null }, choiceOf('wan6'), true)).toBe('has no address')
+    expect(registeredAddress(bare, {}, choiceOf('lan'), false)).toBe('has no address')
+    expect(registeredAddress(bare, { TaggedAddresses: null }, choiceOf('wan6'), true)).toBe('has no address')
   })
 })
 
@@ -160,10 +160,10 @@ describe('an origin', () => {
     ['10.0.0.256', undefined],
     ['a\nb', undefined],
   ])('of %j', (host, origin) => {
-    expect(originOf('http', host, 80)).toBe(origin)
+    expect(registeredOrigin('http', host, 80)).toBe(origin)
   })
 
   test('of TLS', () => {
-    expect(originOf('https', '10.0.0.1', 8443)).toBe('https://10.0.0.1:8443')
+    expect(registeredOrigin('https', '10.0.0.1', 8443)).toBe('https://10.0.0.1:8443')
   })
 })

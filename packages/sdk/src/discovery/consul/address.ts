@@ -1,5 +1,5 @@
 import { isIPv4, isIPv6 } from 'node:net'
-import { flat } from './compact.js'
+import { flattened } from './compact.js'
 import { asJson, describe, field, text, type Json } from '../../consul/json.js'
 
 /** Which of an instance's addresses is taken. */
@@ -24,7 +24,7 @@ export interface Address {
  * @param translated The agent has put WAN addresses in place already: doing it twice would take another one.
  * @returns A sentence about the instance where it has no such address.
  */
-export function addressOf(
+export function registeredAddress(
   service: Json,
   node: Json,
   { network, ipFamily }: AddressChoice,
@@ -48,7 +48,7 @@ export function addressOf(
   return isOfOther(plain.host) ? `has address ${describe(plain.host)} and none of IPv${ipFamily}` : plain
 }
 
-/** The port of a service; one that is not there is 0, as Consul 1.13 leaves a port of 0 out of the answer. */
+/** The port of a service; one that is not there is 0, as Consul 1.13 omits a port of 0 from the answer. */
 export function portOf(service: Json): unknown {
   return service['Port'] ?? 0
 }
@@ -66,14 +66,14 @@ function tagged(service: Json, node: Json, tag: string): Address | undefined {
     : { host: ofNode, port: portOf(service) }
 }
 
-/** `http://host:port`; `undefined` where that is none. Pure. */
-export function originOf(scheme: 'http' | 'https', host: string, port: number): string | undefined {
+/** `http://host:port`; `undefined` where that is not an origin. Pure. */
+export function registeredOrigin(scheme: 'http' | 'https', host: string, port: number): string | undefined {
   // Without the look for a colon each process would compile the pattern of IPv6, for 15 ms, mostly for nothing.
   const bracketed = host.includes(':') && isIPv6(host)
-  const origin = flat(scheme, '://', bracketed ? `[${host}]` : host, ':', String(port))
+  const origin = flattened(scheme, '://', bracketed ? `[${host}]` : host, ':', String(port))
   // Most are plain addresses, and the parser below takes 2 us.
   if (isIPv4(host)) return origin
-  // White space is what the parser would leave out without a word.
+  // White space is what the parser would drop silently.
   const url = URL.canParse(origin) && !/\s/.test(host) ? new URL(origin) : undefined
   // A host with a path, a query or a user in it would parse as well, as something else.
   return url?.pathname === '/' && url.username === '' && url.search === '' && url.hash === ''

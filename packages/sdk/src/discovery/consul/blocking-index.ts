@@ -28,7 +28,7 @@ export const CONFIRM_MS = 1000
 /**
  * What an answer is worth by its index alone.
  * - `whole`: all there is to know now.
- * - `older`: than what is known, for the first time; it has to be asked for again after {@link CONFIRM_MS}.
+ * - `older`: than what is known, for the first time; it has to be queried again after {@link CONFIRM_MS}.
  * - `unconfirmed`: from a stream that has brought nothing since it was asked; the servers have to be asked, at once.
  */
 export type Standing = 'whole' | 'older' | 'unconfirmed'
@@ -40,7 +40,7 @@ export type Standing = 'whole' | 'older' | 'unconfirmed'
 export class BlockingIndex {
   #next = 0
   #newest = 0
-  #doubted = false
+  #wentBack = false
 
   /** How the next query waits; undefined: it does not. */
   waiting(waitMs: number): Waiting | undefined {
@@ -60,11 +60,11 @@ export class BlockingIndex {
     }
     // "Sanity check index is greater than zero" (use 1, which is always safe).
     this.#next = answered === undefined ? 0 : Math.max(answered, 1)
-    this.#doubted = !this.#doubted && (answered ?? 0) < this.#newest
+    this.#wentBack = !this.#wentBack && (answered ?? 0) < this.#newest
     // "Reset the index if it goes backwards."
-    if (this.#doubted) this.#next = 0
+    if (this.#wentBack) this.#next = 0
     else this.#newest = answered ?? 0
-    return this.#doubted ? 'older' : 'whole'
+    return this.#wentBack ? 'older' : 'whole'
   }
 
   /** The next query must not wait: the agent may have restarted, with another index. */

@@ -1,16 +1,16 @@
 import { expect, test } from 'vitest'
 import { healthEntry } from '../../testing/index.js'
-import { flat, Sharing } from './compact.js'
+import { flattened, Interner } from './compact.js'
 import { healthOf, healthReader } from './health.js'
 
 test('equal data is one frozen object, and nothing else is', () => {
-  const sharing = new Sharing()
-  const first = sharing.one(['a', 'b'])
-  expect(sharing.one(['a', 'b'])).toBe(first)
+  const interner = new Interner()
+  const first = interner.intern(['a', 'b'])
+  expect(interner.intern(['a', 'b'])).toBe(first)
   expect(Object.isFrozen(first)).toBe(true)
   for (const other of [['a,b'], ['a', 'b', ''], ['b', 'a'], ['a"', '"b'], { 0: 'a', 1: 'b' }, []]) {
-    expect(sharing.one(other)).toEqual(other)
-    expect(sharing.one(other)).not.toBe(first)
+    expect(interner.intern(other)).toEqual(other)
+    expect(interner.intern(other)).not.toBe(first)
   }
 })
 
@@ -34,6 +34,6 @@ test('instances of one answer have their tags, meta and place in common', () => 
   expect(c).toMatchObject({ meta: { zone: 'b' }, locality: { zone: 'b' } })
 })
 
-test('a string is put together', () => {
-  expect(flat('http', '://', 'é', ':', '80')).toBe('http://é:80')
+test('a string is put together in one piece', () => {
+  expect(flattened('http', '://', 'é', ':', '80')).toBe('http://é:80')
 })

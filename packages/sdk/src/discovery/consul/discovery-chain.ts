@@ -24,7 +24,7 @@ export interface DiscoveryChain {
 /**
  * Reads an answer of `/v1/discovery-chain/<name>` that was compiled for TCP, so that it begins with a resolver.
  *
- * @throws Error when it is none.
+ * @throws Error when it is not one.
  */
 export function decodeChain(body: unknown): DiscoveryChain {
   const chain = field(body, 'Chain')
@@ -50,7 +50,7 @@ function decodeTarget(target: Json, localDatacenter: string): ChainTarget {
   return {
     service: text(target['Service']),
     datacenter: datacenter === localDatacenter ? undefined : optional(datacenter),
-    // Every community edition says "default", and rejects being asked for it.
+    // Every community edition says "default", and rejects it in a query.
     namespace: notDefault(text(target['Namespace'])),
     partition: notDefault(text(target['Partition'])),
     peer: optional(target['Peer']),
@@ -61,7 +61,7 @@ function decodeTarget(target: Json, localDatacenter: string): ChainTarget {
 
 function decodePolicy(node: Json, resolver: Json): ServerPolicy {
   const loadBalancer = decodeLoadBalancer(field(node, 'LoadBalancer'))
-  // Without a service-resolver Consul makes one up, with a timeout of its own: that is nobody's wish.
+  // Without a service-resolver Consul makes one up, with a timeout of its own, which is not a configured one.
   const connectTimeoutMs = resolver['Default'] === true ? undefined : goDurationMs(resolver['ConnectTimeout'])
   return { connectTimeoutMs, requestTimeoutMs: goDurationMs(resolver['RequestTimeout']), loadBalancer }
 }

@@ -8,12 +8,12 @@ import { NO_TOKEN } from './trust.js'
 import type { WatchTarget } from './watch.js'
 import { field, list, text } from '../../consul/json.js'
 
-// The agent has just answered; and whoever waits for that answer does not wait longer for a hint.
+// The agent has just answered; and what waits for that answer does not wait longer for a hint.
 const HINT_MS = 1000
 
 /**
  * What an answer without any instance may come of, as what the agent says: it "knows no instance of that name", and
- * what to look at, or knows some, none of which the client's own `tags` and `filter` choose. The latter is asked for.
+ * what to look at, or knows some, none of which the client's own `tags` and `filter` choose. The latter takes a query.
  */
 export async function whyEmpty(
   agent: ConsulAgent,

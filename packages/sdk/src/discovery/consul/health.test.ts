@@ -59,8 +59,8 @@ describe('the address', () => {
     [{ Port: undefined }, 'has port 0; register it with a port from 1 to 65535'],
     [{ Port: null }, 'has port 0; register it with a port from 1 to 65535'],
     [{ Port: '80' }, 'has port "80"; register it with a port from 1 to 65535'],
-    [{ Address: 'a/b' }, 'has address "a/b", which is no host name or IP'],
-    [{ Address: 'user@host' }, 'has address "user@host", which is no host name or IP'],
+    [{ Address: 'a/b' }, 'has address "a/b", which is not a host name or IP'],
+    [{ Address: 'user@host' }, 'has address "user@host", which is not a host name or IP'],
     [{ ID: '' }, 'has no node name or no service id'],
   ])('%j is left out with its reason', (service, reason) => {
     const decoded = decodeHealth([healthEntry(80, { service }), healthEntry(81)])

@@ -1,6 +1,6 @@
 import type { EntryReader } from '../../consul/json-list.js'
-import { addressOf, originOf, portOf, type AddressChoice } from './address.js'
-import { flat, Sharing } from './compact.js'
+import { registeredAddress, registeredOrigin, portOf, type AddressChoice } from './address.js'
+import { flattened, Interner } from './compact.js'
 import { asJson, describe, field, list, text, type Json } from '../../consul/json.js'
 import { OWNER_META } from '../owner-meta.js'
 import type { ExcludedInstance, Instance } from '../resolver.js'
@@ -13,12 +13,12 @@ export interface HealthSnapshot {
 
 /** How an answer is read. */
 export interface ReadOptions {
-  /** The level that its instances belong to. */
+  /** The priority of its instances. */
   readonly priority: number
   /** Undefined: what an instance's meta says (`scheme`, or Spring Cloud's `secure`), else http. */
   readonly scheme: 'http' | 'https' | undefined
   readonly address: AddressChoice
-  /** Leave out what has a warning as well. */
+  /** Exclude what has a warning as well. */
   readonly onlyPassing: boolean
   /** Before each key: node names may be the same in two datacenters. */
   readonly keyPrefix: string
@@ -30,13 +30,13 @@ type Status = 'passing' | 'warning' | 'critical' | 'maintenance'
 /** What is made of an entry of the answer. */
 export type HealthEntry = Instance | ExcludedInstance
 
-/** Reads the entries of an answer. A single unusable one is left out with its reason. @param translated Are its addresses chosen already? */
+/** Reads the entries of an answer. A single unusable one is excluded with its reason. @param translated Are its addresses chosen already? */
 export function healthReader(options: ReadOptions, translated: boolean): EntryReader<HealthEntry> {
-  const sharing = new Sharing()
-  return { read: (entry) => decodeEntry(entry, options, translated, sharing), same: sameEntry }
+  const interner = new Interner()
+  return { read: (entry) => decodeEntry(entry, options, translated, interner), same: sameEntry }
 }
 
-/** @param order Of the instances: that of their keys, whatever the agent's was, or the agent's, where it was asked for one. */
+/** @param order Of the instances: that of their keys, whatever the agent's was, or the agent's, where `near` is set. */
 export function healthOf(entries: readonly HealthEntry[], order: 'by key' | "the agent's"): HealthSnapshot {
   const instances: Instance[] = []
   const excluded: ExcludedInstance[] = []
@@ -57,16 +57,16 @@ function decodeEntry(
   entry: unknown,
   options: ReadOptions,
   translated: boolean,
-  sharing: Sharing,
+  interner: Interner,
 ): HealthEntry {
   const node = field(entry, 'Node')
   const service = field(entry, 'Service')
   const nodeName = text(node['Node'])
   const id = text(service['ID'])
   const { priority } = options
-  const address = addressOf(service, node, options.address, translated)
+  const address = registeredAddress(service, node, options.address, translated)
   const [host, port] = typeof address === 'string' ? ['', portOf(service)] : [address.host, address.port]
-  const key = flat(options.keyPrefix, nodeName, '/', id, '@', host, ':', String(port))
+  const key = flattened(options.keyPrefix, nodeName, '/', id, '@', host, ':', String(port))
   const leave = (kind: ExcludedInstance['kind'], reason: string): ExcludedInstance => ({
     key,
     reason,
@@ -83,10 +83,10 @@ function decodeEntry(
         : `listens on socket ${describe(socket)}, where nothing can be sent from here`
     return leave('unusable', reason)
   }
-  const meta = sharing.one(stringMap(service['Meta']))
-  const origin = originOf(options.scheme ?? schemeOf(meta), host, port)
+  const meta = interner.intern(stringMap(service['Meta']))
+  const origin = registeredOrigin(options.scheme ?? schemeOf(meta), host, port)
   if (origin === undefined)
-    return leave('unusable', `has address ${describe(host)}, which is no host name or IP`)
+    return leave('unusable', `has address ${describe(host)}, which is not a host name or IP`)
   const status = worstStatus(asJson(entry)['Checks'], id)
   if (status === 'maintenance') return leave('deliberate', status)
   if (status === 'critical' || (status === 'warning' && options.onlyPassing))
@@ -96,9 +96,9 @@ function decodeEntry(
     origin,
     weight: weightFor(status, service['Weights']),
     priority,
-    tags: sharing.one(list(service['Tags']).map(text)),
+    tags: interner.intern(list(service['Tags']).map(text)),
     meta,
-    locality: sharing.one(localityOf(node, meta)),
+    locality: interner.intern(localityOf(node, meta)),
   })
 }
 

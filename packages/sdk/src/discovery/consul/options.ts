@@ -33,7 +33,7 @@ export interface ConsulOptions extends ConsulConnectionOptions {
   readonly cached?: boolean | undefined
   /**
    * How old an answer of `stale` or `cached` may be before the leader is asked instead, in milliseconds. An older one
-   * is believed, but for what it says is gone. Default 10,000.
+   * is used, but suspect: what is missing from it may still be there. Default 10,000.
    */
   readonly maxStaleMs?: number | undefined
   /**
@@ -82,7 +82,7 @@ const LONGEST_WAIT_MS = 600_000
 // For as long a client may be blind: before 1.10 nothing wakes a query when its token loses rights
 // (hashicorp/consul#5651) or the servers are restored from a snapshot, and from 1.10 on the end of a wait is when a
 // stream is checked. With Consul's stagger of a sixteenth it is 318.75 s, within the 600 s for which retained instances
-// stand in at most (removal.maxHoldMs); Consul's longest, 637.5 s, is beyond it. What drops idle connections of TCP
+// stand in at most (removal.maxRetainMs); Consul's longest, 637.5 s, is beyond it. What drops idle connections of TCP
 // (NAT, balancers; 240 s and 350 s in clouds) sees a probe of TCP's keep-alive each 60 s, which is undici's. Proxies
 // that speak HTTP end a request after 15 to 300 s without an answer, which no default can suit: see WaitLimit.
 const DEFAULT_WAIT_MS = 300_000
@@ -130,7 +130,7 @@ export function parseConsul(given: ParsedConsulOptions, environment: Environment
     throw invalidOption(
       'consul.cached',
       true,
-      'false with consistency "consistent": Consul refuses both together',
+      'false with consistency "consistent": Consul rejects both together',
     )
   if (given.serverPolicy && given.maxWatches < 2)
     throw invalidOption('consul.maxWatches', given.maxWatches, '2 or more with serverPolicy, which takes one')

@@ -4,7 +4,7 @@ import type { WatchTarget } from './watch.js'
 import type { ChainTarget, DiscoveryChain } from './discovery-chain.js'
 import type { ServerPolicy } from '../server-policy.js'
 
-/** Where else instances may be, when there are not enough; every part that is left out is as in the first place. */
+/** Where else instances may be, when there are not enough; every part that is absent is as in the first place. */
 export interface FailoverTarget {
   /** The name of a service there. Default: the name that the client was made for. */
   readonly service?: string | undefined
@@ -27,14 +27,14 @@ export interface PlanOptions {
   readonly ipFamily: AddressChoice['ipFamily']
 }
 
-/** What is watched for a service, best first, and what the registry asks of its clients. */
+/** What is watched for a service, best first, and what the registry configures for its clients. */
 export interface Plan {
   readonly targets: readonly [WatchTarget, ...WatchTarget[]]
   readonly policy: ServerPolicy | undefined
 }
 
 /**
- * Which questions to ask for a service; pure. What the client was told goes before what the registry says: its own
+ * Which questions to ask for a service; pure. The client's options go before the registry's: its own
  * failover replaces that of the chain.
  *
  * @param chain Undefined: the registry says nothing of this service.

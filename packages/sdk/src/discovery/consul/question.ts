@@ -23,7 +23,7 @@ export interface ConsulQuestion {
 }
 
 /**
- * Who has to answer: whoever the question allows; the servers, which a query asks that does not block and does not want
+ * Who has to answer: anyone that the question allows; the servers, which a query asks that does not block and does not want
  * the agent's cache; or the leader, as what came from elsewhere was too old.
  */
 export type Asked = 'anyone' | 'servers' | 'leader'

@@ -1,6 +1,6 @@
 import { isAborted, sleep, type Clock, type Timer } from '../../clock.js'
 import { ConsulAgent, type AgentOptions, type AgentRequest } from '../../consul/agent.js'
-import { isRefusal, type ConsulError } from '../../consul/consul-error.js'
+import { isRejection, type ConsulError } from '../../consul/consul-error.js'
 import type { Random } from '../../random.js'
 import { backoffDelay } from '../../pacing/backoff.js'
 import { answerTimeoutMs } from './blocking-index.js'
@@ -9,14 +9,14 @@ import { configQuery } from './question.js'
 import { watchTarget, type WatchOptions } from './watch.js'
 import { decodeChain, type DiscoveryChain } from './discovery-chain.js'
 import { field, text } from '../../consul/json.js'
-import { Latch } from '../../pacing/latch.js'
+import { AutoResetEvent } from '../../pacing/auto-reset-event.js'
 import type { Resolver, ResolverEvent } from '../resolver.js'
 import { ServiceResolverWatch } from './service-resolvers.js'
 import { TargetSet } from './target-set.js'
-import { Turnstile } from './turnstile.js'
+import { StartLimiter } from './start-limiter.js'
 import { WatchSlots, type WatchCount } from './watch-slots.js'
 
-export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots' | 'turnstile'> {
+export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, 'slots' | 'starts'> {
   readonly agent: AgentOptions
   /** Queries at once. */
   readonly maxWatches: number
@@ -26,8 +26,8 @@ export interface ConsulResolverOptions extends PlanOptions, Omit<WatchOptions, '
 
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 
-// A chain that was refused may be had once someone gives the token its rights, or the servers Connect.
-const REFUSED_PAUSE_MS = 60_000
+// A chain that was rejected may be had once someone gives the token its rights, or the servers Connect.
+const REJECTED_PAUSE_MS = 60_000
 
 /**
  * Follows services in Consul. What is to be watched comes first, from the options and the service's
@@ -55,7 +55,7 @@ export class ConsulResolver implements Resolver {
     this.#options = options
     const slots = new WatchSlots(this.name, options.maxWatches, watches)
     const { waitMs, maxStaleMs, question } = options
-    this.#watching = { waitMs, maxStaleMs, slots, turnstile: new Turnstile() }
+    this.#watching = { waitMs, maxStaleMs, slots, starts: new StartLimiter() }
     const { consistency } = question
     this.#resolvers = new ServiceResolverWatch(this.#agent, { waitMs, consistency, slots }, clock, random)
     this.#clock = clock
@@ -64,19 +64,19 @@ export class ConsulResolver implements Resolver {
 
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
     if (signal.aborted) return
-    const news = new Latch()
+    const news = new AutoResetEvent()
     const targets = new TargetSet(
       (target, end) => watchTarget(this.#agent, target, this.#watching, this.#clock, this.#random, end),
-      () => news.open(),
+      () => news.set(),
     )
-    const planning = new Planning(() => news.open())
+    const planning = new Planning(() => news.set())
     const stop = new AbortController()
     // At once, and not when the caller asks for the next event; or when it no longer listens.
     const leave = (): void => {
       signal.removeEventListener('abort', leave)
       stop.abort()
       targets.close()
-      news.open()
+      news.set()
     }
     signal.addEventListener('abort', leave)
     try {
@@ -84,14 +84,14 @@ export class ConsulResolver implements Resolver {
       while (!isAborted(signal)) {
         yield* planning.news()
         yield* targets.news()
-        await news.passed()
+        await news.wait()
       }
     } finally {
       leave()
     }
   }
 
-  /** Keeps the targets to the plan. Until there is a first one, what stands in its way is told. */
+  /** Keeps the targets to the plan. Until there is a first one, what prevents it is reported. */
   async #plan(service: string, targets: TargetSet, planning: Planning, signal: AbortSignal): Promise<void> {
     const { question, failover, serverPolicy } = this.#options
     // Only where a datacenter is named does it matter which is the agent's own.
@@ -112,8 +112,8 @@ export class ConsulResolver implements Resolver {
     planning: Planning,
     signal: AbortSignal,
   ): Promise<void> {
-    const changed = new Latch()
-    const wake = (): void => changed.open()
+    const changed = new AutoResetEvent()
+    const wake = (): void => changed.set()
     const unfollow = this.#resolvers.follow(wake)
     signal.addEventListener('abort', wake)
     let again: Timer | undefined
@@ -121,7 +121,7 @@ export class ConsulResolver implements Resolver {
     let chained: boolean | undefined
     wake()
     for (;;) {
-      await changed.passed()
+      await changed.wait()
       if (isAborted(signal)) break
       const { known, cause } = this.#resolvers
       if (known === undefined) {
@@ -137,7 +137,7 @@ export class ConsulResolver implements Resolver {
         // One that is not to be had leaves the plan as it is.
         if (chain !== undefined || chained === undefined) adopt(chain)
         chained = true
-        if (chain === undefined) again = this.#clock.setTimer(wake, REFUSED_PAUSE_MS)
+        if (chain === undefined) again = this.#clock.setTimer(wake, REJECTED_PAUSE_MS)
       } else if (chained !== false) {
         adopt(undefined)
         chained = false
@@ -148,7 +148,7 @@ export class ConsulResolver implements Resolver {
     unfollow()
   }
 
-  /** Undefined: there is none for us, as it cannot be asked for here, or is not what we know. */
+  /** Undefined: there is none for us, as the agent rejects the query, or answers in a form that we do not know. */
   async #askChain(
     service: string,
     planning: Planning | undefined,
@@ -183,9 +183,9 @@ export class ConsulResolver implements Resolver {
   }
 
   /**
-   * Asks until there is an answer; undefined: it was refused.
+   * Asks until there is an answer; undefined: it was rejected.
    *
-   * @param planning Where it is told what fails, as long as there is no plan without the answer.
+   * @param planning Where failures are reported, as long as there is no plan without the answer.
    */
   async #persist(
     request: AgentRequest,
@@ -198,7 +198,7 @@ export class ConsulResolver implements Resolver {
       } catch (thrown) {
         // The agent throws nothing else.
         const error = thrown as ConsulError
-        if (isRefusal(error)) return undefined
+        if (isRejection(error)) return undefined
         planning?.fail(error)
         const delayMs = Math.max(error.retryAfterMs, backoffDelay(failures, BACKOFF, this.#random))
         await sleep(this.#clock, delayMs, signal)
@@ -218,7 +218,7 @@ function parsed<T>(body: string | undefined, decode: (json: unknown) => T): T | 
   }
 }
 
-/** What stands in the way of the first plan, for whoever waits for it. */
+/** What prevents the first plan. */
 class Planning {
   readonly #onNews: () => void
   #cause: Error | undefined

@@ -1,7 +1,7 @@
 import { isAborted, sleep, type Clock } from '../../clock.js'
 import type { ConsulAgent } from '../../consul/agent.js'
 import type { AnswerHead } from '../../consul/answer-head.js'
-import { isRefusal, type ConsulError } from '../../consul/consul-error.js'
+import { isRejection, type ConsulError } from '../../consul/consul-error.js'
 import { JsonListReader, type EntryReader, type Keyed, type ListEntry } from '../../consul/json-list.js'
 import type { Random } from '../../random.js'
 import { backoffDelay } from '../../pacing/backoff.js'
@@ -28,10 +28,10 @@ export interface ServiceResolverOptions {
 
 // They change when people change them; an operator who tries things out makes a few changes a minute.
 const QUERY_RATE = { capacity: 5, perSecond: 1 }
-// As for instances: without a first answer of this, no instance is asked for.
+// As for instances: without a first answer of this, no instance is queried.
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 // An agent that does not know the question, or our token's right to it, learns that with an upgrade or a new policy.
-const REFUSED = { baseMs: 30_000, maxMs: 60_000 }
+const REJECTED = { baseMs: 30_000, maxMs: 60_000 }
 
 const NAMES: EntryReader<Keyed> = {
   read: (entry) => ({ key: text(asJson(entry)['Name']) }),
@@ -82,7 +82,7 @@ export class ServiceResolverWatch {
       if (this.#followers.size > 0) return
       this.#running?.abort()
       this.#running = undefined
-      // Whoever follows next must not go by what was so long ago.
+      // The next follower must not go by what was so long ago.
       this.#known = undefined
       this.#cause = undefined
     }
@@ -122,7 +122,7 @@ export class ServiceResolverWatch {
         if (waiting !== undefined && wait.isCut(error, this.#clock.now() - askedAt)) continue
         failures++
         this.#fail(error)
-        const pace = isRefusal(error) ? REFUSED : BACKOFF
+        const pace = isRejection(error) ? REJECTED : BACKOFF
         const delayMs = Math.max(error.retryAfterMs, backoffDelay(failures, pace, this.#random))
         await sleep(this.#clock, delayMs, signal)
       }
@@ -157,7 +157,7 @@ export class ServiceResolverWatch {
   #fail(error: ConsulError): void {
     if (this.#known !== undefined) return
     // An agent that answers, but not this (too old, or our token may not see it), has none for us.
-    if (isRefusal(error)) {
+    if (isRejection(error)) {
       this.#publish(new Set<string>())
     } else {
       this.#cause = error

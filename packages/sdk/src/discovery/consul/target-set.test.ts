@@ -50,8 +50,13 @@ class Scene {
     return [...this.#watches.keys()]
   }
 
-  async health(service: string, instances: readonly Instance[], doubt?: string): Promise<void> {
-    await this.#say(service, { kind: 'health', health: { instances, excluded: [] }, doubt, empty: undefined })
+  async health(service: string, instances: readonly Instance[], suspect?: string): Promise<void> {
+    await this.#say(service, {
+      kind: 'health',
+      health: { instances, excluded: [] },
+      suspect,
+      empty: undefined,
+    })
   }
 
   async fail(service: string, message: string): Promise<void> {
@@ -62,12 +67,12 @@ class Scene {
   news(): readonly string[] {
     return this.set.news().map((event) => {
       if (event.kind === 'stale') return `stale: ${event.cause.message}`
-      const { instances, excluded, doubt, policy } = event
+      const { instances, excluded, suspect, policy } = event
       const names = instances.map(({ origin, priority }) => `${new URL(origin).port}@${priority}`)
       return [
         names.join(' ') || 'none',
         ...excluded.map(({ key, reason, kind, priority }) => `${key}@${priority} ${kind}: ${reason}`),
-        ...(doubt === undefined ? [] : [`doubt ${doubt}`]),
+        ...(suspect === undefined ? [] : [`suspect ${suspect}`]),
         ...(policy === undefined ? [] : [JSON.stringify(policy)]),
       ].join('; ')
     })
@@ -111,7 +116,7 @@ describe('one target', () => {
     expect(scene.news()).toEqual(['1@0'])
     expect(scene.news()).toEqual([])
     await scene.health('first', [], 'no leader')
-    expect(scene.news()).toEqual(['none; doubt no leader'])
+    expect(scene.news()).toEqual(['none; suspect no leader'])
   })
 
   test('an outage is told each time, and ends with the next set', async () => {
@@ -146,14 +151,14 @@ describe('several targets', () => {
     expect(scene.news()).toEqual([])
     await scene.health('first', [instance(1)])
     // What is missing may be with those that have not answered.
-    expect(scene.news()).toEqual(['1@0 3@2; doubt second in dc2 has not answered yet'])
+    expect(scene.news()).toEqual(['1@0 3@2; suspect second in dc2 has not answered yet'])
     await scene.health('second', [instance(2, 1)])
     expect(scene.news()).toEqual(['1@0 2@1 3@2'])
     await scene.health('second', [instance(2, 1)], 'cut off')
-    expect(scene.news()).toEqual(['1@0 2@1 3@2; doubt cut off'])
+    expect(scene.news()).toEqual(['1@0 2@1 3@2; suspect cut off'])
   })
 
-  test('one that cannot be asked has had its say: a note, and no doubt', async () => {
+  test('one that cannot be asked has had its say: a note, and no suspect', async () => {
     const scene = new Scene()
     scene.adopt(undefined, first, second)
     await scene.health('first', [instance(1)])
@@ -161,7 +166,7 @@ describe('several targets', () => {
     expect(scene.news()).toEqual(['1@0; second in dc2@1 unusable: no path'])
   })
 
-  test('an instance of two levels belongs to the better one', async () => {
+  test('an instance of two priorities belongs to the better one', async () => {
     const scene = new Scene()
     scene.adopt(undefined, first, second)
     await scene.health('first', [instance(1)])
@@ -199,10 +204,10 @@ describe('several targets', () => {
         await scene.fail('first', 'down')
       }
       // Its own instances are missing, and not gone.
-      expect(scene.news()).toEqual(['2@1; doubt down', 'stale: down'])
+      expect(scene.news()).toEqual(['2@1; suspect down', 'stale: down'])
       await scene.fail('second', 'down as well')
       const note = 'second in dc2@1 unusable: down as well'
-      expect(scene.news()).toEqual([`2@1; ${note}; doubt down`, 'stale: down'])
+      expect(scene.news()).toEqual([`2@1; ${note}; suspect down`, 'stale: down'])
       // That goes on is no news of the first one's.
       await scene.fail('second', 'down as well, still')
       expect(scene.news()).toEqual([])
@@ -222,7 +227,7 @@ describe('several targets', () => {
     await scene.fail('first', 'down')
     expect(scene.news()).toEqual(['stale: down'])
     await scene.health('second', [instance(2, 1)])
-    expect(scene.news()).toEqual(['2@1; doubt down', 'stale: down'])
+    expect(scene.news()).toEqual(['2@1; suspect down', 'stale: down'])
   })
 })
 
@@ -236,7 +241,7 @@ describe('another plan', () => {
     scene.adopt({ connectTimeoutMs: 5 }, first, third)
     await until(() => scene.ended.includes('second'))
     expect(scene.news()).toEqual([
-      '1@0; doubt third in this datacenter has not answered yet; {"connectTimeoutMs":5}',
+      '1@0; suspect third in this datacenter has not answered yet; {"connectTimeoutMs":5}',
     ])
     expect(scene.watched).toEqual(['first', 'third'])
     await scene.health('third', [instance(3, 2)])

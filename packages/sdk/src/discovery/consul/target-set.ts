@@ -10,7 +10,7 @@ interface Followed {
   readonly target: WatchTarget
   readonly stop: AbortController
   health: HealthSnapshot | undefined
-  doubt: string | undefined
+  suspect: string | undefined
   empty: string | undefined
   /** Why asking fails, while it does. */
   cause: Error | undefined
@@ -24,7 +24,7 @@ export class TargetSet {
   readonly #onChange: () => void
   #plan: Plan | undefined
   #followed: readonly Followed[] = []
-  /** Has the set to be told again; has the first target's outage? */
+  /** Has the set to be published again; has the first target's outage? */
   #changed = false
   #failed = false
 
@@ -37,7 +37,7 @@ export class TargetSet {
   adopt(plan: Plan): void {
     const known = this.#plan
     if (isDeepStrictEqual(plan, known)) return
-    // The same object for the same wish: others tell by that whether it has changed.
+    // The same object for the same policy: others tell by that whether it has changed.
     const policy = isDeepStrictEqual(plan.policy, known?.policy) ? known?.policy : plan.policy
     const before = new Map(this.#followed.map((followed) => [nameOf(followed.target), followed]))
     this.#plan = { ...plan, policy }
@@ -56,7 +56,7 @@ export class TargetSet {
     this.#followed = []
   }
 
-  /** What there is to tell since it was last asked. */
+  /** What has changed since the last call. */
   news(): readonly ResolverEvent[] {
     const [first] = this.#followed
     const events: ResolverEvent[] = []
@@ -83,7 +83,7 @@ export class TargetSet {
       target,
       stop,
       health: undefined,
-      doubt: undefined,
+      suspect: undefined,
       empty: undefined,
       cause: undefined,
     }
@@ -97,7 +97,7 @@ export class TargetSet {
       if (isAborted(stop.signal)) return
       if (event.kind === 'health') {
         followed.health = event.health
-        followed.doubt = event.doubt
+        followed.suspect = event.suspect
         followed.empty = event.empty
         followed.cause = undefined
         this.#changed = true
@@ -111,10 +111,10 @@ export class TargetSet {
     }
   }
 
-  /** What speaks against believing that what is missing is gone: an answer of itself, or that there is none yet. */
-  #doubt(): string | undefined {
-    const doubted = this.#followed.find(({ doubt }) => doubt !== undefined)
-    if (doubted !== undefined) return doubted.doubt
+  /** Why the set is suspect: as one of its answers is, or as there is none yet. */
+  #suspicion(): string | undefined {
+    const target = this.#followed.find(({ suspect }) => suspect !== undefined)
+    if (target !== undefined) return target.suspect
     const [first] = this.#followed
     const missing = this.#followed.find(({ health, cause }) => health === undefined && cause === undefined)
     if (missing !== undefined) return `${placeOf(missing.target)} has not answered yet`
@@ -123,15 +123,15 @@ export class TargetSet {
 
   #snapshot(): Snapshot {
     const [only, ...others] = this.#followed
-    const doubt = this.#doubt()
+    const suspect = this.#suspicion()
     const healths = this.#followed.map(({ health }) => health).filter((health) => health !== undefined)
     const notes = others.flatMap(noteOf)
     const alone = others.length === 0 ? only?.health : undefined
     return {
       kind: 'snapshot',
-      instances: alone?.instances ?? inFirstLevel(healths.flatMap(({ instances }) => instances)),
+      instances: alone?.instances ?? byBestPriority(healths.flatMap(({ instances }) => instances)),
       excluded: alone?.excluded ?? [...healths.flatMap(({ excluded }) => excluded), ...notes],
-      ...(doubt === undefined ? {} : { doubt }),
+      ...(suspect === undefined ? {} : { suspect }),
       ...(only?.empty === undefined ? {} : { empty: only.empty }),
       ...(this.#plan?.policy === undefined ? {} : { policy: this.#plan.policy }),
     }
@@ -142,8 +142,8 @@ function nameOf(target: WatchTarget): string {
   return JSON.stringify(target)
 }
 
-/** An instance may be in several targets, such as a subset and all of its service: the best level counts. */
-function inFirstLevel(instances: readonly Instance[]): readonly Instance[] {
+/** An instance may be in several targets, such as a subset and all of its service: the best priority counts. */
+function byBestPriority(instances: readonly Instance[]): readonly Instance[] {
   const byKey = new Map<string, Instance>()
   for (const instance of instances) if (!byKey.has(instance.key)) byKey.set(instance.key, instance)
   return [...byKey.values()]

@@ -2,12 +2,12 @@ import type { AnswerHead } from '../../consul/answer-head.js'
 import type { HealthSnapshot } from './health.js'
 
 /**
- * Why an answer must not be taken for the whole truth, by its own headers; `undefined` where nothing speaks against
- * it. An absent header says nothing: see {@link AnswerHead}. The same doubt reads the same each time. Pure.
+ * Why an answer is suspect, by its own headers; `undefined` where it is not. An absent header says nothing: see
+ * {@link AnswerHead}. The same reason reads the same each time. Pure.
  *
  * @param maxStaleMs How old an answer may be.
  */
-export function doubtOf(head: AnswerHead, maxStaleMs: number): string | undefined {
+export function suspicionOf(head: AnswerHead, maxStaleMs: number): string | undefined {
   if (head.knownLeader === false) return 'the agent knows no leader'
   // While the agent is connected the age of its cache is 0, however long ago the last change was.
   if (head.ageMs !== undefined && head.ageMs > 0) return "the agent's cache is cut off from the servers"
@@ -16,12 +16,12 @@ export function doubtOf(head: AnswerHead, maxStaleMs: number): string | undefine
   return undefined
 }
 
-/** The doubt where {@link mayMiss}. */
+/** Why an answer is suspect where {@link mayMiss}. */
 export const FILTERED = 'the ACL token may not see all of it'
 
 /**
  * Has the ACL token filtered out what it could see before, or all there is? One that has always seen a part has no
- * other truth: it would be doubted for ever, and nothing that it says be kept. Pure.
+ * other truth: its answers would be suspect for good, and none of them saved. Pure.
  *
  * @param sawAll An answer before this one was whole.
  */
@@ -29,10 +29,10 @@ export function mayMiss(head: AnswerHead, { instances }: HealthSnapshot, sawAll:
   return head.filteredByAcls === true && (sawAll || instances.length === 0)
 }
 
-/** The doubt where {@link isBlind}. */
+/** Why an answer is suspect where {@link isBlind}. */
 export const NO_TOKEN = "no token: set CONSUL_HTTP_TOKEN, as the agent's ACLs deny what no token allows"
 
-/** Is it empty because we have no right to see any of it? Consul answers so whoever sends no token. Pure. */
+/** Is it empty because we have no right to see any of it? Consul answers so where no token is sent. Pure. */
 export function isBlind(
   { deniesByDefault }: AnswerHead,
   { instances, excluded }: HealthSnapshot,

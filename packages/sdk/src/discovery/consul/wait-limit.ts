@@ -3,11 +3,11 @@ import { ConsulError } from '../../consul/consul-error.js'
 // What ends two waits after the same time, with no longer one answered since, is a limit of something in between;
 // agents restart at any time.
 const SAME_MS = 1000
-// Less is no wait that something in between has ended: proxies are set to 15 s (Envoy), 30 s, or more.
+// A shorter wait was not ended by something in between: proxies are set to 15 s (Envoy), 30 s, or more.
 const LEAST_CUT_MS = 5000
 
 /**
- * How long a blocking query may wait: as the client was told, or as long as what stands between it and the agent lets
+ * How long a blocking query may wait: as the client is configured, or as long as what stands between it and the agent lets
  * it. A proxy ends a request that gets no answer within its own limit, such as 60 s with nginx, with a 504, or by
  * closing the connection; then the waits become shorter than that.
  */
@@ -15,7 +15,7 @@ export class WaitLimit {
   #waitMs: number
   #endedAfterMs: number | undefined
 
-  /** @param waitMs As the client was told, in milliseconds. */
+  /** @param waitMs As the client is configured, in milliseconds. */
   constructor(waitMs: number) {
     this.#waitMs = waitMs
   }

@@ -5,7 +5,7 @@ export interface Slot {
   release(): void
 }
 
-/** The watches that a process has with one agent, whoever has them. */
+/** The watches that a process has with one agent, of all clients. */
 export interface WatchCount {
   taken: number
 }

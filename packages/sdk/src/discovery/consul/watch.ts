@@ -17,9 +17,9 @@ import {
 import { whyEmpty } from './empty-answer.js'
 import { answerTimeoutMs, BlockingIndex, CONFIRM_MS, type Waiting } from './blocking-index.js'
 import { healthQuery, type Asked, type ConsulQuestion } from './question.js'
-import { doubtOf, FILTERED, isBlind, isTooOld, mayMiss, NO_TOKEN } from './trust.js'
+import { suspicionOf, FILTERED, isBlind, isTooOld, mayMiss, NO_TOKEN } from './trust.js'
 import { TokenBucket } from '../../pacing/token-bucket.js'
-import type { Turnstile } from './turnstile.js'
+import type { StartLimiter } from './start-limiter.js'
 import { WaitLimit } from './wait-limit.js'
 import type { Slot, WatchSlots } from './watch-slots.js'
 
@@ -29,8 +29,8 @@ export interface WatchOptions {
   /** How old an answer may be before the leader is asked instead, in milliseconds. */
   readonly maxStaleMs: number
   readonly slots: WatchSlots
-  /** For those that begin. */
-  readonly turnstile: Turnstile
+  /** Of all watches of one agent. */
+  readonly starts: StartLimiter
 }
 
 /** What is watched: one question about one service, and how its answer is read. */
@@ -45,7 +45,8 @@ export type TargetEvent =
   | {
       readonly kind: 'health'
       readonly health: HealthSnapshot
-      readonly doubt: string | undefined
+      /** Why it is suspect; undefined: it is not. */
+      readonly suspect: string | undefined
       /** What the agent says where there is no entry at all; see {@link whyEmpty}. */
       readonly empty: string | undefined
     }
@@ -57,9 +58,9 @@ const QUERY_RATE = { capacity: 5, perSecond: 4 }
 // A restarted agent is back in seconds, so the first retries are quick; 10 s bounds how late its return is seen.
 const BACKOFF = { baseMs: 250, maxMs: 10_000 }
 
-// Nothing wakes a query when an agent finds its leader again, or a token gets its rights: what is doubtful is asked
+// Nothing wakes a query when an agent finds its leader again, or a token gets its rights: what is suspect is asked
 // for again after this time at the latest. A token that there is not gets none.
-const DOUBTFUL_WAIT_MS = 10_000
+const SUSPECT_WAIT_MS = 10_000
 
 /** One answer about a service. */
 interface Answer {
@@ -87,7 +88,7 @@ export async function* watchTarget(
   let failures = 0
   let answer: Answer | undefined
   let last: HealthSnapshot | undefined
-  let doubt: string | undefined
+  let suspect: string | undefined
   let empty: string | undefined
   // Has the token ever seen all of it?
   let sawAll = false
@@ -95,13 +96,13 @@ export async function* watchTarget(
   let spare: Answer | undefined
   // The next query is for the servers, as a stream cannot say what has to be known.
   let confirming = false
-  await options.turnstile.pass()
+  await options.starts.admit()
   try {
     for (;;) {
       await bucket.take(signal)
       if (isAborted(signal)) return
       const waitMs =
-        doubt === undefined || doubt === NO_TOKEN ? wait.waitMs : Math.min(wait.waitMs, DOUBTFUL_WAIT_MS)
+        suspect === undefined || suspect === NO_TOKEN ? wait.waitMs : Math.min(wait.waitMs, SUSPECT_WAIT_MS)
       const waiting = spare === undefined ? index.waiting(waitMs) : undefined
       const askedAt = clock.now()
       try {
@@ -141,19 +142,19 @@ export async function* watchTarget(
         if (standing === 'older') await sleep(clock, CONFIRM_MS, signal)
         continue
       }
-      // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a doubt.
+      // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a suspicion.
       const health = healthOf(
         entries.map(({ value }) => value),
         target.question.near === undefined ? 'by key' : "the agent's",
       )
-      const before = doubt
-      doubt =
-        doubtOf(head, maxStaleMs) ??
+      const before = suspect
+      suspect =
+        suspicionOf(head, maxStaleMs) ??
         (mayMiss(head, health, sawAll) ? FILTERED : undefined) ??
         (isBlind(head, health, agent.sendsToken) ? NO_TOKEN : undefined)
-      if (head.streamed && doubt === undefined && before !== undefined && before !== NO_TOKEN) {
-        // It says nothing of a leader or of ACLs, so it ends no doubt.
-        doubt = before
+      if (head.streamed && suspect === undefined && before !== undefined && before !== NO_TOKEN) {
+        // It says nothing of a leader or of ACLs, so the answer before stays suspect.
+        suspect = before
         index.reset()
         confirming = true
       }
@@ -161,10 +162,10 @@ export async function* watchTarget(
       const changed = last === undefined || !sameHealth(last, health)
       if (entries.length > 0) empty = undefined
       else if (changed) empty = await whyEmpty(agent, target, head, signal)
-      const news = changed || failures > 0 || doubt !== before
+      const news = changed || failures > 0 || suspect !== before
       failures = 0
       if (changed) last = health
-      if (news) yield { kind: 'health', health: last ?? health, doubt, empty }
+      if (news) yield { kind: 'health', health: last ?? health, suspect, empty }
     }
   } finally {
     slot?.release()

@@ -123,13 +123,13 @@ function adviceFor(code: string): string {
   switch (code) {
     case 'ETIMEOUT':
     case 'ECONNREFUSED':
-      return ': no server answers there; is it up, and is the address right?'
+      return ': no DNS server answers at that address; check that it is up and that the address is right'
     case 'ESERVFAIL':
-      return ': the server is up, but cannot ask who knows'
+      return ': the server is up, but could not get an answer from the authoritative servers'
     case 'EREFUSED':
-      return ': the server does not answer for this name, or not for us'
+      return ': the server rejects queries for this name, or queries from this machine'
     case 'EBADNAME':
-      return ': that is no DNS name; see option name'
+      return ': that is not a DNS name; see option name'
     default:
       return ''
   }

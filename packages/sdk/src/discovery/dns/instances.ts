@@ -6,9 +6,9 @@ import type { ExcludedInstance, Instance, Snapshot } from '../resolver.js'
 type Scheme = 'http' | 'https'
 
 /**
- * The instances of SRV records (RFC 2782). Targets of the lowest priority come first: priorities become levels, counted
- * from 0. A target of weight 0 among others with more is to have "a very small chance of being selected": it is a last
- * resort here. Where no target of a level has a weight, all are equal.
+ * The instances of SRV records (RFC 2782). Targets of the lowest priority come first: their priorities are counted
+ * from 0 here. A target of weight 0 among others with more is to have "a very small chance of being selected": it is a last
+ * resort here. Where no target of a priority has a weight, all are equal.
  */
 export function instancesOfSrv(records: readonly SrvRecord[], scheme: Scheme): Snapshot {
   const priorities = [...new Set(records.map(({ priority }) => priority))].sort((a, b) => a - b)
@@ -20,15 +20,16 @@ export function instancesOfSrv(records: readonly SrvRecord[], scheme: Scheme): S
     // "A Target of "." means that the service is decidedly not available at this domain."
     if (target === '') continue
     const key = `dns/${target}:${port}`
-    // A target that is listed twice counts as it does first, in the level that comes first.
+    // A target that is listed twice counts as it does first, in the priority that comes first.
     if (instances.has(key)) continue
-    const level = priorities.indexOf(priority)
+    const rank = priorities.indexOf(priority)
     const origin = port === 0 ? undefined : originOf(scheme, target, port)
     if (origin === undefined) {
-      const reason = port === 0 ? 'has port 0' : `has target ${JSON.stringify(target)}, which is no host name`
-      excluded.push({ key, reason, kind: 'unusable', priority: level })
+      const reason =
+        port === 0 ? 'has port 0' : `has target ${JSON.stringify(target)}, which is not a host name`
+      excluded.push({ key, reason, kind: 'unusable', priority: rank })
     } else {
-      instances.set(key, instanceAt(key, origin, level, weighted.has(priority) ? weight : 1))
+      instances.set(key, instanceAt(key, origin, rank, weighted.has(priority) ? weight : 1))
     }
   }
   return { kind: 'snapshot', instances: Object.freeze([...instances.values()]), excluded }

@@ -13,7 +13,7 @@ export interface DnsResolverOptions {
    * Default: the service's name.
    */
   readonly name?: string | ((service: string) => string) | undefined
-  /** The port of every instance: addresses (A and AAAA) are asked for. Default: SRV records, which bring ports. */
+  /** The port of every instance: addresses (A and AAAA) are queried. Default: SRV records, which bring ports. */
   readonly port?: number | undefined
   /** How instances are spoken to. Default `http`. */
   readonly scheme?: 'http' | 'https' | undefined
@@ -24,7 +24,7 @@ export interface DnsResolverOptions {
    * milliseconds, 1,000 to 3,600,000. Default 30,000.
    */
   readonly refreshMs?: number | undefined
-  /** Addresses are asked for again when their time to live is over, but not sooner than this, in milliseconds. Default 1,000. */
+  /** Addresses are queried again when their time to live is over, but not sooner than this, in milliseconds. Default 1,000. */
   readonly minTtlMs?: number | undefined
   /** And not later than this, in milliseconds. Default 300,000. */
   readonly maxTtlMs?: number | undefined
@@ -41,7 +41,7 @@ export interface DnsResolverOptions {
 const NAME = 'a DNS name, or a function (service) => name'
 const SERVER = 'an IP address, with a port where that is not 53, such as "127.0.0.1:8600"'
 
-const MAX_TTL_MS = 3_600_000
+const LONGEST_INTERVAL_MS = 3_600_000
 
 const schema = group(
   {
@@ -64,12 +64,12 @@ const schema = group(
       ),
     ),
     // gRPC's DNS resolver leaves as much time between two queries, and kubeadm gives names in CoreDNS 30 s to live.
-    refreshMs: v.optional(count(1000, MAX_TTL_MS), 30_000),
+    refreshMs: v.optional(count(1000, LONGEST_INTERVAL_MS), 30_000),
     // Consul sends 0, "do not keep": once a second is what a name server can bear of every client.
-    minTtlMs: v.optional(count(100, MAX_TTL_MS), 1000),
+    minTtlMs: v.optional(count(100, LONGEST_INTERVAL_MS), 1000),
     // As long as Consul's own clients may go without news (its default `wait`): a time to live of a day is meant for
     // caches, and would send requests to a machine that is gone for that long.
-    maxTtlMs: v.optional(count(100, MAX_TTL_MS), 300_000),
+    maxTtlMs: v.optional(count(100, LONGEST_INTERVAL_MS), 300_000),
     // c-ares' own default. One lost packet costs no more, and two attempts end within 2 + 4 s for each server.
     timeoutMs: v.optional(count(10, 60_000), 2000),
     tries: v.optional(count(1, 10), 2),

@@ -86,7 +86,7 @@ describe('SRV records', () => {
 
   test.each<[string, readonly (readonly [number, number])[], readonly (readonly [number, number])[]]>([
     [
-      'ranks of priorities are levels',
+      'priorities are counted from 0',
       [
         [30, 1],
         [10, 2],
@@ -123,7 +123,7 @@ describe('SRV records', () => {
       ],
     ],
     [
-      'weight 0 is seen level by level',
+      'weight 0 is seen priority by priority',
       [
         [1, 0],
         [2, 5],
@@ -328,18 +328,30 @@ describe('a fault', () => {
   })
 
   test.each([
-    ['SERVFAIL', {}, 'SRV orders.test (ESERVFAIL): the server is up, but cannot ask who knows'],
-    ['REFUSED', {}, 'SRV orders.test (EREFUSED): the server does not answer for this name, or not for us'],
+    [
+      'SERVFAIL',
+      {},
+      'SRV orders.test (ESERVFAIL): the server is up, but could not get an answer from the authoritative servers',
+    ],
+    [
+      'REFUSED',
+      {},
+      'SRV orders.test (EREFUSED): the server rejects queries for this name, or queries from this machine',
+    ],
     [
       'silence',
       {},
-      'SRV orders.test (ETIMEOUT): no server answers there; is it up, and is the address right?',
+      'SRV orders.test (ETIMEOUT): no DNS server answers at that address; check that it is up and that the address is right',
     ],
-    ['SERVFAIL', { port: 80 }, 'A orders.test (ESERVFAIL): the server is up, but cannot ask who knows'],
+    [
+      'SERVFAIL',
+      { port: 80 },
+      'A orders.test (ESERVFAIL): the server is up, but could not get an answer from the authoritative servers',
+    ],
     [
       'silence',
       { port: 80 },
-      'A orders.test (ETIMEOUT): no server answers there; is it up, and is the address right?',
+      'A orders.test (ETIMEOUT): no DNS server answers at that address; check that it is up and that the address is right',
     ],
   ] as const)('%s with %j leaves the set stale, until it is over', async (fault, options, message) => {
     await using watch = follow({ ...options, ...(fault === 'silence' && { timeoutMs: 100 }) })
@@ -370,7 +382,7 @@ describe('a fault', () => {
 
   test('is a name that is none', async () => {
     await using watch = follow({ name: 'a..b' })
-    expect(await watch.stale()).toContain('SRV a..b (EBADNAME): that is no DNS name; see option name')
+    expect(await watch.stale()).toContain('SRV a..b (EBADNAME): that is not a DNS name; see option name')
     await using other = follow({ name: () => '' })
     expect(await other.stale()).toBe('option name made  of orders: it must make a DNS name')
   })

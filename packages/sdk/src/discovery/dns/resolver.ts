@@ -5,7 +5,7 @@ import { DnsClient } from './client.js'
 import { instancesOfAddresses, instancesOfSrv } from './instances.js'
 import { parseDnsOptions, type DnsResolverOptions, type DnsSettings } from './options.js'
 import type { HostLookup } from '../hosts/host-lookup.js'
-import { poll, type Look } from '../polling.js'
+import { poll, type PollResult } from '../polling.js'
 import { resolveHosts } from '../hosts/resolve-hosts.js'
 import type { Resolver } from '../resolver.js'
 
@@ -13,12 +13,12 @@ import type { Resolver } from '../resolver.js'
 const BACKOFF = { baseMs: 1000, maxMs: 30_000 }
 
 /**
- * Follows services in DNS: SRV records, with their priorities as levels and their weights, or the addresses of a name.
+ * Follows services in DNS: SRV records, with their priorities and weights, or the addresses of a name.
  * A name that does not exist, or has no record, has no instances; where DNS gives no answer the last set stays, and is
- * said to be stale.
+ * stale.
  *
  * Consul answers in DNS as well (`orders.service.consul`), but does not hold a question until something changes, as it
- * does for the resolver that is used by default. It also leaves out what does not fit into a packet, three of sixty
+ * does for the resolver that is used by default. It also omits what does not fit into a packet, three of sixty
  * instances in our tests, unless the agent's `dns_config.enable_truncate` is on.
  *
  * @throws FairleadError `INVALID_OPTION`.
@@ -43,7 +43,7 @@ export function dnsResolver(options: DnsResolverOptions = {}): Resolver {
   const retryMs = (failures: number): number => backoffDelay(failures, BACKOFF, random)
   const resolver: Resolver = {
     name: dns.name,
-    watch: (service, signal) => poll({ look: follow(service), retryMs, clock }, signal),
+    watch: (service, signal) => poll({ read: follow(service), retryMs, clock }, signal),
   }
   if (port !== undefined) return resolver
   // Targets are names in the same DNS.
@@ -52,13 +52,13 @@ export function dnsResolver(options: DnsResolverOptions = {}): Resolver {
   return resolveHosts(resolver, lookup, inBackground(clock), random)
 }
 
-/** Makes what looks at one service. */
-type Follow = (service: string) => (signal: AbortSignal) => Promise<Look>
+/** Makes what polls for one service. */
+type Follow = (service: string) => (signal: AbortSignal) => Promise<PollResult>
 
 function followSrv(dns: DnsClient, settings: DnsSettings, random: Random): Follow {
   return (service) => async (signal) => {
     const records = await dns.srv(nameOf(service, settings), signal)
-    return { snapshot: instancesOfSrv(records, settings.scheme), againMs: later(settings.refreshMs, random) }
+    return { snapshot: instancesOfSrv(records, settings.scheme), nextMs: later(settings.refreshMs, random) }
   }
 }
 
@@ -70,10 +70,10 @@ function followAddresses(dns: DnsClient, settings: DnsSettings, port: number, ra
       const name = nameOf(service, settings)
       const { addresses, ttlMs } = await dns.addresses(name, known, signal)
       known = addresses
-      const againMs = ttlMs === undefined ? refreshMs : Math.min(Math.max(ttlMs, minTtlMs), maxTtlMs)
+      const nextMs = ttlMs === undefined ? refreshMs : Math.min(Math.max(ttlMs, minTtlMs), maxTtlMs)
       return {
         snapshot: instancesOfAddresses(name, port, addresses, scheme),
-        againMs: later(againMs, random),
+        nextMs: later(nextMs, random),
       }
     }
   }

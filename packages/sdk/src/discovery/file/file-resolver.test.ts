@@ -102,7 +102,7 @@ describe('ways in which a file is written', () => {
 
   test('not there at first', async () => {
     await using watch = follow()
-    expect(await watch.stale()).toBe(`${path} does not exist; it is looked for until it does`)
+    expect(await watch.stale()).toBe(`${path} does not exist; polling until it does`)
     await put(one)
     expect(await watch.origins()).toEqual(['http://10.0.0.1:1'])
   })
@@ -184,7 +184,7 @@ test('a file that never stands still is said to be so, and is read once it does'
     await watch.step(100)
   }
   expect(await watch.stale()).toBe(
-    `${path} never stays the same for 100 ms; write it as a whole, and rename it into place`,
+    `${path} never stays the same for 100 ms; write it to another file and rename that into place`,
   )
   expect(await watch.origins()).toEqual(['http://10.0.0.1:1'])
 })
@@ -316,7 +316,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     [
       'an instance twice',
       'orders:\n  - http://a:80\n  - address: a\n    port: 80\n',
-      'line 3: orders[1] is orders[0] again (http://a:80): take it out; for a larger share give the other more weight',
+      'line 3: orders[1] is orders[0] again (http://a:80): remove it; for a larger share give the other more weight',
     ],
   ])('%s', async (_, text, message) => {
     await put(one)
@@ -348,7 +348,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     await put(JSON.stringify({ orders: origins }))
     expect(await watch.origins()).toHaveLength(60_000)
     await put(`${JSON.stringify({ orders: origins })}}`)
-    expect(await watch.stale()).toContain('it is no JSON: ')
+    expect(await watch.stale()).toContain('it is not JSON: ')
   })
 
   test('so many aliases that they would fill the memory', async () => {
@@ -367,7 +367,7 @@ describe('a mistake is named with file, place, value and fix', () => {
   test('no text', async () => {
     await writeFile(path, Buffer.from([0x7b, 0xff, 0x7d]))
     await using watch = follow()
-    expect(await watch.stale()).toBe(`${path} is no text in UTF-8`)
+    expect(await watch.stale()).toBe(`${path} is not text in UTF-8`)
   })
 
   test('a folder, and a pipe that nobody writes to', async () => {
@@ -375,7 +375,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     execFileSync('sh', ['-c', 'mkfifo "$0"', pipe])
     for (const place of [folder, pipe]) {
       await using watch = follow('orders', place)
-      expect(await watch.stale()).toBe(`${place} is no file`)
+      expect(await watch.stale()).toBe(`${place} is not a regular file`)
     }
   })
 

@@ -40,7 +40,7 @@ export async function parseServiceFile(text: string, service: string): Promise<r
   const instances = checked.output.map((entry) => instanceOf(entry, 'file'))
   const duplicate = duplicateIn(instances, service)
   if (duplicate !== undefined) throw new Error((await at([duplicate.index])) + duplicate.complaint)
-  // By key, as an instance that is only moved within the file is no news.
+  // By key, as an instance that is only moved within the file is not a change.
   return Object.freeze(instances.sort((a, b) => (a.key < b.key ? -1 : 1)))
 }
 
@@ -56,7 +56,7 @@ async function contentOf(text: string): Promise<unknown> {
     } catch (error) {
       // YAML has brackets as well, and tells of mistakes with their line.
       if (text.length > LONGEST_YAML)
-        throw new Error(`it is no JSON: ${asError(error).message}`, { cause: error })
+        throw new Error(`it is not JSON: ${asError(error).message}`, { cause: error })
     }
   }
   if (text.length > LONGEST_YAML) {

@@ -10,14 +10,14 @@ export interface HostTableOptions {
   readonly lookup: HostLookup
   readonly clock: Clock
   readonly random: Random
-  /** Told whenever something that `find` returns is different. */
+  /** Called whenever something that `find` returns has changed. */
   readonly onChange: () => void
 }
 
 // gRPC's DNS resolver leaves as much time between two queries, and kubeadm gives names in CoreDNS 30 s to live.
 const REFRESH_MS = 30_000
 
-// A name without any address keeps an instance out, so it is asked for sooner, but not by all clients in step.
+// A name without any address keeps an instance out, so it is looked up sooner, but not by all clients in step.
 const RETRY = { baseMs: 1000, maxMs: REFRESH_MS }
 
 // Names that fall due within a second are looked up together: one timer, and not one a name.
@@ -135,7 +135,7 @@ export class HostTable {
       if (!sameSet(addresses, host.addresses)) host.addresses = Object.freeze(addresses)
       host.fault = undefined
       host.failures = 0
-      // Up to a tenth sooner, or the names of a set would fall due together for ever.
+      // Up to a tenth sooner, or the names of a set would always fall due together.
       host.dueAt = clock.now() + REFRESH_MS * (1 - random.next() / 10)
       return host.addresses !== before.addresses
     } catch (thrown) {

@@ -133,12 +133,12 @@ describe('the addresses of a name', () => {
 test('what else a snapshot says is kept', async () => {
   names.set('a.test', ['10.0.0.2'])
   const excluded = [{ key: 'x', reason: 'critical', kind: 'unhealthy', priority: 0 }] as const
-  inner.snapshot([a], { excluded, doubt: 'no leader', savedAt: 7 })
+  inner.snapshot([a], { excluded, suspect: 'no leader', savedAt: 7 })
   await told()
-  inner.snapshot([a, b], { excluded, doubt: 'no leader', savedAt: 7 })
+  inner.snapshot([a, b], { excluded, suspect: 'no leader', savedAt: 7 })
   names.set('b.test', 'ENOTFOUND')
   expect(await watch.snapshot()).toMatchObject({
-    doubt: 'no leader',
+    suspect: 'no leader',
     savedAt: 7,
     excluded: [...excluded, { key: b.key, kind: 'unusable', priority: 0 }],
   })
@@ -189,6 +189,60 @@ describe('a name that does not resolve', () => {
     expect(await told()).toEqual([])
     inner.snapshot([a, ip])
     expect(await told()).toEqual(['http://a.test:80=10.0.0.2 http://10.0.0.1:80='])
+  })
+})
+
+describe('a name that resolves beside one that does not', () => {
+  const GOOD = 'http://a.test:80=10.0.0.2'
+  const BAD = 'has host name b.test, which does not resolve (ENOTFOUND)'
+
+  beforeEach(() => {
+    names.set('a.test', ['10.0.0.2'])
+    names.set('b.test', 'ENOTFOUND')
+  })
+
+  test.each([
+    ['first', [a, b]],
+    ['last', [b, a]],
+  ])('is in the first set at once, whether it stands %s', async (_, set) => {
+    inner.snapshot(set)
+    expect(await told()).toEqual([`${GOOD} ${BAD}`])
+  })
+
+  test('keeps its own time: the other one is retried sooner, and costs it no look-up', async () => {
+    inner.snapshot([a, b])
+    await told()
+    await clock.advance(20_000)
+    expect(names.asked.filter((name) => name === 'a.test')).toHaveLength(1)
+    expect(names.asked.filter((name) => name === 'b.test').length).toBeGreaterThan(3)
+    expect(await told()).toEqual([])
+  })
+
+  test('and each changes for itself', async () => {
+    inner.snapshot([a, b])
+    await told()
+    names.set('b.test', ['10.0.0.3'])
+    await clock.advance(2000)
+    expect(await told()).toEqual([`${GOOD} http://b.test:80=10.0.0.3`])
+    // Now the other way round: what has resolved once keeps its addresses, and the other gets new ones.
+    names.set('a.test', 'ENOTFOUND')
+    names.set('b.test', ['10.0.0.4'])
+    await clock.advance(60_000)
+    expect(await told()).toEqual([`${GOOD} http://b.test:80=10.0.0.4`])
+    inner.snapshot([a])
+    expect(await told()).toEqual([GOOD])
+  })
+
+  test('with the other one slow as well, both sets come in their time', async () => {
+    names.hold('b.test')
+    inner.snapshot([a, b])
+    await clock.advance(999)
+    expect(await told()).toEqual([])
+    names.set('b.test', 'ENOTFOUND')
+    expect(await told()).toEqual([`${GOOD} ${BAD}`])
+    names.set('b.test', ['10.0.0.3'])
+    await clock.advance(2000)
+    expect(await told()).toEqual([`${GOOD} http://b.test:80=10.0.0.3`])
   })
 })
 

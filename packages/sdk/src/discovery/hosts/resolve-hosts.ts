@@ -1,22 +1,23 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../../clock.js'
 import type { Random } from '../../random.js'
+import { AutoResetEvent } from '../../pacing/auto-reset-event.js'
 import type { HostLookup } from './host-lookup.js'
 import { HostTable } from './host-table.js'
 import { hasUsable, namesIn, withAddresses } from './named-instances.js'
 import type { Resolver, ResolverEvent, Snapshot } from '../resolver.js'
 
 // For so long a new set waits for names that are not known yet. A DNS server answers in milliseconds; one packet that is
-// lost costs the system's resolver 5 s, and nobody is to wait for that who has no need of the name.
+// lost costs the system's resolver 5 s, and requests that do not need the name must not wait for it.
 const HOLD_MS = 1000
 
-// A set in which nothing could be used yet holds nobody back, and would fail requests that might wait. That has its end
-// where the system's resolver usually gives a name up: two attempts of 5 s.
+// A set in which nothing could be used yet delays no request by being held, and would fail requests that might wait. That has its end
+// where the system's resolver usually times out: two attempts of 5 s.
 const EMPTY_HOLD_MS = 10_000
 
 /**
  * Looks up the host names among a resolver's instances, and keeps looking them up, so that every address behind a name
- * is used and a new one is found. See `placed` for what becomes of an instance. What does not resolve is left out with
+ * is used and a new one is found. See `placed` for what becomes of an instance. What does not resolve is excluded with
  * the reason; what has resolved once keeps its last addresses.
  *
  * A set without names passes as it is.
@@ -44,7 +45,7 @@ class HostWatch {
   readonly #clock: Clock
   readonly #table: HostTable
   readonly #stop = new AbortController()
-  #wake: (() => void) | undefined
+  readonly #news = new AutoResetEvent()
   /** How the resolver's watch ended, which it must not. */
   #end: { readonly error: unknown } | 'ended' | undefined
 
@@ -65,7 +66,7 @@ class HostWatch {
   stop(): void {
     this.#stop.abort()
     this.#table.close()
-    this.#wake?.()
+    this.#news.set()
   }
 
   async *follow(resolver: Resolver, service: string): AsyncGenerator<ResolverEvent, void, undefined> {
@@ -88,7 +89,8 @@ class HostWatch {
         toldStale = this.#stale
         yield toldStale
       } else if (this.#end === undefined) {
-        await this.#woken(dueAt)
+        if (dueAt === undefined) await this.#news.wait()
+        else await this.#news.waitAtMost(dueAt - this.#clock.now(), this.#clock)
       } else {
         if (this.#end === 'ended') return
         throw this.#end.error
@@ -103,13 +105,13 @@ class HostWatch {
     } catch (error) {
       this.#end = { error }
     }
-    this.#wake?.()
+    this.#news.set()
   }
 
   #take(event: ResolverEvent): void {
     if (event.kind === 'stale') {
       this.#stale = event
-      this.#wake?.()
+      this.#news.set()
       return
     }
     // After staleness it may be equal, which is news only if the staleness has been told.
@@ -124,7 +126,7 @@ class HostWatch {
   #changed(surelyNew: boolean): void {
     this.#surelyNew = surelyNew
     this.#changedAt ??= this.#clock.now()
-    this.#wake?.()
+    this.#news.set()
   }
 
   /** When what has changed has to be told; undefined: nothing has. */
@@ -135,15 +137,5 @@ class HostWatch {
 
   get #usable(): boolean {
     return this.#source !== undefined && hasUsable(this.#source, this.#table.find)
-  }
-
-  /** Waits for something to happen, or until `dueAt`. */
-  async #woken(dueAt: number | undefined): Promise<void> {
-    const happened = new Promise<void>((resolve) => (this.#wake = resolve))
-    const wake = (): void => this.#wake?.()
-    const timer = dueAt === undefined ? undefined : this.#clock.setTimer(wake, dueAt - this.#clock.now())
-    await happened
-    this.#wake = undefined
-    if (timer !== undefined) this.#clock.clearTimer(timer)
   }
 }

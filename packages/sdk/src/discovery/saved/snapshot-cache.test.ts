@@ -2,6 +2,7 @@ import { mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promise
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { Events, type FairleadEvent } from '../../observe/events.js'
 import { FakeResolver, instanceAt, ManualClock } from '../../testing/index.js'
 import type { Instance, Resolver, ResolverEvent, Snapshot } from '../resolver.js'
 import { SnapshotCache } from './snapshot-cache.js'
@@ -32,7 +33,7 @@ afterEach(async () => {
 class Rig {
   readonly resolver = new FakeResolver()
   readonly heard: ResolverEvent[] = []
-  readonly warned: string[] = []
+  readonly published: FairleadEvent[] = []
   readonly clock: ManualClock
   readonly file: SnapshotFile
   readonly #stop = new AbortController()
@@ -51,11 +52,7 @@ class Rig {
       source,
       { directory: folder, maxAgeMs: DAY },
       clock,
-      {
-        info: () => undefined,
-        warn: (fields, message) => void this.warned.push(`${message} ${JSON.stringify(fields)}`),
-        error: () => undefined,
-      },
+      new Events({ traffic: false, hear: (event) => void this.published.push(event) }),
     )
     this.#ended = this.#watch(cache)
     stops.push(() => this.stop())
@@ -67,7 +64,7 @@ class Rig {
   }
 
   /** Discovery says this, and what is due is done. */
-  async list(instances: readonly Instance[], rest: { readonly doubt?: string } = {}): Promise<void> {
+  async list(instances: readonly Instance[], rest: { readonly suspect?: string } = {}): Promise<void> {
     this.resolver.snapshot(instances, rest)
     await this.clock.advance(0)
   }
@@ -163,17 +160,17 @@ describe('saving', () => {
     await rig.saved([a])
   })
 
-  test('nor while its answers are doubtful, and those are not saved', async () => {
+  test('nor while its answers are suspect, and those are not saved', async () => {
     const rig = new Rig()
     await rig.list([a, b])
     await rig.saved([a, b])
     await rig.clock.advance(SECOND)
-    await rig.list([], { doubt: 'the agent knows no leader' })
+    await rig.list([], { suspect: 'the agent knows no leader' })
     expect(rig.clock.pending).toBe(0)
     await rig.clock.advance(DATED)
     await rig.stop()
     await rig.saved([a, b], rig.clock.unixTime() - DATED - SECOND)
-    expect(rig.heard).toMatchObject([{}, { instances: [], doubt: 'the agent knows no leader' }])
+    expect(rig.heard).toMatchObject([{}, { instances: [], suspect: 'the agent knows no leader' }])
   })
 
   test('what waits for its time is written when discovery fails', async () => {
@@ -223,7 +220,7 @@ describe('saving', () => {
     await writeFile(folder, 'a file')
     const rig = new Rig({ folder })
     await rig.list([a])
-    await expect.poll(() => rig.warned.length).toBe(1)
+    await expect.poll(() => rig.published.length).toBe(1)
     await rm(folder)
     await rig.stop()
     await rig.saved([a])
@@ -235,8 +232,8 @@ describe('saving', () => {
     const rig = new Rig({ folder })
     await rig.list([a])
     await expect
-      .poll(() => rig.warned)
-      .toEqual([expect.stringMatching(/^the set of instances cannot be saved.*orders-/)])
+      .poll(() => rig.published)
+      .toMatchObject([{ type: 'discovery:save-failed', file: rig.file.path, error: { code: 'EEXIST' } }])
     for (const instances of [[b], [a], [b]]) {
       await rig.clock.advance(SECOND)
       await rig.list(instances)
@@ -246,12 +243,12 @@ describe('saving', () => {
     await rig.clock.advance(SECOND)
     await rig.list([a, b])
     await rig.saved([a, b])
-    expect(rig.warned).toHaveLength(1)
+    expect(rig.published).toHaveLength(1)
     await rm(folder, { recursive: true })
     await writeFile(folder, 'a file')
     await rig.clock.advance(SECOND)
     await rig.list([a])
-    await expect.poll(() => rig.warned.length).toBe(2)
+    await expect.poll(() => rig.published.length).toBe(2)
   })
 })
 
@@ -280,14 +277,13 @@ describe('a start without discovery', () => {
     expect(rig.heard).toMatchObject([{ instances: [] }, { kind: 'stale', cause: new Error('cut off') }])
   })
 
-  test('gives it before a first answer that is doubtful, and leaves it as it is', async () => {
+  test('gives it before a first answer that is suspect, and leaves it as it is', async () => {
     await save([a, b])
     const rig = new Rig()
     const savedAt = rig.clock.unixTime()
-    for (let doubtful = 1; doubtful <= 2; doubtful++)
-      await rig.list([], { doubt: 'the agent knows no leader' })
+    for (let times = 1; times <= 2; times++) await rig.list([], { suspect: 'the agent knows no leader' })
     await expect.poll(() => rig.heard.length).toBe(3)
-    const answered = { instances: [], doubt: 'the agent knows no leader' }
+    const answered = { instances: [], suspect: 'the agent knows no leader' }
     expect(rig.heard).toMatchObject([{ instances: [a, b], savedAt }, answered, answered])
     await rig.stop()
     await rig.saved([a, b], savedAt)
@@ -306,7 +302,7 @@ describe('a start without discovery', () => {
       expect(rig.heard).toEqual([{ kind: 'stale', cause: expect.any(Error) as Error }])
       expect(rig.heard[0]).toMatchObject({
         cause: {
-          message: `refused; and the saved set ${rig.file.path} is of 2030-01-01T00:00:00.000Z, which is too long ago (option snapshot.maxAgeMs)`,
+          message: `refused; and the saved set ${rig.file.path} is of 2030-01-01T00:00:00.000Z, which is older than option snapshot.maxAgeMs allows`,
         },
       })
     }
@@ -342,7 +338,7 @@ describe('a start without discovery', () => {
     expect(rig.heard).toMatchObject([
       {
         cause: {
-          message: `refused; and the saved set ${rig.file.path} is of no use: it is damaged, or not of version 1`,
+          message: `refused; and the saved set ${rig.file.path} cannot be used: it is damaged, or of another version than 1`,
         },
       },
     ])

@@ -1,6 +1,6 @@
 import { isAborted, type Clock, type Timer } from '../../clock.js'
 import { asError, reasonOf } from '../../errors.js'
-import type { Logger } from '../../logger.js'
+import type { Events } from '../../observe/events.js'
 import type { Resolver, ResolverEvent, Snapshot } from '../resolver.js'
 import { SnapshotFile } from './snapshot-file.js'
 
@@ -16,14 +16,14 @@ const LEAST_PAUSE_MS = 1000
 // A set that has not changed is still being confirmed: without a new date it would grow too old while it is right.
 const DATES_PER_AGE = 20
 
-/** Keeps the last set of each service on disk, and gives it where discovery fails, or is doubtful, with its first answer. */
+/** Keeps the last set of each service on disk, and gives it where the first answer of discovery is a failure, or suspect. */
 export class SnapshotCache implements Resolver {
   readonly name: string
   readonly #resolver: Resolver
   readonly #source: string
   readonly #options: SnapshotCacheOptions
   readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #events: Events
 
   /** @param source What else tells the sets of a service apart besides its name: who is asked, and what for. */
   constructor(
@@ -31,33 +31,33 @@ export class SnapshotCache implements Resolver {
     source: string,
     options: SnapshotCacheOptions,
     clock: Clock,
-    logger: Logger,
+    events: Events,
   ) {
     this.name = resolver.name
     this.#resolver = resolver
     this.#source = source
     this.#options = options
     this.#clock = clock
-    this.#logger = logger
+    this.#events = events
   }
 
   async *watch(service: string, signal: AbortSignal): AsyncGenerator<ResolverEvent, void, undefined> {
     const file = new SnapshotFile(this.#options.directory, this.#source, service)
-    const saving = new Saving(file, this.#options.maxAgeMs / DATES_PER_AGE, this.#clock, this.#logger)
+    const saving = new Saving(file, this.#options.maxAgeMs / DATES_PER_AGE, this.#clock, this.#events)
     let looked = false
     /** Why there is no saved set, as long as there is no other one either. */
     let unusable: string | undefined
     try {
       for await (const event of this.#resolver.watch(service, signal)) {
         if (event.kind === 'snapshot') {
-          // What a doubtful answer leaves out is kept in reserve, by whoever knows of it.
-          const saved = looked || event.doubt === undefined ? undefined : await this.#load(file)
+          // What a suspect answer lacks is retained by the client, once it knows of it.
+          const saved = looked || event.suspect === undefined ? undefined : await this.#load(file)
           if (isAborted(signal)) return
           if (typeof saved === 'object') yield saved
           looked = true
           unusable = undefined
-          // What is doubtful now must not be what a start without Consul has to go by, nor does it confirm that.
-          if (event.doubt === undefined) saving.take(event)
+          // A suspect set must not be what a start without Consul has to go by, nor does it confirm the one before.
+          if (event.suspect === undefined) saving.take(event)
           else saving.pause()
           yield event
           continue
@@ -84,12 +84,12 @@ export class SnapshotCache implements Resolver {
       // A date far ahead is no better than one long past: the clock was wrong, then or now.
       const ageMs = Math.abs(this.#clock.unixTime() - saved.savedAt)
       if (ageMs <= this.#options.maxAgeMs) return saved
-      return `the saved set ${file.path} is of ${new Date(saved.savedAt).toISOString()}, which is too long ago (option snapshot.maxAgeMs)`
+      return `the saved set ${file.path} is of ${new Date(saved.savedAt).toISOString()}, which is older than option snapshot.maxAgeMs allows`
     } catch (thrown) {
       const error = asError(thrown) as NodeJS.ErrnoException
       return error.code === 'ENOENT'
         ? `no set was saved as ${file.path}`
-        : `the saved set ${file.path} is of no use: ${reasonOf(error)}`
+        : `the saved set ${file.path} cannot be used: ${reasonOf(error)}`
     }
   }
 }
@@ -104,7 +104,7 @@ class Saving {
   readonly #file: SnapshotFile
   readonly #dateMs: number
   readonly #clock: Clock
-  readonly #logger: Logger
+  readonly #events: Events
   #latest: Snapshot | undefined
   #written: Snapshot | undefined
   #wroteAt = -Infinity
@@ -114,14 +114,14 @@ class Saving {
   #writing: Promise<void> = Promise.resolve()
   #failing = false
 
-  constructor(file: SnapshotFile, dateMs: number, clock: Clock, logger: Logger) {
+  constructor(file: SnapshotFile, dateMs: number, clock: Clock, events: Events) {
     this.#file = file
     this.#dateMs = dateMs
     this.#clock = clock
-    this.#logger = logger
+    this.#events = events
   }
 
-  /** The set is this now, and discovery stands to it. */
+  /** The set is this now, and discovery confirms it. */
   take(snapshot: Snapshot): void {
     this.#latest = snapshot
     this.#arm(Math.max(0, this.#wroteAt + LEAST_PAUSE_MS - this.#clock.now()))
@@ -179,9 +179,6 @@ class Saving {
   }
 
   #report(error: Error): void {
-    this.#logger.warn(
-      { file: this.#file.path, reason: reasonOf(error) },
-      'the set of instances cannot be saved: a start without discovery will not have it',
-    )
+    this.#events.publish({ type: 'discovery:save-failed', file: this.#file.path, error })
   }
 }

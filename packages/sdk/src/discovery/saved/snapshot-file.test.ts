@@ -79,7 +79,7 @@ test('services and sources are told apart, whatever they are called', async () =
       ])
 })
 
-describe('is of no use', () => {
+describe('cannot be used', () => {
   test('when it is not there', async () => {
     await expect(fileOf().read()).rejects.toThrow('ENOENT')
   })
@@ -87,10 +87,10 @@ describe('is of no use', () => {
   test('when it is of another source or service, under this name', async () => {
     await fileOf('orders', 'another').write(snapshot, NOW)
     await writeFile(fileOf().path, await readFile(fileOf('orders', 'another').path))
-    await expect(fileOf().read()).rejects.toThrow('it is of another source')
+    await expect(fileOf().read()).rejects.toThrow('it was saved by a client of another source or service')
     await fileOf('payments').write(snapshot, NOW)
     await writeFile(fileOf().path, await readFile(fileOf('payments').path))
-    await expect(fileOf().read()).rejects.toThrow('it is of another source')
+    await expect(fileOf().read()).rejects.toThrow('it was saved by a client of another source or service')
   })
 
   test('when it is damaged', async () => {

@@ -17,7 +17,7 @@ export class SnapshotFile {
 
   /** @param source Who was asked, and what for: whatever else tells sets of a service apart. */
   constructor(directory: string, source: string, service: string) {
-    // A service's name is none for a file, and two sources may know the same service.
+    // A service's name may not be one for a file, and two sources may know the same service.
     const name = createHash('sha256').update(`${source}\n${service}`).digest('hex').slice(0, 16)
     this.#directory = directory
     this.#source = source
@@ -53,10 +53,11 @@ export class SnapshotFile {
     }
   }
 
-  /** @throws Error with the reason why it is of no use: not there, of another version or source, damaged. */
+  /** @throws Error with the reason why it cannot be used: not there, of another version or source, damaged. */
   async read(): Promise<Snapshot & { readonly savedAt: number }> {
     const { source, service, snapshot } = decodeSaved(await readFile(this.path))
-    if (source !== this.#source || service !== this.#service) throw new Error('it is of another source')
+    if (source !== this.#source || service !== this.#service)
+      throw new Error('it was saved by a client of another source or service')
     return snapshot
   }
 

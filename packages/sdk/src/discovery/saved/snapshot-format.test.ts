@@ -64,14 +64,16 @@ test('what is decoded is what was encoded, and frozen', () => {
   expect(decodeSaved(encodeSaved(empty))).toEqual(empty)
 })
 
-test('doubt is not part of it', () => {
-  const doubted = { ...saved, snapshot: { ...saved.snapshot, doubt: 'the agent knows no leader' } }
-  expect(decodeSaved(encodeSaved(doubted))).toEqual(saved)
+test('whether it is suspect is not part of it', () => {
+  const suspected = { ...saved, snapshot: { ...saved.snapshot, suspect: 'the agent knows no leader' } }
+  expect(decodeSaved(encodeSaved(suspected))).toEqual(saved)
 })
 
 test('of another version it is none', () => {
   expect(decodeSaved(sealed(contentOf(whole)))).toEqual(saved)
-  expect(() => decodeSaved(sealed(contentOf(whole), 2))).toThrow('it is damaged, or not of version 1')
+  expect(() => decodeSaved(sealed(contentOf(whole), 2))).toThrow(
+    'it is damaged, or of another version than 1',
+  )
 })
 
 test.each([

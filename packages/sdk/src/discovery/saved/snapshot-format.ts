@@ -65,8 +65,8 @@ export interface Saved {
 }
 
 /**
- * A line with version and checksum, and a line with all of the set but its doubt, as what is doubtful is not saved.
- * What is left out of a set is part of it, as levels count it.
+ * A line with version and checksum, and a line with all of the set but whether it is suspect, as what is suspect is not saved.
+ * What is excluded is part of it, as priorities count it.
  */
 export function encodeSaved({ source, service, snapshot }: Saved): Buffer {
   const { savedAt, instances, excluded, policy } = snapshot
@@ -74,12 +74,12 @@ export function encodeSaved({ source, service, snapshot }: Saved): Buffer {
   return Buffer.concat([headOf(content), content])
 }
 
-/** @throws Error with the reason why it is of no use. */
+/** @throws Error with the reason why it cannot be used. */
 export function decodeSaved(bytes: Buffer): Saved {
   const start = bytes.indexOf(NEWLINE) + 1
   const content = bytes.subarray(start)
   if (!bytes.subarray(0, start).equals(headOf(content)))
-    throw new Error(`it is damaged, or not of version ${VERSION}`)
+    throw new Error(`it is damaged, or of another version than ${VERSION}`)
   const { source, service, savedAt, instances, excluded, policy } = v.parse(
     contentSchema,
     JSON.parse(content.toString('utf8')),

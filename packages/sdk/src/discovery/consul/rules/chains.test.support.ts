@@ -123,7 +123,7 @@ export const chains: readonly Rule[] = [
     ],
   ),
   chain(
-    'failover targets are the next levels, in their order',
+    'failover targets are the next priorities, in their order',
     (agent) => {
       const failover = [
         { datacenter: 'dc2' },

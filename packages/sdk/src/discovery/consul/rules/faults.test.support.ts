@@ -64,18 +64,18 @@ const kinds: readonly (readonly [string, FakeConsulStep, RegExp])[] = [
   ['503', refuse(503, ''), /answered 503$/],
   ['504', refuse(504, ''), /answered 504$/],
   ['a redirect', refuse(301, '', { location: '/ui/' }), /answered 301$/],
-  ['death in mid-answer', breakOff(), /broke off its answer/],
+  ['death in mid-answer', breakOff(), /ended its answer too early/],
   ['a connection closed at once', hangUp(), /could not be reached/],
   [
     'a page of some other server',
     answerNonsense(),
-    /got <html>hello<\/html>\): is this address a Consul agent's\?$/,
+    /got <html>hello<\/html>\); check that this is the address of a Consul agent$/,
   ],
   ['nothing', say(''), /expected a JSON list, got nothing/],
   ['JSON that is no list', say('{"a":1}'), /expected a JSON list, got {"a":1}/],
   ['null', say('null'), /expected a JSON list, got null/],
-  ['a list that ends too soon', cutShort(1, one), /the JSON list breaks off/],
-  ['a list with a broken entry', say('[{"Node":}]'), /is this address a Consul agent's\?$/],
+  ['a list that ends too soon', cutShort(1, one), /the JSON list ends too early/],
+  ['a list with a broken entry', say('[{"Node":}]'), /check that this is the address of a Consul agent$/],
 ]
 
 /** Rule 5: what fails, and how it goes on. */
@@ -181,8 +181,8 @@ export const faults: readonly Rule[] = [
     script: [answer(7, one), breakOff(), breakOff(), answer(8, two)],
     sees: [
       'set of 1',
-      comesNow(/broke off its answer/),
-      comesNow(/broke off its answer/),
+      comesNow(/ended its answer too early/),
+      comesNow(/ended its answer too early/),
       'set of 1 2',
       took(250, 500),
     ],

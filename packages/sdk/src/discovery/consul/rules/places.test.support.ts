@@ -20,7 +20,7 @@ const far = [
 const lan = '9'
 const wan = 'http://198.51.100.1:9'
 
-const unasked = 'doubt: AGENT answered 500 (No cluster leader): the agent is up, but has no leader to ask'
+const unasked = 'suspect: AGENT answered 500 (No cluster leader): the agent is up, but has no leader to ask'
 const lateFar = postponed(answer(5, far))
 const lateFailure = postponed(noClusterLeader())
 
@@ -136,7 +136,7 @@ export const places: readonly Rule[] = [
   },
   {
     rule: '16',
-    name: 'an instance of two levels belongs to the better one',
+    name: 'an instance of two priorities belongs to the better one',
     consul: { failover: [{ service: 'all' }] },
     prepare: (agent) => {
       agent.serve('orders', one)
@@ -146,12 +146,12 @@ export const places: readonly Rule[] = [
   },
   {
     rule: '16',
-    name: 'a doubt about one level is a doubt about the set',
+    name: 'a set of which one priority is suspect is suspect',
     consul: toFailOver,
     prepare: (agent) => {
       agent.serve('orders', one)
       agent.serve('orders', answer(5, far, noLeader), { datacenter: 'dc2' })
     },
-    sees: [becomes(`set of 1 ${wan}@1; doubt: the agent knows no leader`)],
+    sees: [becomes(`set of 1 ${wan}@1; suspect: the agent knows no leader`)],
   },
 ]

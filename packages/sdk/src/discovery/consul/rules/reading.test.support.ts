@@ -96,7 +96,7 @@ export const reading: readonly Rule[] = [
     '10',
     'an address that is none is reported',
     { service: { Address: 'a/b' } },
-    out('has address "a/b", which is no host name or IP', 'a/b:1'),
+    out('has address "a/b", which is not a host name or IP', 'a/b:1'),
   ),
   read('10', 'no address at all is reported', { node: { Address: '' } }, out('has no address', ':1')),
   read('10', 'https by meta', { service: { Meta: { scheme: 'https' } } }, 'set of https://10.0.0.1:1'),

@@ -95,7 +95,7 @@ export const registering: readonly Rule[] = [
     'deregisterCriticalServiceAfterMs is 59999',
   ),
   sends(
-    'a heart-beat begins as the process says, and what stays critical is taken out',
+    'a heartbeat begins as the process says, and what stays critical is taken out',
     { deregisterCriticalServiceAfterMs: 60_000 },
     { Checks: [{ TTL: '15000ms', Status: 'passing', DeregisterCriticalServiceAfter: '60000ms' }] },
   ),
@@ -107,7 +107,7 @@ export const registering: readonly Rule[] = [
     ['SuccessBeforePassing', 'FailuresBeforeCritical'],
   ),
   registers('maintenance that Consul has kept ends at the start', {}, asUsual, says(...began, beat)),
-  registers('heart-beats come at a third of the TTL, none late, none in step', {}, asUsual, async (scene) => {
+  registers('heartbeats come at a third of the TTL, none late, none in step', {}, asUsual, async (scene) => {
     const { world, agent } = scene
     const gaps = new Set<number>()
     await world.pass(() => agent.calls.length === 3)
@@ -137,7 +137,7 @@ export const registering: readonly Rule[] = [
     says(...began, beat, beat, beat),
   ),
   registers(
-    "without heart-beats it is asked whether it has the instance, and each of the agent's own checks",
+    "without heartbeats it is asked whether it has the instance, and each of the agent's own checks",
     { check: probe },
     (agent) => agent.next('status', refuse(200, seen('passing')), refuse(404, seen()), refuse(200, seen())),
     async (scene) => {

@@ -17,12 +17,12 @@ import {
 import { one, two } from './data.test.support.js'
 import { explained, silentFor, took, type Rule } from './rule.test.support.js'
 
-const behind = 'doubt: the server that answered has heard nothing of its leader for more than 10 s'
-const isCutOff = "doubt: the agent's cache is cut off from the servers"
+const behind = 'suspect: the server that answered has heard nothing of its leader for more than 10 s'
+const isCutOff = "suspect: the agent's cache is cut off from the servers"
 const noToken = "no token: set CONSUL_HTTP_TOKEN, as the agent's ACLs deny what no token allows"
-const blind = `doubt: ${noToken}`
-const filtered = 'doubt: the ACL token may not see all of it'
-const leaderless = 'doubt: the agent knows no leader'
+const blind = `suspect: ${noToken}`
+const filtered = 'suspect: the ACL token may not see all of it'
+const leaderless = 'suspect: the agent knows no leader'
 const heldUp = refuse(500, 'rpc error making call: No cluster leader')
 
 /** Rules 6 to 8: what an answer is worth. */
@@ -50,20 +50,20 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '6, node-consul: empty, without a leader',
-    name: 'an agent that knows no leader is doubted, until it knows one',
+    name: 'an agent that knows no leader is suspect, until it knows one',
     only: 'blocking-query',
     script: [answer(1, two), answer(2, [], noLeader), answer(2, [])],
     sees: ['set of 1 2', `set of none; ${leaderless}`, 'set of none'],
   },
   {
     rule: '6',
-    name: 'the same doubt is told once, and a change under it',
+    name: 'the same suspicion is told once, and a change under it',
     script: [answer(1, one, noLeader), answer(2, one, noLeader), answer(3, two, noLeader)],
     sees: [`set of 1; ${leaderless}`, `set of 1 2; ${leaderless}`],
   },
   {
     rule: '6',
-    name: 'nothing wakes a query when the doubt ends, so it waits for 10 s at most',
+    name: 'nothing wakes a query when the suspicion ends, so it waits for 10 s at most',
     only: 'blocking-query',
     prepare: (agent) => {
       agent.serve('orders', one)
@@ -81,14 +81,14 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '6',
-    name: 'a token that may no longer see all of it is doubted',
+    name: 'a token that may no longer see all of it is suspect',
     only: 'blocking-query',
     script: [answer(1, two), answer(2, one, filteredByAcls), answer(3, two)],
     sees: ['set of 1 2', `set of 1; ${filtered}`, 'set of 1 2'],
   },
   {
     rule: '6',
-    name: 'a token that may see nothing is doubted from the beginning',
+    name: 'a token that may see nothing is suspect from the beginning',
     only: 'blocking-query',
     script: [answer(1, [], filteredByAcls), answer(2, one, filteredByAcls)],
     sees: [`set of none; ${filtered}`, 'set of 1'],
@@ -102,7 +102,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '6, 12: ACLs on, the token forgotten',
-    name: 'what is empty by a default policy of deny, to who has no token, is doubted, and says what to do',
+    name: 'what is empty by a default policy of deny, to who has no token, is suspect, and says what to do',
     script: [answer(1, two), answer(2, [], deniesByDefault), answer(3, one, deniesByDefault)],
     sees: [
       'set of 1 2',
@@ -159,7 +159,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '7, consul#9776',
-    name: 'nor can it end a doubt, which a query that does not block does',
+    name: 'nor can it end a suspicion, which a query that does not block does',
     script: [
       answer(1, two),
       noClusterLeader(),
@@ -233,7 +233,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '7',
-    name: 'where the leader cannot be asked, what is too old is believed with a doubt, and asked for again after 10 s',
+    name: 'where the leader cannot be asked, what is too old is taken as suspect, and asked for again after 10 s',
     only: 'blocking-query',
     consul: { consistency: 'stale' },
     script: [
@@ -260,11 +260,11 @@ export const trust: readonly Rule[] = [
     name: 'the bound is the option maxStaleMs',
     consul: { consistency: 'stale', maxStaleMs: 500 },
     script: [answer(5, one, withoutContact(501)), answer(7, one)],
-    sees: [/^set of 1; doubt: .* for more than 0\.5 s$/, 'set of 1'],
+    sees: [/^set of 1; suspect: .* for more than 0\.5 s$/, 'set of 1'],
   },
   {
     rule: '7',
-    name: 'an answer of the leader itself is doubted, and not asked for again',
+    name: 'an answer of the leader itself is suspect, and not asked for again',
     only: 'blocking-query',
     script: [answer(5, one, withoutContact(900_000)), answer(6, two)],
     sees: [`set of 1; ${behind}`, 'set of 1 2'],
@@ -294,7 +294,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '8',
-    name: 'one that is cut off is doubted',
+    name: 'one that is cut off is suspect',
     only: 'blocking-query',
     consul: { cached: true },
     script: [answer(5, one, cutOff(1000)), answer(5, one, cutOff(2000)), answer(5, one, cutOff(0))],

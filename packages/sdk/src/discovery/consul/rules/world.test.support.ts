@@ -186,21 +186,21 @@ export class Watch {
 
 const SHOWN = 10
 
-/** An event as text: `set of 1 2*3; out: key (reason); doubt: why`. */
+/** An event as text: `set of 1 2*3; out: key (reason); suspect: why`. */
 function told(event: ResolverEvent): string {
   if (event.kind === 'stale') return `stale: ${event.cause.message}`
-  const { instances, excluded, doubt, policy } = event
+  const { instances, excluded, suspect, policy } = event
   const names = instances.slice(0, SHOWN).map(nameOf).join(' ')
   const more = instances.length > SHOWN ? ` and ${instances.length - SHOWN} more` : ''
   return [
     `set of ${names || 'none'}${more}`,
     ...excluded.map(({ key, reason }) => `out: ${key} (${reason})`),
-    ...(doubt === undefined ? [] : [`doubt: ${doubt}`]),
+    ...(suspect === undefined ? [] : [`suspect: ${suspect}`]),
     ...(policy === undefined ? [] : [`policy: ${JSON.stringify(policy)}`]),
   ].join('; ')
 }
 
-/** The port of one at 10.0.0.1, else the origin; `*` and its weight, and `@` and its level, unless they are usual. */
+/** The port of one at 10.0.0.1, else the origin; `*` and its weight, and `@` and its priority, unless they are usual. */
 function nameOf({ origin, weight, priority }: Instance): string {
   const name = origin.replace(/^http:\/\/10\.0\.0\.1:/, '')
   return `${name}${weight === 1 ? '' : `*${weight}`}${priority === 0 ? '' : `@${priority}`}`

@@ -9,8 +9,8 @@ const STANDS_MS = 100
 // gRPC and its like take a utilization of 0 for none at all. A process that answers is never at 0.
 const LEAST_UTILIZATION = 0.0001
 
-/** What a server counts, and says of itself as a load report of ORCA (the xDS API's `OrcaLoadReport`), in its textual form. */
-export class LoadReport {
+/** What a server counts of its own load, and reports as a load report of ORCA (the xDS API's `OrcaLoadReport`), in its textual form. */
+export class ServerLoad {
   readonly #clock: Clock
   readonly #ownUtilization: (() => number) | undefined
   readonly #utilization: Utilization

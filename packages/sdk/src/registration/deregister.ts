@@ -1,7 +1,9 @@
 import { isAborted, sleep, type Clock } from '../clock.js'
 import { backoffDelay } from '../pacing/backoff.js'
-import { asError, reasonOf } from '../errors.js'
-import type { Logger } from '../logger.js'
+import { orAborted } from '../pacing/or-aborted.js'
+import { TimeLimit } from '../pacing/time-limit.js'
+import { asError } from '../errors.js'
+import type { Events } from '../observe/events.js'
 import type { Random } from '../random.js'
 import { ForgottenError, type AgentService } from './agent-service.js'
 import type { RegisterSettings } from './options.js'
@@ -15,7 +17,7 @@ export interface Leaving {
   readonly upkeep: Upkeep
   readonly clock: Clock
   readonly random: Random
-  readonly logger: Logger
+  readonly events: Events
 }
 
 // An agent that restarts is back by then; one that is gone must not hold up a process that ends. Together with the
@@ -23,23 +25,21 @@ export interface Leaving {
 const DEREGISTER_TIMEOUT_MS = 3000
 const DEREGISTER_BACKOFF = { baseMs: 100, maxMs: 1000 }
 
-/** Ends the upkeep and deregisters. Resolves to whether the agent has done so; it is not asked for ever. */
-export async function takeOut(leaving: Leaving): Promise<boolean> {
+/** Ends the upkeep and deregisters the instance. Resolves to whether the agent has done so within 3 s. */
+export async function deregister(leaving: Leaving): Promise<boolean> {
   const { upkeep, clock } = leaving
-  const over = new AbortController()
-  const timer = clock.setTimer(() => over.abort(), DEREGISTER_TIMEOUT_MS)
+  const limit = new TimeLimit(DEREGISTER_TIMEOUT_MS, clock)
   // After what is on its way, or a register could come behind it.
-  await Promise.race([upkeep.end(), sleep(clock, DEREGISTER_TIMEOUT_MS, over.signal)])
-  const error = await deregister(leaving, over.signal)
-  clock.clearTimer(timer)
-  over.abort()
+  await orAborted(upkeep.end(), limit.signal)
+  const error = await request(leaving, limit.signal)
+  limit.clear()
   upkeep.close(error)
   if (error !== undefined && upkeep.everRegistered) reportRemains(leaving, error)
   return error === undefined
 }
 
-/** Resolves to why it could not be done. */
-async function deregister(
+/** Asks the agent, again where that fails. Resolves to why it could not be done. */
+async function request(
   { service, owner, upkeep, clock, random }: Leaving,
   signal: AbortSignal,
 ): Promise<Error | undefined> {
@@ -71,12 +71,9 @@ async function isThere(service: AgentService, owner: string, signal: AbortSignal
   }
 }
 
-function reportRemains({ settings, logger }: Leaving, error: Error): void {
-  const { name: service, id, deregisterCriticalServiceAfterMs: afterMs, checks } = settings
-  logger.warn(
-    { service, id, reason: reasonOf(error) },
-    afterMs === false || checks.length === 0
-      ? 'the instance could not be deregistered: it stays in Consul until someone does it by hand'
-      : `the instance could not be deregistered: Consul does it once it has been critical for ${afterMs} ms (deregisterCriticalServiceAfterMs)`,
-  )
+function reportRemains({ settings, events }: Leaving, error: Error): void {
+  const { name: service, id, deregisterCriticalServiceAfterMs, checks } = settings
+  // Without a check it is never critical.
+  const afterMs = checks.length === 0 ? false : deregisterCriticalServiceAfterMs
+  events.publish({ type: 'registration:deregister-failed', service, id, error, afterMs })
 }
