@@ -45,7 +45,7 @@ export interface Config {
   readonly balancer: BalancerName | undefined
   /** What stands before the balancer. */
   readonly layers: LayerSettings
-  /** Below this share of usable instances all that Consul calls healthy are used; 0: never. */
+  /** Below this share of available instances all that Consul calls healthy are used; 0: never. */
   readonly panicThreshold: number
   /** What `ring_hash`, `maglev` and `rendezvous` go by; empty: as for the balancer, else nothing. */
   readonly hashOn: readonly HashPolicyOption[]
@@ -55,11 +55,11 @@ export interface Config {
   readonly timeoutMs: number | undefined
   /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainTimeoutMs: number
-  /** How long an instance may be silent within the body of a response, in milliseconds; 0: for ever. */
+  /** How long an instance may be silent within the body of a response, in milliseconds; 0: no limit. */
   readonly bodyTimeoutMs: number
   /** The largest head of a response that is taken, in bytes; undefined: 16 KiB, or what Node was told. */
   readonly maxResponseHeaderBytes: number | undefined
-  /** How long an application may pause within a request's body, or in reading a response, in milliseconds; 0: for ever. */
+  /** How long an application may pause within a request's body, or in reading a response, in milliseconds; 0: no limit. */
   readonly applicationTimeoutMs: number
   /** Services at most, as each costs one connection to the agent. */
   readonly maxServices: number
@@ -78,7 +78,8 @@ interface Parsed
   readonly applicationTimeout: number
 }
 
-const EXAMPLES = `
+/** What `--help` says behind the options. */
+export const EXPLANATIONS: string = `
 How an application names the service it wants:
   curl -H 'Host: orders' http://127.0.0.1:4140/v1/orders/42
   curl -H 'Host: orders.service.consul' http://127.0.0.1:4140/v1/orders/42
@@ -135,156 +136,7 @@ SIGTERM and SIGINT drain: no new connections, requests in flight finish; a secon
  * @throws CommanderError naming the option, its value and what it should be; also to end for `--help`.
  */
 export function parseConfig(argv: readonly string[], version: string): Config {
-  const command = new Command('npx @fairlead/sidecar')
-    .description(
-      'Client-side load balancing from Consul for services in any language: an HTTP proxy on localhost that ' +
-        'sends each request to a healthy, fast instance of the service it names.',
-    )
-    .version(version)
-    .addOption(
-      new Option('--listen <host:port>', 'where applications send their requests')
-        .env('FAIRLEAD_LISTEN')
-        .default({ host: '127.0.0.1', port: 4140 }, '127.0.0.1:4140')
-        .argParser(parseListen),
-    )
-    .addOption(
-      new Option('--admin <host:port>', 'where /healthz, /readyz, /endpoints and /explain are')
-        .env('FAIRLEAD_ADMIN')
-        .default({ host: '127.0.0.1', port: 4191 }, '127.0.0.1:4191')
-        .argParser(parseListen),
-    )
-    .addOption(
-      new Option(
-        '--allowed-host <name>',
-        'a further name that Host may have on --admin, and beside fairlead-service; repeat it, or separate by commas',
-      )
-        .env('FAIRLEAD_ALLOWED_HOST')
-        .default([], 'none')
-        .argParser(collectHosts),
-    )
-    .addOption(
-      new Option('--consul <address>', 'the Consul agent (default: CONSUL_HTTP_ADDR, else 127.0.0.1:8500)'),
-    )
-    .addOption(
-      new Option('--datacenter <name>', "whose instances (default: the agent's own datacenter)").env(
-        'FAIRLEAD_DATACENTER',
-      ),
-    )
-    .addOption(
-      new Option(
-        '--failover <datacenter>',
-        'where to go when there are too few; repeat it, or separate by commas',
-      )
-        .env('FAIRLEAD_FAILOVER')
-        .default([], "what Consul's service-resolver says")
-        .argParser(collect),
-    )
-    .addOption(
-      new Option(
-        '--snapshot-dir <folder>',
-        'keep the last known instances there, for a start without Consul',
-      ).env('FAIRLEAD_SNAPSHOT_DIR'),
-    )
-    .addOption(
-      new Option('--service <name>', 'watch this service from the start; repeat it, or separate by commas')
-        .env('FAIRLEAD_SERVICE')
-        .default([], 'none')
-        .argParser(collect),
-    )
-    .addOption(
-      new Option(
-        '--ready-min <n>',
-        'instances that each --service must have had for /readyz; 0: it is enough that Consul has answered',
-      )
-        .env('FAIRLEAD_READY_MIN')
-        .default(0)
-        .argParser(wholeNumber(0, 10_000)),
-    )
-    .addOption(
-      new Option(
-        '--balancer <name>',
-        "how an instance is chosen (default: Consul's service-resolver, else peak_ewma)",
-      )
-        .env('FAIRLEAD_BALANCER')
-        // For the help; the parser refuses the rest, and says what was meant.
-        .choices(balancerNames)
-        .argParser(parseBalancerName),
-    )
-    .addOption(
-      new Option(
-        '--hash-on <part>',
-        'what ring_hash, maglev and rendezvous go by, as below; repeat it, or separate by commas',
-      )
-        .env('FAIRLEAD_HASH_ON')
-        .default([], "what Consul's service-resolver says, else nothing")
-        .argParser(collectHashOn),
-    )
-    .addOption(
-      new Option(
-        '--timeout <ms>',
-        "until the head of a response, all attempts included (default: Consul's service-resolver, else 30000)",
-      )
-        .env('FAIRLEAD_TIMEOUT')
-        .argParser(wholeNumber(1, LONGEST_MS)),
-    )
-    .addOption(
-      new Option(
-        '--body-timeout <ms>',
-        'how long an instance may be silent within a response, also in an event stream; 0: for ever',
-      )
-        .env('FAIRLEAD_BODY_TIMEOUT')
-        .default(300_000)
-        .argParser(wholeNumber(0, LONGEST_MS)),
-    )
-    .addOption(
-      new Option(
-        '--max-response-header-bytes <n>',
-        'the largest head of a response, 256 to 2^30; one that is larger fails its request (default: 16384)',
-      )
-        .env('FAIRLEAD_MAX_RESPONSE_HEADER_BYTES')
-        .argParser(wholeNumber(256, 2 ** 30)),
-    )
-    .addOption(
-      new Option(
-        '--application-timeout <ms>',
-        'how long an application may pause within a request body, or in reading a response; 0: for ever',
-      )
-        .env('FAIRLEAD_APPLICATION_TIMEOUT')
-        .default(300_000)
-        .argParser(wholeNumber(0, LONGEST_MS)),
-    )
-    .addOption(
-      new Option('--drain-timeout <ms>', 'how long requests in flight may take after SIGTERM')
-        .env('FAIRLEAD_DRAIN_TIMEOUT')
-        .default(30_000)
-        .argParser(wholeNumber(0, LONGEST_MS)),
-    )
-    .addOption(
-      new Option(
-        '--idle-timeout <ms>',
-        'a service without requests is not watched after it, unless by --service',
-      )
-        .env('FAIRLEAD_IDLE_TIMEOUT')
-        .default(600_000)
-        .argParser(wholeNumber(1000, LONGEST_MS)),
-    )
-    .addOption(
-      new Option('--max-services <n>', 'services at most; each costs a connection to the agent')
-        .env('FAIRLEAD_MAX_SERVICES')
-        .default(100)
-        .argParser(wholeNumber(1, 10_000)),
-    )
-    .addOption(
-      new Option('--log-level <level>', 'how much to log, as JSON lines on standard output')
-        .env('FAIRLEAD_LOG_LEVEL')
-        .choices(['debug', 'info', 'warn', 'error'])
-        .default('info'),
-    )
-    .addHelpText('after', EXAMPLES)
-    .allowExcessArguments(false)
-    .exitOverride()
-  addLayerOptions(command)
-  addStickyOptions(command)
+  const command = commandOf(version)
   unsetBlank(process.env)
   const parsed = command.parse(argv, { from: 'user' }).opts<Parsed>()
   if (parsed.readyMin > 0 && parsed.service.length === 0) {
@@ -314,6 +166,172 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     maxServices: parsed.maxServices,
     logLevel: parsed.logLevel,
   })
+}
+
+/**
+ * The command line: every option with its variable, default and meaning, by group. `--help` is made of it, and so is
+ * docs/sidecar-configuration.md.
+ */
+export function commandOf(version: string): Command {
+  const command = new Command('npx @fairlead/sidecar')
+    .description(
+      'Client-side load balancing from Consul for services in any language: an HTTP proxy on localhost that ' +
+        'sends each request to a healthy, fast instance of the service it names.',
+    )
+    .version(version)
+    .optionsGroup('Listening:')
+    .addOption(
+      new Option('--listen <host:port>', 'where applications send their requests')
+        .env('FAIRLEAD_LISTEN')
+        .default({ host: '127.0.0.1', port: 4140 }, '127.0.0.1:4140')
+        .argParser(parseListen),
+    )
+    .addOption(
+      new Option('--admin <host:port>', 'where /healthz, /readyz, /endpoints and /explain are')
+        .env('FAIRLEAD_ADMIN')
+        .default({ host: '127.0.0.1', port: 4191 }, '127.0.0.1:4191')
+        .argParser(parseListen),
+    )
+    .addOption(
+      new Option(
+        '--allowed-host <name>',
+        'a further name that Host may have on --admin, and beside fairlead-service; repeat it, or separate by commas',
+      )
+        .env('FAIRLEAD_ALLOWED_HOST')
+        .default([], 'none')
+        .argParser(collectHosts),
+    )
+    .optionsGroup('Consul:')
+    .addOption(
+      new Option('--consul <address>', 'the Consul agent (default: CONSUL_HTTP_ADDR, else 127.0.0.1:8500)'),
+    )
+    .addOption(
+      new Option('--datacenter <name>', "whose instances (default: the agent's own datacenter)").env(
+        'FAIRLEAD_DATACENTER',
+      ),
+    )
+    .addOption(
+      new Option(
+        '--failover <datacenter>',
+        'where to go when there are too few; repeat it, or separate by commas',
+      )
+        .env('FAIRLEAD_FAILOVER')
+        .default([], "what Consul's service-resolver says")
+        .argParser(collect),
+    )
+    .addOption(
+      new Option(
+        '--snapshot-dir <folder>',
+        'keep the last known instances there, for a start without Consul',
+      ).env('FAIRLEAD_SNAPSHOT_DIR'),
+    )
+    .optionsGroup('Services:')
+    .addOption(
+      new Option('--service <name>', 'watch this service from the start; repeat it, or separate by commas')
+        .env('FAIRLEAD_SERVICE')
+        .default([], 'none')
+        .argParser(collect),
+    )
+    .addOption(
+      new Option(
+        '--ready-min <n>',
+        'instances that each --service must have had for /readyz; 0: it is enough that Consul has answered',
+      )
+        .env('FAIRLEAD_READY_MIN')
+        .default(0)
+        .argParser(wholeNumber(0, 10_000)),
+    )
+    .addOption(
+      new Option(
+        '--idle-timeout <ms>',
+        'a service without requests is not watched after it, unless by --service',
+      )
+        .env('FAIRLEAD_IDLE_TIMEOUT')
+        .default(600_000)
+        .argParser(wholeNumber(1000, LONGEST_MS)),
+    )
+    .addOption(
+      new Option('--max-services <n>', 'services at most; each costs a connection to the agent')
+        .env('FAIRLEAD_MAX_SERVICES')
+        .default(100)
+        .argParser(wholeNumber(1, 10_000)),
+    )
+    .optionsGroup('Balancing:')
+    .addOption(
+      new Option(
+        '--balancer <name>',
+        "how an instance is chosen (default: Consul's service-resolver, else peak_ewma)",
+      )
+        .env('FAIRLEAD_BALANCER')
+        // For the help; the parser refuses the rest, and says what was meant.
+        .choices(balancerNames)
+        .argParser(parseBalancerName),
+    )
+    .addOption(
+      new Option(
+        '--hash-on <part>',
+        'what ring_hash, maglev and rendezvous go by, as below; repeat it, or separate by commas',
+      )
+        .env('FAIRLEAD_HASH_ON')
+        .default([], "what Consul's service-resolver says, else nothing")
+        .argParser(collectHashOn),
+    )
+    .optionsGroup('Limits:')
+    .addOption(
+      new Option(
+        '--timeout <ms>',
+        "until the head of a response, all attempts included (default: Consul's service-resolver, else 30000)",
+      )
+        .env('FAIRLEAD_TIMEOUT')
+        .argParser(wholeNumber(1, LONGEST_MS)),
+    )
+    .addOption(
+      new Option(
+        '--body-timeout <ms>',
+        'how long an instance may be silent within a response, also in an event stream; 0: no limit',
+      )
+        .env('FAIRLEAD_BODY_TIMEOUT')
+        .default(300_000)
+        .argParser(wholeNumber(0, LONGEST_MS)),
+    )
+    .addOption(
+      new Option(
+        '--max-response-header-bytes <n>',
+        'the largest head of a response, 256 to 2^30; one that is larger fails its request (default: 16384)',
+      )
+        .env('FAIRLEAD_MAX_RESPONSE_HEADER_BYTES')
+        .argParser(wholeNumber(256, 2 ** 30)),
+    )
+    .addOption(
+      new Option(
+        '--application-timeout <ms>',
+        'how long an application may pause within a request body, or in reading a response; 0: no limit',
+      )
+        .env('FAIRLEAD_APPLICATION_TIMEOUT')
+        .default(300_000)
+        .argParser(wholeNumber(0, LONGEST_MS)),
+    )
+    .addOption(
+      new Option('--drain-timeout <ms>', 'how long requests in flight may take after SIGTERM')
+        .env('FAIRLEAD_DRAIN_TIMEOUT')
+        .default(30_000)
+        .argParser(wholeNumber(0, LONGEST_MS)),
+    )
+    .optionsGroup('Log:')
+    .addOption(
+      new Option('--log-level <level>', 'how much to log, as JSON lines on standard output')
+        .env('FAIRLEAD_LOG_LEVEL')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addHelpText('after', EXPLANATIONS)
+    .allowExcessArguments(false)
+    .exitOverride()
+  command.optionsGroup('Layers, and panic:')
+  addLayerOptions(command)
+  command.optionsGroup('Sessions:')
+  addStickyOptions(command)
+  return command
 }
 
 function parseListen(value: string): Listen {

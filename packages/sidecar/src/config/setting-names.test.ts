@@ -14,7 +14,7 @@ const NONE = [
 ]
 
 test('every option that the SDK names so is one of ours, or known to be none', () => {
-  const directory = new URL('../../sdk/src/', import.meta.url)
+  const directory = new URL('../../../sdk/src/', import.meta.url)
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' })
   const sources = files.filter((name) => name.endsWith('.ts') && !/\.test\./.test(name))
   const named = sources.flatMap((name) =>
