@@ -18,13 +18,13 @@ export type ErrorCode = Exclude<FairleadErrorCode, 'INVALID_OPTION'> | SidecarEr
 
 interface Meaning {
   readonly status: number
-  /** For people, as `--help` and the README have it. */
+  /** For people, as `--help` and docs/errors.md have it. */
   readonly why: string
 }
 
 /**
  * Every answer of the sidecar's own, by status: `ownError` makes them by it, `--help` prints
- * this, and a test holds the README's table to it.
+ * this, and docs/errors.md is made of it.
  */
 export const ERROR_CODES: Readonly<Record<ErrorCode, Meaning>> = {
   BAD_REQUEST: {

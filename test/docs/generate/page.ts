@@ -10,13 +10,16 @@ export interface Page {
    * @param root The root of the repository, whose sources are read.
    * @param committed The page as it stands, for one of which only a part is made; empty where there is none.
    */
-  readonly make: (root: string, committed: string) => string
+  readonly make: (root: string, committed: string) => string | Promise<string>
 }
 
 /** The page as it should be committed, formatted as `npm run lint` wants it. */
 export async function render(root: string, { path, make }: Page): Promise<string> {
   const file = join(root, path)
-  return format(make(root, await committed(root, path)), { ...(await resolveConfig(file)), filepath: file })
+  return format(await make(root, await committed(root, path)), {
+    ...(await resolveConfig(file)),
+    filepath: file,
+  })
 }
 
 /** Empty: it is not there yet. */
