@@ -77,4 +77,4 @@ test('every example compiles', () => {
     return `${examples[index]?.place ?? file?.fileName ?? dirname(root)}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}`
   })
   expect(complaints).toEqual([])
-}, 60_000)
+}, 180_000)

@@ -1,4 +1,4 @@
-import { commandOf, EXPLANATIONS } from '#sidecar/config/config.js'
+import { commandOf, HELP } from '#sidecar/config/config.js'
 import { code, sentence, table } from './markdown.js'
 import { notice, type Page } from './page.js'
 
@@ -20,7 +20,7 @@ ${[...optionsByGroup()].map(([group, options]) => section(group, options)).join(
 ## Behind the options, as \`--help\` has it
 
 \`\`\`
-${EXPLANATIONS.trim()}
+${HELP.trim()}
 \`\`\`
 
 How to reach Consul is described option by option in [Consul](consul.md#reaching-the-agent), what the policies and layers do

@@ -5,6 +5,7 @@ import { unsetBlank } from './blank-variables.js'
 import { collectHashOn } from './hash-on.js'
 import { addLayerOptions, layersFrom, type LayerFlags, type LayerSettings } from './layers.js'
 import { errorHelp } from '../error-codes.js'
+import { groupOptions } from './option-groups.js'
 import { addStickyOptions, stickyFrom, type StickyFlags } from './sticky.js'
 import { LONGEST_MS, wholeNumber } from './whole-number.js'
 
@@ -45,7 +46,7 @@ export interface Config {
   readonly balancer: BalancerName | undefined
   /** What stands before the balancer. */
   readonly layers: LayerSettings
-  /** Below this share of available instances all that Consul calls healthy are used; 0: never. */
+  /** Below this share of usable instances all that Consul calls healthy are used; 0: never. */
   readonly panicThreshold: number
   /** What `ring_hash`, `maglev` and `rendezvous` go by; empty: as for the balancer, else nothing. */
   readonly hashOn: readonly HashPolicyOption[]
@@ -55,11 +56,11 @@ export interface Config {
   readonly timeoutMs: number | undefined
   /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainTimeoutMs: number
-  /** How long an instance may be silent within the body of a response, in milliseconds; 0: no limit. */
+  /** How long an instance may be silent within the body of a response, in milliseconds; 0: for ever. */
   readonly bodyTimeoutMs: number
   /** The largest head of a response that is taken, in bytes; undefined: 16 KiB, or what Node was told. */
   readonly maxResponseHeaderBytes: number | undefined
-  /** How long an application may pause within a request's body, or in reading a response, in milliseconds; 0: no limit. */
+  /** How long an application may pause within a request's body, or in reading a response, in milliseconds; 0: for ever. */
   readonly applicationTimeoutMs: number
   /** Services at most, as each costs one connection to the agent. */
   readonly maxServices: number
@@ -78,8 +79,8 @@ interface Parsed
   readonly applicationTimeout: number
 }
 
-/** What `--help` says behind the options. */
-export const EXPLANATIONS: string = `
+/** What `--help` says below the options. */
+export const HELP: string = `
 How an application names the service it wants:
   curl -H 'Host: orders' http://127.0.0.1:4140/v1/orders/42
   curl -H 'Host: orders.service.consul' http://127.0.0.1:4140/v1/orders/42
@@ -168,10 +169,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
   })
 }
 
-/**
- * The command line: every option with its variable, default and meaning, by group. `--help` is made of it, and so is
- * docs/sidecar-configuration.md.
- */
+/** The command line, which `--help` and docs/sidecar-configuration.md are made of: every option, with its group. */
 export function commandOf(version: string): Command {
   const command = new Command('npx @fairlead/sidecar')
     .description(
@@ -179,7 +177,6 @@ export function commandOf(version: string): Command {
         'sends each request to a healthy, fast instance of the service it names.',
     )
     .version(version)
-    .optionsGroup('Listening:')
     .addOption(
       new Option('--listen <host:port>', 'where applications send their requests')
         .env('FAIRLEAD_LISTEN')
@@ -201,7 +198,6 @@ export function commandOf(version: string): Command {
         .default([], 'none')
         .argParser(collectHosts),
     )
-    .optionsGroup('Consul:')
     .addOption(
       new Option('--consul <address>', 'the Consul agent (default: CONSUL_HTTP_ADDR, else 127.0.0.1:8500)'),
     )
@@ -225,7 +221,6 @@ export function commandOf(version: string): Command {
         'keep the last known instances there, for a start without Consul',
       ).env('FAIRLEAD_SNAPSHOT_DIR'),
     )
-    .optionsGroup('Services:')
     .addOption(
       new Option('--service <name>', 'watch this service from the start; repeat it, or separate by commas')
         .env('FAIRLEAD_SERVICE')
@@ -241,22 +236,6 @@ export function commandOf(version: string): Command {
         .default(0)
         .argParser(wholeNumber(0, 10_000)),
     )
-    .addOption(
-      new Option(
-        '--idle-timeout <ms>',
-        'a service without requests is not watched after it, unless by --service',
-      )
-        .env('FAIRLEAD_IDLE_TIMEOUT')
-        .default(600_000)
-        .argParser(wholeNumber(1000, LONGEST_MS)),
-    )
-    .addOption(
-      new Option('--max-services <n>', 'services at most; each costs a connection to the agent')
-        .env('FAIRLEAD_MAX_SERVICES')
-        .default(100)
-        .argParser(wholeNumber(1, 10_000)),
-    )
-    .optionsGroup('Balancing:')
     .addOption(
       new Option(
         '--balancer <name>',
@@ -276,7 +255,6 @@ export function commandOf(version: string): Command {
         .default([], "what Consul's service-resolver says, else nothing")
         .argParser(collectHashOn),
     )
-    .optionsGroup('Limits:')
     .addOption(
       new Option(
         '--timeout <ms>',
@@ -288,7 +266,7 @@ export function commandOf(version: string): Command {
     .addOption(
       new Option(
         '--body-timeout <ms>',
-        'how long an instance may be silent within a response, also in an event stream; 0: no limit',
+        'how long an instance may be silent within a response, also in an event stream; 0: for ever',
       )
         .env('FAIRLEAD_BODY_TIMEOUT')
         .default(300_000)
@@ -305,7 +283,7 @@ export function commandOf(version: string): Command {
     .addOption(
       new Option(
         '--application-timeout <ms>',
-        'how long an application may pause within a request body, or in reading a response; 0: no limit',
+        'how long an application may pause within a request body, or in reading a response; 0: for ever',
       )
         .env('FAIRLEAD_APPLICATION_TIMEOUT')
         .default(300_000)
@@ -317,21 +295,33 @@ export function commandOf(version: string): Command {
         .default(30_000)
         .argParser(wholeNumber(0, LONGEST_MS)),
     )
-    .optionsGroup('Log:')
+    .addOption(
+      new Option(
+        '--idle-timeout <ms>',
+        'a service without requests is not watched after it, unless by --service',
+      )
+        .env('FAIRLEAD_IDLE_TIMEOUT')
+        .default(600_000)
+        .argParser(wholeNumber(1000, LONGEST_MS)),
+    )
+    .addOption(
+      new Option('--max-services <n>', 'services at most; each costs a connection to the agent')
+        .env('FAIRLEAD_MAX_SERVICES')
+        .default(100)
+        .argParser(wholeNumber(1, 10_000)),
+    )
     .addOption(
       new Option('--log-level <level>', 'how much to log, as JSON lines on standard output')
         .env('FAIRLEAD_LOG_LEVEL')
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .addHelpText('after', EXPLANATIONS)
+    .addHelpText('after', HELP)
     .allowExcessArguments(false)
     .exitOverride()
-  command.optionsGroup('Layers, and panic:')
   addLayerOptions(command)
-  command.optionsGroup('Sessions:')
   addStickyOptions(command)
-  return command
+  return groupOptions(command)
 }
 
 function parseListen(value: string): Listen {

@@ -60,7 +60,7 @@ export function addLayerOptions(command: Command): Command {
     .addOption(
       new Option(
         '--panic-threshold <share>',
-        'with a smaller share of available instances all that Consul calls healthy are used; 0: never',
+        'with a smaller share of usable instances all that Consul calls healthy are used; 0: never',
       )
         .env('FAIRLEAD_PANIC_THRESHOLD')
         .default(0.5)
