@@ -13,7 +13,7 @@ const NONE = [
   'logger',
 ]
 
-test('every option that the SDK names so is one of ours, or known to be none', () => {
+test('every option that the errors of the SDK name has a setting, or is known to have none', () => {
   const directory = new URL('../../../sdk/src/', import.meta.url)
   const files = readdirSync(directory, { recursive: true, encoding: 'utf8' })
   const sources = files.filter((name) => name.endsWith('.ts') && !/\.test\./.test(name))
