@@ -1,4 +1,4 @@
-import { commandOf, HELP } from '#sidecar/config/config.js'
+import { commandOf } from '#sidecar/config/config.js'
 import { code, sentence, table } from './markdown.js'
 import { notice, type Page } from './page.js'
 
@@ -20,12 +20,20 @@ ${[...optionsByGroup()].map(([group, options]) => section(group, options)).join(
 ## Behind the options, as \`--help\` has it
 
 \`\`\`
-${HELP.trim()}
+${belowTheOptions()}
 \`\`\`
 
 How to reach Consul is described option by option in [Consul](consul.md#reaching-the-agent), what the policies and layers do
 in [Balancing](balancing.md), and how to run the process in [The sidecar](sidecar.md).
 `,
+}
+
+/** What `--help` says after the options. */
+function belowTheOptions(): string {
+  const command = commandOf('')
+  let help = ''
+  command.configureOutput({ writeOut: (text) => void (help += text) }).outputHelp()
+  return help.slice(command.helpInformation().length).trim()
 }
 
 type Option = ReturnType<typeof commandOf>['options'][number]

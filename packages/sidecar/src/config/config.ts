@@ -79,8 +79,7 @@ interface Parsed
   readonly applicationTimeout: number
 }
 
-/** What `--help` says below the options. */
-export const HELP: string = `
+const EXAMPLES = `
 How an application names the service it wants:
   curl -H 'Host: orders' http://127.0.0.1:4140/v1/orders/42
   curl -H 'Host: orders.service.consul' http://127.0.0.1:4140/v1/orders/42
@@ -316,7 +315,7 @@ export function commandOf(version: string): Command {
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
-    .addHelpText('after', HELP)
+    .addHelpText('after', EXAMPLES)
     .allowExcessArguments(false)
     .exitOverride()
   addLayerOptions(command)
