@@ -54,7 +54,8 @@ function textOf(page: string): string {
 function pathsIn(text: string): string[] {
   return [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\s]+)`/g)]
     .map(([, token = '']) => token)
-    .filter((token) => PATH.test(token))
+    // `lib/` is where undici has its sources.
+    .filter((token) => PATH.test(token) && !token.startsWith('lib/'))
 }
 
 const PATH =
