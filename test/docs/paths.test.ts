@@ -52,10 +52,12 @@ function textOf(page: string): string {
 
 /** What stands as code and looks like a source file or a folder of sources. */
 function pathsIn(text: string): string[] {
-  return [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\s]+)`/g)]
-    .map(([, token = '']) => token)
-    // `lib/` is where undici has its sources.
-    .filter((token) => PATH.test(token) && !token.startsWith('lib/'))
+  return (
+    [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\s]+)`/g)]
+      .map(([, token = '']) => token)
+      // `lib/` is where undici has its sources.
+      .filter((token) => PATH.test(token) && !token.startsWith('lib/'))
+  )
 }
 
 const PATH =
