@@ -31,7 +31,7 @@ const stateExceptions = Object.entries(stateOf).map(([file, { names }]) => ({
 }))
 
 export default defineConfig(
-  globalIgnores(['**/dist/**', '**/node_modules/**', '.cache/**']),
+  globalIgnores(['**/dist/**', '**/node_modules/**', '.cache/**', 'docs/api/**']),
   tseslint.configs.strictTypeChecked,
   {
     plugins: { 'import-x': importX, fairlead },

@@ -1,11 +1,63 @@
-/** Every way in which Fairlead itself rejects or fails a call; a response with any status is not among them. */
+/**
+ * Every failure of Fairlead itself; a response of any status is not one. Of each member the first paragraph says what it
+ * means and the second what to do: docs/errors.md is made of them.
+ */
 export type FairleadErrorCode =
+  /**
+   * There is no endpoint to send the request to: discovery has not answered within the time limit, or what it lists holds
+   * no instance that may take this request. The message says which, and why each instance is excluded.
+   *
+   * Check the spelling of the service's name, its health checks (`inspect().excluded` has the reason for each instance),
+   * and that the Consul agent can be reached. A request that is not idempotent is not sent to retained endpoints. Where
+   * `errors` is empty nothing was sent, and any request may be made again.
+   */
   | 'NO_ENDPOINTS'
+  /**
+   * Endpoints are listed, but all of them are unavailable by client-side health (their circuits are open), and
+   * `panicThreshold` is 0 or panic does not apply.
+   *
+   * Look at `availability` and `failures` of the endpoints in `inspect()`: the instances answer with 5xx or not at all.
+   * Where `errors` is empty nothing was sent. With a `panicThreshold` above 0, the default, requests are sent to them all
+   * the same.
+   */
   | 'CIRCUIT_OPEN'
+  /**
+   * No response head within `timeoutMs`, the wait for discovery and all attempts included. `endpoint` is the last one
+   * tried, `errors` has what came of the attempts before. Of a registration: not done within the time limit of the call.
+   *
+   * Look at the latency of that instance, then at `timeoutMs`. The request may have been carried out: make it again only
+   * where that does no harm.
+   */
   | 'DEADLINE_EXCEEDED'
+  /**
+   * An attempt failed before the head of a response, and the request is not retried: its attempts or the retry budget are
+   * used up, or it may have been carried out and is not idempotent, or its body cannot be sent again. `errors` has one
+   * error for each attempt.
+   *
+   * Look at the instance that the message names. Where the request can safely be sent twice, say so with
+   * `idempotent: true`.
+   */
   | 'ATTEMPTS_EXHAUSTED'
+  /**
+   * This side is at a limit: the machine has no file descriptor, port or memory left for a connection, or the sidecar was
+   * asked for more services than `--max-services`. It says nothing about the endpoint.
+   *
+   * Look at the limits of this process (`ulimit -n`, ephemeral ports), or for the source of so many names of services.
+   * The last attempt was not sent.
+   */
   | 'OVERLOADED'
+  /**
+   * The client was closed before the request was made, or `close()` reached its time limit with the request in flight. Of a
+   * registration: it has ended.
+   *
+   * Close clients after the last request: stop taking work first, then close.
+   */
   | 'CLIENT_CLOSED'
+  /**
+   * An option, or an argument of a call, cannot be used. The message names it, the value, and what it should be.
+   *
+   * Change the program or its configuration. It is the only code that carries a stack.
+   */
   | 'INVALID_OPTION'
 
 /** What a {@link FairleadError} says besides its code and message. */
@@ -71,6 +123,7 @@ export class FairleadError extends Error {
     return { name, code, message, service, endpoint, errors: this.errors.map(reasonOf) }
   }
 
+  /** Also true for an error of another copy of this package in the process. */
   static override [Symbol.hasInstance](value: unknown): boolean {
     return typeof value === 'object' && value !== null && brand in value
   }

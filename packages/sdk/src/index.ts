@@ -1,3 +1,8 @@
+/**
+ * Client-side load balancing from HashiCorp Consul: {@link createClient} is where to begin.
+ *
+ * @module @fairlead/sdk
+ */
 export { createClient } from './client.js'
 export type { Client, ExplainOptions, ServiceDispatcher } from './client.js'
 export type { ReadyOptions } from './cluster/readiness.js'

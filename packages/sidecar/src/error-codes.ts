@@ -18,13 +18,13 @@ export type ErrorCode = Exclude<FairleadErrorCode, 'INVALID_OPTION'> | SidecarEr
 
 interface Meaning {
   readonly status: number
-  /** For people, in `--help` and the README. */
+  /** For people, in `--help` and docs/errors.md. */
   readonly why: string
 }
 
 /**
- * Every error response of the sidecar, by status: `ownError` uses it, `--help` prints it, and a test compares the README's
- * table with it.
+ * Every error response of the sidecar, by status: `ownError` uses it, `--help` prints it, and
+ * docs/errors.md is made of it.
  */
 export const ERROR_CODES: Readonly<Record<ErrorCode, Meaning>> = {
   BAD_REQUEST: {

@@ -51,11 +51,14 @@ export class BackendLoad {
    */
   nonEmptyAt = -1
   /** How much it does for its load, by the last report that was not empty: `qps`, `utilization` and `eps` of that. */
-  readonly lastNonEmpty: { qps: number; utilization: number; eps: number } = {
-    qps: 0,
-    utilization: 0,
-    eps: 0,
-  }
+  readonly lastNonEmpty: {
+    /** Requests a second. */
+    qps: number
+    /** Of its capacity, 1 being all of it. */
+    utilization: number
+    /** Errors a second. */
+    eps: number
+  } = { qps: 0, utilization: 0, eps: 0 }
   #reported: Callback | undefined
   /** One for each length of gap that a policy reads. */
   readonly #streaks: Streak[] = [{ gapMs: GAP_MS, since: -1 }]

@@ -46,7 +46,13 @@ export interface RegisterOptions {
   readonly address?: string | undefined
   /** Shares of the load, by status: passing 1 to 65,535, warning 0 to 65,535. Default 1 and 1, as in Consul. */
   readonly weights?:
-    { readonly passing?: number | undefined; readonly warning?: number | undefined } | undefined
+    | {
+        /** While its checks pass. Default 1. */
+        readonly passing?: number | undefined
+        /** While one of them warns. Default 1. */
+        readonly warning?: number | undefined
+      }
+    | undefined
   /** Tags of the service, for clients that select by them (`consul.tags`). Default: none. */
   readonly tags?: readonly string[] | undefined
   /** At most 63 pairs, as Consul takes 64 and one is ours; keys of at most 128 letters, digits, `-` and `_`, values of at most 512 bytes. */

@@ -224,6 +224,7 @@ export class FakeConsul {
     if (this.#server.listening) await this.stop()
   }
 
+  /** As `close()`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }

@@ -1,3 +1,8 @@
+/**
+ * For tests of programs that use the SDK: fakes of Consul, of a resolver and of endpoints, a clock that is set by hand.
+ *
+ * @module @fairlead/sdk/testing
+ */
 export { ManualClock } from './manual-clock.js'
 export { FakeResolver, instanceAt } from './fake-resolver.js'
 export { FakeCandidate, candidates } from './candidate.js'

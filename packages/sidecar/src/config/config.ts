@@ -3,6 +3,7 @@ import { Command } from 'commander'
 import { unsetBlank } from './blank-variables.js'
 import { addFlags } from './flags.js'
 import { HELP } from './help.js'
+import { groupOptions } from './option-groups.js'
 import { layersFrom, type LayerFlags, type LayerSettings } from './layers.js'
 import type { Listen } from './listen.js'
 import { stickyFrom, type StickyFlags } from './sticky.js'
@@ -76,16 +77,7 @@ interface Parsed
  * @throws CommanderError naming the option, its value and what it should be; also thrown to end after `--help`.
  */
 export function parseConfig(argv: readonly string[], version: string): Config {
-  const command = new Command('npx @fairlead/sidecar')
-    .description(
-      'Client-side load balancing from Consul for services in any language: an HTTP proxy on localhost that ' +
-        'sends each request to a healthy, fast instance of the service it names.',
-    )
-    .version(version)
-    .addHelpText('after', HELP)
-    .allowExcessArguments(false)
-    .exitOverride()
-  addFlags(command)
+  const command = commandOf(version)
   unsetBlank(process.env)
   const parsed = command.parse(argv, { from: 'user' }).opts<Parsed>()
   if (parsed.readyMin > 0 && parsed.service.length === 0) {
@@ -117,4 +109,19 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     maxServices: parsed.maxServices,
     logLevel: parsed.logLevel,
   })
+}
+
+/** The command line, which `--help` and docs/sidecar-configuration.md are made of: every option, with its group. */
+export function commandOf(version: string): Command {
+  const command = new Command('npx @fairlead/sidecar')
+    .description(
+      'Client-side load balancing from Consul for services in any language: an HTTP proxy on localhost that ' +
+        'sends each request to a healthy, fast instance of the service it names.',
+    )
+    .version(version)
+    .addHelpText('after', HELP)
+    .allowExcessArguments(false)
+    .exitOverride()
+  addFlags(command)
+  return groupOptions(command)
 }
