@@ -102,16 +102,16 @@ export interface Client extends AsyncDisposable {
   /** The client as it stands; plain data. */
   inspect(): ClientInspection
   /**
-   * Makes one pick as a request like this one would, and tells how it came about: what was compared, what was passed
-   * over, and why. Nobody is sent anything; whose turn it is moves on by one.
+   * Makes one pick as a request like this one would, and tells how it came about: what was compared, what was skipped,
+   * and why. Nothing is sent; whose turn it is moves on by one.
    */
   explain(request?: ExplainOptions): PickExplanation
   /**
    * Takes no more requests, lets those in flight finish, and stops watching. What has not finished within `timeoutMs`
-   * (default 25,000) is aborted with `CLIENT_CLOSED`, also a response whose body nobody reads. Resolves then, and at
+   * (default 25,000) is aborted with `CLIENT_CLOSED`, also a response whose body is not read. Resolves then, and at
    * once where the client is closed already. `dispatcher.close()` is undici's, without a limit.
    *
-   * @throws FairleadError `INVALID_OPTION` for a limit that is none.
+   * @throws FairleadError `INVALID_OPTION` for a limit that is not a number of milliseconds.
    */
   close(options?: CloseOptions): Promise<void>
 }

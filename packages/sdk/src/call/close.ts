@@ -7,7 +7,7 @@ import type { Events } from '../observe/events.js'
 export interface CloseOptions {
   /**
    * How long requests in flight may take to finish, in milliseconds; after it they are aborted. A response whose body
-   * nobody reads never finishes by itself. `Infinity`: as long as it takes, which may be indefinitely.
+   * is not read never finishes by itself. `Infinity`: as long as it takes, which may be indefinitely.
    * Default 25,000: within the 30 s that Kubernetes leaves between SIGTERM and SIGKILL, as in `gracefulShutdown`.
    */
   readonly timeoutMs?: number | undefined
@@ -40,7 +40,7 @@ export async function closeInTime(closable: Closable, options: CloseOptions): Pr
     )
   }
   const { dispatcher, clock } = closable
-  // Whoever destroyed it has the answer already; to close what has ended is no mistake.
+  // Destroyed already: to close what has ended is not a mistake.
   if (dispatcher.destroyed) return dispatcher.destroy()
   const closing = dispatcher.close()
   const timer =

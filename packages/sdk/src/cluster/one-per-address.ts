@@ -12,9 +12,9 @@ interface Merged {
  * several workers behind one port. Otherwise an address that is dead would fail a request as often as it is listed, and
  * its circuits would count as many in a panic.
  *
- * One of them speaks for the address: of the first level that it is registered at the one with the smallest key, so that
+ * One of them speaks for the address: of the first priority that it is registered with the one with the smallest key, so that
  * every client takes the same one, and that another one leaves changes nothing. Tags, meta, zone and scheme are that
- * one's; the weight is the largest of those at this level.
+ * one's; the weight is the largest of those of this priority.
  */
 export class OnePerAddress {
   /** The last set, where no address in it was listed twice. */
@@ -68,10 +68,10 @@ function mergedOf(registered: readonly Instance[]): Instance {
   const [speaker, ...others] = [...byKey.values()].sort(bySpeaker)
   if (speaker === undefined) throw new RangeError('an address is of one registration at least')
   if (others.length === 0) return speaker
-  const level = [speaker, ...others].filter(({ priority }) => priority === speaker.priority)
+  const peers = [speaker, ...others].filter(({ priority }) => priority === speaker.priority)
   return Object.freeze({
     ...speaker,
-    weight: Math.max(...level.map(({ weight }) => weight)),
+    weight: Math.max(...peers.map(({ weight }) => weight)),
     registrations: Object.freeze([...byKey.keys()].sort()),
   })
 }

@@ -6,19 +6,29 @@ import type { Outcome } from '../resilience/outcome.js'
 
 /** What an attempt has brought, for a {@link Classify} of the user's. */
 export type Answer =
-  /** The head of a final response (no 1xx). Names of `headers` are in lower case. */
+  /** The head of a final response (not of a 1xx). */
   | {
+      /** Tells it apart from the end of a response and from an error. */
       readonly kind: 'head'
+      /** 200 to 599. */
       readonly statusCode: number
+      /** By their names in lower case; several of one name as an array. */
       readonly headers: Readonly<Record<string, string | string[] | undefined>>
     }
   /** The end of a response whose head was `pending`. */
   | {
+      /** Tells it apart from a head and from an error. */
       readonly kind: 'trailers'
+      /** By their names in lower case; empty: there were none. */
       readonly trailers: Readonly<Record<string, string | string[] | undefined>>
     }
   /** No response: refused, reset, timed out. Errors that are the caller's own are not asked about. */
-  | { readonly kind: 'error'; readonly error: Error }
+  | {
+      /** Tells it apart from a response. */
+      readonly kind: 'error'
+      /** As undici or the socket gave it. */
+      readonly error: Error
+    }
 
 /**
  * Decides how an attempt went, as far as its endpoint is concerned; `pending`, of a head only: the trailers decide (gRPC).

@@ -125,7 +125,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     if (this.ended) return
     this.#cancelled = reason
     const now = this.#clock.now()
-    // A deadline is on time, whoever took it.
+    // A deadline is on time, whatever took it.
     this.outcome(outcome, now, now)
     this.#end('cancelled')
     // Without a connection there is nothing to abort yet: `onConnect` will.

@@ -227,7 +227,7 @@ type ShutdownNews =
   | { readonly type: 'shutdown:hook-failed'; readonly hook: string; readonly error: Error }
   | { readonly type: 'shutdown:failed'; readonly error: Error }
 
-/** Hears of events. What it throws is told to the others, and harms nobody. */
+/** Hears of events. What it throws is told to the others, and stops none of them. */
 export interface Subscriber {
   /** Of every call and attempt as well? Nothing is made of them where no subscriber is. */
   readonly traffic: boolean

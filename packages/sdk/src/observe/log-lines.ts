@@ -18,80 +18,86 @@ type Lines = { readonly [T in FairleadEvent['type']]: ((event: EventOf<T>) => Lo
  */
 export const LOG_LINES: Lines = {
   'discovery:answered': ({ service, resolver, instances, excluded, suspect }) =>
-    debug({ service, instances, excluded, suspect }, `${resolver} answered`),
+    debugLine({ service, instances, excluded, suspect }, `${resolver} answered`),
   'discovery:failed': ({ service, instances, before, error }) =>
-    warn(
+    warnLine(
       { service, instances, reason: reasonOf(error) },
       before === 'waiting'
         ? 'discovery failed before its first answer; requests wait; retrying'
         : 'discovery failed; serving the last known instances; retrying',
     ),
   'discovery:recovered': ({ service, resolver, instances }) =>
-    info({ service, instances }, `${resolver} answers again`),
+    infoLine({ service, instances }, `${resolver} answers again`),
   'discovery:restored': ({ service, instances, savedAt }) =>
-    warn(
+    warnLine(
       { service, instances, savedAt: new Date(savedAt).toISOString() },
       'discovery has not answered; serving the instances that were last saved; retrying',
     ),
   'discovery:invalid': ({ service, resolver, error }) =>
-    error_(
+    errorLine(
       { service, reason: reasonOf(error) },
       `${resolver} gave a set that cannot be used; serving the last known instances`,
     ),
   'discovery:idle': ({ service, idleMs }) =>
-    info({ service, idleMs }, 'no request within idleMs; the watch stops until the next request'),
+    infoLine({ service, idleMs }, 'no request within idleMs; the watch stops until the next request'),
   'discovery:empty': ({ service, reason }) =>
-    warn(
+    warnLine(
       { service, code: 'NO_ENDPOINTS', reason },
       `${service} has no instance; requests fail with NO_ENDPOINTS until there is one; check that the name is spelt as it is registered`,
     ),
   'discovery:save-failed': ({ file, error }) =>
-    warn(
+    warnLine(
       { file, reason: reasonOf(error) },
       'saving the set of instances failed; a start without discovery will not have it',
     ),
   'discovery:exclude-failed': ({ service, instances, reason }) =>
-    error_(
+    errorLine(
       { service, instances: few(instances, (key) => key), reason },
       'option exclude failed; using the instances that it failed for',
     ),
   'discovery:unknown-policy': ({ service, policy }) =>
-    warn(
+    warnLine(
       { service, policy },
       "Consul's service-resolver names a load balancer that is not supported; using peak_ewma",
     ),
   'cluster:changed': ({ service, instances, added, removed, excluded }) =>
-    info({ service, instances, added, removed, excluded }, 'instances changed'),
+    infoLine({ service, instances, added, removed, excluded }, 'instances changed'),
   'cluster:updated': undefined,
   'cluster:panic': ({ service, priorities }) =>
     priorities.length > 0
-      ? warn(
+      ? warnLine(
           { service, priorities },
           'panic: too few endpoints are available; balancing over all that discovery calls healthy',
         )
-      : info({ service, priorities }, 'panic is over: enough endpoints are available'),
+      : infoLine({ service, priorities }, 'panic is over: enough endpoints are available'),
   'cluster:balancer-failed': ({ service, error }) =>
-    error_({ service, reason: reasonOf(error) }, 'the balancer threw; requests fail until the set changes'),
+    errorLine(
+      { service, reason: reasonOf(error) },
+      'the balancer threw; requests fail until the set changes',
+    ),
   'retained:begun': ({ service, instances, retained, reason }) =>
-    warn(
+    warnLine(
       { service, instances, retained, reason },
       'instances are no longer listed, which is suspect; retaining them for a while',
     ),
   'retained:confirmed': ({ service, endpoint }) =>
-    warn({ service, endpoint }, 'an instance that is no longer listed answers; retaining it'),
+    warnLine({ service, endpoint }, 'an instance that is no longer listed answers; retaining it'),
   'retained:unreachable': ({ service, endpoint, reason }) =>
-    warn({ service, endpoint, reason }, 'a retained instance cannot be reached; removed'),
+    warnLine({ service, endpoint, reason }, 'a retained instance cannot be reached; removed'),
   'retained:expired': ({ service, removed }) =>
-    warn({ service, removed }, 'retained instances are still not listed; removed'),
+    warnLine({ service, removed }, 'retained instances are still not listed; removed'),
   'retained:returned': ({ service, returned }) =>
-    info({ service, returned }, 'retained instances are listed again'),
+    infoLine({ service, returned }, 'retained instances are listed again'),
   'retained:released': ({ service, removed }) =>
-    info({ service, removed }, 'retained instances are not listed in an answer that is not suspect; removed'),
+    infoLine(
+      { service, removed },
+      'retained instances are not listed in an answer that is not suspect; removed',
+    ),
   'endpoint:availability': ({ service, endpoint, reason, state, untilMs }) => {
     const fields = { service, endpoint, reason, availability: state, untilMs }
     if (state === 'unavailable')
-      return warn(fields, `endpoint unavailable (${reason}); requests go elsewhere`)
-    return info(
+      return warnLine(fields, `endpoint unavailable (${reason}); requests go elsewhere`)
+    return infoLine(
       fields,
       state === 'available'
         ? `endpoint available again (${reason} is over)`
@@ -99,92 +105,92 @@ export const LOG_LINES: Lines = {
     )
   },
   'endpoint:unknown-parser': ({ service, misfit }) =>
-    warn(
+    warnLine(
       { service, misfit },
       `undici is of a release that Fairlead does not know (${misfit}); it parses responses by itself, and a body that is cut by a reset may pass as whole; install the undici that Fairlead was released with`,
     ),
   'endpoint:classify-failed': ({ service, error }) =>
-    error_(
+    errorLine(
       { service, reason: reasonOf(error) },
       'option classify threw; outcomes are classified by default where it throws',
     ),
   'call:start': undefined,
   'call:end': undefined,
   'attempt:start': ({ service, endpoint, method, path }) =>
-    debug({ service, endpoint, method, path }, 'endpoint picked'),
+    debugLine({ service, endpoint, method, path }, 'endpoint picked'),
   'attempt:answered': undefined,
   'attempt:failed': ({ service, endpoint, method, path, error, final }) =>
-    debug(
+    debugLine(
       { service, endpoint, method, path, reason: reasonOf(error) },
       `attempt failed; ${final === undefined ? 'trying another endpoint' : `not tried again: ${final}`}`,
     ),
   'client:close-timeout': ({ service, requests, timeoutMs }) =>
-    warn(
+    warnLine(
       { service, requests, timeoutMs },
       'close() has reached its time limit; aborting the requests in flight',
     ),
   'client:listener-failed': ({ service, error }) =>
-    error_({ service, reason: reasonOf(error) }, 'a listener threw'),
-  'registration:registered': ({ service, id }) => info({ service, id }, 'registered'),
-  'registration:recovered': ({ service, id, agent }) => info({ service, id }, `${agent} answers again`),
+    errorLine({ service, reason: reasonOf(error) }, 'a listener threw'),
+  'registration:registered': ({ service, id }) => infoLine({ service, id }, 'registered'),
+  'registration:recovered': ({ service, id, agent }) => infoLine({ service, id }, `${agent} answers again`),
   'registration:forgotten': ({ service, id, error }) =>
-    warn({ service, id }, `${error.message}; registering the instance again`),
+    warnLine({ service, id }, `${error.message}; registering the instance again`),
   'registration:superseded': ({ service, id }) =>
-    warn(
+    warnLine(
       { service, id },
       'another process has registered under this id; leaving the registration to it; give each process an id of its own (option id) where both are to serve',
     ),
   'registration:resumed': ({ service, id }) =>
-    info({ service, id }, 'the other process has left; registering the instance again'),
+    infoLine({ service, id }, 'the other process has left; registering the instance again'),
   'registration:failed': ({ service, id, error, before, refused }) => {
     const fields = { service, id, reason: reasonOf(error) }
     const message = before
       ? 'keeping the instance registered failed; retrying'
       : 'registering the instance failed; clients do not see it until that succeeds; retrying'
     // What the agent refuses it may take later, with other ACLs or another version; but a person has to see to that.
-    return refused ? error_(fields, message) : warn(fields, message)
+    return refused ? errorLine(fields, message) : warnLine(fields, message)
   },
   'registration:drain-unconfirmed': ({ service, id, confirmMs }) =>
-    warn(
+    warnLine(
       { service, id, confirmMs },
       'Consul has not shown the drain to clients within confirmMs; draining all the same; some may send requests until the instance is deregistered',
     ),
   'registration:drain-timeout': ({ service, id, deadlineMs }) =>
-    warn(
+    warnLine(
       { service, id, deadlineMs },
       'the drain has not finished within deadlineMs; deregistering the instance all the same',
     ),
   'registration:deregister-failed': ({ service, id, error, afterMs }) =>
-    warn(
+    warnLine(
       { service, id, reason: reasonOf(error) },
       afterMs === false
         ? `deregistering the instance failed; it stays in Consul until someone removes it: consul services deregister -id ${id}`
         : `deregistering the instance failed; Consul removes it once it has been critical for ${afterMs} ms (deregisterCriticalServiceAfterMs)`,
     ),
   'shutdown:signal': ({ signal }) =>
-    info({ signal }, 'shutting down; a second signal ends the process at once'),
+    infoLine({ signal }, 'shutting down; a second signal ends the process at once'),
   'shutdown:aborted': ({ inflight, deadlineMs }) =>
-    warn({ inflight, deadlineMs }, 'requests have not finished within deadlineMs; aborting them'),
+    warnLine({ inflight, deadlineMs }, 'requests have not finished within deadlineMs; aborting them'),
   'shutdown:hook-late': ({ deadlineMs }) =>
-    warn({ deadlineMs }, 'onSignal has not ended within deadlineMs; the shutdown goes on without it'),
+    warnLine({ deadlineMs }, 'onSignal has not ended within deadlineMs; the shutdown goes on without it'),
   'shutdown:hook-failed': ({ hook, error }) =>
-    error_({ reason: reasonOf(error) }, `${hook} failed; the shutdown goes on`),
+    errorLine({ reason: reasonOf(error) }, `${hook} failed; the shutdown goes on`),
   'shutdown:failed': ({ error }) =>
-    error_({ reason: reasonOf(error) }, 'the shutdown failed; ending the process all the same'),
+    errorLine({ reason: reasonOf(error) }, 'the shutdown failed; ending the process all the same'),
 }
 
-function debug(fields: object, message: string): LogLine {
+function debugLine(fields: object, message: string): LogLine {
   return { level: 'debug', message, fields }
 }
 
-function info(fields: object, message: string): LogLine {
+function infoLine(fields: object, message: string): LogLine {
   return { level: 'info', message, fields }
 }
 
-function warn(fields: object, message: string): LogLine {
+function warnLine(fields: object, message: string): LogLine {
   return { level: 'warn', message, fields }
 }
 
-function error_(fields: object, message: string): LogLine {
+function errorLine(fields: object, message: string): LogLine {
   return { level: 'error', message, fields }
 }

@@ -360,7 +360,7 @@ function isRejection(error: Error): boolean {
 }
 
 function intervalOf(checks: readonly NamedCheck[]): number {
-  // A third of the time: two heartbeats in a row can fail before anybody takes the instance for dead.
+  // A third of the time: two heartbeats in a row can fail before the instance is taken for dead.
   const thirds = checks.flatMap(({ check }) => (check.kind === 'ttl' ? [check.ttlMs / 3] : []))
   const polls = checks.every(({ check }) => check.kind === 'ttl') && checks.length > 0 ? [] : [POLL_MS]
   return Math.min(...thirds, ...polls)

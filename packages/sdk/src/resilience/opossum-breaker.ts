@@ -143,6 +143,6 @@ const succeeded = Promise.resolve()
 const failed = new Error('the request failed')
 
 function settle(outcome: Outcome): Promise<void> {
-  // A value, not a throw: the error is a constant that nobody sees.
+  // A value, not a throw: the error is a constant that no caller sees.
   return outcome === 'success' ? succeeded : Promise.reject(failed)
 }

@@ -13,7 +13,7 @@ const HELD_UP_MS = PERIOD_MS + 5
  * Since when a response that is read now can have been there: an event loop that was held up reads it late, and that
  * delay is ours and not the endpoint's. It costs a timer of 20 ms while responses are awaited, and nothing otherwise.
  *
- * Made with a clock of the background, as nobody waits for it.
+ * Made with a clock of the background, as it is not waited for.
  */
 export class LoopWatch {
   readonly #clock: Clock
@@ -30,7 +30,7 @@ export class LoopWatch {
   /** One more response is awaited. */
   begin(now: number): void {
     if (this.#awaited++ > 0 || this.#timer !== undefined) return
-    // Whoever is awaited from now on can only answer later.
+    // What is awaited from now on can only be answered later.
     this.#polledAt = now
     this.#arm(PERIOD_MS, now)
   }

@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../clock.js'
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 
 /**
- * Keeps the process alive while somebody waits for something that only background work can bring. Most who wait have a
+ * Keeps the process alive while something is awaited that only background work can bring. Most waits have a
  * deadline, and its timer does the same; one whose `timeoutMs` is `Infinity` has none.
  */
 export class ProcessHold {

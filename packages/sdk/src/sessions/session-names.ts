@@ -30,7 +30,7 @@ interface Name {
 /**
  * The names that one secret gives to the endpoints of one service, and whose they are.
  * Both parts of a token depend on the secret: without it a name can neither be made nor be traced back to an address,
- * not even by somebody who knows all addresses and tries them.
+ * not even by trying all known addresses.
  */
 export class SessionNames<E extends Candidate> {
   readonly #nameKey: string

@@ -4,7 +4,7 @@ import * as v from 'valibot'
 import { count, group } from '../validation/schemas.js'
 import type { StickySettings } from './sticky-options.js'
 
-// 128 bits in hexadecimal, which nobody tries all of; `openssl rand -hex 32` gives twice that.
+// 128 bits in hexadecimal, too many to try; `openssl rand -hex 32` gives twice that.
 const SECRET_LENGTH = 32
 // RFC 9110, 5.6.2, and RFC 6265, 4.1.1: names of headers and of cookies are tokens.
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/

@@ -9,7 +9,7 @@ import { errors, util, type Dispatcher } from 'undici'
  * attempt, parsing all headers on the way (measured: 1.5 µs a request, 8%).
  */
 export interface Handler {
-  /** Whose work it is; undefined: that of whoever calls. */
+  /** Whose work it is; undefined: that of the caller. */
   readonly context?: AsyncResource | undefined
   /** Before anything is sent, once whatever the number of attempts. `abort` ends the request. */
   onConnect(abort: Abort, context?: object): void
@@ -99,7 +99,7 @@ class ControllerHandler implements Handler {
   }
 
   onError(error: Error): void {
-    // As undici: an error that nobody hears of is an exception.
+    // As undici: an error that is not handled is an exception.
     if (this.#handler.onResponseError === undefined)
       throw new errors.InvalidArgumentError('invalid onError method')
     this.#handler.onResponseError(this.#started(), error)

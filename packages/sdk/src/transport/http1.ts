@@ -181,7 +181,7 @@ export class Http1Transport implements Transport {
     // undici is in the middle of putting the client in order, and would not take a request now.
     queueMicrotask(() => {
       if (reason === 'failed') this.#salvage(connection)
-      // Its request is aborted by whoever sent it, and then undici would connect again, without a request.
+      // Its request is aborted by its sender, and then undici would connect again, without a request.
       else void connection.client.destroy()
       this.#advance()
     })
@@ -198,7 +198,7 @@ export class Http1Transport implements Transport {
     if (place >= 0) this.#idle.splice(place, 1)
   }
 
-  /** Whoever waits longest is next. */
+  /** The one that has waited longest is next. */
   #advance(): void {
     if (this.#waiting.size === 0) {
       this.#drained?.()
@@ -225,7 +225,7 @@ function isClosure(error: Error & { readonly code?: unknown }): boolean {
   return error.code === 'UND_ERR_SOCKET' || error.code === 'ECONNRESET' || error.code === 'EPIPE'
 }
 
-/** In the context of whoever has waited, and not of whoever has made room. */
+/** In the context of the one that has waited, and not of the one that has made room. */
 function useFor(connection: Connection, request: TransportRequest): void {
   request.onTurn?.()
   const { context } = request

@@ -50,7 +50,7 @@ const KNOWN: readonly string[] = [
   ...['allowH2', 'keepAlive', 'keepAliveInitialDelay', 'maxCachedSessions', 'typeOfService'],
 ]
 
-/** Node's own options for TLS. A misspelt `rejectUnauthorised` or `caFile` would be none, and nobody would know. */
+/** Node's own options for TLS. A misspelt `rejectUnauthorised` or `caFile` would be ignored without a word. */
 export const tlsSchema: v.GenericSchema<TlsOptions> = v.custom<TlsOptions>(
   (value) => whyNoTls(value) === undefined,
   ({ input }) => whyNoTls(input) ?? '',

@@ -7,6 +7,7 @@ import { inOurSettings, SETTINGS } from './setting-names.js'
 const NONE = [
   'connections.connectTimeoutMs',
   'connections.keepAliveMs',
+  'connections.maxPerEndpoint',
   'snapshot.maxAgeMs',
   'idempotent',
   'id',

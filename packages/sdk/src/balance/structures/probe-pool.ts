@@ -1,4 +1,4 @@
-/** Nobody in the pool. */
+/** No endpoint in the pool. */
 export const NONE = -1
 
 /**
