@@ -4,7 +4,8 @@ import { parseFlags, usage, type Flags } from './flags.js'
 import { policies } from './policies.js'
 import { writePage } from './report/page.js'
 import { resultTable } from './report/table.js'
-import type { Result } from './report/result.js'
+import type { Result, Run } from './report/result.js'
+import type { Scenario } from './scenario.js'
 import { Simulation } from './simulation.js'
 
 const SIZE = 100
@@ -12,26 +13,29 @@ const QUICK_SIZE = 25
 const SEED = 1
 
 /** Every policy in every scenario, each told of as soon as it is known. */
-function simulate(flags: Flags): readonly Result[] {
-  const size = flags.quick ? QUICK_SIZE : SIZE
-  return flags.scenarios.map((scenario) => {
-    const runs = flags.policies.flatMap((policy) => {
-      const balancer = policies[policy]
-      if (balancer === undefined) return []
-      process.stderr.write(`${scenario.name}, ${policy} ...\n`)
-      const simulation = new Simulation({
-        scenario,
-        balancer,
-        clients: size,
-        servers: size,
-        seed: SEED,
-      }).run()
-      return [{ policy, figures: figuresOf(simulation, scenario.spans) }]
-    })
+async function simulate(flags: Flags): Promise<readonly Result[]> {
+  const results: Result[] = []
+  for (const scenario of flags.scenarios) {
+    const runs: Run[] = []
+    for (const policy of flags.policies) runs.push(await runOf(scenario, policy, sizeOf(flags)))
     const result = { scenario, runs }
     console.log(`\n${scenario.title} (${scenario.name})\n${resultTable(result)}`)
-    return result
-  })
+    results.push(result)
+  }
+  return results
+}
+
+async function runOf(scenario: Scenario, policy: string, size: number): Promise<Run> {
+  const balancer = policies[policy]
+  if (balancer === undefined) throw new Error(`there is no policy ${policy}`)
+  process.stderr.write(`${scenario.name}, ${policy} ...\n`)
+  const simulation = new Simulation({ scenario, balancer, clients: size, servers: size, seed: SEED })
+  await simulation.run()
+  return { policy, figures: figuresOf(simulation, scenario.spans) }
+}
+
+function sizeOf({ quick }: Flags): number {
+  return quick ? QUICK_SIZE : SIZE
 }
 
 async function main(args: readonly string[]): Promise<void> {
@@ -42,8 +46,8 @@ async function main(args: readonly string[]): Promise<void> {
   }
   // Before the minutes that it would cost to find out afterwards.
   if (flags.out !== undefined) await access(flags.out, constants.W_OK)
-  const results = simulate(flags)
-  if (flags.out !== undefined) await writePage(flags.out, results, flags.quick ? QUICK_SIZE : SIZE)
+  const results = await simulate(flags)
+  if (flags.out !== undefined) await writePage(flags.out, results, sizeOf(flags))
 }
 
 try {

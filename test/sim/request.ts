@@ -1,42 +1,65 @@
-import type { PickContext } from '@fairlead/sdk'
-import type { Deadlined } from '#sdk/resilience/deadline.js'
-import type { SimEndpoint } from './endpoint.js'
-import type { Tally } from './tally.js'
-import type { Visit } from './visit.js'
+import type { CallOptions } from '#sdk/call/call.js'
+import { FairleadError } from '#sdk/errors.js'
+import type { Handler } from '#sdk/transport/handler.js'
+import type { CallResult, Tally } from './tally.js'
+import type { Timeline } from './timeline.js'
 
-/** Who decides what becomes of a request. */
-export interface RequestOwner {
-  /** Its time is over. */
-  expired(request: SimRequest): void
-}
-
-const NONE: readonly never[] = Object.freeze([])
-
-/** One request of a client, over all its attempts; what a pick is told, as the SDK's own `Call` is. */
-export class SimRequest implements PickContext<SimEndpoint>, Deadlined {
-  /** Whole milliseconds, as pickers want it. */
-  now: number
-  tried: readonly SimEndpoint[] = NONE
-  deadline = 0
-  before: Deadlined | undefined
-  after: Deadlined | undefined
-  readonly startedMs: number
-  /** What it takes on an idle core. */
+/** Dispatch options, and what the transport has to know of the request. */
+export interface SimOptions extends CallOptions {
+  /** Microseconds that it takes on an idle core. */
   readonly workUs: number
   readonly tally: Tally
-  /** The attempt that is under way. */
-  visit: Visit | undefined
-  readonly #owner: RequestOwner
+}
 
-  constructor(workUs: number, tally: Tally, startedMs: number, owner: RequestOwner) {
-    this.workUs = workUs
-    this.tally = tally
-    this.startedMs = startedMs
-    this.now = Math.floor(startedMs)
-    this.#owner = owner
+/** The caller of one request: counts it when it begins and when it ends. */
+export class SimRequest implements Handler {
+  readonly options: SimOptions
+  readonly #tally: Tally
+  readonly #timeline: Timeline
+  readonly #startedMs: number
+  #status = 0
+
+  constructor(workUs: number, tally: Tally, timeline: Timeline) {
+    this.options = { method: 'GET', path: '/', workUs, tally }
+    this.#tally = tally
+    this.#timeline = timeline
+    this.#startedMs = timeline.now()
+    tally.arrived++
   }
 
-  expire(): void {
-    this.#owner.expired(this)
+  onConnect(): void {
+    // It never goes away by itself.
   }
+
+  onHeaders(statusCode: number): boolean {
+    this.#status = statusCode
+    return true
+  }
+
+  onData(): boolean {
+    return true
+  }
+
+  onComplete(): void {
+    this.#end(this.#status < 500 ? 'success' : 'error')
+  }
+
+  onError(error: Error): void {
+    this.#end(resultOf(error))
+  }
+
+  #end(result: CallResult): void {
+    this.#tally.closed(result, this.#timeline.now() - this.#startedMs)
+  }
+}
+
+/** @throws the error itself, where it is none that a simulation can bring about. */
+function resultOf(error: Error): CallResult {
+  if (!(error instanceof FairleadError)) throw error
+  if (error.code === 'DEADLINE_EXCEEDED') return 'deadline'
+  if (error.code === 'NO_ENDPOINTS' || error.code === 'CIRCUIT_OPEN') return 'no endpoint'
+  const { code } = error.cause as NodeJS.ErrnoException
+  if (code === 'ECONNRESET') return 'reset'
+  if (code === 'ECONNREFUSED' || code === 'CIRCUIT_OPEN') return 'refused'
+  throw error
 }

@@ -1,3 +1,7 @@
+import type { Instance } from '@fairlead/sdk'
+import { instanceAt } from '@fairlead/sdk/testing'
+import { LOAD_HEADER } from '#sdk/orca/parse.js'
+import { NETWORK_US } from './network.js'
 import { ServerLoad } from './server-load.js'
 import type { Timeline } from './timeline.js'
 import type { Visit } from './visit.js'
@@ -20,12 +24,15 @@ const COLD_REQUESTS = 200
 
 const FAIL_US = 1000
 
+const LOAD = Buffer.from(LOAD_HEADER)
+
 /**
  * A server: a queue, first come first served, and cores that take from it.
  * A change of its speed or cores is for requests that begin; those that have begun are not touched.
  */
 export class SimServer {
-  readonly name: number
+  /** What the registry says of it: the same object in each of its answers. */
+  readonly instance: Instance
   readonly machine: Machine
   state: ServerState = 'up'
   /** How many times longer than on its own everything takes. */
@@ -41,7 +48,7 @@ export class SimServer {
   #served = 0
 
   constructor(name: number, machine: Machine, timeline: Timeline) {
-    this.name = name
+    this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight: machine.weight })
     this.machine = machine
     this.#cores = machine.cores
     this.#timeline = timeline
@@ -59,15 +66,19 @@ export class SimServer {
   }
 
   arrive(visit: Visit): void {
-    if (this.state === 'up') {
+    if (this.state === 'down') {
+      visit.reset()
+    } else if (visit.workUs === undefined) {
+      // It is asked for its load. One that fails at everything fails at that as well.
+      if (this.state === 'up') this.#answer(visit, 200, 0)
+      else visit.return({ status: 500, headers: [] }, NETWORK_US)
+    } else if (this.state === 'up') {
       visit.met = this.inflight
       this.#waiting.push(visit)
       this.#fill()
-    } else if (this.state === 'failing') {
-      this.#load.failed(this.#timeline.nowUs)
-      visit.answer('error', FAIL_US)
     } else {
-      visit.refuse()
+      this.#load.failed(this.#timeline.nowUs)
+      this.#answer(visit, 500, FAIL_US)
     }
   }
 
@@ -78,7 +89,7 @@ export class SimServer {
     this.#served++
     this.#load.answered(nowUs - visit.arrivedUs, visit.met, nowUs)
     this.#fill()
-    visit.answer('success', 0)
+    this.#answer(visit, 200, 0)
   }
 
   /** Loses all it has, and refuses what comes. */
@@ -91,8 +102,13 @@ export class SimServer {
     for (const visit of lost) visit.reset()
   }
 
+  #answer(visit: Visit, status: number, delayUs: number): void {
+    const report = Buffer.from(this.#report(), 'latin1')
+    visit.return({ status, headers: [LOAD, report] }, delayUs + NETWORK_US)
+  }
+
   /** What it says of its load: the value of a header `endpoint-load-metrics`. */
-  report(): string {
+  #report(): string {
     return this.#load.report(this.inflight, this.#timeline.nowUs)
   }
 
@@ -103,7 +119,7 @@ export class SimServer {
       // Whose caller has gone away is not begun: cancellation reaches the server.
       if (visit.abandoned) continue
       this.#serving.push(visit)
-      visit.serve(Math.ceil(visit.request.workUs * this.slowdown * this.#coldness()))
+      visit.serve(Math.ceil((visit.workUs ?? 0) * this.slowdown * this.#coldness()))
     }
     this.#load.use(this.#serving.length / this.machine.cores, this.#timeline.nowUs)
   }

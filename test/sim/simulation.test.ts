@@ -5,6 +5,7 @@ import { figuresOf, type Figures } from './figures.js'
 import { alike, MEAN_WORK_US, usual, type Scenario } from './scenario.js'
 import { scenarios } from './scenarios.js'
 import { Simulation, type SimulationOptions } from './simulation.js'
+import type { SimServer } from './server.js'
 import type { Tally } from './tally.js'
 
 const SIZE = 20
@@ -26,23 +27,28 @@ function simulationOf(
   })
 }
 
-function run(...[name, balancer, options]: Parameters<typeof simulationOf>): Figures {
-  const simulation = simulationOf(name, balancer, options).run()
+async function run(...[name, balancer, options]: Parameters<typeof simulationOf>): Promise<Figures> {
+  const simulation = await simulationOf(name, balancer, options).run()
   const [figures] = figuresOf(simulation, scenarios.find((known) => known.name === name)?.spans ?? [])
   if (figures === undefined) throw new Error(`${name} has no span`)
   return figures
 }
 
-test('the same seed gives the same figures, another one others', () => {
-  const small = { clients: 10, servers: 10 }
-  const figures = run('noisy-neighbours', 'peak_ewma', small)
-  expect(run('noisy-neighbours', 'peak_ewma', small)).toEqual(figures)
-  expect(run('noisy-neighbours', 'peak_ewma', { ...small, seed: 2 })).not.toEqual(figures)
+// Under `prequal` and in a failure there are load probes, retries and circuits, which take turns of the real event loop.
+test.each([
+  ['noisy-neighbours', 'peak_ewma'],
+  ['temporary-failure', 'prequal'],
+] as const)('the same seed gives the same figures, another one others: %s, %s', async (name, policy) => {
+  const small = { clients: 2, servers: 4 }
+  const figures = await run(name, policy, small)
+  expect(await run(name, policy, small)).toEqual(figures)
+  expect(await run(name, policy, { ...small, seed: 2 })).not.toEqual(figures)
 })
 
-test('every policy gets the same requests', () => {
-  const counts = (['round_robin', 'peak_ewma'] as const).map((name) => run('bursts', name).requests)
-  expect(counts[0]).toBe(counts[1])
+test('every policy gets the same requests', async () => {
+  const one = await run('bursts', 'round_robin')
+  const other = await run('bursts', 'peak_ewma')
+  expect(one.requests).toBe(other.requests)
 })
 
 describe('against queueing theory', () => {
@@ -73,9 +79,9 @@ describe('against queueing theory', () => {
     [1, 0.5],
     [1, 0.7],
     [4, 0.8],
-  ])('a server with %i cores at load %d waits as M/M/c does', (cores, load) => {
+  ])('a server with %i cores at load %d waits as M/M/c does', async (cores, load) => {
     const scenario = only(cores, load)
-    const simulation = new Simulation({
+    const simulation = await new Simulation({
       scenario,
       balancer: balancers.round_robin,
       clients: 1,
@@ -93,17 +99,17 @@ describe('against queueing theory', () => {
 })
 
 describe('one slow server', () => {
-  test('peak_ewma does not wait for it, round_robin does', () => {
-    const fair = run('one-slow', 'round_robin')
-    const aware = run('one-slow', 'peak_ewma')
+  test('peak_ewma does not wait for it, round_robin does', async () => {
+    const fair = await run('one-slow', 'round_robin')
+    const aware = await run('one-slow', 'peak_ewma')
     expect(fair.p99 / aware.p99).toBeGreaterThan(4)
     expect(fair.errors).toBeGreaterThan(1)
     expect(aware.errors).toBeLessThan(0.1)
   })
 })
 
-test('failing fast attracts no traffic under peak_ewma', () => {
-  const simulation = simulationOf('failing-fast', 'peak_ewma').run()
+test('failing fast attracts no traffic under peak_ewma', async () => {
+  const simulation = await simulationOf('failing-fast', 'peak_ewma').run()
   const [tally] = simulation.tallies
   const [failing, ...others] = simulation.fleet.servers.map((server) => tally?.attempts.get(server) ?? 0)
   const mean = others.reduce((sum, attempts) => sum + attempts, 0) / others.length
@@ -111,9 +117,32 @@ test('failing fast attracts no traffic under peak_ewma', () => {
   expect(failing).toBeLessThan(mean * 0.5)
 })
 
-test('a rolling deploy loses no request', () => {
+test('the circuits of servers that are away open, and close when they are back', async () => {
+  const simulation = simulationOf('temporary-failure', 'round_robin', { clients: 2 })
+  // Two of twenty are away. What each of the two clients thinks of these and of one more:
+  const reasonsAt = async (second: number): Promise<readonly (string | undefined)[]> => {
+    await simulation.timeline.runUntil(second * 1e6)
+    return simulation.clients.flatMap(({ endpoints }) =>
+      endpoints.slice(0, 3).map(({ availability }) => availability?.reason),
+    )
+  }
+  const none = Array.from({ length: 6 }, () => undefined)
+  const open = 'circuit_open'
+  const attempts = (): number =>
+    simulation.tallies[0]?.attempts.get(simulation.fleet.servers[0] as SimServer) ?? 0
+  expect(await reasonsAt(20)).toEqual(none)
+  // Half of what they were sent within ten seconds has failed by then.
+  expect(await reasonsAt(27)).toEqual([open, open, undefined, open, open, undefined])
+  const before = attempts()
+  expect(await reasonsAt(29)).toEqual([open, open, undefined, open, open, undefined])
+  expect(attempts()).toBe(before)
+  expect(await reasonsAt(35)).toEqual(none)
+  expect(attempts()).toBeGreaterThan(before)
+})
+
+test('a rolling deploy loses no request', async () => {
   for (const balancer of ['round_robin', 'peak_ewma'] as const) {
-    const simulation = simulationOf('rolling-deploy', balancer).run()
+    const simulation = await simulationOf('rolling-deploy', balancer).run()
     const [tally] = simulation.tallies
     expect(simulation.fleet.servers).toHaveLength(2 * SIZE)
     expect(tally?.ended.get('refused')).toBeUndefined()
@@ -124,11 +153,11 @@ test('a rolling deploy loses no request', () => {
 
 test.each(['temporary-failure', 'rolling-deploy', 'noisy-neighbours', 'bursts'])(
   'no request is lost or counted twice: %s',
-  (name) => {
+  async (name) => {
     const simulation = simulationOf(name, 'least_connections')
     const all = (): readonly Tally[] => [simulation.rest, ...simulation.tallies]
     for (const atS of [1, 15, 20.3, 25, 35]) {
-      simulation.timeline.runUntil(atS * 1e6)
+      await simulation.timeline.runUntil(atS * 1e6)
       const open = all().reduce((sum, tally) => sum + tally.open, 0)
       const inflight = simulation.clients
         .flatMap(({ endpoints }) => endpoints)
@@ -138,7 +167,7 @@ test.each(['temporary-failure', 'rolling-deploy', 'noisy-neighbours', 'bursts'])
       if (name === 'rolling-deploy') expect(open).toBeGreaterThanOrEqual(inflight)
       else expect(open).toBe(inflight)
     }
-    simulation.run()
+    await simulation.run()
     for (const tally of simulation.tallies) {
       expect(tally.open).toBe(0)
       expect(tally.arrived).toBe(tally.answered + tally.failed)
@@ -146,24 +175,24 @@ test.each(['temporary-failure', 'rolling-deploy', 'noisy-neighbours', 'bursts'])
   },
 )
 
-test('a server reports its load to those that want to know, with responses and when it is asked', () => {
+test('a server reports its load to those that want to know, with responses and when it is asked', async () => {
   const simulation = simulationOf('one-slow', 'round_robin')
   const endpoint = simulation.clients[0]?.endpoints.at(-1)
   if (endpoint === undefined) throw new Error('the client has no endpoint')
   const load = new BackendLoad()
   // Nobody wants to know yet.
-  endpoint.probe()
-  simulation.timeline.runUntil(10e6)
+  endpoint.probe('/load')
+  await simulation.timeline.runUntil(10e6)
   endpoint.backendLoad = load
-  endpoint.probe()
-  simulation.timeline.runUntil(10e6 + 499)
+  endpoint.probe('/load')
+  await simulation.timeline.runUntil(10e6 + 499)
   expect(load.reportedAt).toBe(-1)
-  simulation.timeline.runUntil(10e6 + 500)
-  expect(load.reportedAt).toBe(10_000.5)
+  await simulation.timeline.runUntil(10e6 + 500)
+  expect(load.reportedAt).toBe(10_000)
   let utilization = 0
   let qps = 0
   for (let second = 11; second <= 30; second++) {
-    simulation.timeline.runUntil(second * 1e6)
+    await simulation.timeline.runUntil(second * 1e6)
     expect(load.reportedAt).toBeGreaterThan((second - 3) * 1000)
     utilization += load.utilization / 20
     qps += load.qps / 20

@@ -56,8 +56,8 @@ export class Simulation {
   }
 
   /** To the end, and on until all that was counted has ended. */
-  run(): this {
-    this.timeline.runUntil(this.endS * 1e6 + (TIMEOUT_MS + 1) * 1000)
+  async run(): Promise<this> {
+    await this.timeline.runUntil(this.endS * 1e6 + (TIMEOUT_MS + 1) * 1000)
     return this
   }
 

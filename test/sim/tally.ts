@@ -1,14 +1,16 @@
 import { build, type Histogram } from 'hdr-histogram-js'
 import type { SimServer } from './server.js'
-import type { Ending } from './visit.js'
 
-/** How a request ended, for its caller. */
-export type Verdict = Ending | 'deadline' | 'no endpoint'
+/**
+ * How a request ended, for its caller. `error`: a response of status 500. `refused`: no connection, so that nothing was
+ * written. `reset`: its connection was lost.
+ */
+export type CallResult = 'success' | 'error' | 'refused' | 'reset' | 'deadline' | 'no endpoint'
 
 /** What became of the requests of some span of time. */
 export class Tally {
   arrived = 0
-  readonly ended: Map<Verdict, number> = new Map<Verdict, number>()
+  readonly ended: Map<CallResult, number> = new Map<CallResult, number>()
   /** Attempts by server. */
   readonly attempts: Map<SimServer, number> = new Map<SimServer, number>()
   /** Microseconds: of what was answered, and of what had waited until its deadline. */
@@ -22,11 +24,10 @@ export class Tally {
     this.attempts.set(server, (this.attempts.get(server) ?? 0) + 1)
   }
 
-  closed(verdict: Verdict, elapsedMs: number): void {
-    this.ended.set(verdict, (this.ended.get(verdict) ?? 0) + 1)
+  closed(result: CallResult, elapsedMs: number): void {
+    this.ended.set(result, (this.ended.get(result) ?? 0) + 1)
     // A quick failure is no quick answer; it stands among the errors.
-    if (verdict === 'success' || verdict === 'deadline')
-      this.latency.recordValue(Math.round(elapsedMs * 1000))
+    if (result === 'success' || result === 'deadline') this.latency.recordValue(Math.round(elapsedMs * 1000))
   }
 
   get answered(): number {

@@ -1,5 +1,7 @@
+import { setImmediate } from 'node:timers/promises'
 import TinyQueue from 'tinyqueue'
 import type { Clock, Timer } from '@fairlead/sdk'
+import { onVirtualTimers } from './virtual-timers.js'
 
 /** Something that happens at a time. An object of its own for each, so that nothing is allocated to schedule it. */
 export abstract class Happening {
@@ -17,6 +19,7 @@ export class Timeline implements Clock {
   readonly #queue = new TinyQueue<Happening>([], sooner)
   #nowUs = 0
   #scheduled = 0
+  #unsettled = false
 
   get nowUs(): number {
     return this.#nowUs
@@ -43,7 +46,7 @@ export class Timeline implements Clock {
 
   setTimer(callback: () => void, delayMs: number): Timer {
     const timer = new Callback(callback)
-    // Never at once: a timer that is early by a rounding error would be set again for no time, for ever.
+    // Never at once: a timer that is early by a rounding error would be set again for no time, indefinitely.
     this.schedule(timer, Math.max(1, Math.ceil(delayMs * 1000)))
     return timer
   }
@@ -52,14 +55,41 @@ export class Timeline implements Clock {
     if (timer instanceof Callback) timer.cancelled = true
   }
 
-  /** Lets all happen that falls due until `endUs`, and stands there then. */
-  runUntil(endUs: number): void {
-    for (let next = this.#queue.peek(); next !== undefined && next.at <= endUs; next = this.#queue.peek()) {
-      this.#queue.pop()
-      this.#nowUs = next.at
-      next.happen()
-    }
+  /**
+   * Promises are pending, or something waits for the next turn of the event loop: it gets its turn before anything else
+   * happens. On request only, as a turn costs 3 µs, a quarter of what a simulated request does.
+   */
+  unsettle(): void {
+    this.#unsettled = true
+  }
+
+  /** Lets all happen that falls due until `endUs`, and stands there then. One run at a time in a process. */
+  async runUntil(endUs: number): Promise<void> {
+    await onVirtualTimers(this, async () => {
+      // For what was asked for between two runs.
+      await this.#settle()
+      for (let next = this.#queue.peek(); next !== undefined && next.at <= endUs; next = this.#queue.peek()) {
+        this.#queue.pop()
+        this.#nowUs = next.at
+        next.happen()
+        if (this.#unsettled) await this.#settle()
+      }
+    })
     this.#nowUs = endUs
+  }
+
+  /** What has its turn may wait for another one. */
+  async #settle(): Promise<void> {
+    do {
+      this.#unsettled = false
+      // Comes after every promise that is ready to settle, and after what was put off to this turn before.
+      await setImmediate()
+    } while (this.#isUnsettled())
+  }
+
+  /** A method, as the compiler takes what was set to false to be false indefinitely. */
+  #isUnsettled(): boolean {
+    return this.#unsettled
   }
 }
 

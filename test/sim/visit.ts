@@ -1,60 +1,48 @@
-import type { SimEndpoint } from './endpoint.js'
-import { NETWORK_US, REFUSAL_US } from './network.js'
-import type { SimRequest } from './request.js'
+import type { TransportRequest } from '#sdk/transport/transport.js'
+import { NETWORK_US } from './network.js'
+import type { SimServer } from './server.js'
 import { Happening, type Timeline } from './timeline.js'
 
-/** `error`: a response of status 500. `refused`: no connection, so that nothing was written. `reset`: it broke off. */
-export type Ending = 'success' | 'error' | 'refused' | 'reset'
+/** What a visit comes back with: the status and headers of a response, or the error of its connection. */
+export type Answer = { readonly status: number; readonly headers: Buffer[] } | { readonly error: Error }
 
-/** Who sent it. */
-export interface Sender {
-  returned(visit: Visit): void
-}
-
-/** One attempt of a request: on its way to a server, in its hands, and on its way back. */
+/** One request on the network: on its way to a server, in its hands, and on its way back. */
 export class Visit extends Happening {
-  readonly request: SimRequest
-  readonly endpoint: SimEndpoint
-  readonly permit: number
-  readonly startedMs: number
-  ending: Ending = 'success'
-  /** The header `endpoint-load-metrics` of its response; undefined: nobody wants to know. */
-  report: string | undefined
+  /** Microseconds that it takes on an idle core; undefined: it asks for the server's load, which takes none. */
+  readonly workUs: number | undefined
   /** Its sender no longer waits for it. */
   abandoned = false
   arrivedUs = 0
   /** Requests that it met at the server. */
   met = 0
-  readonly #sender: Sender
+  readonly #request: TransportRequest
+  readonly #server: SimServer
   readonly #timeline: Timeline
   #phase: 'outward' | 'serving' | 'returning' | 'lost' = 'outward'
+  #answer: Answer | undefined
 
-  constructor(
-    request: SimRequest,
-    endpoint: SimEndpoint,
-    permit: number,
-    sender: Sender,
-    timeline: Timeline,
-  ) {
+  constructor(request: TransportRequest, workUs: number | undefined, server: SimServer, timeline: Timeline) {
     super()
-    this.request = request
-    this.endpoint = endpoint
-    this.permit = permit
-    this.startedMs = timeline.now()
-    this.#sender = sender
+    this.workUs = workUs
+    this.#request = request
+    this.#server = server
     this.#timeline = timeline
-    timeline.schedule(this, NETWORK_US)
   }
 
   happen(): void {
     if (this.#phase === 'outward') {
       this.arrivedUs = this.at
-      this.endpoint.server.arrive(this)
+      this.#server.arrive(this)
     } else if (this.#phase === 'serving') {
-      this.endpoint.server.finish(this)
+      this.#server.finish(this)
     } else if (this.#phase === 'returning') {
-      this.#sender.returned(this)
+      this.#deliver()
     }
+  }
+
+  /** Sends it on its way. */
+  depart(): void {
+    this.#timeline.schedule(this, NETWORK_US)
   }
 
   serve(durationUs: number): void {
@@ -62,26 +50,36 @@ export class Visit extends Happening {
     this.#timeline.schedule(this, durationUs)
   }
 
-  answer(ending: Ending, delayUs: number): void {
-    this.report = this.endpoint.backendLoad !== undefined ? this.endpoint.server.report() : undefined
-    this.#return(ending, delayUs + NETWORK_US)
-  }
-
-  refuse(): void {
-    this.#return('refused', REFUSAL_US - NETWORK_US)
+  /** Its sender hears of it in so many microseconds. */
+  return(answer: Answer, delayUs: number): void {
+    this.#phase = 'returning'
+    this.#answer = answer
+    this.#timeline.schedule(this, delayUs)
   }
 
   /** The server has gone with it. */
   reset(): void {
     // What is scheduled for it, the end of its work, must come to nothing.
     this.#phase = 'lost'
-    this.ending = 'reset'
-    this.#timeline.after(NETWORK_US / 1000, () => this.#sender.returned(this))
+    this.#answer = { error: connectionError('ECONNRESET') }
+    this.#timeline.after(NETWORK_US / 1000, () => this.#deliver())
   }
 
-  #return(ending: Ending, delayUs: number): void {
-    this.ending = ending
-    this.#phase = 'returning'
-    this.#timeline.schedule(this, delayUs)
+  #deliver(): void {
+    const answer = this.#answer
+    if (this.abandoned || answer === undefined) return
+    const request = this.#request
+    if ('error' in answer) {
+      request.onError(answer.error)
+      return
+    }
+    request.onResponseStarted?.()
+    request.onHeaders(answer.status, answer.headers, () => undefined, '')
+    request.onComplete([])
   }
+}
+
+/** As Node has it. */
+export function connectionError(code: string): Error {
+  return Object.assign(new Error(code), { code })
 }
