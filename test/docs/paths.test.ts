@@ -55,8 +55,8 @@ function pathsIn(text: string): string[] {
   return (
     [...text.replace(/^```[\s\S]*?^```/gm, '').matchAll(/`([^`\s]+)`/g)]
       .map(([, token = '']) => token)
-      // `lib/` is where undici has its sources.
-      .filter((token) => PATH.test(token) && !token.startsWith('lib/'))
+      // `lib/` is where undici has its sources, and `docs/api` is what `npm run docs` makes.
+      .filter((token) => PATH.test(token) && !/^(?:lib\/|docs\/api\b)/.test(token))
   )
 }
 

@@ -71,13 +71,14 @@ export class SimClient {
     })
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     const budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, timeline.now())
-    const execution = new Execution({ cluster: this.#cluster, policy, budget, events })
+    const execution = new Execution({ cluster: this.#cluster, policy, budget, events, clock: timeline })
     this.#dispatcher = new ClientDispatcher({
       service,
       origins,
       cluster: this.#cluster,
       execution,
       policy,
+      events,
       clock: timeline,
     })
     this.#cluster.follow()

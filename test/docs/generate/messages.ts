@@ -10,15 +10,14 @@ export interface Line {
 
 /** By the names of the functions that make a line. */
 const LEVELS: Readonly<Record<string, string>> = {
-  debug: 'debug',
-  info: 'info',
-  warn: 'warn',
-  error: 'error',
-  error_: 'error',
+  debugLine: 'debug',
+  infoLine: 'info',
+  warnLine: 'warn',
+  errorLine: 'error',
 }
 
 /**
- * The lines that a function of `LOG_LINES` can make, in the order of the text: every call of `warn(fields, message)` and its
+ * The lines that a function of `LOG_LINES` can make, in the order of the text: every call of `warnLine(fields, message)` and its
  * likes in it, and each message once for each way that its conditions can go.
  */
 export function linesOf(node: ts.Node): readonly Line[] {

@@ -364,7 +364,7 @@ describe('what Fairlead answers itself', () => {
     }
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('CIRCUIT_OPEN')
-    expect(refusal(answer).message).toBe('all 1 endpoints of orders have an open circuit')
+    expect(refusal(answer).message).toContain('all 1 endpoints of orders are unavailable: circuit_open (1)')
   })
 
   test('503 OVERLOADED', async () => {

@@ -196,7 +196,7 @@ export const limits: readonly Rule[] = [
           [1, 2, 1, 0],
           [1, 2, 1, 0],
         ])
-        expect(errors).toEqual(Array.from({ length: 4 }, () => 'a listener of onDiscovery threw'))
+        expect(errors).toEqual(Array.from({ length: 4 }, () => 'a listener threw'))
         expect(client.inspect().endpoints).toHaveLength(0)
       },
     ],
