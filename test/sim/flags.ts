@@ -18,7 +18,7 @@ export const usage: string = `Usage: npm run sim -- [flags]
 
   --scenario NAME  one scenario only; may be repeated: ${scenarios.map(({ name }) => name).join(', ')}
   --policy NAME    one policy only; may be repeated: ${Object.keys(policies).join(', ')}
-  --quick          25 clients and servers instead of 100: under half a minute, with figures to match
+  --quick          25 clients and servers instead of 100: about a minute, with figures to match
   --out FOLDER     writes simulation.md and its charts there
   --help`
 
