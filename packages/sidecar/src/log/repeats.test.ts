@@ -101,3 +101,10 @@ describe('repeated warnings', () => {
     expect(lines).toHaveLength(6)
   })
 })
+
+test.each([true, false])('says whether the logger behind it would write level debug: %s', (enabled) => {
+  const none = (): void => undefined
+  const behind = { debug: none, info: none, warn: none, error: none, isLevelEnabled: () => enabled }
+  const limited = limitRepeats(behind, new ManualClock())
+  expect((limited as Partial<typeof behind>).isLevelEnabled?.()).toBe(enabled)
+})
