@@ -219,7 +219,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     if (isFailure(outcome)) this.#failures++
     else if (outcome === 'success') this.observer?.answered(this)
     this.#circuit?.record(permit, outcome, now)
-    if (this.#judges !== undefined) for (const judge of this.#judges) judge.record(outcome, now)
+    // Nearly always there is none beside the circuit.
+    if (this.#judges !== undefined && this.#judges.length > 0) {
+      for (const judge of this.#judges) judge.record(outcome, now)
+    }
   }
 
   unreachable(error: Error): void {
