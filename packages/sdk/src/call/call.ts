@@ -174,7 +174,7 @@ export class Call
 
   /** Hands the caller the means to abort: at once, so that waiting for discovery can be aborted as well. */
   begin(): void {
-    this.tellConnect((reason) => this.#cancel(reason ?? new errors.RequestAbortedError()))
+    this.tellConnect((reason) => this.cancel(reason ?? new errors.RequestAbortedError()))
   }
 
   /** Waits for what `subscribe` announces, or for the end of the call. `late`: the error if the deadline comes first. */
@@ -223,6 +223,19 @@ export class Call
     if (!this.#end(error)) return
     this.#wake?.()
     this.tellError(error)
+  }
+
+  /**
+   * Ends the call while attempts may be on their way. The handler comes first, as in undici: what undici aborts, it
+   * destroys the body of, and the handler is the one to say by which error.
+   */
+  cancel(reason: Error, outcomeOf: (attempt: HttpAttempt<Endpoint>) => Outcome = () => 'ignored'): void {
+    const cancelled: [HttpAttempt<Endpoint>, Outcome][] = []
+    for (let each = this.#latest; each !== undefined; each = each.previous) {
+      if (!each.ended) cancelled.push([each, outcomeOf(each)])
+    }
+    this.fail(reason)
+    for (const [attempt, outcome] of cancelled) attempt.cancel(reason, outcome)
   }
 
   onHead(
@@ -280,11 +293,11 @@ export class Call
   /** From the deadlines: its time is over. */
   expire(lateMs: number): void {
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
-    this.#cancel(this.#late?.() ?? this.#tooLate(), (attempt) => attempt.silence(lateMs))
+    this.cancel(this.#late?.() ?? this.#tooLate(), (attempt) => attempt.silence(lateMs))
   }
 
   protected override thrown(reason: Error): void {
-    this.#cancel(reason)
+    this.cancel(reason)
   }
 
   #avoid(endpoint: Endpoint): void {
@@ -321,19 +334,6 @@ export class Call
     for (let each = this.#latest; each !== undefined; each = each.previous) {
       if (each !== attempt) each.cancel(new errors.RequestAbortedError(), 'ignored')
     }
-  }
-
-  /**
-   * Ends the call while attempts may be on their way. The handler comes first, as in undici: what undici aborts, it
-   * destroys the body of, and the handler is the one to say by which error.
-   */
-  #cancel(reason: Error, outcomeOf: (attempt: HttpAttempt<Endpoint>) => Outcome = () => 'ignored'): void {
-    const cancelled: [HttpAttempt<Endpoint>, Outcome][] = []
-    for (let each = this.#latest; each !== undefined; each = each.previous) {
-      if (!each.ended) cancelled.push([each, outcomeOf(each)])
-    }
-    this.fail(reason)
-    for (const [attempt, outcome] of cancelled) attempt.cancel(reason, outcome)
   }
 
   #tooLate(): Error {

@@ -78,12 +78,9 @@ export class Execution implements CallOwner {
    * at once, since the caller's handler must be heard before undici destroys the body, and knows no error for it.
    */
   attemptFailed(call: Call, failed: FailedAttempt): void {
-    if (this.#destroyed !== undefined) {
-      call.fail(this.#destroyed)
-      return
-    }
-    if (failed.fault === 'caller') {
-      call.fail(failed.error)
+    const end = this.#destroyed ?? (failed.fault === 'caller' ? failed.error : undefined)
+    if (end !== undefined) {
+      call.cancel(end)
       return
     }
     call.note(failed)
