@@ -302,7 +302,7 @@ describe('a start without discovery', () => {
       expect(rig.heard).toEqual([{ kind: 'stale', cause: expect.any(Error) as Error }])
       expect(rig.heard[0]).toMatchObject({
         cause: {
-          message: `refused; and the saved set ${rig.file.path} is of 2030-01-01T00:00:00.000Z, which is older than option snapshot.maxAgeMs allows`,
+          message: `refused; and the saved set ${rig.file.path} is of 2030-01-01T00:00:00.000Z, which is too old (option snapshot.maxAgeMs)`,
         },
       })
     }

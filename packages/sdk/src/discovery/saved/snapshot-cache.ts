@@ -84,7 +84,7 @@ export class SnapshotCache implements Resolver {
       // A date far ahead is no better than one long past: the clock was wrong, then or now.
       const ageMs = Math.abs(this.#clock.unixTime() - saved.savedAt)
       if (ageMs <= this.#options.maxAgeMs) return saved
-      return `the saved set ${file.path} is of ${new Date(saved.savedAt).toISOString()}, which is older than option snapshot.maxAgeMs allows`
+      return `the saved set ${file.path} is of ${new Date(saved.savedAt).toISOString()}, which is too old (option snapshot.maxAgeMs)`
     } catch (thrown) {
       const error = asError(thrown) as NodeJS.ErrnoException
       return error.code === 'ENOENT'
