@@ -49,7 +49,8 @@ test('a sidecar serves as many as it has descriptors for, turns others away and 
   const sockets = await Promise.all(Array.from({ length: LIMIT + 100 }, () => open(port)))
   await eventually(() => exhausted().length > 0, { what: 'its log line' })
   const [, taken] =
-    /^(\d+) connections of .* half of the descriptors allow; .*ulimit -n/.exec(exhausted()[0]?.msg ?? '') ?? []
+    /^(\d+) connections of .* half of the descriptors allow; .*ulimit -n/.exec(exhausted()[0]?.msg ?? '') ??
+    []
   expect(Number(taken)).toBeGreaterThan(LIMIT / 4)
 
   const accepted = await eventually(

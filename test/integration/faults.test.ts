@@ -98,7 +98,11 @@ describe('Consul unreachable at start', () => {
 
 describe('an address that is no Consul agent, or a broken one', () => {
   const answers: readonly [string, string, RegExp][] = [
-    ['a page', http('200 OK', '<!doctype html><p>Welcome'), /got <!doctype html>.*address of a Consul agent$/],
+    [
+      'a page',
+      http('200 OK', '<!doctype html><p>Welcome'),
+      /got <!doctype html>.*address of a Consul agent$/,
+    ],
     ['an empty body', http('200 OK', ''), /got nothing\); check that this is the address of a Consul agent/],
     [
       'JSON that is no list',
