@@ -1,0 +1,121 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { opossumBreaker } from '../resilience/opossum-breaker.js'
+import type { Outcome } from '../resilience/outcome.js'
+import { instanceAt, ManualClock } from '../testing/index.js'
+import { HeldTransport } from './attempt.test.support.js'
+import { Classifier } from './classify.js'
+import { Endpoint } from './endpoint.js'
+import { LoopWatch } from '../runtime/loop-watch.js'
+
+const RESET_MS = 5000
+
+let clock: ManualClock
+let changes: string[]
+let endpoint: Endpoint
+
+beforeEach(() => {
+  // opossum times its own way from open to half open.
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+  clock = new ManualClock()
+  changes = []
+  endpoint = new Endpoint(instanceAt('http://10.0.0.1:80'), 30, -1, {
+    createTransport: () => new HeldTransport(),
+    makeBreaker: opossumBreaker({
+      volumeThreshold: 2,
+      errorThresholdPercentage: 50,
+      windowMs: 10_000,
+      resetMs: RESET_MS,
+    }),
+    judges: [],
+    classifier: new Classifier(),
+    onAvailability: (_, reason, restriction) =>
+      void changes.push(`${reason}: ${restriction?.state ?? 'lifted'}`),
+    loop: new LoopWatch(clock),
+    clock,
+  })
+})
+
+afterEach(async () => {
+  await endpoint.destroy(new Error('over'))
+  vi.useRealTimers()
+})
+
+/** One request; false: the circuit refuses it. */
+async function request(outcome: Outcome): Promise<boolean> {
+  const lease = endpoint.lease(clock.now())
+  lease?.outcome(outcome, clock.now())
+  lease?.end()
+  // opossum hears of failures through promises.
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+  return lease !== undefined
+}
+
+async function open(): Promise<void> {
+  await clock.advance(1000)
+  for (let n = 0; n < 2; n++) await request('local_failure')
+}
+
+/** Time goes by, for opossum and for us. */
+async function pass(ms: number): Promise<void> {
+  await clock.advance(ms)
+  vi.advanceTimersByTime(ms)
+}
+
+test('open, the endpoint is unavailable, since when and until when is told, and it is sent nothing', async () => {
+  await open()
+  expect(endpoint.available).toBe(false)
+  expect(endpoint.availability).toEqual({
+    state: 'unavailable',
+    reason: 'circuit_open',
+    since: 1000,
+    until: 1000 + RESET_MS,
+  })
+  expect(await request('success')).toBe(false)
+  expect(changes).toEqual(['circuit_open: unavailable'])
+})
+
+test('half open, one request at a time probes it, and its success closes the circuit', async () => {
+  await open()
+  await pass(RESET_MS)
+  expect(endpoint.available).toBe(true)
+  expect(endpoint.availability).toMatchObject({ state: 'probing', since: 1000, until: undefined })
+  const probe = endpoint.lease(clock.now())
+  expect([endpoint.available, endpoint.lease(clock.now())]).toEqual([false, undefined])
+  probe?.outcome('success', clock.now())
+  probe?.end()
+  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+  expect(endpoint).toMatchObject({ available: true, usableSince: 1000 + RESET_MS })
+  expect(endpoint.availability?.state).toBe('available')
+  expect(changes).toEqual(['circuit_open: unavailable', 'circuit_open: probing', 'circuit_open: lifted'])
+})
+
+test('a probe without an outcome gives its leave back, and one that fails opens it again, since the first time', async () => {
+  await open()
+  await pass(RESET_MS)
+  endpoint.lease(clock.now())?.end()
+  expect(endpoint.available).toBe(true)
+  await request('remote_failure')
+  expect(endpoint.availability).toMatchObject({
+    state: 'unavailable',
+    since: 1000,
+    until: 1000 + 2 * RESET_MS,
+  })
+})
+
+test('in a panic it is sent requests all the same, and the circuit does not count them', async () => {
+  await open()
+  endpoint.panic = 'all'
+  expect(endpoint.available).toBe(true)
+  expect(await request('success')).toBe(true)
+  expect(endpoint.availability?.state).toBe('unavailable')
+  expect(endpoint.inflight).toBe(0)
+})
+
+test('a lease ends once, however often it is ended', () => {
+  const [one, other] = [endpoint.lease(0), endpoint.lease(0)]
+  one?.end()
+  one?.end()
+  expect(endpoint.inflight).toBe(1)
+  other?.end()
+  expect(endpoint.inflight).toBe(0)
+})
