@@ -132,7 +132,7 @@ export interface ClientOptions {
   readonly hashOn?: readonly HashPolicyOption[] | undefined
   /**
    * Sessions: a cookie or header names the endpoint that answered, opaquely and signed, and later requests that bring
-   * it go there; when it is gone, its circuit is open or it fails, to whom the balancer picks. Default: none.
+   * it go there; when it is gone, unavailable or fails, to the one that the balancer picks. Default: none.
    */
   readonly sticky?: StickyOptions | undefined
   /**

@@ -33,7 +33,7 @@ export function isTaken<E extends Candidate>(
 ): boolean {
   if (endpoint === undefined) return false
   if (eligible(endpoint, context)) return true
-  report.skipped(endpoint, endpoint.available ? 'this request has tried it' : 'its circuit is open')
+  report.skipped(endpoint, endpoint.available ? 'this request has tried it' : 'it is unavailable')
   return false
 }
 

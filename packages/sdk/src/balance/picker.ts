@@ -8,7 +8,7 @@ import type { BackendLoad } from '../orca/backend-load.js'
 export interface Candidate {
   /** What discovery knows of it. */
   readonly instance: Instance
-  /** May it be sent requests: false while its circuit is open, unless too few others are left. Pure. */
+  /** May it be sent requests: false while it is unavailable, as with an open circuit, unless too few others are left. Pure. */
   readonly available: boolean
   /** Since when it has been in use, in whole milliseconds of the clock: newly listed, or recovered. */
   readonly usableSince: number

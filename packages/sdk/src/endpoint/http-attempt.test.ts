@@ -189,7 +189,7 @@ describe('our event loop is held up for 800 ms', () => {
     expect(await heldUp(happen)).toBe(180)
   })
 
-  test('a deadline takes its time, whoever was held up', async () => {
+  test('a deadline takes its time, also where the event loop was held up', async () => {
     expect(await heldUp((attempt) => attempt.cancel(new Error('late'), 'local_failure'))).toBe(990)
   })
 })

@@ -164,3 +164,27 @@ test('priorities and their shares are told', async () => {
   const [client] = await clientOf({ balancer: 'round_robin' }, set)
   expect(client.explain().steps[0]).toBe('priority 0, which gets 100% of the load')
 })
+
+test('an endpoint that is unavailable is named once, with the reason and how long it lasts', async () => {
+  // No system hands out the lowest port.
+  const refusing = instanceAt('http://127.0.0.1:1')
+  const [client] = await clientOf(
+    {
+      // One that tells by itself that the owner of a key cannot be taken.
+      balancer: 'ring_hash',
+      retry: false,
+      panicThreshold: 0,
+      breaker: { volumeThreshold: 2, resetMs: 60_000 },
+    },
+    [refusing],
+  )
+  for (let n = 0; n < 2; n++) {
+    await expect(client.request({ path: '/' })).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+  }
+  const { picked, skipped, steps } = client.explain({ hashKey: 'a' })
+  expect(picked).toBeUndefined()
+  expect(skipped).toEqual([{ key: refusing.key, reason: 'unavailable (circuit_open) for another 60000 ms' }])
+  expect(steps.at(-1)).toBe(
+    'every endpoint is unavailable: circuit_open (1), the first until 60000 ms from now',
+  )
+})

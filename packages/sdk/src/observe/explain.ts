@@ -18,7 +18,7 @@ export interface ComparedEndpoint extends EndpointInspection {
 export interface SkippedInstance {
   /** Its key in Consul. */
   readonly key: string
-  /** Why it could not be picked, for people, such as `its circuit is open`. */
+  /** Why it could not be picked, for people, such as `unavailable (circuit_open) for another 900 ms`. */
   readonly reason: string
 }
 
@@ -72,6 +72,7 @@ class PickLog implements PickReport<Endpoint> {
   readonly compares: ComparedEndpoint[] = []
   readonly all: SkippedInstance[] = []
   readonly #told = new Set<string>()
+  readonly #unavailable = new Set<Endpoint>()
   readonly #now: number
 
   constructor(now: number) {
@@ -86,12 +87,9 @@ class PickLog implements PickReport<Endpoint> {
     this.compares.push({ ...inspectEndpoint(endpoint, this.#now), load, measure })
   }
 
-  skipped({ instance: { key } }: Endpoint, reason: string): void {
-    // A policy may meet an endpoint twice.
-    const both = `${key} ${reason}`
-    if (this.#told.has(both)) return
-    this.#told.add(both)
-    this.all.push({ key, reason })
+  skipped(endpoint: Endpoint, reason: string): void {
+    // Why it is unavailable has been told; a policy can only say that it is.
+    if (!this.#unavailable.has(endpoint)) this.#tell(endpoint, reason)
   }
 
   /** Why an endpoint is not picked, whatever the policy. */
@@ -103,8 +101,18 @@ class PickLog implements PickReport<Endpoint> {
           ? 'retained: discovery no longer lists it'
           : 'retained: discovery no longer lists it, and it gets idempotent requests only',
       )
-    } else if (!mayPick(endpoint, idempotent)) this.skipped(endpoint, whyUnavailable(endpoint, this.#now))
-    else if (endpoint.instance.weight === 0) this.skipped(endpoint, 'of weight 0, a last resort')
+    } else if (!mayPick(endpoint, idempotent)) {
+      this.#tell(endpoint, whyUnavailable(endpoint, this.#now))
+      this.#unavailable.add(endpoint)
+    } else if (endpoint.instance.weight === 0) this.skipped(endpoint, 'of weight 0, a last resort')
+  }
+
+  #tell({ instance: { key } }: Endpoint, reason: string): void {
+    // A policy may meet an endpoint twice.
+    const both = `${key} ${reason}`
+    if (this.#told.has(both)) return
+    this.#told.add(both)
+    this.all.push({ key, reason })
   }
 }
 
