@@ -18,7 +18,7 @@ import type { Logger } from './logger.js'
 import { loggerSchema } from './validation/logger-option.js'
 import { amount, count, group, having, LONGEST_MS, orFalse, word } from './validation/schemas.js'
 import type { Random } from './random.js'
-import { refusal } from './validation/refusal.js'
+import { validationError } from './validation/validation-error.js'
 import { parseServiceName } from './validation/service-name.js'
 import type { ServiceOrigins } from './validation/service-url.js'
 import type { StickyOptions, StickySettings } from './sessions/sticky-options.js'
@@ -316,7 +316,7 @@ const schema = group({
  */
 export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0], 'options')
+  if (!given.success) throw validationError(given.issues[0], 'options')
   const { consul, balancer, retry, breaker, connections, ...rest } = given.output
   // Of the right shape by now.
   const raw = options as ClientOptions

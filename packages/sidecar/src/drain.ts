@@ -17,7 +17,7 @@ export function drainOf(proxy: Server, timeoutMs: number, logger: Logger, clock:
     deadlineMs: Math.max(1, timeoutMs),
     // In a shorter drain, idle connections must not count as unfinished.
     idleMs: Math.min(IDLE_MS, Math.floor(timeoutMs / 2)),
-    logger: namingFlags(logger),
+    logger,
     clock,
   })
 }
@@ -34,15 +34,6 @@ export async function drain(proxy: GracefulShutdown, clients: Clients, logger: L
     return true
   }
   await clients.destroy()
+  logger.warn({}, 'not drained within --drain-timeout: the requests still in flight were aborted; exiting')
   return false
-}
-
-/** The SDK's only warning here names its option `deadlineMs`, which an operator knows as `--drain-timeout`. */
-function namingFlags(logger: Logger): Logger {
-  return {
-    info: (fields, message) => logger.info(fields, message),
-    warn: (fields) =>
-      logger.warn(fields, 'not drained within --drain-timeout; aborting the requests still in flight'),
-    error: (fields, message) => logger.error(fields, message),
-  }
 }

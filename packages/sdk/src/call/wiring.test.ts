@@ -1,5 +1,8 @@
+import { errors } from 'undici'
 import { describe, expect, test } from 'vitest'
-import { answer, CallRig, THREE } from './call.test.support.js'
+import { Deadlines } from '../resilience/deadline.js'
+import { Call } from './call.js'
+import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
 
 const [a, b] = THREE
 const reset = (): Error => Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
@@ -190,4 +193,28 @@ test('every call and attempt is told, in order, by subscribers that want to hear
   ])
   expect(told.at(-1)).toMatchObject({ attempts: 2, error: undefined, path: '/v1' })
   expect(new Set(told.map((event) => 'call' in event && event.call)).size).toBe(1)
+})
+
+test("an attempt that fails by its caller's fault ends what is under way beside it", async () => {
+  const rig = new CallRig()
+  await rig.list()
+  const { execution: owner, policy, events, clock } = rig
+  const outcomes = new Outcomes()
+  const call = new Call(
+    { service: 'orders', owner, policy, filter: undefined, events, clock },
+    { method: 'GET', path: '/' },
+    new Deadlines(1000, clock),
+    outcomes,
+    undefined,
+  )
+  owner.execute(call)
+  const [, second] = rig.cluster.endpoints
+  if (second === undefined) throw new Error('there are three')
+  expect(call.attempt(second)).toBe(true)
+  expect(rig.inflight).toEqual([1, 1, 0])
+  const fault = new errors.InvalidArgumentError('invalid header')
+  rig.sentTo(a).onError(fault)
+  expect([outcomes.heard, outcomes.error]).toEqual([['error'], fault])
+  expect(rig.inflight).toEqual([0, 0, 0])
+  expect(rig.transports.get(b?.origin ?? '')?.released).toEqual(['cancelled'])
 })

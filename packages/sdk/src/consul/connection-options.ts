@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { FairleadError } from '../errors.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { flag, group, word } from '../validation/schemas.js'
-import { hidden } from '../validation/refusal.js'
+import { hidden } from '../validation/validation-error.js'
 import { parseAddress, type GivenAddress } from './agent-address.js'
 import type { AgentOptions } from './agent.js'
 

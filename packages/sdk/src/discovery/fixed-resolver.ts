@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import * as v from 'valibot'
 import { FairleadError } from '../errors.js'
 import { orAborted } from '../pacing/or-aborted.js'
-import { pathOf, refusal } from '../validation/refusal.js'
+import { pathOf, validationError } from '../validation/validation-error.js'
 import {
   duplicateIn,
   entrySchema,
@@ -65,7 +65,7 @@ export function fixedResolver(instances: readonly (InstanceEntry | Instance)[]):
   const checked = v.safeParse(schema, instances)
   if (!checked.success) {
     const [issue] = checked.issues
-    throw refusal(issue, 'instances', ['instances', ...pathOf(issue)])
+    throw validationError(issue, 'instances', ['instances', ...pathOf(issue)])
   }
   const set = instances.map((entry) =>
     isInstance(entry) ? Object.freeze({ ...entry }) : instanceOf(entry, 'fixed'),

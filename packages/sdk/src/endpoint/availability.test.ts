@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { instanceAt, ManualClock } from '../testing/index.js'
-import type { Judged, JudgeFactory, Restriction } from './availability.js'
+import { AVAILABLE, type Judged, type JudgeFactory, type Restriction } from './availability.js'
 import { Classifier } from './classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint.js'
 import { HeldTransport } from './attempt.test.support.js'
@@ -44,7 +44,7 @@ test('unavailable for as long as any reason lasts, and back in use with the end 
   const rig = new Rig()
   const { clock, changes, endpoint } = rig
   await clock.advance(1000)
-  expect([endpoint.available, endpoint.availability]).toEqual([true, undefined])
+  expect([endpoint.available, endpoint.availability]).toEqual([true, AVAILABLE])
   rig.restrict('ejected', { until: 5000 })
   await clock.advance(1000)
   rig.restrict('circuit_open', { until: 9000 })
@@ -125,7 +125,7 @@ test('whatever judges say in whatever order, it is available if and only if none
           blocking.set(one.reason, one.blocks)
         }
         expect(rig.endpoint.available).toBe(![...blocking.values()].includes(true))
-        expect(rig.endpoint.availability?.reason === undefined).toBe(blocking.size === 0)
+        expect(rig.endpoint.availability.reason === undefined).toBe(blocking.size === 0)
       }
     }),
   )

@@ -51,7 +51,9 @@ export interface Judge {
 export type JudgeFactory = (endpoint: Judged, now: number) => Judge
 
 const NONE: readonly Restriction[] = Object.freeze([])
-const AVAILABLE: Availability = Object.freeze({
+
+/** Of an endpoint that nothing is held against. */
+export const AVAILABLE: Availability = Object.freeze({
   state: 'available',
   reason: undefined,
   since: undefined,

@@ -85,7 +85,7 @@ test('half open, one request at a time probes it, and its success closes the cir
   probe?.end()
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   expect(endpoint).toMatchObject({ available: true, usableSince: 1000 + RESET_MS })
-  expect(endpoint.availability?.state).toBe('available')
+  expect(endpoint.availability.state).toBe('available')
   expect(changes).toEqual(['circuit_open: unavailable', 'circuit_open: probing', 'circuit_open: lifted'])
 })
 
@@ -107,7 +107,7 @@ test('in a panic it is sent requests all the same, and the circuit does not coun
   endpoint.panic = 'all'
   expect(endpoint.available).toBe(true)
   expect(await request('success')).toBe(true)
-  expect(endpoint.availability?.state).toBe('unavailable')
+  expect(endpoint.availability.state).toBe('unavailable')
   expect(endpoint.inflight).toBe(0)
 })
 

@@ -10,6 +10,7 @@ import { isFailure, type Outcome } from '../resilience/outcome.js'
 import type { LoopWatch } from '../runtime/loop-watch.js'
 import type { Transport, TransportFactory } from '../transport/transport.js'
 import {
+  AVAILABLE,
   Restrictions,
   type Availability,
   type Judge,
@@ -110,9 +111,9 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     this.#available = panic === 'all' || !this.blocked
   }
 
-  /** Why it is not available, for people; whatever a panic makes of it. `undefined`: it is. */
-  get availability(): Availability | undefined {
-    return this.#restrictions?.availability
+  /** Whether it is available and why not, for people; whatever a panic makes of it. */
+  get availability(): Availability {
+    return this.#restrictions?.availability ?? AVAILABLE
   }
 
   get classifier(): Classifier {

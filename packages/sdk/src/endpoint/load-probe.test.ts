@@ -115,7 +115,7 @@ describe('a probe', () => {
       requests: 0,
       failures: 0,
       inflight: 0,
-      availability: undefined,
+      availability: { state: 'available' },
     })
     expect(changes).toBe(0)
     expect(endpoint.estimateUs(0)).toBe(before)

@@ -7,6 +7,7 @@ import { slowStart } from '../balance/layers/slow-start.js'
 import { subset } from '../balance/layers/subset.js'
 import { createClient, type Client } from '../client.js'
 import type { ClientOptions } from '../client-options.js'
+import { until } from '../test-support/until.test.support.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined }
@@ -168,7 +169,8 @@ test('priorities and their shares are told', async () => {
 test('an endpoint that is unavailable is named once, with the reason and how long it lasts', async () => {
   // No system hands out the lowest port.
   const refusing = instanceAt('http://127.0.0.1:1')
-  const [client] = await clientOf(
+  const unavailable = { key: refusing.key, reason: 'unavailable (circuit_open) for another 60000 ms' }
+  const [client, resolver] = await clientOf(
     {
       // One that tells by itself that the owner of a key cannot be taken.
       balancer: 'ring_hash',
@@ -183,8 +185,16 @@ test('an endpoint that is unavailable is named once, with the reason and how lon
   }
   const { picked, skipped, steps } = client.explain({ hashKey: 'a' })
   expect(picked).toBeUndefined()
-  expect(skipped).toEqual([{ key: refusing.key, reason: 'unavailable (circuit_open) for another 60000 ms' }])
+  expect(skipped).toEqual([unavailable])
   expect(steps.at(-1)).toBe(
     'every endpoint is unavailable: circuit_open (1), the first until 60000 ms from now',
   )
+
+  const other = instanceAt('http://10.0.0.1:80')
+  resolver.snapshot([refusing, other])
+  await until(() => client.inspect().endpoints.length === 2)
+  const keys = Array.from({ length: 64 }, (_, n) => client.explain({ hashKey: `key ${n}` }))
+  expect(keys.map(({ picked: { key } = { key: '' } }) => key)).not.toContain(refusing.key)
+  const [theirs] = keys.filter((key) => key.steps.at(-1)?.startsWith('the next after the owner'))
+  expect(theirs?.skipped).toEqual([unavailable])
 })

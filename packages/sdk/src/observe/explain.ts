@@ -139,7 +139,7 @@ function mayPick({ available, panic }: Endpoint, idempotent: boolean): boolean {
 }
 
 function whyUnavailable({ availability }: Endpoint, now: number): string {
-  const { reason = 'unavailable', state, until } = availability ?? {}
+  const { reason = 'unavailable', state, until } = availability
   if (state === 'probing') return `unavailable (${reason}): a request is probing it`
   return until === undefined
     ? `unavailable (${reason})`

@@ -153,7 +153,7 @@ export function inspectEndpoint(endpoint: Endpoint, now: number): EndpointInspec
 }
 
 function inspectAvailability({ availability, panic }: Endpoint, now: number): AvailabilityInspection {
-  const { state = 'available', reason, since, until } = availability ?? {}
+  const { state, reason, since, until } = availability
   return {
     state,
     reason,

@@ -170,7 +170,10 @@ export const LOG_LINES: Lines = {
   'shutdown:signal': ({ signal }) =>
     infoLine({ signal }, 'shutting down; a second signal ends the process at once'),
   'shutdown:aborted': ({ inflight, deadlineMs }) =>
-    warnLine({ inflight, deadlineMs }, 'requests have not finished within deadlineMs; aborting them'),
+    warnLine(
+      { inflight, deadlineMs },
+      'requests have not finished by the deadline of the shutdown; aborting them',
+    ),
   'shutdown:hook-late': ({ deadlineMs }) =>
     warnLine({ deadlineMs }, 'onSignal has not ended within deadlineMs; the shutdown goes on without it'),
   'shutdown:hook-failed': ({ hook, error }) =>

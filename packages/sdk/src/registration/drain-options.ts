@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { count, group, LONGEST_MS } from '../validation/schemas.js'
-import { refusal } from '../validation/refusal.js'
+import { validationError } from '../validation/validation-error.js'
 
 /** How an instance leaves. */
 export interface DrainOptions {
@@ -44,6 +44,6 @@ const schema = group({
 /** @throws FairleadError `INVALID_OPTION` */
 export function parseDrain(options: unknown): ParsedDrainOptions {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0], 'options')
+  if (!given.success) throw validationError(given.issues[0], 'options')
   return given.output
 }

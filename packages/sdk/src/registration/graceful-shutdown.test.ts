@@ -132,7 +132,7 @@ describe('without a registration', () => {
     await broken
     expect(await ending).toEqual({ signal: undefined, drain: undefined, finished: false })
     expect(lines).toEqual([
-      'warn: requests have not finished within deadlineMs; aborting them {"inflight":1,"deadlineMs":2000}',
+      'warn: requests have not finished by the deadline of the shutdown; aborting them {"inflight":1,"deadlineMs":2000}',
     ])
   })
 })

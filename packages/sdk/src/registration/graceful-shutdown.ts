@@ -8,7 +8,7 @@ import { logTo } from '../observe/log.js'
 import { loggerSchema } from '../validation/logger-option.js'
 import { count, flag, group, having, LONGEST_MS } from '../validation/schemas.js'
 import { invalidOption } from '../validation/invalid-option.js'
-import { refusal } from '../validation/refusal.js'
+import { validationError } from '../validation/validation-error.js'
 import type { DrainReport } from './drain.js'
 import { atMost, hasEnded } from '../pacing/or-aborted.js'
 import { TimeLimit } from '../pacing/time-limit.js'
@@ -141,7 +141,7 @@ export function gracefulShutdown(
   options: GracefulShutdownOptions = {},
 ): GracefulShutdown {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0], 'options')
+  if (!given.success) throw validationError(given.issues[0], 'options')
   if (!isServer(server)) throw invalidOption('server', server, 'a server of node:http or node:https')
   return new ServerShutdown(server, given.output)
 }

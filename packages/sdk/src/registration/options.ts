@@ -14,7 +14,7 @@ import type { Logger } from '../logger.js'
 import { loggerSchema } from '../validation/logger-option.js'
 import { count, flag, group, having, LONGEST_MS, word } from '../validation/schemas.js'
 import { invalidOption } from '../validation/invalid-option.js'
-import { refusal } from '../validation/refusal.js'
+import { validationError } from '../validation/validation-error.js'
 import { parseServiceName } from '../validation/service-name.js'
 import type { Random } from '../random.js'
 import { checkSchema, DEFAULT_CHECK, idSchema, type CheckOptions, type ParsedCheck } from './check-options.js'
@@ -198,7 +198,7 @@ const schema = group({
 export function parseRegistration(options: unknown, environment: Environment): RegisterSettings {
   // What must be there is reported in its own words then, not as a key that is missing.
   const given = v.safeParse(schema, { name: undefined, port: undefined, ...(options as object | undefined) })
-  if (!given.success) throw refusal(given.issues[0], 'options')
+  if (!given.success) throw validationError(given.issues[0], 'options')
   const { name: asked, id, consul, check, checks, ...rest } = given.output
   const { service: name } = parseServiceName(asked, 'name')
   // An agent that serves registers itself so: what has this id takes the servers out of the catalog.

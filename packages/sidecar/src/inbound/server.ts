@@ -5,7 +5,7 @@ import { brokenAnswer, isAboutRequest, isHttp2, isTimeout, type ParseError } fro
 import { ConnectionWatch } from './connection-watch.js'
 import { InboundConnection } from './connection.js'
 import { awaitsContinueOnly, connectRejection, EXPECTATION_FAILED } from './head.js'
-import { http2Refusal } from './http2-refusal.js'
+import { http2Rejection } from './http2-rejection.js'
 import { errorLog } from './error-writer.js'
 import type { Serve } from './responder.js'
 
@@ -70,7 +70,7 @@ export function createInboundServer(
     const connection = connectionOf(socket)
     if (isTimeout(error)) connection.timedOut(answer, server.headersTimeout)
     // After a request it would be read as the response to that.
-    else if (isHttp2(error) && connection.unused) connection.broken(answer, http2Refusal())
+    else if (isHttp2(error) && connection.unused) connection.broken(answer, http2Rejection())
     else connection.broken(answer)
   })
   return server

@@ -3,7 +3,7 @@ import * as v from 'valibot'
 import type { Clock } from '../../clock.js'
 import type { Random } from '../../random.js'
 import { invalidOption } from '../../validation/invalid-option.js'
-import { refusal } from '../../validation/refusal.js'
+import { validationError } from '../../validation/validation-error.js'
 import { count, group } from '../../validation/schemas.js'
 
 /** What `dnsResolver` asks DNS for, how often, and which servers. */
@@ -99,7 +99,7 @@ export interface DnsSettings {
 /** @throws FairleadError `INVALID_OPTION`. */
 export function parseDnsOptions(options: unknown): DnsSettings {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0], 'options')
+  if (!given.success) throw validationError(given.issues[0], 'options')
   const { minTtlMs, maxTtlMs } = given.output
   if (minTtlMs > maxTtlMs) throw invalidOption('minTtlMs', minTtlMs, `at most maxTtlMs, which is ${maxTtlMs}`)
   return given.output

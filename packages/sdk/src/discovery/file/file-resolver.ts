@@ -2,7 +2,7 @@ import { resolve } from 'node:path'
 import * as v from 'valibot'
 import { systemClock, type Clock } from '../../clock.js'
 import { asError } from '../../errors.js'
-import { refusal } from '../../validation/refusal.js'
+import { validationError } from '../../validation/validation-error.js'
 import { count, group } from '../../validation/schemas.js'
 import { FilePoller } from './file-state.js'
 import { poll, type PollResult } from '../polling.js'
@@ -61,7 +61,7 @@ const MOST_CHANGES = 50
  */
 export function fileResolver(options: FileResolverOptions): Resolver {
   const given = v.safeParse(schema, options)
-  if (!given.success) throw refusal(given.issues[0], 'options')
+  if (!given.success) throw validationError(given.issues[0], 'options')
   const { pollMs, clock = systemClock } = given.output
   const path = resolve(given.output.path)
   return {

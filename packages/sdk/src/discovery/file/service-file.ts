@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import type * as Yaml from 'yaml'
 import { asError } from '../../errors.js'
-import { complaint, pathOf, type Path } from '../../validation/refusal.js'
+import { complaint, pathOf, type Path } from '../../validation/validation-error.js'
 import { duplicateIn, entrySchema, instanceOf } from '../instance-entry.js'
 import type { Instance } from '../resolver.js'
 

@@ -18,7 +18,7 @@ export interface Issue {
 const SECRET = /(^|\.)(token|basicAuth)$/
 
 /** valibot's first issue as an error. `root`: what the checked value as a whole is called. */
-export function refusal(issue: Issue, root: string, path: Path = pathOf(issue)): FairleadError {
+export function validationError(issue: Issue, root: string, path: Path = pathOf(issue)): FairleadError {
   return new FairleadError('INVALID_OPTION', complaint(issue, path, root))
 }
 

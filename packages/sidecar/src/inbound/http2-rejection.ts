@@ -12,7 +12,7 @@ const GOAWAY = 7
  * preface, and GOAWAY: no stream has been processed, so that each may be retried; HTTP/1.1 is required; and the reason,
  * which clients show. RFC 9113, 3.4, 6.8, 7.
  */
-export function http2Refusal(): Buffer {
+export function http2Rejection(): Buffer {
   const reason = Buffer.from(`${NO_HTTP2} (x-fairlead-error: HTTP_VERSION_NOT_SUPPORTED)`)
   const goaway = Buffer.alloc(8)
   goaway.writeUInt32BE(NGHTTP2_HTTP_1_1_REQUIRED, 4)
