@@ -15,7 +15,7 @@ const SDK = `
   registration orca/load-reporter
   call sessions
   client-options fetch
-  client index internal
+  client-interface endpoint-factory client index internal
   testing test-support contract
 `
 

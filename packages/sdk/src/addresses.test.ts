@@ -9,7 +9,8 @@ import {
   type Socket,
 } from 'node:net'
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createClient, type Client } from './client.js'
+import { createClient } from './client.js'
+import type { Client } from './client-interface.js'
 import type { Instance } from './discovery/resolver.js'
 import { FakeResolver, instanceAt } from './testing/index.js'
 import { until } from './test-support/until.test.support.js'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { afterwards, serve } from './client.test.support.js'
-import { createClient, type Client } from './client.js'
+import { createClient } from './client.js'
+import type { Client } from './client-interface.js'
 import type { ClientOptions } from './client-options.js'
 import { nextTurn } from './clock.js'
 import type { Instance } from './discovery/resolver.js'

@@ -6,17 +6,15 @@ import { Execution } from './call/execution.js'
 import { PolicyResolver } from './call/policy.js'
 import { wrongRequest, type ClientRequestOptions } from './call/request-options.js'
 import { parseOptions, type ClientOptions, type Settings } from './client-options.js'
-import { inBackground, systemClock, type Clock } from './clock.js'
+import { systemClock, type Clock } from './clock.js'
+import type { Client, ExplainOptions, ServiceDispatcher } from './client-interface.js'
 import { Cluster } from './cluster/cluster.js'
-import type { EndpointFactory } from './cluster/endpoint-set.js'
+import { endpointFactory } from './endpoint-factory.js'
 import { untilReady, type ReadyOptions } from './cluster/readiness.js'
 import { RemovalGovernor } from './cluster/removal-governor.js'
 import { excluding } from './discovery/excluding.js'
 import { processResolver } from './discovery/process-resolvers.js'
 import type { Resolver } from './discovery/resolver.js'
-import { Classifier } from './endpoint/classify.js'
-import type { Restriction } from './endpoint/availability.js'
-import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import { createFetch, type ServiceFetch } from './fetch/fetch.js'
 import { withLastingHeaders } from './hashing/request-fields.js'
 import { defaultLogger } from './logger.js'
@@ -27,94 +25,11 @@ import { inspect, type ClientInspection } from './observe/inspect.js'
 import { logTo } from './observe/log.js'
 import { summaryOf } from './observe/summary.js'
 import { systemRandom } from './random.js'
-import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { RetryBudget } from './resilience/retry-budget.js'
-import { LoopWatch } from './runtime/loop-watch.js'
 import { summarize } from './runtime/summarize.js'
 import { sticky } from './sessions/sticky.js'
-import { tcpConnector } from './transport/connector.js'
 import type { Handler } from './transport/handler.js'
-import { http1 } from './transport/http1.js'
 import { requireKnown } from './validation/known-names.js'
-
-/** What of a request a pick may depend on. All of it may be left out. */
-export type ExplainOptions = Partial<
-  Pick<ClientRequestOptions, 'path' | 'method' | 'headers' | 'query' | 'idempotent' | 'hashKey' | 'caller'>
->
-
-// TypeScript's default `lib` has the DOM's `RequestInit`, which knows no dispatcher, and @types/node then adds nothing to
-// it; without the DOM it does. The same question as there, and the same way to add to an interface or leave it.
-type DispatcherOfDom = typeof globalThis extends { onmessage: unknown }
-  ? {
-      /** What sends the request, such as `client.dispatcher`. Default: undici's global one. */
-      dispatcher?: Dispatcher | undefined
-    }
-  : // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- Nothing is to be added.
-    {}
-
-declare global {
-  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- What it adds depends on the program.
-  interface RequestInit extends DispatcherOfDom {}
-}
-
-/**
- * An undici `Dispatcher`, for undici's own APIs and for the global `fetch` alike: the types of the two come from
- * different versions of undici, and neither takes the other's.
- */
-export type ServiceDispatcher = Dispatcher &
-  (RequestInit extends { dispatcher?: infer D } ? NonNullable<D> : unknown)
-
-/** A client of one Consul service. */
-export interface Client extends AsyncDisposable {
-  /** The service's name in Consul, as given to `createClient`. */
-  readonly service: string
-  /** An undici `Dispatcher` with every policy in it: for `fetch`, for undici's APIs, and for its interceptors. */
-  readonly dispatcher: ServiceDispatcher
-  /**
-   * undici's `request`: a status code, headers and a body that is a stream.
-   *
-   * @throws FairleadError `NO_ENDPOINTS`, `CIRCUIT_OPEN`, `DEADLINE_EXCEEDED`, `ATTEMPTS_EXHAUSTED`, `CLIENT_CLOSED`;
-   *   whatever `signal` was aborted with; undici's own errors for a request that cannot be sent to anyone, and
-   *   with `retry: false` for one that failed, with `service` and `endpoint` on it.
-   */
-  request<TOpaque = null>(options: ClientRequestOptions<TOpaque>): Promise<Dispatcher.ResponseData<TOpaque>>
-  /**
-   * The standard's `fetch`, on an endpoint of this service; bound or not, so that whatever takes a `fetch` takes it.
-   * Takes `timeoutMs`, `idempotent` and `hashKey` as well.
-   *
-   * @param input A path such as `/v1/orders/42`, a URL of this service, `http://<service>/...`, or a `Request` of one.
-   * @throws TypeError whose `cause` is what `request` would throw; whatever `signal` was aborted with.
-   */
-  readonly fetch: ServiceFetch
-  /**
-   * Resolves when discovery has answered for the first time, also when it knows no instance (a warning is logged then);
-   * with `minInstances` when it knows so many.
-   *
-   * @throws FairleadError `NO_ENDPOINTS` when that takes longer than `timeoutMs`, saying why; `CLIENT_CLOSED`;
-   *   `INVALID_OPTION`.
-   */
-  ready(options?: ReadyOptions): Promise<void>
-  /**
-   * Calls back after every change of the set of instances, of what they are, or of how far they can be trusted.
-   * A listener that throws is logged, and stops no other. Returns how to stop.
-   */
-  onDiscovery(listener: DiscoveryListener): () => void
-  /** The client as it stands; plain data. */
-  inspect(): ClientInspection
-  /**
-   * Makes one pick as a request like this one would, and tells how it came about: what was compared, what was skipped,
-   * and why. Nothing is sent; whose turn it is moves on by one.
-   */
-  explain(request?: ExplainOptions): PickExplanation
-  /**
-   * Takes no more requests, lets those in flight finish, and stops watching. What has not finished within `timeoutMs`
-   * (default 25,000) is aborted with `CLIENT_CLOSED`, also a response whose body is not read. Resolves then, and at
-   * once where the client is closed already. `dispatcher.close()` is undici's, without a limit.
-   *
-   * @throws FairleadError `INVALID_OPTION` for a limit that is not a number of milliseconds.
-   */
-  close(options?: CloseOptions): Promise<void>
-}
 
 /**
  * A client that finds the instances of a Consul service and balances over them.
@@ -194,7 +109,13 @@ class ConsulClient implements Client, Forwarder {
       service,
       resolver: this.#resolver,
       policy: this.#policy,
-      createEndpoint: this.#endpointFactory(clock, events),
+      createEndpoint: endpointFactory({
+        settings,
+        policy: this.#policy,
+        onAvailability: (...change) => this.#cluster.availabilityChanged(...change),
+        events,
+        clock,
+      }),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
       panicThreshold: settings.panicThreshold,
@@ -276,74 +197,4 @@ class ConsulClient implements Client, Forwarder {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
-
-  /** Makes the live object of a new instance. */
-  #endpointFactory(clock: Clock, events: Events): EndpointFactory {
-    const { service, connections, breaker, classify, timeoutMs } = this.#settings
-    const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
-    const { maxResponseHeaderBytes } = connections
-    const background = inBackground(clock)
-    const once = onceEach()
-    const dependencies = {
-      createTransport: http1({
-        connector: tcpConnector(tls),
-        max,
-        connectTimeoutMs: () => this.#policy.current.connectTimeoutMs,
-        clock: background,
-        client: {
-          keepAliveTimeout: keepAliveMs,
-          // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
-          keepAliveMaxTimeout: keepAliveMs,
-          bodyTimeout: bodyTimeoutMs,
-          ...(maxResponseHeaderBytes === undefined ? {} : { maxHeaderSize: maxResponseHeaderBytes }),
-          // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
-          // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
-          headersTimeout: timeoutMs <= bodyTimeoutMs ? bodyTimeoutMs : 0,
-        },
-        onUnknownParser: (misfit) =>
-          once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
-      }),
-      makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
-      judges: [],
-      classifier: new Classifier(classify, (error) =>
-        once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
-      ),
-      onAvailability: (endpoint: Endpoint, reason: string, restriction: Restriction | undefined) => {
-        publishAvailability(events, service, endpoint, reason, restriction, clock.now())
-        this.#cluster.availabilityChanged(endpoint, reason, restriction)
-      },
-      loop: new LoopWatch(background),
-      clock,
-    } satisfies EndpointDependencies
-    return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, dependencies)
-  }
-}
-
-/** Does each named thing once for a client: what is the same of each connection or response is told once. */
-function onceEach(): (name: string, work: () => void) => void {
-  const done = new Set<string>()
-  return (name, work) => {
-    if (done.has(name)) return
-    done.add(name)
-    work()
-  }
-}
-
-function publishAvailability(
-  events: Events,
-  service: string,
-  { instance }: Endpoint,
-  reason: string,
-  restriction: Restriction | undefined,
-  now: number,
-): void {
-  const { state = 'available', until } = restriction ?? {}
-  events.publish({
-    type: 'endpoint:availability',
-    service,
-    endpoint: instance.origin,
-    reason,
-    state,
-    untilMs: until === undefined ? undefined : until - now,
-  })
 }

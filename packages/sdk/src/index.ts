@@ -4,7 +4,7 @@
  * @module @fairlead/sdk
  */
 export { createClient } from './client.js'
-export type { Client, ExplainOptions, ServiceDispatcher } from './client.js'
+export type { Client, ExplainOptions, ServiceDispatcher } from './client-interface.js'
 export type { ReadyOptions } from './cluster/readiness.js'
 export type {
   BreakerOptions,

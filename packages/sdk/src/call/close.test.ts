@@ -1,5 +1,6 @@
 import { describe, expect, test, vi } from 'vitest'
-import { createClient, type Client } from '../client.js'
+import { createClient } from '../client.js'
+import type { Client } from '../client-interface.js'
 import { serve } from '../client.test.support.js'
 import { fixedResolver } from '../discovery/fixed-resolver.js'
 import type { Logger } from '../logger.js'

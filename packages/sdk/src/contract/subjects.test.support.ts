@@ -1,5 +1,6 @@
 import { Agent, Client as UndiciClient, Pool, type Dispatcher } from 'undici'
-import { createClient, type Client } from '../client.js'
+import { createClient } from '../client.js'
+import type { Client } from '../client-interface.js'
 import { fixedResolver } from '../discovery/fixed-resolver.js'
 import type { ClientOptions } from '../client-options.js'
 import { startServer, type ServerScript, type TestServer } from './server.test.support.js'

@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import zlib from 'node:zlib'
-import { createClient, type Client } from '../client.js'
+import { createClient } from '../client.js'
+import type { Client } from '../client-interface.js'
 import { fixedResolver } from '../discovery/fixed-resolver.js'
 
 /** What the server is to do with a request, as its query says it. */

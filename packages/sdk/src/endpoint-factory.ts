@@ -1,0 +1,98 @@
+import type { EffectivePolicy } from './call/policy.js'
+import type { Settings } from './client-options.js'
+import { inBackground, type Clock } from './clock.js'
+import type { EndpointFactory } from './cluster/endpoint-set.js'
+import type { Restriction } from './endpoint/availability.js'
+import { Classifier } from './endpoint/classify.js'
+import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
+import type { Events } from './observe/events.js'
+import { opossumBreaker } from './resilience/opossum-breaker.js'
+import { LoopWatch } from './runtime/loop-watch.js'
+import { tcpConnector } from './transport/connector.js'
+import { http1 } from './transport/http1.js'
+
+/** What the endpoints of a client are made of. */
+export interface EndpointWiring {
+  readonly settings: Settings
+  readonly policy: { readonly current: EffectivePolicy }
+  /** Hears of every change of availability, after it has been published. */
+  readonly onAvailability: EndpointDependencies['onAvailability']
+  readonly events: Events
+  readonly clock: Clock
+}
+
+/** Makes the live objects of a client's instances: their transport, their judges, and who classifies their responses. */
+export function endpointFactory({
+  settings,
+  policy,
+  onAvailability,
+  events,
+  clock,
+}: EndpointWiring): EndpointFactory {
+  const { service, connections, breaker, classify, timeoutMs } = settings
+  const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
+  const { maxResponseHeaderBytes } = connections
+  const background = inBackground(clock)
+  const once = onceEach()
+  const dependencies = {
+    createTransport: http1({
+      connector: tcpConnector(tls),
+      max,
+      connectTimeoutMs: () => policy.current.connectTimeoutMs,
+      clock: background,
+      client: {
+        keepAliveTimeout: keepAliveMs,
+        // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
+        keepAliveMaxTimeout: keepAliveMs,
+        bodyTimeout: bodyTimeoutMs,
+        ...(maxResponseHeaderBytes === undefined ? {} : { maxHeaderSize: maxResponseHeaderBytes }),
+        // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
+        // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
+        headersTimeout: timeoutMs <= bodyTimeoutMs ? bodyTimeoutMs : 0,
+      },
+      onUnknownParser: (misfit) =>
+        once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
+    }),
+    makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
+    judges: [],
+    classifier: new Classifier(classify, (error) =>
+      once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+    ),
+    onAvailability: (endpoint: Endpoint, reason: string, restriction: Restriction | undefined) => {
+      publishAvailability(events, service, endpoint, reason, restriction, clock.now())
+      onAvailability(endpoint, reason, restriction)
+    },
+    loop: new LoopWatch(background),
+    clock,
+  } satisfies EndpointDependencies
+  return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, dependencies)
+}
+
+/** Does each named thing once for a client: what is the same of each connection or response is told once. */
+function onceEach(): (name: string, work: () => void) => void {
+  const done = new Set<string>()
+  return (name, work) => {
+    if (done.has(name)) return
+    done.add(name)
+    work()
+  }
+}
+
+function publishAvailability(
+  events: Events,
+  service: string,
+  { instance }: Endpoint,
+  reason: string,
+  restriction: Restriction | undefined,
+  now: number,
+): void {
+  const { state = 'available', until } = restriction ?? {}
+  events.publish({
+    type: 'endpoint:availability',
+    service,
+    endpoint: instance.origin,
+    reason,
+    state,
+    untilMs: until === undefined ? undefined : until - now,
+  })
+}
