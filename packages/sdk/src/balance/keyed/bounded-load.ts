@@ -23,6 +23,17 @@ export function requireBalanceFactor(factor: number | undefined): void {
   throw invalidOption('balanceFactor', factor, `a number from 1 to ${MAX_FACTOR}, such as 1.25`)
 }
 
+/** The picker of a policy by key, bounded where a factor is given. */
+export function bounded<E extends Candidate>(
+  picker: Picker<E>,
+  endpoints: readonly E[],
+  factor: number | undefined,
+  random: Random,
+  weightOf: WeightOf,
+): Picker<E> {
+  return factor === undefined ? picker : new BoundedPicker(picker, endpoints, factor, random, weightOf)
+}
+
 /**
  * Bounds what equal keys do to the load: takes the endpoint of a picker as long as that has no more than `factor` times
  * its share of the requests in flight, this one included; else another one, which the key decides as well.
@@ -31,7 +42,7 @@ export function requireBalanceFactor(factor: number | undefined): void {
  * Source: Mirrokni et al., Consistent Hashing with Bounded Loads (2017); the jumps: Chen et al., Revisiting Consistent
  * Hashing with Bounded Loads (arXiv 1908.08762), as in Envoy's `hash_balance_factor`.
  */
-export class BoundedPicker<E extends Candidate> implements Picker<E> {
+class BoundedPicker<E extends Candidate> implements Picker<E> {
   readonly #picker: Picker<E>
   readonly #endpoints: readonly E[]
   readonly #random: Random

@@ -3,10 +3,9 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import xxhash from 'xxhash-wasm'
 import { FairleadError } from '../../errors.js'
-import { candidates, FakeCandidate, instanceAt, keyHash, seededRandom } from '../../testing/index.js'
+import { FakeCandidate, instanceAt, seededRandom } from '../../testing/index.js'
 import { MaglevTable } from './maglev-table.js'
 import { maglev } from './maglev.js'
-import type { PickContext } from '../picker.js'
 
 const addresses = (...weights: readonly number[]): { name: string; weight: number }[] =>
   weights.map((weight, index) => ({ name: `127.0.0.1:${90 + index}`, weight }))
@@ -121,46 +120,6 @@ test('slots follow the weights', () => {
   )
 })
 
-const context = (key: string): PickContext<FakeCandidate> => ({ now: 0, tried: [], hash: keyHash(key) })
-const keys = Array.from({ length: 2000 }, (_, index) => `user-${index}`)
-
-describe('a key', () => {
-  test('meets the same endpoint in every process, whatever the order in which endpoints are listed', () => {
-    const endpoints = candidates([3, 1, 4, 1, 5, 9, 2, 6])
-    const picker = maglev()(endpoints, seededRandom(1), registeredWeight)
-    const reversed = maglev()([...endpoints].reverse(), seededRandom(2), registeredWeight)
-    for (const key of keys) expect(reversed.pick(context(key))).toBe(picker.pick(context(key)))
-  })
-
-  test('stays with its endpoint when another one fails, and falls over to the same one each time', () => {
-    const endpoints = candidates([2, 1, 3, 1])
-    const [failing] = endpoints as [FakeCandidate]
-    const picker = maglev()(endpoints, seededRandom(1), registeredWeight)
-    const other = maglev()([...endpoints].reverse(), seededRandom(2), registeredWeight)
-    const before = keys.map((key) => picker.pick(context(key)))
-    failing.available = false
-    const during = keys.map((key) => picker.pick(context(key)))
-    expect(keys.map((key) => other.pick(context(key)))).toEqual(during)
-    during.forEach((endpoint, index) => {
-      if (before[index] !== failing) expect(endpoint).toBe(before[index])
-      else expect(endpoint).not.toBe(failing)
-    })
-    // What has failed leaves its keys to all of the others, not to one.
-    const heirs = new Set(during.filter((_, index) => before[index] === failing))
-    expect(heirs.size).toBe(3)
-    failing.available = true
-    expect(keys.map((key) => picker.pick(context(key)))).toEqual(before)
-  })
-
-  test('still has one place to go when 999 of 1,000 are down', () => {
-    const endpoints = Array.from({ length: 1000 }, (_, index) => new FakeCandidate(1 + index))
-    for (const endpoint of endpoints) endpoint.available = false
-    const last = endpoints[777] as FakeCandidate
-    last.available = true
-    const picker = maglev()(endpoints, seededRandom(1), registeredWeight)
-    for (const key of keys.slice(0, 100)) expect(picker.pick(context(key))).toBe(last)
-  })
-})
 
 test('when an endpoint leaves or comes, its keys move, and few others', () => {
   const sizes = fc.integer({ min: 3, max: 100 })

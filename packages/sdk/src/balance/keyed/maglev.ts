@@ -3,7 +3,7 @@ import type { Instance } from '../../discovery/resolver.js'
 import { Modulus } from '../../hashing/modulus.js'
 import { invalidOption } from '../../validation/invalid-option.js'
 import type { Random } from '../../random.js'
-import { BoundedPicker, requireBalanceFactor } from './bounded-load.js'
+import { bounded, requireBalanceFactor } from './bounded-load.js'
 import { explainKey } from '../explain-pick.js'
 import { addressOf, inHashOrder } from './hash-member.js'
 import { MaglevTable } from './maglev-table.js'
@@ -76,9 +76,7 @@ export function maglev(options: MaglevOptions = {}): Balancer {
   return <E extends Candidate>(endpoints: readonly E[], random: Random, weightOf: WeightOf): Picker<E> => {
     const ordered = inHashOrder(endpoints, endpointKey, weightOf)
     const picker = new MaglevPicker(ordered.endpoints, new MaglevTable(ordered.members, tableSize), random)
-    return balanceFactor === undefined
-      ? picker
-      : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random, weightOf)
+    return bounded(picker, ordered.endpoints, balanceFactor, random, weightOf)
   }
 }
 

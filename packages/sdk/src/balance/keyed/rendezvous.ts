@@ -2,7 +2,7 @@ import { requireKnown } from '../../validation/known-names.js'
 import type { Instance } from '../../discovery/resolver.js'
 import { invalidOption } from '../../validation/invalid-option.js'
 import type { Random } from '../../random.js'
-import { BoundedPicker, requireBalanceFactor } from './bounded-load.js'
+import { bounded, requireBalanceFactor } from './bounded-load.js'
 import { explainKey } from '../explain-pick.js'
 import { addressOf, inHashOrder } from './hash-member.js'
 import type { PickReport } from '../picker.js'
@@ -79,9 +79,7 @@ export function rendezvous(options: RendezvousOptions = {}): Balancer {
     const ordered = inHashOrder(endpoints, endpointKey, weightOf)
     const table = new RendezvousTable(ordered.members, tableSize)
     const picker = new RendezvousPicker(ordered.endpoints, table, random)
-    return balanceFactor === undefined
-      ? picker
-      : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random, weightOf)
+    return bounded(picker, ordered.endpoints, balanceFactor, random, weightOf)
   }
 }
 

@@ -215,30 +215,6 @@ describe('a key', () => {
       expect(picker.pick(request)).toBe(without.pick(request))
     }
   })
-
-  test('stays with its endpoint when another one fails and when that comes back', () => {
-    const endpoints = candidates([2, 1, 3, 1])
-    const [failing] = endpoints as [FakeCandidate]
-    const picker = ringHash()(endpoints, seededRandom(1), registeredWeight)
-    const before = keys.map((key) => picker.pick(context(key)))
-    failing.available = false
-    const during = keys.map((key) => picker.pick(context(key)))
-    during.forEach((endpoint, index) => {
-      if (before[index] !== failing) expect(endpoint).toBe(before[index])
-      else expect(endpoint).not.toBe(failing)
-    })
-    failing.available = true
-    expect(keys.map((key) => picker.pick(context(key)))).toEqual(before)
-  })
-
-  test('still has one place to go when 999 of 1,000 are down', () => {
-    const endpoints = Array.from({ length: 1000 }, (_, index) => new FakeCandidate(1 + index))
-    for (const endpoint of endpoints) endpoint.available = false
-    const last = endpoints[777] as FakeCandidate
-    last.available = true
-    const picker = ringHash()(endpoints, seededRandom(1), registeredWeight)
-    for (const key of keys.slice(0, 100)) expect(picker.pick(context(key))).toBe(last)
-  })
 })
 
 /** What each owns of the circle. */

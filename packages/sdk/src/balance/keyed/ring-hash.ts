@@ -2,7 +2,7 @@ import { requireKnown } from '../../validation/known-names.js'
 import type { Instance } from '../../discovery/resolver.js'
 import { invalidOption, requireCount } from '../../validation/invalid-option.js'
 import type { Random } from '../../random.js'
-import { BoundedPicker, requireBalanceFactor } from './bounded-load.js'
+import { bounded, requireBalanceFactor } from './bounded-load.js'
 import { explainKey } from '../explain-pick.js'
 import { addressOf, inHashOrder, type HashMember } from './hash-member.js'
 import { HashRing, type RingPoints } from './hash-ring.js'
@@ -99,9 +99,7 @@ export function ringHash(options: RingHashOptions = {}): Balancer {
       new HashRing(pointsOf(ordered.members, ordered.endpoints)),
       random,
     )
-    return balanceFactor === undefined
-      ? picker
-      : new BoundedPicker(picker, ordered.endpoints, balanceFactor, random, weightOf)
+    return bounded(picker, ordered.endpoints, balanceFactor, random, weightOf)
   }
 }
 
