@@ -51,7 +51,7 @@ export class SimClient {
       makeBreaker: breaker === false ? undefined : settledBreaker(opossumBreaker(breaker), timeline),
       judges: [],
       classifier: new Classifier(),
-      onAvailability: (...change) => this.#cluster.availabilityChanged(...change),
+      onAvailability: (endpoint, availability) => this.#cluster.availabilityChanged(endpoint, availability),
       loop: new LoopWatch(timeline),
       clock: timeline,
     }

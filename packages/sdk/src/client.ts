@@ -112,7 +112,7 @@ class ConsulClient implements Client, Forwarder {
       createEndpoint: endpointFactory({
         settings,
         policy: this.#policy,
-        onAvailability: (...change) => this.#cluster.availabilityChanged(...change),
+        onAvailability: (endpoint, availability) => this.#cluster.availabilityChanged(endpoint, availability),
         events,
         clock,
       }),

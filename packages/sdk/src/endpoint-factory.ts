@@ -2,7 +2,7 @@ import type { EffectivePolicy } from './call/policy.js'
 import type { Settings } from './client-options.js'
 import { inBackground, type Clock } from './clock.js'
 import type { EndpointFactory } from './cluster/endpoint-set.js'
-import type { Restriction } from './endpoint/availability.js'
+import type { Availability } from './endpoint/availability.js'
 import { Classifier } from './endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
@@ -34,7 +34,7 @@ export function endpointFactory({
   const { maxResponseHeaderBytes } = connections
   const background = inBackground(clock)
   const once = onceEach()
-  const dependencies = {
+  const dependencies: EndpointDependencies = {
     createTransport: http1({
       connector: tcpConnector(tls),
       max,
@@ -58,13 +58,13 @@ export function endpointFactory({
     classifier: new Classifier(classify, (error) =>
       once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
     ),
-    onAvailability: (endpoint: Endpoint, reason: string, restriction: Restriction | undefined) => {
-      publishAvailability(events, service, endpoint, reason, restriction, clock.now())
-      onAvailability(endpoint, reason, restriction)
+    onAvailability: (endpoint, availability, before) => {
+      publishAvailability(events, service, endpoint, availability, before, clock.now())
+      onAvailability(endpoint, availability, before)
     },
     loop: new LoopWatch(background),
     clock,
-  } satisfies EndpointDependencies
+  }
   return (instance, seedMs, usableSince) => new Endpoint(instance, seedMs, usableSince, dependencies)
 }
 
@@ -81,17 +81,17 @@ function onceEach(): (name: string, work: () => void) => void {
 function publishAvailability(
   events: Events,
   service: string,
-  { instance }: Endpoint,
-  reason: string,
-  restriction: Restriction | undefined,
+  { address }: Endpoint,
+  { state, reason, until }: Availability,
+  before: Availability,
   now: number,
 ): void {
-  const { state = 'available', until } = restriction ?? {}
   events.publish({
     type: 'endpoint:availability',
     service,
-    endpoint: instance.origin,
-    reason,
+    endpoint: address,
+    // Of one that is available again, what is over.
+    reason: reason ?? before.reason ?? 'unknown',
     state,
     untilMs: until === undefined ? undefined : until - now,
   })

@@ -51,7 +51,8 @@ export class CallRig {
           makeBreaker: undefined,
           judges: [],
           classifier: new Classifier(settings.classify),
-          onAvailability: (...change) => this.cluster.availabilityChanged(...change),
+          onAvailability: (endpoint, availability) =>
+            this.cluster.availabilityChanged(endpoint, availability),
           loop,
           clock,
         }),

@@ -1,4 +1,3 @@
-import { errors } from 'undici'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import { asError } from '../errors.js'
@@ -126,13 +125,11 @@ export class Execution implements CallOwner {
   }
 
   /** Why there is no other attempt, as the end of a sentence; `undefined` when there is one, paid for. */
-  #whyFinal(call: Call, { error, fault, written }: FailedAttempt): string | undefined {
+  #whyFinal(call: Call, { fault, written }: FailedAttempt): string | undefined {
     const { attempts } = this.#policy.current
     if (attempts === 1) return 'option retry is false'
     if (fault === 'response') {
-      return error instanceof errors.HeadersOverflowError
-        ? 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)'
-        : 'another endpoint would answer the same'
+      return 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)'
     }
     const { method, idempotent } = call.options
     const why = whyNotRetry({ method, idempotent, body: call.body, written })

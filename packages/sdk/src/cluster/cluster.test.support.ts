@@ -69,7 +69,8 @@ export class Rig {
           makeBreaker: undefined,
           judges: [],
           classifier: new Classifier(),
-          onAvailability: (...change) => this.cluster.availabilityChanged(...change),
+          onAvailability: (endpoint, availability) =>
+            this.cluster.availabilityChanged(endpoint, availability),
           loop: new LoopWatch(clock),
           clock,
         }),

@@ -257,10 +257,10 @@ describe('what is no longer listed', () => {
     const rig = new Rig()
     await rig.start([a, b])
     await rig.list([])
-    rig.cluster.availabilityChanged(rig.endpoint(a), 'circuit_open', restriction('probing'))
+    rig.endpoint(a).restrict(restriction('probing'))
     await rig.settle()
     expect(rig.picks).toHaveLength(2)
-    rig.cluster.availabilityChanged(rig.endpoint(a), 'circuit_open', restriction('unavailable'))
+    rig.endpoint(a).restrict(restriction('unavailable'))
     await rig.settle()
     expect(rig.picks).toEqual([b])
     expect(rig.lines('circuit_open')).toHaveLength(1)
@@ -302,7 +302,7 @@ describe('what is no longer listed', () => {
     await rig.start([a, b])
     rig.endpoint(a).unreachable(new Error('refused'))
     rig.endpoint(a).record(1, 'success', 0)
-    rig.cluster.availabilityChanged(rig.endpoint(a), 'circuit_open', restriction('unavailable'))
+    rig.cluster.availabilityChanged(rig.endpoint(a), restriction('unavailable'))
     await rig.settle()
     expect(rig.changes).toHaveLength(1)
     expect(rig.picks).toHaveLength(2)
@@ -685,5 +685,6 @@ function always(balancer: Balancer): BalancingPolicy {
 
 /** What a circuit breaker has to say of its endpoint. */
 function restriction(state: Restriction['state']): Restriction {
-  return { reason: 'circuit_open', state, blocks: state === 'unavailable', since: 0, until: undefined }
+  const about = { reason: 'circuit_open', kind: 'health', since: 0, until: undefined } as const
+  return state === 'unavailable' ? { ...about, state } : { ...about, state, busy: false }
 }

@@ -3,7 +3,7 @@ import { inBackground, isAborted, nextTurn, type Clock } from '../clock.js'
 import { placeOf } from '../discovery/place.js'
 import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } from '../discovery/resolver.js'
 import type { ServerPolicy } from '../discovery/server-policy.js'
-import type { Restriction } from '../endpoint/availability.js'
+import type { Availability } from '../endpoint/availability.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import type { Events, Freshness } from '../observe/events.js'
 import type { Random } from '../random.js'
@@ -208,9 +208,9 @@ export class Cluster {
     if (!isAborted(signal)) this.#resolve()
   }
 
-  /** The availability of an endpoint has changed. `restriction`: what keeps it from being used by this reason now. */
-  availabilityChanged(endpoint: Endpoint, reason: string, restriction: Restriction | undefined): void {
-    if (restriction?.state === 'unavailable') endpoint.observer?.unreachable(endpoint, reason)
+  /** The availability of an endpoint has changed. */
+  availabilityChanged(endpoint: Endpoint, { state, kind, reason = state }: Availability): void {
+    if (state === 'unavailable' && kind === 'health') endpoint.observer?.unreachable(endpoint, reason)
     this.#picker.refresh()
   }
 

@@ -20,23 +20,23 @@ class Rig {
       makeBreaker: undefined,
       judges: [],
       classifier: new Classifier(),
-      onAvailability: (_, reason, restriction) =>
-        void this.changes.push(`${reason}: ${restriction?.state ?? 'lifted'}`),
+      onAvailability: (_, { state, reason }) => void this.changes.push(`${state}: ${String(reason)}`),
       loop: new LoopWatch(this.clock),
       clock: this.clock,
       ...options,
     })
   }
 
-  restrict(reason: string, more: Partial<Restriction> = {}): void {
-    this.endpoint.restrict({
-      reason,
-      state: 'unavailable',
-      blocks: true,
-      since: this.clock.now(),
-      until: undefined,
-      ...more,
-    })
+  restrict(reason: string, more: { until?: number; kind?: 'load' } = {}): void {
+    this.endpoint.restrict({ ...this.#about(reason), state: 'unavailable', ...more })
+  }
+
+  probe(reason: string, busy: boolean): void {
+    this.endpoint.restrict({ ...this.#about(reason), state: 'probing', busy })
+  }
+
+  #about(reason: string): Pick<Restriction, 'reason' | 'kind' | 'since' | 'until'> {
+    return { reason, kind: 'health', since: this.clock.now(), until: undefined }
   }
 }
 
@@ -53,6 +53,7 @@ test('unavailable for as long as any reason lasts, and back in use with the end 
   expect(endpoint.availability).toEqual({
     state: 'unavailable',
     reason: 'circuit_open',
+    kind: 'health',
     since: 2000,
     until: 9000,
   })
@@ -64,10 +65,10 @@ test('unavailable for as long as any reason lasts, and back in use with the end 
   expect(endpoint).toMatchObject({ available: true, usableSince: 3000 })
   expect(endpoint.availability).toMatchObject({ state: 'available', reason: undefined })
   expect(changes).toEqual([
-    'ejected: unavailable',
-    'circuit_open: unavailable',
-    'circuit_open: lifted',
-    'ejected: lifted',
+    'unavailable: ejected',
+    'unavailable: circuit_open',
+    'unavailable: ejected',
+    'available: undefined',
   ])
 })
 
@@ -75,17 +76,17 @@ test('what is said again is no news, and what was never said cannot be lifted', 
   const rig = new Rig()
   rig.restrict('ejected')
   rig.restrict('ejected', { until: 7 })
-  rig.restrict('ejected', { state: 'probing', blocks: false })
-  rig.restrict('ejected', { state: 'probing', blocks: true })
+  rig.probe('ejected', false)
+  rig.probe('ejected', true)
   rig.endpoint.lift('draining')
-  expect(rig.changes).toEqual(['ejected: unavailable', 'ejected: probing'])
+  expect(rig.changes).toEqual(['unavailable: ejected', 'probing: ejected'])
 })
 
 test('a probe that is under way keeps other requests away, without being told', () => {
   const rig = new Rig()
-  rig.restrict('circuit_open', { state: 'probing', blocks: false })
+  rig.probe('circuit_open', false)
   expect(rig.endpoint.available).toBe(true)
-  rig.restrict('circuit_open', { state: 'probing', blocks: true })
+  rig.probe('circuit_open', true)
   expect(rig.endpoint.available).toBe(false)
   expect(rig.changes).toHaveLength(1)
 })
@@ -109,7 +110,7 @@ test('a panic for all requests sets every reason aside, and its end brings them 
 test('whatever judges say in whatever order, it is available if and only if none of them blocks', () => {
   const reason = fc.constantFrom('circuit_open', 'ejected', 'draining')
   const step = fc.oneof(
-    fc.record({ reason, blocks: fc.boolean(), state: fc.constantFrom('unavailable', 'probing') }),
+    fc.record({ reason, state: fc.constantFrom('unavailable', 'probing', 'busy') }),
     fc.record({ lift: reason }),
   )
   fc.assert(
@@ -121,8 +122,9 @@ test('whatever judges say in whatever order, it is available if and only if none
           rig.endpoint.lift(one.lift)
           blocking.delete(one.lift)
         } else {
-          rig.restrict(one.reason, { blocks: one.blocks, state: one.state as 'probing' })
-          blocking.set(one.reason, one.blocks)
+          if (one.state === 'unavailable') rig.restrict(one.reason)
+          else rig.probe(one.reason, one.state === 'busy')
+          blocking.set(one.reason, one.state !== 'probing')
         }
         expect(rig.endpoint.available).toBe(![...blocking.values()].includes(true))
         expect(rig.endpoint.availability.reason === undefined).toBe(blocking.size === 0)
@@ -147,9 +149,9 @@ describe('judges', () => {
     for (const outcome of outcomes) {
       const lease = endpoint.lease(0)
       lease?.outcome(outcome, 0)
-      lease?.end()
+      lease?.end(0)
     }
-    endpoint.lease(0)?.end()
+    endpoint.lease(0)?.end(0)
     await endpoint.destroy(new Error('over'))
     expect(heard).toEqual(['made', ...outcomes, 'ignored', 'closed'])
     expect(endpoint).toMatchObject({ requests: 4, failures: 1, inflight: 0 })
@@ -161,8 +163,8 @@ describe('judges', () => {
         if (outcome === 'remote_failure') {
           endpoint.restrict({
             reason: 'ejected',
+            kind: 'health',
             state: 'unavailable',
-            blocks: true,
             since: now,
             until: now + 30_000,
           })
@@ -173,8 +175,8 @@ describe('judges', () => {
     const { endpoint, changes } = new Rig({ judges: [ejecting] })
     const lease = endpoint.lease(0)
     lease?.outcome('remote_failure', 0)
-    lease?.end()
+    lease?.end(0)
     expect(endpoint.available).toBe(false)
-    expect(changes).toEqual(['ejected: unavailable'])
+    expect(changes).toEqual(['unavailable: ejected'])
   })
 })

@@ -1,18 +1,20 @@
 import type { Outcome } from '../resilience/outcome.js'
 
 /** Why an endpoint is not sent requests, or one at a time only: what one judge has to say of it. */
-export interface Restriction {
+export type Restriction = {
   /** What is told to people and metrics: `circuit_open`, `ejected` and their like. One restriction for each. */
   readonly reason: string
-  /** `probing`: one request at a time finds out whether it is over. */
-  readonly state: 'unavailable' | 'probing'
-  /** No request now: while it is unavailable, and while a probe is on its way. */
-  readonly blocks: boolean
+  /** `health`: it fails. `load`: it is well, and asks for less. */
+  readonly kind: 'health' | 'load'
   /** The clock's milliseconds. */
   readonly since: number
   /** When it ends by itself, in the clock's milliseconds; undefined: not known. */
   readonly until: number | undefined
-}
+} & (
+  | { readonly state: 'unavailable' }
+  /** One request at a time finds out whether it is over. `busy`: that one is on its way. */
+  | { readonly state: 'probing'; readonly busy: boolean }
+)
 
 /** What is visible of an endpoint's availability; plain data. */
 export interface Availability {
@@ -20,6 +22,8 @@ export interface Availability {
   readonly state: 'available' | 'probing' | 'unavailable'
   /** Why it is not available, such as `circuit_open`; undefined: it is. */
   readonly reason: string | undefined
+  /** `health`: it fails. `load`: it is well, and asks for less. `undefined`: it is available. */
+  readonly kind: 'health' | 'load' | undefined
   /** Since when, in the clock's milliseconds. */
   readonly since: number | undefined
   /** When that ends by itself, in the clock's milliseconds; undefined: not known. */
@@ -56,6 +60,7 @@ const NONE: readonly Restriction[] = Object.freeze([])
 export const AVAILABLE: Availability = Object.freeze({
   state: 'available',
   reason: undefined,
+  kind: undefined,
   since: undefined,
   until: undefined,
 })
@@ -66,45 +71,42 @@ export class Restrictions {
 
   /** Is there one that keeps requests away at this moment? */
   get blocks(): boolean {
-    return this.#all.some(({ blocks }) => blocks)
+    return this.#all.some(blocks)
   }
 
-  get none(): boolean {
-    return this.#all.length === 0
-  }
-
-  /** The one that counts most: what keeps requests away, and of these what ends last. */
+  /** The one that counts most: what keeps requests away before a probe, health before load, and of these what ends last. */
   get availability(): Availability {
     const [first] = this.#all.toSorted(byWeight)
     if (first === undefined) return AVAILABLE
-    const { state, reason, since, until } = first
-    return { state, reason, since, until }
+    const { state, reason, kind, since, until } = first
+    return { state, reason, kind, since, until }
   }
 
-  /** Says whether the state by this reason is another one than before. */
-  set(restriction: Restriction): boolean {
-    const before = this.#of(restriction.reason)
-    this.#all = [...this.#without(restriction.reason), restriction]
-    return before?.state !== restriction.state
+  /** In place of the one by the same reason. */
+  set(restriction: Restriction): void {
+    this.delete(restriction.reason)
+    this.#all = [...this.#all, restriction]
   }
 
-  /** Says whether there was one. */
-  delete(reason: string): boolean {
-    const there = this.#of(reason) !== undefined
-    this.#all = this.#without(reason)
-    return there
-  }
-
-  #of(reason: string): Restriction | undefined {
-    return this.#all.find((restriction) => restriction.reason === reason)
-  }
-
-  #without(reason: string): readonly Restriction[] {
-    return this.#all.filter((restriction) => restriction.reason !== reason)
+  delete(reason: string): void {
+    this.#all = this.#all.filter((restriction) => restriction.reason !== reason)
   }
 }
 
+function blocks(restriction: Restriction): boolean {
+  return restriction.state === 'unavailable' || restriction.busy
+}
+
 function byWeight(a: Restriction, b: Restriction): number {
-  if (a.state !== b.state) return a.state === 'unavailable' ? -1 : 1
-  return (b.until ?? Infinity) - (a.until ?? Infinity)
+  return (
+    Number(b.state === 'unavailable') - Number(a.state === 'unavailable') ||
+    Number(b.kind === 'health') - Number(a.kind === 'health') ||
+    Number(blocks(b)) - Number(blocks(a)) ||
+    latest(b) - latest(a)
+  )
+}
+
+/** One whose end is not known may outlast any other; a finite number, as two of them are equal. */
+function latest({ until = Number.MAX_VALUE }: Restriction): number {
+  return until
 }

@@ -28,8 +28,7 @@ beforeEach(() => {
     }),
     judges: [],
     classifier: new Classifier(),
-    onAvailability: (_, reason, restriction) =>
-      void changes.push(`${reason}: ${restriction?.state ?? 'lifted'}`),
+    onAvailability: (_, { state, reason }) => void changes.push(`${state}: ${String(reason)}`),
     loop: new LoopWatch(clock),
     clock,
   })
@@ -44,7 +43,7 @@ afterEach(async () => {
 async function request(outcome: Outcome): Promise<boolean> {
   const lease = endpoint.lease(clock.now())
   lease?.outcome(outcome, clock.now())
-  lease?.end()
+  lease?.end(clock.now())
   // opossum hears of failures through promises.
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   return lease !== undefined
@@ -67,11 +66,12 @@ test('open, the endpoint is unavailable, since when and until when is told, and 
   expect(endpoint.availability).toEqual({
     state: 'unavailable',
     reason: 'circuit_open',
+    kind: 'health',
     since: 1000,
     until: 1000 + RESET_MS,
   })
   expect(await request('success')).toBe(false)
-  expect(changes).toEqual(['circuit_open: unavailable'])
+  expect(changes).toEqual(['unavailable: circuit_open'])
 })
 
 test('half open, one request at a time probes it, and its success closes the circuit', async () => {
@@ -82,17 +82,17 @@ test('half open, one request at a time probes it, and its success closes the cir
   const probe = endpoint.lease(clock.now())
   expect([endpoint.available, endpoint.lease(clock.now())]).toEqual([false, undefined])
   probe?.outcome('success', clock.now())
-  probe?.end()
+  probe?.end(clock.now())
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   expect(endpoint).toMatchObject({ available: true, usableSince: 1000 + RESET_MS })
   expect(endpoint.availability.state).toBe('available')
-  expect(changes).toEqual(['circuit_open: unavailable', 'circuit_open: probing', 'circuit_open: lifted'])
+  expect(changes).toEqual(['unavailable: circuit_open', 'probing: circuit_open', 'available: undefined'])
 })
 
 test('a probe without an outcome gives its leave back, and one that fails opens it again, since the first time', async () => {
   await open()
   await pass(RESET_MS)
-  endpoint.lease(clock.now())?.end()
+  endpoint.lease(clock.now())?.end(clock.now())
   expect(endpoint.available).toBe(true)
   await request('remote_failure')
   expect(endpoint.availability).toMatchObject({
@@ -113,9 +113,9 @@ test('in a panic it is sent requests all the same, and the circuit does not coun
 
 test('a lease ends once, however often it is ended', () => {
   const [one, other] = [endpoint.lease(0), endpoint.lease(0)]
-  one?.end()
-  one?.end()
+  one?.end(clock.now())
+  one?.end(clock.now())
   expect(endpoint.inflight).toBe(1)
-  other?.end()
+  other?.end(clock.now())
   expect(endpoint.inflight).toBe(0)
 })

@@ -50,12 +50,8 @@ export class Circuit {
   }
 
   #restrict(): void {
-    this.#endpoint.restrict({
-      reason: REASON,
-      state: this.#state === 'open' ? 'unavailable' : 'probing',
-      blocks: !this.#breaker.available,
-      since: this.#since,
-      until: this.#until,
-    })
+    const about = { reason: REASON, kind: 'health', since: this.#since, until: this.#until } as const
+    if (this.#state === 'open') this.#endpoint.restrict({ ...about, state: 'unavailable' })
+    else this.#endpoint.restrict({ ...about, state: 'probing', busy: !this.#breaker.available })
   }
 }

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
 import { errors } from 'undici'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test } from 'vitest'
+import { FairleadError } from '../errors.js'
+import type { Outcome } from '../resilience/outcome.js'
 import { ManualClock } from '../testing/index.js'
 import { HeardAttempts, HeardEndpoint, HeldTransport } from './attempt.test.support.js'
 import { Classifier, type Classify } from './classify.js'
@@ -25,16 +27,21 @@ describe('by default', () => {
   })
 
   const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
+  const notHttp = Object.assign(new errors.HTTPParserError('Expected HTTP/'), {
+    code: 'HPE_INVALID_CONSTANT',
+  })
   const exhausted = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })
   test.each([
     ['a reset', reset, 'local_failure', 'endpoint'],
     ['a refusal', Object.assign(new Error('no'), { code: 'ECONNREFUSED' }), 'local_failure', 'endpoint'],
     ['a head that is too large', new errors.HeadersOverflowError(), 'ignored', 'response'],
-    ['a response that does not parse', new errors.HTTPParserError(), 'ignored', 'response'],
+    ['a response that is not valid HTTP', new errors.HTTPParserError('x'), 'ignored', 'endpoint'],
+    ['no HTTP at all', notHttp, 'local_failure', 'endpoint'],
     ['a request that undici refuses', new errors.InvalidArgumentError(), 'ignored', 'caller'],
     ['a Blob that cannot be read', new DOMException('gone'), 'ignored', 'caller'],
     ['no descriptor left', exhausted, 'ignored', 'process'],
-    ['a client that is closed', new errors.ClientClosedError(), 'ignored', 'process'],
+    ["undici's client closed", new errors.ClientClosedError(), 'ignored', 'process'],
+    ['our client closed', new FairleadError('CLIENT_CLOSED', 'closed'), 'ignored', 'process'],
   ])('%s', (_, error, outcome, fault) => {
     expect(classifier.error(error, undefined)).toMatchObject({ outcome, fault })
   })
@@ -92,6 +99,35 @@ describe('by the option', () => {
     expect(classifier.trailers([])).toBe('success')
     expect(classifier.error(new Error('reset'), undefined).outcome).toBe('local_failure')
     expect(told).toHaveLength(3)
+  })
+
+  test.each([
+    ['failure', "'failure'"],
+    [true, 'true'],
+    [Promise.resolve('success'), 'Promise'],
+  ])('what it returns that is no outcome counts as undefined, and is told: %s', (said, shown) => {
+    const told: Error[] = []
+    const classifier = new Classifier(
+      () => said as Outcome,
+      (error) => told.push(error),
+    )
+    expect(classifier.head(503, [])).toBe('remote_failure')
+    expect(classifier.trailers([])).toBe('success')
+    expect(told).toHaveLength(2)
+    expect(told[0]).toMatchObject({ code: 'INVALID_OPTION' })
+    expect(told[0]?.message).toMatch(/^classify is .*: it must be .*success, remote_failure, .* or undefined/)
+    expect(told[0]?.message).toContain(shown)
+  })
+
+  test('a promise of it that rejects is not left unhandled', async () => {
+    const unhandled: unknown[] = []
+    const hear = (reason: unknown): void => void unhandled.push(reason)
+    process.on('unhandledRejection', hear)
+    onTestFinished(() => void process.off('unhandledRejection', hear))
+    by((() => Promise.reject(new Error('no'))) as never).head(200, [])
+    // Those of this turn are reported in the next one.
+    await new Promise((resolve) => setImmediate(resolve))
+    expect(unhandled).toEqual([])
   })
 
   test.each([

@@ -1,8 +1,9 @@
 import type { Readable } from 'node:stream'
 import { errors, util } from 'undici'
-import { asError } from '../errors.js'
+import { asError, FairleadError } from '../errors.js'
 import { WatchedBody } from '../request/watched-body.js'
-import type { Outcome } from '../resilience/outcome.js'
+import { OUTCOMES, type Outcome } from '../resilience/outcome.js'
+import { invalidOption } from '../validation/invalid-option.js'
 
 /** What an attempt has brought, for a {@link Classify} of the user's. */
 export type Answer =
@@ -42,7 +43,7 @@ export type Fault =
   | 'caller'
   /** This process: connections that were closed here, or a machine that has no more to give. */
   | 'process'
-  /** The response cannot be parsed: another endpoint would send the same. */
+  /** The response is too large to be read: another endpoint would send the same. */
   | 'response'
   | 'endpoint'
 
@@ -62,7 +63,7 @@ export class Classifier {
   readonly #classify: Classify | undefined
   readonly #onThrow: (error: Error) => void
 
-  /** @param onThrow Hears what `classify` threw. */
+  /** @param onThrow Hears what `classify` threw, and of what it returned that is no outcome. */
   constructor(classify?: Classify, onThrow: (error: Error) => void = () => undefined) {
     this.#classify = classify
     this.#onThrow = onThrow
@@ -84,21 +85,40 @@ export class Classifier {
     if (isOfTheCaller(error, body)) return { outcome: 'ignored', fault: 'caller', advice: undefined }
     const advice = EXHAUSTED.get((error as NodeJS.ErrnoException).code)
     if (advice !== undefined || isOfClosing(error)) return { outcome: 'ignored', fault: 'process', advice }
-    const unreadable = error instanceof errors.HeadersOverflowError || error instanceof errors.HTTPParserError
-    const fault = unreadable ? 'response' : 'endpoint'
-    const usual = unreadable ? 'ignored' : 'local_failure'
+    const fault = error instanceof errors.HeadersOverflowError ? 'response' : 'endpoint'
+    const usual = fault === 'response' || isInvalidResponse(error) ? 'ignored' : 'local_failure'
     const asked = this.#classify && this.#ask({ kind: 'error', error })
     return { outcome: asked === undefined || asked === 'pending' ? usual : asked, fault, advice }
   }
 
   #ask(answer: Answer): Outcome | 'pending' | undefined {
     try {
-      return this.#classify?.(answer)
+      const said: unknown = this.#classify?.(answer)
+      if (said === undefined || isWord(said)) return said
+      this.#onThrow(notAWord(said))
     } catch (thrown) {
       this.#onThrow(asError(thrown))
-      return undefined
     }
+    return undefined
   }
+}
+
+const WORDS: readonly (Outcome | 'pending')[] = [
+  ...OUTCOMES,
+  // Of a head only.
+  'pending',
+]
+
+function isWord(said: unknown): said is Outcome | 'pending' {
+  return WORDS.includes(said as Outcome)
+}
+
+function notAWord(said: unknown): FairleadError {
+  const promised = said instanceof Promise
+  // It may reject, and there is no one else to hear of it.
+  if (promised) said.catch(() => undefined)
+  const wanted = `${WORDS.join(', ')} or undefined`
+  return invalidOption('classify', said, promised ? `a function that returns ${wanted} at once` : wanted)
 }
 
 function isOfTheCaller(error: Error, body: unknown): boolean {
@@ -117,8 +137,28 @@ function isOfTheCaller(error: Error, body: unknown): boolean {
 }
 
 function isOfClosing(error: Error): boolean {
-  return error instanceof errors.ClientClosedError || error instanceof errors.ClientDestroyedError
+  return (
+    error instanceof errors.ClientClosedError ||
+    error instanceof errors.ClientDestroyedError ||
+    (error instanceof FairleadError && error.code === 'CLIENT_CLOSED')
+  )
 }
+
+/**
+ * It speaks HTTP, and this response of it is invalid, as one of its routes may always send it: no reason to open the
+ * circuit for all others. What speaks another protocol is no instance of this service.
+ */
+function isInvalidResponse(error: Error): boolean {
+  return error instanceof errors.HTTPParserError && !NOT_HTTP.has(error.code)
+}
+
+// What llhttp says of bytes where `HTTP/1.1 200` should be.
+const NOT_HTTP: ReadonlySet<string | undefined> = new Set([
+  'HPE_INVALID_CONSTANT',
+  'HPE_INVALID_METHOD',
+  'HPE_INVALID_VERSION',
+  'HPE_INVALID_STATUS',
+])
 
 function failureOf(body: unknown): unknown {
   if (body instanceof WatchedBody) return body.failure

@@ -34,8 +34,8 @@ export interface EndpointDependencies {
   /** Those beside the circuit. */
   readonly judges: readonly JudgeFactory[]
   readonly classifier: Classifier
-  /** Hears of every change of availability; `restriction`: the one that has changed, undefined where it is lifted. */
-  readonly onAvailability: (endpoint: Endpoint, reason: string, restriction: Restriction | undefined) => void
+  /** Hears of every change of its state, or of the reason for it. */
+  readonly onAvailability: (endpoint: Endpoint, availability: Availability, before: Availability) => void
   /** Whether this process reads its responses in time. */
   readonly loop: LoopWatch
   readonly clock: Clock
@@ -73,6 +73,8 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   #judges: readonly Judge[] | undefined
   #transport: Transport | undefined
   #prober: LoadProber | undefined
+  /** Waits for the end of the last lease. */
+  #idle: (() => void) | undefined
   /** Has it been closed or destroyed? It is of no use to ask it for its load then. */
   #ended = false
   #requests = 0
@@ -168,11 +170,12 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     previous: HttpAttempt<Endpoint> | undefined,
     now: number,
   ): HttpAttempt<Endpoint> | undefined {
+    // Before the leave, which a half-open circuit has one of, in case that it throws.
+    const transport = this.#openTransport()
     const permit = this.#acquire()
     if (permit === undefined) return undefined
     // fetch names an origin, the service's: on the wire it is this endpoint's.
     const addressed = options.origin === undefined ? options : { ...options, origin: this.instance.origin }
-    const transport = this.#send()
     return new HttpAttempt(
       this,
       transport,
@@ -201,7 +204,7 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
 
   probe(path: string): void {
     if (this.backendLoad === undefined || this.#ended) return
-    this.#prober ??= new LoadProber(this, this.#send(), this.#dependencies.clock)
+    this.#prober ??= new LoadProber(this, this.#openTransport(), this.#dependencies.clock)
     this.#prober.ask(path)
   }
 
@@ -214,6 +217,7 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   end(): void {
     this.#inflight--
     this.#loadChanged?.()
+    if (this.#inflight === 0) this.#idle?.()
   }
 
   record(permit: Permit, outcome: Outcome, now: number): void {
@@ -231,22 +235,21 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   }
 
   restrict(restriction: Restriction): void {
-    const changed = (this.#restrictions ??= new Restrictions()).set(restriction)
-    this.panic = this.#panic
-    if (changed) this.#dependencies.onAvailability(this, restriction.reason, restriction)
+    const before = this.availability
+    ;(this.#restrictions ??= new Restrictions()).set(restriction)
+    this.#availabilityChanged(before)
   }
 
   lift(reason: string): void {
-    if (this.#restrictions?.delete(reason) !== true) return
-    this.panic = this.#panic
-    if (this.#restrictions.none) this.usableSince = Math.floor(this.#dependencies.clock.now())
-    this.#dependencies.onAvailability(this, reason, undefined)
+    const before = this.availability
+    this.#restrictions?.delete(reason)
+    this.#availabilityChanged(before)
   }
 
-  /** Lets requests in flight finish, then closes its connections; undefined: it has never had a request. */
+  /** Lets what uses it finish, then closes its connections; undefined: it has never been used. */
   close(): Promise<void> | undefined {
     this.#endProbes()
-    return this.#transport?.close().then(() => this.#endJudges())
+    return this.#judges === undefined ? this.#transport?.close() : this.#closeUsed()
   }
 
   /** Aborts its requests with `error`. */
@@ -256,6 +259,15 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     this.#endJudges()
   }
 
+  #availabilityChanged(before: Availability): void {
+    // What a panic makes of it.
+    this.panic = this.#panic
+    const { availability } = this
+    if (availability.state === before.state && availability.reason === before.reason) return
+    if (availability.state === 'available') this.usableSince = Math.floor(this.#dependencies.clock.now())
+    this.#dependencies.onAvailability(this, availability, before)
+  }
+
   /** Leave of the circuit; 0, which the circuit does not hear of again, where a panic sets it aside. */
   #acquire(): Permit | undefined {
     if (this.#judges === undefined) this.#makeJudges()
@@ -263,7 +275,14 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     return permit === 0 && this.#panic === 'none' ? undefined : permit
   }
 
-  #send(): Transport {
+  async #closeUsed(): Promise<void> {
+    await this.#transport?.close()
+    // Leases of other protocols have no connection of ours.
+    if (this.#inflight > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
+    this.#endJudges()
+  }
+
+  #openTransport(): Transport {
     return (this.#transport ??= this.#dependencies.createTransport(this.instance))
   }
 

@@ -2,12 +2,13 @@ import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
+import { asError } from '../errors.js'
 import type { BackendLoad } from '../orca/backend-load.js'
 import { loadReportIn } from '../orca/find-header.js'
 import { isReplayable } from '../request/bodies.js'
 import { isHeldByItsBody } from '../request/held-by-body.js'
 import type { Permit } from '../resilience/breaker.js'
-import type { Outcome } from '../resilience/outcome.js'
+import { isFailure, type Outcome } from '../resilience/outcome.js'
 import type { Abort } from '../transport/handler.js'
 import type { ReleaseReason, Transport, TransportRequest } from '../transport/transport.js'
 import type { ClassifiedError, Classifier } from './classify.js'
@@ -103,7 +104,12 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   /** Once, after its call knows of it: it may fail at once. */
   send(): void {
-    this.#transport.send(this)
+    try {
+      this.#transport.send(this)
+    } catch (thrown) {
+      // A transport throws nothing, or should not: an origin that is none, a connector of the user's.
+      this.onError(asError(thrown))
+    }
   }
 
   /**
@@ -181,10 +187,10 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     const ofEndpoint = fault === 'endpoint' || fault === 'response'
     const now = this.#clock.now()
     const knownSince = this.earliest(now)
-    // After a head the circuit has its outcome, and how long a body went on before it broke off says nothing of latency.
-    // Of no use, it must still cost the endpoint traffic; so must a response that cannot be parsed.
+    // After a head the circuit has its outcome, and how long a body went on before it was cut says nothing of latency.
+    // Of no use, it must still cost the endpoint traffic; so must a response that cannot be read.
     if (ofEndpoint && this.decided) this.penalize(now)
-    else if (fault === 'response') this.penalize(now, knownSince)
+    else if (ofEndpoint && outcome === 'ignored') this.penalize(now, knownSince, this.startedAt)
     this.outcome(outcome, now, knownSince)
     if (ofEndpoint && !this.written) this.endpoint.unreachable(error)
     this.#end('failed')
@@ -224,7 +230,8 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   #answer(outcome: Outcome | 'pending', now: number): void {
     const knownSince = this.earliest(now)
-    if (outcome === 'success' || outcome === 'pending') this.#observe(now, knownSince)
+    // What says "not now" or fails does so fast: that must not look like answering fast.
+    if (!isFailure(outcome) && outcome !== 'overloaded') this.#observe(now, knownSince)
     if (outcome !== 'pending') this.outcome(outcome, now, knownSince)
   }
 
@@ -243,7 +250,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   #end(reason: ReleaseReason): void {
     if (this.ended) return
-    this.end()
+    this.end(this.decided ? 0 : this.#clock.now())
     this.#transport.release(this, reason)
   }
 }

@@ -82,21 +82,27 @@ export class Lease {
   outcome(outcome: Outcome, now: number, knownSince: number = this.earliest(now)): void {
     if (this.#decided) return
     this.#decided = true
+    // How long a stream went on before it failed says nothing of latency.
+    const elapsedSince = this.#awaited ? this.#startedAt : knownSince
     this.#settle()
-    if (isFailure(outcome)) this.penalize(now, knownSince)
+    if (isFailure(outcome) || outcome === 'overloaded') this.penalize(now, knownSince, elapsedSince)
     this.#accounting.record(this.#permit, outcome, now)
   }
 
-  /** Its endpoint is of less use than its latency says, by the time that this has taken, whatever its outcome was. */
-  penalize(now: number, knownSince: number = this.#startedAt): void {
-    this.#accounting.penalize(Math.max(0, knownSince - this.#startedAt), now)
+  /** Its endpoint is of less use than its latency says, by the time from `since` to `until`, whatever its outcome was. */
+  penalize(now: number, until: number = now, since: number = until): void {
+    this.#accounting.penalize(Math.max(0, until - since), now)
   }
 
-  /** The endpoint has no more to do for it. One without an outcome is `ignored`: a half-open probe gives its leave back. */
-  end(): void {
+  /**
+   * The endpoint has no more to do for it. One without an outcome is `ignored`: a half-open probe gives its leave back.
+   *
+   * @param now Read only where it has no outcome.
+   */
+  end(now: number): void {
     if (this.#ended) return
     this.#ended = true
-    this.outcome('ignored', this.#startedAt, this.#startedAt)
+    this.outcome('ignored', now, now)
     this.#accounting.end()
   }
 

@@ -133,7 +133,7 @@ type EndpointNews =
     })
   /** undici is of a release that is not known here. */
   | (OfService & { readonly type: 'endpoint:unknown-parser'; readonly misfit: string })
-  /** The option `classify` threw; told once for a client. */
+  /** The option `classify` threw, or returned what is no outcome; told once for a client. */
   | (OfService & { readonly type: 'endpoint:classify-failed'; readonly error: Error })
 
 /** What becomes of each call: published only while `Events.traced`. */

@@ -112,7 +112,7 @@ export const LOG_LINES: Lines = {
   'endpoint:classify-failed': ({ service, error }) =>
     errorLine(
       { service, reason: reasonOf(error) },
-      'option classify threw; outcomes are classified by default where it throws',
+      'option classify failed; outcomes are classified by default where it does',
     ),
   'call:start': undefined,
   'call:end': undefined,

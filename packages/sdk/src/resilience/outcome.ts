@@ -5,9 +5,12 @@
  * `overloaded`: it answers, and asks for less. `ignored`: it shows neither health nor sickness, as where the caller
  * went away.
  */
-export type Outcome = 'success' | 'remote_failure' | 'local_failure' | 'overloaded' | 'ignored'
+export type Outcome = (typeof OUTCOMES)[number]
+
+/** All of them. */
+export const OUTCOMES = ['success', 'remote_failure', 'local_failure', 'overloaded', 'ignored'] as const
 
 /** Does it speak against the endpoint's health? */
-export function isFailure(outcome: Outcome): boolean {
+export function isFailure(outcome: Outcome | 'pending'): boolean {
   return outcome === 'remote_failure' || outcome === 'local_failure'
 }
