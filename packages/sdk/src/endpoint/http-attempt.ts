@@ -181,7 +181,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     const ofEndpoint = fault === 'endpoint' || fault === 'response'
     const now = this.#clock.now()
     const knownSince = this.earliest(now)
-    // After a head the circuit has its outcome, and how long a body went on before it broke off says nothing of latency.
+    // After a head the circuit has its outcome, and how long a body took before it was cut off says nothing of latency.
     // Of no use, it must still cost the endpoint traffic; so must a response that cannot be parsed.
     if (ofEndpoint && this.decided) this.penalize(now)
     else if (fault === 'response') this.penalize(now, knownSince)
@@ -207,7 +207,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     if (this.#cancelled === undefined) this.#listener.onResponseStarted(this)
   }
 
-  /** A failure of the connection alone is no failure of the attempt. */
+  /** A failure of the connection alone is not a failure of the attempt. */
   #isResent(error: Error): boolean {
     this.#abort = undefined
     const { context } = this
