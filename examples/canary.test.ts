@@ -23,7 +23,7 @@ async function picks(balancer: Balancer, set = instances): Promise<Map<string, n
   await clock.advance(0)
   const counts = new Map<string, number>()
   for (let n = 0; n < 1000; n++) {
-    const origin = orders.explain().picked?.origin ?? 'nobody'
+    const origin = orders.explain().picked?.origin ?? 'none'
     counts.set(origin, (counts.get(origin) ?? 0) + 1)
   }
   return counts

@@ -15,7 +15,7 @@ const server = createServer((request, response) => {
 })
 
 server.listen(Number(port), () => {
-  // By default with a heart-beat of this process; `checks` has others.
+  // By default with a heartbeat of this process; `checks` has others.
   const registration = register({
     name: 'orders',
     port: Number(port),

@@ -1,7 +1,7 @@
 // 128 and the number of the signal, as shells have it.
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
 
-/** Somebody wants the demo to end. */
+/** The demo was asked to end. */
 export class Interrupted extends Error {
   readonly exitCode: number
 
@@ -21,7 +21,7 @@ export function abortOnInterruption(stop: AbortController): void {
     process.on(signal, () => stop.abort(new Interrupted(signal)))
   }
   process.on('uncaughtException', (error) => stop.abort(error))
-  // A pipe whose reader has left, such as `| head`: nobody is there to be told.
+  // A pipe whose reader has left, such as `| head`: there is no one to tell.
   process.stdout.on('error', () => stop.abort(new Interrupted('SIGHUP')))
   stop.signal.addEventListener('abort', () => {
     // The watchdogs end what is left, once this process is gone.

@@ -12,7 +12,7 @@ import { PythonTraffic } from './python-traffic.js'
 import { Show } from './show.js'
 import { Sidecar } from './sidecar.js'
 import { story, untilConsulSees, type Chapter, type Outcome, type Scene } from './story.js'
-import { asTable, judge, since, type Entry } from './summary.js'
+import { asTable, claimsOf, since, type Entry } from './summary.js'
 
 // The story takes about 30 s, 12 more when shares are slow to settle; what takes longer hangs.
 const STORY_LIMIT_MS = 50_000
@@ -88,7 +88,7 @@ async function play(show: Show, stop: AbortController): Promise<boolean> {
   await Promise.all(clients.map((client) => client.stop()))
   show.end()
 
-  const claims = judge(entries, clients)
+  const claims = claimsOf(entries, clients)
   show.print(asTable(entries, clients, show.columns))
   for (const { holds, text } of claims) show.print(holds ? show.good(text) : show.bad(text))
   return claims.every(({ holds }) => holds)

@@ -47,7 +47,7 @@ export class NodeTraffic implements Traffic {
     await this.#client.close()
   }
 
-  /** Breaks off what is still in flight. */
+  /** Aborts what is still in flight. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping = true
     await this.#client.dispatcher.destroy()

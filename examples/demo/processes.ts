@@ -12,7 +12,7 @@ export interface Command {
   readonly onLine?: (line: string) => void
 }
 
-// Whoever was asked to end has had what it needs: its work takes 20 ms.
+// A process that was asked to end has had the time it needs: its work takes 20 ms.
 const GRACE_MS = 1000
 
 /** The processes of the demo. None outlives it, however it ends. */
@@ -22,7 +22,7 @@ export class Processes implements AsyncDisposable {
   readonly #watchdog = new Watchdog()
   readonly #onCrash: (error: Error) => void
 
-  /** @param onCrash Told when a process ends that nobody has asked to. */
+  /** @param onCrash Called when a process ends that was not asked to. */
   constructor(onCrash: (error: Error) => void) {
     this.#onCrash = onCrash
   }
@@ -73,7 +73,7 @@ export class Process {
     })
     const lines = createInterface(child.stdout)
     this.#firstLine = once(lines, 'line')
-    // It loses the race, and nobody listens, when the process ends without a word.
+    // When the process ends without a word it loses the race, and its rejection is not awaited.
     this.#firstLine.catch(() => undefined)
     if (onLine !== undefined) lines.on('line', onLine)
   }

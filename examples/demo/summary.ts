@@ -42,8 +42,8 @@ export function asTable(entries: readonly Entry[], clients: readonly Traffic[], 
   return `${table.toString()}\n   noticed: from the event until the client acted on it\n`
 }
 
-/** Did it hold? First of all, that nobody's request failed. */
-export function judge(entries: readonly Entry[], clients: readonly Traffic[]): readonly Claim[] {
+/** The claims of the demo, and whether they hold: first of all that no request failed. */
+export function claimsOf(entries: readonly Entry[], clients: readonly Traffic[]): readonly Claim[] {
   const unfailed = clients.map((client): Claim => {
     const tally = client.tally()
     const text = `${client.name}: ${count(tally.failed)} of ${count(sent(tally))} requests failed`

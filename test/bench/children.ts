@@ -58,7 +58,7 @@ export class Children implements AsyncDisposable {
     args: readonly string[],
     stdio: StdioOptions,
   ): ChildProcess {
-    // Whoever goes on measuring after Ctrl-C must not start anything that is left behind.
+    // A measurement that goes on after Ctrl-C must not start anything that is left behind.
     if (this.#disposed) throw new Error('the benchmark is over')
     const [first, ...rest] = pinned(cores, command, args)
     const child = spawn(first, rest, { stdio })

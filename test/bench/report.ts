@@ -20,7 +20,7 @@ const HEAD = [
   '',
 ]
 
-/** The tables, what was left out, and what to know when reading it. */
+/** The tables, what was skipped, and what to know when reading it. */
 export function render({ sections, machine, seconds, quick }: Results): string {
   const { placement } = machine
   const races = sections.filter((section) => section.kind === 'race')

@@ -16,7 +16,7 @@ describe('interleave', () => {
     ])
   })
 
-  it('takes out who fails, with all they did, and goes on with the others', async () => {
+  it('removes what fails, with all its results, and goes on with the others', async () => {
     let turns = 0
     const steady = { name: 'steady', measure: () => Promise.resolve(1) }
     const brittle = {
@@ -46,7 +46,7 @@ describe('interleaveGenerations', () => {
     expect(log).toEqual(['stop 1', 'stop 2'])
   })
 
-  it('takes out of all generations who fails in one', async () => {
+  it('removes from all generations what fails in one', async () => {
     let turns = 0
     const brittle = () => (++turns === 2 ? Promise.reject(new Error('broke')) : Promise.resolve(1))
     const start = (): Promise<Lineup<number>> =>
@@ -80,7 +80,7 @@ describe('spreadOf', () => {
 describe('ratiosOf', () => {
   const rounds = [{ a: 10, b: 5 }, { a: 2, b: 1 }, { a: 3 }, { a: 1, b: 0 }]
 
-  it('pairs within a round, and leaves out rounds that have no pair', () => {
+  it('pairs within a round, and skips rounds that have no pair', () => {
     expect(ratiosOf(rounds, 'a', 'b', (sample) => sample)).toEqual([2, 2])
   })
 

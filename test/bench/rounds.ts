@@ -9,7 +9,7 @@ export type Round<S> = Readonly<Record<string, S>>
 
 export interface Match<S> {
   readonly rounds: readonly Round<S>[]
-  /** Who was taken out, and why. */
+  /** Which were removed, and why. */
   readonly failed: readonly { readonly name: string; readonly why: string }[]
 }
 

@@ -86,7 +86,7 @@ async function addAll(service: TestService): Promise<void> {
 const inTurn = { concurrent: false, timeout: 120_000 } as const
 
 describe.concurrent('under load no request fails', () => {
-  // Three servers and an agent, as Consul is run in production: clients ask the agent, the agent asks whoever leads.
+  // Three servers and an agent, as Consul is run in production: clients ask the agent, the agent asks the leader.
   describe('of a cluster', () => {
     let cluster: Cluster
     beforeAll(async () => {
@@ -138,7 +138,7 @@ describe.concurrent('under load no request fails', () => {
           await forgotten.add('a', { port: 1 })
           const known = async (): Promise<number> => (await health(leader, forgotten.name)).length
           await eventually(async () => (await known()) === 1, {
-            what: 'one that nobody registers again',
+            what: 'one that is not registered again',
             deadlineMs: 45_000,
           })
           await cluster.client.wipe()

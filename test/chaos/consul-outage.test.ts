@@ -63,13 +63,14 @@ describe.concurrent('Consul dies under load and comes back with its data', () =>
     const { consul, servers } = scene
     await using service = new TestService(consul)
     const keys = servers.map((_, index) => String(index))
-    const beat = (): Promise<unknown> => Promise.allSettled(keys.map((key) => service.report(key, 'pass')))
+    const heartbeat = (): Promise<unknown> =>
+      Promise.allSettled(keys.map((key) => service.report(key, 'pass')))
     for (const [index, { port }] of servers.entries()) {
       await service.add(String(index), { port, ...checkOf(service, String(index)) })
     }
-    await beat()
-    // The instances go on to say that they are well, whether or not there is someone to hear it.
-    const beats = setInterval(() => void beat(), 500)
+    await heartbeat()
+    // The instances go on to report that they are healthy, whether or not an agent is there.
+    const heartbeats = setInterval(() => void heartbeat(), 500)
     await using client = createClient(service.name, { consul: { address: consul.address }, logger: quiet })
     await eventually(() => client.inspect().endpoints.length === 3, { what: 'three endpoints' })
     using watcher = new Watcher(client)
@@ -90,7 +91,7 @@ describe.concurrent('Consul dies under load and comes back with its data', () =>
       expect(watcher.fewest).toBe(3)
       servers.forEach((server, index) => expect(server.requests).toBeGreaterThan((before[index] ?? 0) + 100))
     } finally {
-      clearInterval(beats)
+      clearInterval(heartbeats)
       await load.stop()
     }
   })
@@ -156,7 +157,7 @@ describe.concurrent('Consul comes back with an empty catalogue under load', () =
     }
   })
 
-  test('one that is really gone is dropped by the first request that finds nobody there', async () => {
+  test('one that is really gone is removed by the first request that cannot connect to it', async () => {
     await using consul = await startOwnConsul()
     await using service = new TestService(consul)
     await using one = await startHttpServer(answerLater)

@@ -93,7 +93,7 @@ describe('two datacenters', () => {
     }
   })
 
-  test('one that is named is asked for, at the addresses that are meant for others', async () => {
+  test('one that is configured is queried, at the addresses that are meant for others', async () => {
     const { dc1, dc2 } = datacenters
     const name = uniqueService('orders')
     await register(dc2, { id: name, name, address: '127.0.0.1', port: servers[0].port })

@@ -58,7 +58,7 @@ const CASES: readonly AdminCase[] = [
     ends: true,
   },
   {
-    name: 'what is no request, behind one',
+    name: 'what is not a request, behind one',
     write: `${NEXT}nothing\r\n\r\n`,
     statuses: [200, 400],
     ends: true,

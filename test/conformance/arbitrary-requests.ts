@@ -331,7 +331,7 @@ const request = fc
     return `${ahead}${line}${lineEnds[0]}${fields.join('\r\n')}\r\n${lineEnds[1]}${body}`
   })
 
-/** One byte that is put in, taken out or put instead of another, anywhere but within a tag. */
+/** One byte that is inserted, removed or put instead of another, anywhere but within a tag. */
 interface Slip {
   readonly kind: 'in' | 'out' | 'instead'
   readonly at: number

@@ -17,11 +17,11 @@ export interface Outcome {
 const END_MS = 10_000
 
 /**
- * A sidecar before an instance that reads by the letter as well: whatever it is sent that is not beyond doubt is a fault
- * of its own. Connections share both; what the instance got is told apart by tags in the targets.
+ * A sidecar before an instance that reads by the letter as well: whatever it is sent that could be read in two ways is
+ * a fault of its own. Connections share both; what the instance got is distinguished by tags in the targets.
  */
 export class ComparedWire {
-  /** What the instance was sent that is none of HTTP, or belongs to no connection. */
+  /** What the instance was sent that is not HTTP, or belongs to no connection. */
   readonly faults: string[] = []
   readonly #got = new Map<string, WholeRequest[]>()
   #rig: Rig | undefined

@@ -67,7 +67,7 @@ function check({ received, clean, got }: Outcome, duties: readonly Duty[]): read
 function answersOf(received: string, duties: readonly Duty[]): readonly Answer[] {
   const methods = duties.map((duty) => (duty.kind === 'served' ? duty.request.method : (duty.method ?? '')))
   const { answers, rest } = readResponses(received, methods, true)
-  // What is no request may begin like one to HEAD, and is answered with a body.
+  // What is not a request may begin like one to HEAD, and is answered with a body.
   const last = duties.at(-1)
   if (rest !== '' && last !== undefined && last.kind !== 'served' && last.method !== undefined)
     return answersOf(received, [...duties.slice(0, -1), { ...last, method: undefined }])

@@ -61,7 +61,7 @@ function isLast(request: WholeRequest): boolean {
 }
 
 /**
- * Refused without its 100 Continue, it may or may not send its content: whoever answers cannot know, and closes.
+ * Refused without its 100 Continue, it may or may not send its content: the server cannot know, and closes.
  * RFC 9110, 10.1.1.
  */
 function awaitsContinue({ fields, minor }: WholeRequest): boolean {
@@ -83,6 +83,6 @@ const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE',
 
 const ABSOLUTE = /^http:\/\/(?:[^/?#]*@)?([^/?#]*)(.*)$/is
 const ORDERS = /^orders(?:\.service\.consul)?(?::\d*)?$/i
-/** A service that nobody knows: found out behind its 100 Continue. */
+/** An unknown service: found out behind its 100 Continue. */
 const ANOTHER = /^(?!localhost(?::|$)|\d+(?::|$))[a-z\d]+(?:-+[a-z\d]+)*(?::\d*)?$/i
 const NO_INSTANCE = 'no instance'

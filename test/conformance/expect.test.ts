@@ -7,7 +7,7 @@ function post(expectation: string, version = '1.1'): string {
   return `POST /a HTTP/${version}\r\nHost: orders\r\nExpect: ${expectation}\r\nContent-Length: 5\r\n\r\n`
 }
 
-describe('an expectation that nobody meets is refused, and the connection goes on. RFC 9110, 10.1.1', () => {
+describe('an expectation that cannot be met is rejected, and the connection goes on. RFC 9110, 10.1.1', () => {
   const failed: Omit<Case, 'name' | 'write'> = { statuses: [417], error: 'EXPECTATION_FAILED' }
 
   testCases([
@@ -40,7 +40,7 @@ describe('an expectation that nobody meets is refused, and the connection goes o
       got: ['GET /first'],
     },
     {
-      name: 'from whoever closes',
+      name: 'from a client that closes',
       write: ['GET /a HTTP/1.1\r\nHost: orders\r\nExpect: 200-ok\r\nConnection: close\r\n\r\n'],
       ...failed,
       ends: true,
@@ -63,7 +63,7 @@ describe('100 Continue stands before its own response, and in no other place', (
   ])
 })
 
-describe('an expectation is no reason not to serve', () => {
+describe('an expectation is not a reason not to serve', () => {
   testCases([
     { name: '100-continue', write: [post('100-continue'), 'hello'], statuses: [200], got: ['POST /a hello'] },
     {

@@ -60,7 +60,7 @@ async function plays({ write, end, status, body, cut = false, why }: Row): Promi
   const { answers, rest } = read(connection)
   if (cut) {
     expect(answers).toEqual([])
-    // The head and what there was of the body are no secret.
+    // The head and what there was of the body are not a secret.
     expect(rest).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
     if (body !== undefined) expect(rest).toContain(body)
     expect(rig.log.map(({ message }) => message)).toContainEqual(
@@ -168,7 +168,7 @@ test('trailers that frame, route or control are dropped, others arrive', async (
   expect(connection.received.split('\r\n0\r\n')[1]).toBe('X-Sum: 1\r\n\r\n')
 })
 
-describe('what is no response is 502, in our own words', () => {
+describe('what is not a response is 502, in our own words', () => {
   const refused: Row[] = [
     {
       name: 'a status below 100',

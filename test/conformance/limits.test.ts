@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { describe, expect, test } from 'vitest'
 import {
-  refusal,
+  errorOf,
   register,
   Rig,
   serve,
@@ -25,7 +25,7 @@ describe('a service that leads back to the sidecar', () => {
     const answer = await rig.send()
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('NO_ENDPOINTS')
-    expect(refusal(answer).message).toContain('its address is the one that this sidecar listens on')
+    expect(errorOf(answer).message).toContain('its address is the one that this sidecar listens on')
     expect(await rig.inspect()).toMatchObject({ endpoints: [], excluded: [{ kind: 'unusable' }] })
   })
 
@@ -39,7 +39,7 @@ describe('a service that leads back to the sidecar', () => {
     const answer = await first.send({ method: 'POST', body: 'hi' })
     expect(answer.status).toBe(508)
     expect(answer.headers['x-fairlead-error']).toBe('LOOP_DETECTED')
-    expect(refusal(answer).message).toContain('has been forwarded by 10 sidecars')
+    expect(errorOf(answer).message).toContain('has been forwarded by 10 sidecars')
     const requests = async (rig: Rig): Promise<number> => (await rig.inspect()).endpoints[0]?.requests ?? 0
     expect((await requests(first)) + (await requests(second))).toBe(10)
     await first.idle()
@@ -51,10 +51,10 @@ describe('a service that leads back to the sidecar', () => {
     expect((await rig.send({ headers: { host: 'orders', 'fairlead-hops': hops } })).status).toBe(508)
   })
 
-  test.each(['evil', '-1', '', '1.5', '10, 3', ['1', '1']])('hops of %j are no number', async (hops) => {
+  test.each(['evil', '-1', '', '1.5', '10, 3', ['1', '1']])('hops of %j are not a number', async (hops) => {
     const rig = await Rig.start([await serve((_, response) => response.end())])
     const answer = await rig.send({ headers: { host: 'orders', 'fairlead-hops': hops } })
-    expect([answer.status, refusal(answer).message]).toEqual([
+    expect([answer.status, errorOf(answer).message]).toEqual([
       400,
       `the request cannot be forwarded: its fairlead-hops is "${[hops].flat().join(', ')}": it must be one number, the count of sidecars that have forwarded the request; or omit it`,
     ])

@@ -37,7 +37,7 @@ describe('CONNECT is refused, and what follows it is not run', () => {
     ])
   })
 
-  test('it is logged, with who asked for it', async () => {
+  test('it is logged, with its client', async () => {
     const wire = await Wire.start()
     await wire.connect().write(CONNECT)
     await expect
@@ -87,7 +87,7 @@ describe('HTTP/2', () => {
 
   testCases([
     {
-      name: 'behind a request it is no preface, and is answered as that is',
+      name: 'behind a request it is not a preface, and is answered as that is',
       write: [POST + PREFACE],
       statuses: [200, 505],
       got: ['POST /good hi'],
@@ -104,7 +104,7 @@ describe('HTTP/2', () => {
   ])
 })
 
-describe('what is no HTTP is told so', () => {
+describe('what is not HTTP gets an error that says so', () => {
   testCases([
     { name: 'TLS', write: [CLIENT_HELLO], statuses: [400], ends: true, error: 'BAD_REQUEST' },
     { name: 'SSH', write: ['SSH-2.0-OpenSSH_9.6\r\n'], statuses: [400], ends: true, error: 'BAD_REQUEST' },

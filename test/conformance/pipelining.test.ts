@@ -230,15 +230,15 @@ test('what still comes behind the last response is read, also where something ha
 })
 
 test.each(['1.0', '1.1'])(
-  'a response of HTTP/%s that breaks off in the queue: those before it arrive, and the connection ends in its place',
+  'a response of HTTP/%s that is aborted in the queue: those before it arrive, and the connection ends in its place',
   async (version) => {
     const held: ServerResponse[] = []
-    const breaking: ServerResponse[] = []
+    const aborting: ServerResponse[] = []
     const wire = await Wire.start({
       answer: (request, response) => {
         if (request.url !== '/2') held.push(response)
         else {
-          breaking.push(response)
+          aborting.push(response)
           response.writeHead(200)
           response.write('part')
         }
@@ -248,8 +248,8 @@ test.each(['1.0', '1.1'])(
     const application = await wire
       .connect()
       .write([1, 2, 3].map((n) => get(`/${n}`, keep).replace('HTTP/1.1', `HTTP/${version}`)).join(''))
-    await expect.poll(() => held.length + breaking.length).toBe(3)
-    breaking[0]?.destroy()
+    await expect.poll(() => held.length + aborting.length).toBe(3)
+    aborting[0]?.destroy()
     await expect
       .poll(() => wire.rig.log.map(({ message }) => message))
       .toContainEqual(expect.stringContaining('response aborted'))
@@ -265,10 +265,10 @@ test.each(['1.0', '1.1'])(
 test('an answer that is given while the body arrives stands when the body turns out to be none', async () => {
   const wire = await Wire.start()
   // Known to be without instances, so that it is answered at once.
-  await wire.rig.send({ headers: { host: 'nobody' } })
+  await wire.rig.send({ headers: { host: 'absent' } })
   const application = wire.connect()
   await application.write(
-    `${get('/1')}GET /2 HTTP/1.1\r\nHost: nobody\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnone\r\n`,
+    `${get('/1')}GET /2 HTTP/1.1\r\nHost: absent\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\nnone\r\n`,
   )
   const answers = await application.end()
   expect(answers.map(({ status }) => status)).toEqual([200, 503])

@@ -1,6 +1,6 @@
 /**
  * A request as RFC 9112 has it and nothing besides. What readers are known to read in different ways is refused here,
- * also where the RFC would let a recipient be lenient: whoever stands before or behind us may not be.
+ * also where the RFC would let a recipient be lenient: another one before or behind us may not be.
  */
 export interface WholeRequest {
   readonly kind: 'whole'
@@ -29,12 +29,12 @@ const FIELD = new RegExp(`^(${TOKEN}):[ \\t]*((?:[\\t -~\\x80-\\xff]*[!-~\\x80-\
 const QUOTED = '"(?:[\\t !#-[\\]-~\\x80-\\xff]|\\\\[\\t -~\\x80-\\xff])*"'
 const CHUNK_LINE = new RegExp(`^([\\da-fA-F]+)(?:;${TOKEN}(?:=(?:${TOKEN}|${QUOTED}))?)*$`)
 
-/** Reads requests from the bytes of a connection that ends with them, a byte a character; to the first that is none. */
+/** Reads requests from the bytes of a connection that ends with them, a byte a character; to the first invalid one. */
 export function readRequests(bytes: string): readonly RequestRead[] {
   const reads: RequestRead[] = []
   let at = 0
   for (;;) {
-    // RFC 9112, 2.2. Whoever does not skip them refuses them: nobody reads another request.
+    // RFC 9112, 2.2. A recipient that does not skip them rejects them: none reads another request.
     while (bytes[at] === '\r' || bytes[at] === '\n') at++
     if (at === bytes.length) return reads
     const { read, end } = readRequest(bytes, at)

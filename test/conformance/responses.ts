@@ -25,7 +25,7 @@ const CHUNK_SIZE = /^[\da-f]+$/i
  *
  * @param methods What they answer, in turn: a response to HEAD has no body whatever its head says.
  * @param ended Has the connection come to its end? Only then is a body whole that says nothing of its length.
- * @throws Error on anything that is no response.
+ * @throws Error on anything that is not a response.
  */
 export function readResponses(bytes: string, methods: readonly string[], ended: boolean): Reading {
   const answers: Answer[] = []

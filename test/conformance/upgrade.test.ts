@@ -86,7 +86,7 @@ test('nothing of an upgrade that is ignored reaches the instance', async () => {
   expect(wire.got[0]?.rawHeaders.join(' ')).not.toMatch(/upgrade|settings/i)
 })
 
-test('an upgrade that is refused is logged, with who asked for it', async () => {
+test('an upgrade that is rejected is logged, with its client', async () => {
   const wire = await Wire.start()
   await wire.connect().write(get(WEBSOCKET))
   await expect

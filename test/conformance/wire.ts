@@ -42,7 +42,7 @@ export class Wire {
           got.push(taken)
           answer(request, response, taken)
         },
-        // Broken off before its end: it was never a request.
+        // Aborted before its end: it was never a request.
         () => undefined,
       )
     }
@@ -133,7 +133,7 @@ export class Application {
     return this.answers
   }
 
-  /** Half a response, or bytes that are none. */
+  /** Half a response, or bytes that are not a response. */
   get rest(): string {
     return readResponses(this.received, this.#methods, this.ended).rest
   }

@@ -103,24 +103,24 @@ describe('weights', () => {
   test('weight 0 serves only where there is nothing else', async () => {
     await using service = new TestService(agent)
     await using healthy = await startHttpServer()
-    await using doubtful = await startHttpServer()
+    await using warning = await startHttpServer()
     await service.add('healthy', { port: healthy.port })
-    const check = { CheckID: service.checkId('doubtful'), TTL: '60s', Status: 'warning' } as const
-    await service.add('doubtful', { port: doubtful.port, weights: { passing: 5, warning: 0 }, check })
+    const check = { CheckID: service.checkId('warning'), TTL: '60s', Status: 'warning' } as const
+    await service.add('warning', { port: warning.port, weights: { passing: 5, warning: 0 }, check })
     await using client = clientOf(service)
     await eventually(() => client.inspect().endpoints.length === 2, { what: 'two endpoints' })
-    expect(weightsOf(client)).toEqual({ [healthy.origin]: 1, [doubtful.origin]: 0 })
+    expect(weightsOf(client)).toEqual({ [healthy.origin]: 1, [warning.origin]: 0 })
     for (let request = 0; request < 50; request++) await ask(client)
-    expect([healthy.requests, doubtful.requests]).toEqual([50, 0])
+    expect([healthy.requests, warning.requests]).toEqual([50, 0])
 
     await service.remove('healthy')
     await eventually(() => client.inspect().endpoints.length === 1, { what: 'one endpoint' })
     for (let request = 0; request < 10; request++) await ask(client)
-    expect([healthy.requests, doubtful.requests]).toEqual([50, 10])
+    expect([healthy.requests, warning.requests]).toEqual([50, 10])
   })
 })
 
-describe('what is left out', () => {
+describe('what is excluded', () => {
   test('a service in maintenance is out, and back after it', async () => {
     await using service = new TestService(agent)
     await using first = await startHttpServer()
@@ -190,7 +190,7 @@ describe('what is left out', () => {
     await ask(client)
   })
 
-  test('an instance with port 0 is left out with a reason, and the others serve', async () => {
+  test('an instance with port 0 is excluded with a reason, and the others serve', async () => {
     await using service = new TestService(agent)
     await using server = await startHttpServer()
     await service.add('whole', { port: server.port })
@@ -223,7 +223,7 @@ describe('what is left out', () => {
     expect(originsOf(outsider)).toEqual(['http://127.0.0.1:8080'])
   })
 
-  test('those asked for by distance come, and what changes among them is followed', async () => {
+  test('those sorted by distance come, and what changes among them is followed', async () => {
     await using service = new TestService(agent)
     await service.add('a', { port: 8080 })
     await using client = clientOf(service, { consul: { address: agent, near: '_agent' } })
@@ -356,7 +356,7 @@ describe('what it asks of the agent', () => {
     expect(client.inspect().freshness).toBe('fresh')
   })
 
-  test('a service that flaps is asked for five times, and then four times a second', async () => {
+  test('a service that flaps is queried five times, and then four times a second', async () => {
     await using proxy = await startAgentProxy(agent)
     await using service = new TestService(agent)
     await service.add('a', { port: 1, weights: { passing: 1, warning: 1 } })

@@ -12,7 +12,7 @@ import { quiet } from '../support/quiet.js'
 
 const agent = inject('consul').address
 
-async function nobodysAddress(): Promise<{ port: number; address: string }> {
+async function refusingAddress(): Promise<{ port: number; address: string }> {
   const [port = 0] = await freePorts(1)
   return { port, address: `http://127.0.0.1:${port}` }
 }
@@ -23,12 +23,12 @@ function clientAt(address: string, service: string, timeoutMs: number): Client {
 
 describe('Consul unreachable at start', () => {
   test('a request waits up to timeoutMs, and then says that Consul could not be reached', async () => {
-    const { address } = await nobodysAddress()
+    const { address } = await refusingAddress()
     const name = uniqueService('orders')
     await using client = clientAt(address, name, 800)
     const askedAt = performance.now()
     const failing = client.request({ path: '/' })
-    await eventually(() => client.inspect().reason, { what: 'a first refusal' })
+    await eventually(() => client.inspect().reason, { what: 'a first failure' })
     expect(client.inspect()).toMatchObject({ freshness: 'waiting', endpoints: [] })
     expect(client.inspect().reason).toContain('ECONNREFUSED')
     await expect(failing).rejects.toMatchObject({
@@ -47,7 +47,7 @@ describe('Consul unreachable at start', () => {
   })
 
   test('one request may wait for less long than the client would', async () => {
-    const { address } = await nobodysAddress()
+    const { address } = await refusingAddress()
     await using client = clientAt(address, uniqueService('orders'), 30_000)
     await expect(client.request({ path: '/', timeoutMs: 200 })).rejects.toMatchObject({
       code: 'NO_ENDPOINTS',
@@ -55,17 +55,17 @@ describe('Consul unreachable at start', () => {
   })
 
   test('a waiting request can be aborted', async () => {
-    const { address } = await nobodysAddress()
+    const { address } = await refusingAddress()
     await using client = clientAt(address, uniqueService('orders'), 30_000)
     const controller = new AbortController()
     const failing = client.request({ path: '/', signal: controller.signal })
-    await eventually(() => client.inspect().reason, { what: 'a first refusal' })
+    await eventually(() => client.inspect().reason, { what: 'a first failure' })
     controller.abort(new Error('no longer wanted'))
     await expect(failing).rejects.toThrow('no longer wanted')
   })
 
   test('the requests that wait succeed as soon as Consul is there', async () => {
-    const { address, port } = await nobodysAddress()
+    const { address, port } = await refusingAddress()
     await using service = new TestService(agent)
     await using server = await startHttpServer()
     await service.add('a', { port: server.port })
@@ -76,7 +76,7 @@ describe('Consul unreachable at start', () => {
       client.fetch('/').then((response) => response.text()),
     ]
     const ready = client.ready()
-    await eventually(() => client.inspect().reason, { what: 'a first refusal' })
+    await eventually(() => client.inspect().reason, { what: 'a first failure' })
     await using proxy = await startAgentProxy(agent, port)
     expect(await Promise.all(waiting)).toEqual(['ok', 'ok', 'ok'])
     await ready
@@ -86,10 +86,10 @@ describe('Consul unreachable at start', () => {
   })
 
   test('a client can be closed while Consul is away', async () => {
-    const { address } = await nobodysAddress()
+    const { address } = await refusingAddress()
     const client = clientAt(address, uniqueService('orders'), 30_000)
     const ready = expect(client.ready()).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
-    await eventually(() => client.inspect().reason, { what: 'a first refusal' })
+    await eventually(() => client.inspect().reason, { what: 'a first failure' })
     await client.close()
     await expect(client.request({ path: '/' })).rejects.toMatchObject({ code: 'CLIENT_CLOSED' })
     await ready
@@ -105,7 +105,7 @@ describe('an address that is no Consul agent, or a broken one', () => {
     ],
     ['an empty body', http('200 OK', ''), /got nothing\); check that this is the address of a Consul agent/],
     [
-      'JSON that is no list',
+      'JSON that is not a list',
       http('200 OK', '{"message":"hello"}'),
       /expected a JSON list, got {"message":"hello"}/,
     ],

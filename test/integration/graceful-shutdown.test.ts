@@ -58,7 +58,7 @@ describe.concurrent('a server alone', () => {
     expect(child.stderr).toBe('')
   })
 
-  test('breaks off at the deadline what does not end, and ends by the signal', async () => {
+  test('aborts at the deadline what does not end, and ends by the signal', async () => {
     const { child, ports } = await start({ servers: [{ delayMs: 600_000, shutdown: { deadlineMs: 300 } }] })
     const { answer } = await inFlight(child, ports[0] ?? 0, 'a')
     child.signal('SIGTERM')
@@ -102,7 +102,7 @@ describe.concurrent('a server alone', () => {
 })
 
 test.concurrent(
-  'several servers of one process: the last one ends it, and nobody is cut off before',
+  'several servers of one process: the last one ends it, and no request is cut off before',
   async () => {
     const { child, ports } = await start({ servers: [{}, { delayMs: 700 }, {}] })
     const { answer } = await inFlight(child, ports[1] ?? 0, 'a')

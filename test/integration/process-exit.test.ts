@@ -7,8 +7,8 @@ import { TestService } from '../support/consul/test-service.js'
 import { startHttpServer, type HttpServer } from '../support/http-server.js'
 import { TempFolder } from '../support/temp-folder.js'
 
-// A client that nobody closes must not keep a process alive, or every test runner that uses one hangs (Jest says "did
-// not exit one second after the test run has completed"); what somebody waits for must.
+// A client that is not closed must not keep a process alive, or every test runner that uses one hangs (Jest says "did
+// not exit one second after the test run has completed"); what is awaited must.
 
 const agent = inject('consul').address
 const PROGRAM = built('test/dist/support/exit-program.js')

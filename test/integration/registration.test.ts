@@ -325,7 +325,7 @@ describe.concurrent('an agent that has forgotten', () => {
 })
 
 test.concurrent(
-  'with ACLs: a token is told what it needs, one that may comes by its file, and a drain sees what clients see',
+  'with ACLs: an error says what the token needs, one that may comes by its file, and a drain sees what clients see',
   async ({ start }) => {
     await using consul = await startOwnConsul({ managementToken: randomUUID() })
     await using folder = await TempFolder.create('fairlead-registration-')
@@ -340,7 +340,7 @@ test.concurrent(
       consul: { address: consul.address, tokenFile },
       logger: { ...quiet, error: (fields) => errors.push((fields as { reason: string }).reason) },
     })
-    await eventually(() => errors.length === 1, { what: 'the refusal' })
+    await eventually(() => errors.length === 1, { what: 'the rejection' })
     await expect(registration.ready({ timeoutMs: 100 })).rejects.toThrow(
       /is not registered .* needs service:write$/,
     )
@@ -360,7 +360,7 @@ describe('maintenance', () => {
     await using client = createClient(name, { consul: { address: agent }, logger: quiet })
     await eventually(() => client.inspect().endpoints.length === 1, { what: 'an endpoint' })
     await registration.maintenance(true, 'an upgrade')
-    await eventually(() => client.inspect().excluded.length === 1, { what: 'an instance left out' })
+    await eventually(() => client.inspect().excluded.length === 1, { what: 'an excluded instance' })
     expect(client.inspect()).toMatchObject({ endpoints: [], excluded: [{ reason: 'maintenance' }] })
     const entry = await entryOf(name, () => true)
     const notes = (entry.Checks as readonly { readonly Notes?: string }[]).map(({ Notes }) => Notes)
@@ -440,7 +440,7 @@ describe('what is refused here would be refused there', () => {
       { Weights: { Passing: 65_536, Warning: 1 } },
       /between 0 and 65535/,
     ],
-    ['an address that is none', { address: '0.0.0.0' }, { Address: '0.0.0.0' }, /Invalid service address/],
+    ['an invalid address', { address: '0.0.0.0' }, { Address: '0.0.0.0' }, /Invalid service address/],
     ['no name', { name: '' }, { Name: '' }, /Missing service name/],
     [
       'an interval of 0',
@@ -449,7 +449,7 @@ describe('what is refused here would be refused there', () => {
       /Interval must be > 0/,
     ],
     [
-      'a status that is none',
+      'an unknown status',
       { check: { kind: 'tcp', initialStatus: 'fine' } },
       { Check: { TCP: '127.0.0.1:1', Interval: '1s', Status: 'fine' } },
       /Status for checks must/,

@@ -125,7 +125,7 @@ describe('failover', () => {
   }
 
   test.for(["Consul's", "the client's own"])(
-    '%s: what the first level cannot carry spills over',
+    '%s: what the first priority cannot carry spills over',
     async (whose) => {
       await using service = new TestService(consul.address)
       await using backup = new TestService(consul.address)
@@ -161,13 +161,13 @@ describe('failover', () => {
       expect((halves[1] ?? 0) / 600).toBeLessThan(0.78)
 
       await service.report('two', 'fail')
-      await eventually(() => client.inspect().endpoints.length === 1, { what: 'the other level alone' })
+      await eventually(() => client.inspect().endpoints.length === 1, { what: 'the other priority alone' })
       expect(await sent(client, 50)).toEqual([0, 0, 50])
       await forget(service.name)
     },
   )
 
-  test('a place that cannot be asked is told, and disturbs nothing', async () => {
+  test('a place that cannot be queried is reported, and disturbs nothing', async () => {
     await using service = new TestService(consul.address)
     await service.add('one', { port: servers[0].port })
     await using client = clientOf(service.name, {

@@ -251,7 +251,7 @@ describe('the end', () => {
     await pool.destroy()
   })
 
-  test('what takes longer than --drain-timeout is broken off, and the exit code is 1', async () => {
+  test('what takes longer than --drain-timeout is aborted, and the exit code is 1', async () => {
     await using service = new TestService(agent)
     await using server = await startHttpServer(() => undefined)
     await service.add('a', { port: server.port })
@@ -303,11 +303,11 @@ print(line.decode().strip(), flush=True)
 print('ended with', sidecar.wait(), flush=True)
 `
 
-  // A terminal blocks whoever writes to it, and a thread that waits for it holds up an exit.
+  // A terminal blocks its writer, and a thread that waits for it holds up an exit.
   test.for([
     ['pipe', '0'],
     ['terminal', '-15'],
-  ])('SIGTERM where nobody reads the log from a %s: it ends with %s', async ([kind = '', code]) => {
+  ])('SIGTERM while the log in a %s is not read: it ends with %s', async ([kind = '', code]) => {
     const sidecarArgs = ['--listen', '127.0.0.1:0', '--admin', '127.0.0.1:0', '--consul', agent]
     const quick = ['--drain-timeout', '500', '--log-level', 'debug']
     const command = [process.execPath, built('packages/sidecar/dist/main.js'), ...sidecarArgs, ...quick]

@@ -76,7 +76,7 @@ describe('writers that are killed', () => {
     }
     expect(torn).toEqual([])
     expect(reads).toBeGreaterThan(KILLS * SERVICES)
-    // Somebody was killed while he wrote: else all of this says nothing.
+    // At least one process was killed while it wrote: otherwise this test shows nothing.
     expect((await files('.part')).length).toBeGreaterThan(0)
     expect((await stat(folder)).mode & 0o777).toBe(0o700)
   })

@@ -12,7 +12,7 @@ export interface Library {
 
 /** What a library may be hooked to. */
 export interface Stage {
-  /** Instances of `orders`: servers as `orders-server.ts` makes them, and ports that nobody listens on. */
+  /** Instances of `orders`: servers as `orders-server.ts` makes them, and ports that nothing listens on. */
   readonly instances: readonly Instance[]
   readonly timeoutMs: number
   readonly orders: Client

@@ -24,7 +24,7 @@ export interface SimClientOptions {
   readonly random: Random
 }
 
-/** Whoever knows of a change tells the cluster itself. */
+/** Yields nothing: the simulation updates the cluster itself. */
 const resolver: Resolver = {
   name: 'the simulation',
   async *watch(_service, signal) {

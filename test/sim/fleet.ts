@@ -20,7 +20,7 @@ export class Fleet {
     this.#random = random
   }
 
-  /** Starts a server that nobody knows yet. */
+  /** Starts a server that is not registered yet. */
   start(machine: Machine): SimServer {
     const server = new SimServer(this.servers.length + 1, machine, this.#timeline)
     this.servers.push(server)
@@ -41,7 +41,7 @@ export class Fleet {
     const listed = [...this.#listed.filter((server) => !leaving.includes(server)), ...joining]
     this.#listed = listed
     for (const client of this.#clients) {
-      // What has been overtaken by later news is no news.
+      // What has been overtaken by later news is not news.
       this.#timeline.after(this.#random.next() * LONGEST_NEWS_MS, () => client.update(this.#listed))
     }
   }

@@ -53,7 +53,7 @@ export class SimRequest implements Handler {
   }
 }
 
-/** @throws the error itself, where it is none that a simulation can bring about. */
+/** @throws the error itself, where a simulation cannot bring it about. */
 function resultOf(error: Error): CallResult {
   if (!(error instanceof FairleadError)) throw error
   if (error.code === 'DEADLINE_EXCEEDED') return 'deadline'

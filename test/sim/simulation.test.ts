@@ -180,7 +180,7 @@ test('a server reports its load to those that want to know, with responses and w
   const endpoint = simulation.clients[0]?.endpoints.at(-1)
   if (endpoint === undefined) throw new Error('the client has no endpoint')
   const load = new BackendLoad()
-  // Nobody wants to know yet.
+  // Nothing collects reports yet.
   endpoint.probe('/load')
   await simulation.timeline.runUntil(10e6)
   endpoint.backendLoad = load

@@ -26,7 +26,7 @@ export class Tally {
 
   closed(result: CallResult, elapsedMs: number): void {
     this.ended.set(result, (this.ended.get(result) ?? 0) + 1)
-    // A quick failure is no quick answer; it stands among the errors.
+    // A quick failure is not a quick answer; it stands among the errors.
     if (result === 'success' || result === 'deadline') this.latency.recordValue(Math.round(elapsedMs * 1000))
   }
 

@@ -39,7 +39,7 @@ export async function startAgentProxy(target: string, port = 0): Promise<AgentPr
       })
     })
     onward.on('error', () => response.destroy())
-    // A query given up on this side must not stay open on the other.
+    // A query cancelled on this side must not stay open on the other.
     response.on('close', () => onward.destroy())
     request.pipe(onward)
   })

@@ -47,7 +47,7 @@ export class Child implements AsyncDisposable {
       this.#watchdog.disarm()
       return (this.#ending = { code: code as number | null, signal: signal as NodeJS.Signals | null })
     })
-    // A command that is not there: whoever awaits `ended` hears of it, and nobody has to.
+    // A command that is not there: a caller that awaits `ended` gets the error, and no caller has to.
     this.ended.catch(() => this.#watchdog.disarm())
   }
 

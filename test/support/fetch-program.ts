@@ -48,7 +48,7 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
     assert.match(echo.type ?? '', /^multipart\/form-data; boundary=/)
     assert.match(echo.body, /name="name"\r\n\r\nvalue\r\n/)
   },
-  async 'global fetch, a status that is no success'() {
+  async 'global fetch, a status that is not a success'() {
     const response = await fetch(`${base}/status/503`, through)
     assert.equal(response.status, 503)
     assert.equal(response.ok, false)
@@ -152,7 +152,7 @@ for (const [name, run] of Object.entries(cases)) {
     console.error(name, error)
   }
 }
-// A request that was given up on must not hold this up; nor may anything keep the process alive after it.
+// A request that was abandoned must not hold this up; nor may anything keep the process alive after it.
 await client.close()
 console.log('closed')
 

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import { freePorts } from './free-ports.js'
 
 test('ports are all different and can be bound at once', async () => {
-  // On an address that nobody else draws ports of.
+  // On an address that no other test draws ports of.
   const ports = await freePorts(20, ['127.9.9.1'])
   expect(new Set(ports).size).toBe(20)
   await close(await listen(ports.map((port) => [port, '127.9.9.1'])))
@@ -20,7 +20,7 @@ test('a port is free on every host that is named', async () => {
 })
 
 test('a host that this machine does not have is an error that says so', async () => {
-  // TEST-NET-1 of RFC 5737: nobody's address.
+  // TEST-NET-1 of RFC 5737: no machine's address.
   await expect(freePorts(1, ['192.0.2.1'])).rejects.toThrow('cannot listen on 192.0.2.1')
 })
 

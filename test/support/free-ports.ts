@@ -2,14 +2,14 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:net'
 
 /**
- * Ports that are free now on every one of `hosts`, all different. Nothing reserves them once this returns, so whoever
- * binds them must be ready to come back for others.
+ * Ports that are free now on every one of `hosts`, all different. Nothing reserves them once this returns, so a
+ * caller that binds them must be ready to come back for others.
  */
 export async function freePorts(count: number, hosts: readonly string[] = ['127.0.0.1']): Promise<number[]> {
   const held: Server[] = []
   try {
     const ports: number[] = []
-    // All are held until the last is found: a port let go at once may be handed out a second time.
+    // All are kept until the last is found: a port let go at once may be handed out a second time.
     while (ports.length < count) {
       const port = await hold(hosts, held)
       if (port !== undefined) ports.push(port)

@@ -24,7 +24,7 @@ export function listen(server: Server, port: number, onListening: (port: number)
   server.on('listening', () => {
     const address = server.address()
     if (address === null || typeof address !== 'object') return
-    // Last, as whoever reads it may send a signal at once.
+    // Last, as its reader may send a signal at once.
     onListening(address.port)
     say(`listening ${address.port}`)
   })

@@ -10,7 +10,7 @@ export function say(line: string): void {
 
 const SLEEPER = new Int32Array(new SharedArrayBuffer(4))
 
-/** `false`: there is no room, and somebody (`process.stdout` is enough) has told the pipe not to wait for it. */
+/** `false`: there is no room, and the pipe has been set not to block (`process.stdout` does that). */
 function written(text: string): boolean {
   try {
     writeSync(1, text)

@@ -16,7 +16,7 @@ export interface ShutdownProgramServer {
 
 export interface ShutdownProgramOptions {
   readonly servers: readonly ShutdownProgramServer[]
-  /** Somebody else listens for the signal as well. */
+  /** Adds another listener for the signal. */
   readonly listener?: boolean
 }
 

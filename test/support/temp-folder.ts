@@ -13,7 +13,7 @@ export class TempFolder implements AsyncDisposable {
     this.#watchdog.arm(`rm -rf -- ${shellWord(path)}`)
   }
 
-  /** @param prefix Of its name, for whoever looks for what was left behind. */
+  /** @param prefix Of its name, so that what was left behind can be found. */
   static async create(prefix: string): Promise<TempFolder> {
     return new TempFolder(await mkdtemp(join(tmpdir(), prefix)))
   }

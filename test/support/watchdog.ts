@@ -15,7 +15,7 @@ export class Watchdog {
     this.#shell = spawn('sh', ['-c', script], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
     this.#shell.unref()
     if (this.#shell.stdin instanceof Socket) this.#shell.stdin.unref()
-    // Whoever killed the watchdog takes the risk; the host does not fall with it.
+    // If the watchdog was killed, that was at the risk of its killer; the host does not fail with it.
     this.#shell.stdin?.on('error', () => undefined)
     this.#shell.on('error', () => undefined)
   }

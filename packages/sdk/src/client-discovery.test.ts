@@ -11,7 +11,7 @@ import type { ClientOptions } from './client-options.js'
 import { answer, FakeConsul, FakeResolver, healthEntry, instanceAt, ManualClock } from './testing/index.js'
 import { until } from './test-support/until.test.support.js'
 
-const DOUBT = 'the agent knows no leader'
+const SUSPECT = 'the agent knows no leader'
 
 /** A client, the resolver in the hands of the test, and what it logs. */
 function client(options: ClientOptions = {}): { orders: Client; resolver: FakeResolver; logged: string[] } {
@@ -43,23 +43,23 @@ const ok = (): Promise<string> => serve((_, response) => response.end('ok'))
 /** Addresses that refuse connections: no system hands out the lowest ports, as it would those of servers that have gone. */
 const GONE = ['http://127.0.0.1:1', 'http://127.0.0.1:2', 'http://127.0.0.1:3'] as const
 
-describe('what discovery no longer lists, and nobody believes', () => {
+describe('an endpoint that is retained although no longer listed', () => {
   test('serves where nothing else does, which its answers confirm', async () => {
     const { orders, resolver, logged } = client()
     const [kept, listed] = [instanceAt(await ok()), instanceAt(await ok())]
     resolver.snapshot([kept, listed])
     await orders.ready()
-    resolver.snapshot([listed], { suspect: DOUBT })
+    resolver.snapshot([listed], { suspect: SUSPECT })
     await until(() => orders.inspect().retainedEndpoints.length === 1)
     expect(orders.inspect()).toMatchObject({
       freshness: 'fresh',
-      suspect: DOUBT,
+      suspect: SUSPECT,
       endpoints: [{ key: listed.key }],
       retainedEndpoints: [{ key: kept.key, reason: 'suspect', confirmed: false, requests: 0 }],
     })
     for (let n = 0; n < 20; n++) expect(await statusOf(orders)).toBe(200)
     expect(orders.inspect().retainedEndpoints).toMatchObject([{ requests: 0 }])
-    resolver.snapshot([], { suspect: DOUBT })
+    resolver.snapshot([], { suspect: SUSPECT })
     await until(() => orders.inspect().retainedEndpoints.length === 2)
     expect(await statusOf(orders)).toBe(200)
     expect(await statusOf(orders)).toBe(200)
@@ -82,13 +82,15 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const { orders, logged } = client({ resolver: undefined, consul: { address: agent.address } })
     await until(() => orders.inspect().retainedEndpoints.length === 1)
     expect(orders.inspect()).toMatchObject({
-      suspect: DOUBT,
+      suspect: SUSPECT,
       endpoints: [],
       retainedEndpoints: [{ reason: 'suspect' }],
     })
     expect(await statusOf(orders)).toBe(200)
-    expect(logged.filter((line) => line.includes('which is suspect') && line.includes(DOUBT))).toHaveLength(1)
-    // Without a doubt it is a single one that has gone.
+    expect(logged.filter((line) => line.includes('which is suspect') && line.includes(SUSPECT))).toHaveLength(
+      1,
+    )
+    // In an answer that is not suspect, it is a single one that has gone.
     await until(() => release !== undefined)
     release?.()
     await until(() => orders.inspect().suspect === undefined)
@@ -104,7 +106,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const first = await orders.request({ path: '/' })
     await first.body.dump()
     const headers = { 'x-session': String(first.headers['x-session']) }
-    resolver.snapshot([], { suspect: DOUBT })
+    resolver.snapshot([], { suspect: SUSPECT })
     await until(() => orders.inspect().retainedEndpoints.length === 1)
     for (const sent of [{}, { headers }]) {
       const error = await failureOf(orders.request({ path: '/', method: 'POST', body: 'x', ...sent }))
@@ -164,7 +166,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     resolver.snapshot([instanceAt(slow)])
     const pending = statusOf(orders)
     await until(() => finish !== undefined)
-    resolver.snapshot([], { suspect: DOUBT })
+    resolver.snapshot([], { suspect: SUSPECT })
     await until(() => orders.inspect().retainedEndpoints.length === 1)
     expect(orders.inspect().retainedEndpoints).toMatchObject([{ inflight: 1, confirmed: false }])
     finish?.()
@@ -176,7 +178,7 @@ describe('what discovery no longer lists, and nobody believes', () => {
     const { orders, resolver } = client({ removal: false })
     resolver.snapshot([instanceAt(await ok()), instanceAt(await ok())])
     await orders.ready()
-    resolver.snapshot([], { suspect: DOUBT })
+    resolver.snapshot([], { suspect: SUSPECT })
     await until(() => orders.inspect().endpoints.length === 0)
     expect(orders.inspect().retainedEndpoints).toEqual([])
     expect(await failureOf(orders.request({ path: '/' }))).toMatchObject({ code: 'NO_ENDPOINTS' })
@@ -213,7 +215,7 @@ describe('priorities', () => {
   })
 })
 
-describe('a client that nobody asks', () => {
+describe('an idle client', () => {
   const idleMs = 60_000
 
   test('stops the watch; the next request waits for its first word and is served', async () => {
@@ -381,7 +383,7 @@ describe('onDiscovery', () => {
     await until(() => heard.length === 1)
     resolver.snapshot([a, b])
     await until(() => heard.length === 2)
-    resolver.snapshot([a, c], { suspect: DOUBT })
+    resolver.snapshot([a, c], { suspect: SUSPECT })
     await until(() => heard.length === 3)
     resolver.stale(new Error('cut off'))
     resolver.stale(new Error('still cut off'))
@@ -400,8 +402,8 @@ describe('onDiscovery', () => {
     ).toEqual([
       ['waiting', 'refused', undefined, '', '', '', ''],
       ['fresh', undefined, undefined, '12', '', '12', ''],
-      ['fresh', undefined, DOUBT, '13', '2', '3', ''],
-      ['stale', 'cut off', DOUBT, '13', '2', '', ''],
+      ['fresh', undefined, SUSPECT, '13', '2', '3', ''],
+      ['stale', 'cut off', SUSPECT, '13', '2', '', ''],
       ['fresh', undefined, undefined, '13', '', '', '2'],
     ])
     expect(heard.every(({ service }) => service === 'orders')).toBe(true)
@@ -412,7 +414,7 @@ describe('onDiscovery', () => {
     expect(heard).toHaveLength(5)
   })
 
-  test('a listener that throws costs nobody anything', async () => {
+  test('a listener that throws affects neither requests nor other listeners', async () => {
     const { orders, resolver, logged } = client()
     const heard: string[] = []
     orders.onDiscovery(() => {

@@ -57,7 +57,7 @@ const bodies: Readonly<Record<string, () => { readonly body: unknown; readonly e
     return { body, error: expect.objectContaining({ code: 'UND_ERR_ABORTED' }) as unknown }
   },
   'a stream of the old kind': () => ({ body: new OldStream(), error: failure }),
-  'chunks that are none': () => ({
+  'invalid chunks': () => ({
     body: (async function* () {
       await turn()
       yield 'some'
@@ -116,7 +116,7 @@ test('the limit for heads is an option', async () => {
   expect(headers['x-large']?.length).toBe(40_000)
 })
 
-test('a deadline that ends a wait for our own limit is no failure of the endpoint', async () => {
+test('a deadline that ends a wait for our own limit is not a failure of the endpoint', async () => {
   const origin = await serve(ignore)
   connect([origin], { timeoutMs: 200, connections: { maxPerEndpoint: 1 } })
   const sent = Array.from({ length: MANY }, () => client.request({ path: '/', method: 'POST' }))
@@ -128,7 +128,7 @@ test('a deadline that ends a wait for our own limit is no failure of the endpoin
   expect(endpoint?.failures).toBeLessThan(5)
 })
 
-test('a deadline that ends an upload which its caller does not go on with is none either', async () => {
+test('a deadline that ends an upload which its caller does not go on with is not a failure either', async () => {
   const origin = await serve((request) => void request.resume())
   connect([origin], { timeoutMs: 100 })
   const stuck = async function* (): AsyncGenerator<string> {

@@ -77,7 +77,7 @@ test('what is listed under several ids is one endpoint, with all of them, and it
   expect(orders.inspect().endpoints).toMatchObject([{ registrations: [c.key], requests: 1, connections: 1 }])
 })
 
-test('what is critical under other ids does not make its level look unwell', async () => {
+test('what is critical under other ids does not make its priority look unhealthy', async () => {
   const [first, second] = [
     await serve((_, response) => response.end('first')),
     await serve((_, response) => response.end('second')),
@@ -94,7 +94,7 @@ test('what is critical under other ids does not make its level look unwell', asy
   resolver.snapshot([...registered(first, ['a']), spare], { excluded: critical })
   await orders.ready()
   for (let n = 0; n < 30; n++) expect(await get(orders)).toBe(200)
-  // All of the first level are well, so that it carries everything.
+  // All of the first priority are healthy, so that it carries everything.
   expect(orders.inspect().endpoints.map(({ requests }) => requests)).toEqual([30, 0])
   expect(orders.inspect().excluded).toHaveLength(3)
 })

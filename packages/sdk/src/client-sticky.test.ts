@@ -80,7 +80,7 @@ test('a session stays with its server while others come and go', async () => {
       expect(answer).toMatchObject({ text: server, cookies: [] })
     }
   }
-  // Whoever has no session still goes to all.
+  // A request without a session still goes to all.
   const everyone = new Set<string>()
   for (let n = 0; n < 5; n++) everyone.add((await rig.ask()).text)
   expect(everyone.size).toBe(5)
@@ -129,7 +129,7 @@ test('a POST that its server cannot have seen is sent elsewhere, and the session
   const healthy = await serve((request, response) => {
     request.pipe(response)
   })
-  // Its address has served this session; now nobody listens there.
+  // Its address has served this session; now nothing listens there.
   const dying = createTcpServer((socket) => {
     socket.once('data', () =>
       socket.end('HTTP/1.1 200 OK\r\ncontent-length: 1\r\nconnection: close\r\n\r\nd'),
@@ -147,7 +147,7 @@ test('a POST that its server cannot have seen is sent elsewhere, and the session
   expect(answer.session).toMatch(/^[\w-]{32}$/)
   expect(answer.session).not.toBe(session)
   expect(rig.client.inspect().endpoints.map(({ failures }) => failures)).toEqual([1, 0])
-  // The old session leads to where nobody is: whoever answers instead takes it over again.
+  // Nothing listens at the address of the old session: the endpoint that answers instead takes it over again.
   expect((await rig.with(session)).session).toBe(answer.session)
   expect((await rig.with(answer.session)).cookies).toEqual([])
 })
@@ -211,7 +211,7 @@ describe('a session in a header', () => {
     )
   })
 
-  test('is read from headers that can be read once, which are sent all the same, to whoever it is retried on', async () => {
+  test('is read from headers that can be read once, which are sent all the same, also on a retry', async () => {
     const echo = await serve(({ headers }, response) => response.end(JSON.stringify(headers)))
     const rig = new Rig([echo, 'http://127.0.0.1:1'], { sticky, breaker: false })
     const session = (await rig.ask()).headers['x-session'] as string

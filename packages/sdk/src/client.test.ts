@@ -45,12 +45,12 @@ async function listen(server: Server | ReturnType<typeof createTcpServer>): Prom
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }
 
-let nobodies = 0
+let lastPort = 0
 
 /** An address that refuses connections, another one each time: of the lowest ports no system hands one out. */
-function nobody(): string {
-  nobodies = (nobodies % 6) + 1
-  return `http://127.0.0.1:${nobodies}`
+function refusing(): string {
+  lastPort = (lastPort % 6) + 1
+  return `http://127.0.0.1:${lastPort}`
 }
 
 /** A server that takes a request and breaks the connection instead of answering; counts what it took. */
@@ -152,7 +152,7 @@ describe('the three ways in', () => {
     expect(heard[2]).toContain('"method":"GET"')
   })
 
-  test('the dispatcher refuses what is for somebody else', async () => {
+  test('the dispatcher rejects requests to other origins', async () => {
     const { dispatcher } = client(fixedResolver([await serve(echo)]))
     const init = { dispatcher }
     for (const url of ['http://payments/', 'https://orders/', 'http://orders:81/']) {
@@ -165,7 +165,7 @@ describe('the three ways in', () => {
 
 describe('retry', () => {
   test('a refused connection is tried elsewhere, whatever the method and the body', async () => {
-    const orders = client(fixedResolver([nobody(), await serve(echo)]))
+    const orders = client(fixedResolver([refusing(), await serve(echo)]))
     for (let n = 0; n < 4; n++) {
       const { body } = await orders.request({ path: '/', method: 'POST', body: Readable.from(['a', 'b']) })
       expect(await body.json()).toMatchObject({ body: 'ab' })
@@ -217,7 +217,7 @@ describe('retry', () => {
   })
 
   test('ends after the attempts, or at once when it is off', async () => {
-    const origins = [nobody(), nobody(), nobody()]
+    const origins = [refusing(), refusing(), refusing()]
     const three = client(fixedResolver(origins), { retry: { attempts: 3 } })
     const error = await failure(three.request({ path: '/' }))
     expect(error.message).toMatch(
@@ -227,7 +227,7 @@ describe('retry', () => {
   })
 
   test('where it is off, the error is undici’s own and says where: others can retry by its code', async () => {
-    const refused = nobody()
+    const refused = refusing()
     const off = client(fixedResolver([refused]), { retry: false })
     expect(await failure(off.request({ path: '/' }))).toMatchObject({
       code: 'ECONNREFUSED',
@@ -249,7 +249,7 @@ describe('retry', () => {
     const broken = await breaker()
     const written = client(fixedResolver([broken.origin]), { retry: budget })
     expect((await failure(written.request({ path: '/' }))).message).toMatch(/: the retry budget is spent$/)
-    const refused = client(fixedResolver([nobody(), await serve(echo)]), { retry: budget })
+    const refused = client(fixedResolver([refusing(), await serve(echo)]), { retry: budget })
     for (let n = 0; n < 20; n++) expect((await refused.request({ path: '/' })).statusCode).toBe(200)
   })
 
@@ -263,8 +263,8 @@ describe('retry', () => {
     expect(requests).toBe(1)
   })
 
-  test('what undici refuses is refused once, and counts against nobody', async () => {
-    const orders = client(fixedResolver([nobody(), nobody()]))
+  test('what undici rejects is rejected once, and counts against no endpoint', async () => {
+    const orders = client(fixedResolver([refusing(), refusing()]))
     expect(await failure(orders.request({ path: '/a b' }))).toMatchObject({ code: 'UND_ERR_INVALID_ARG' })
     await orders.ready()
     expect(orders.inspect().endpoints.map(({ requests, failures }) => [requests, failures])).toEqual([
@@ -273,7 +273,7 @@ describe('retry', () => {
     ])
   })
 
-  test('a body that breaks off is not sent again, and counts against nobody', async () => {
+  test('an aborted request body is not sent again, and counts against no endpoint', async () => {
     const orders = client(fixedResolver([await serve(echo), await serve(echo)]))
     const body = new Readable({ read: () => undefined })
     body.push('first')
@@ -289,7 +289,7 @@ describe('retry', () => {
 })
 
 describe('the end of a call', () => {
-  test('aborting breaks off the request on the wire, counts as nobody’s failure, and gives the reason', async () => {
+  test('aborting ends the request on the wire, counts as no endpoint’s failure, and gives the reason', async () => {
     let asked = false
     let closed = false
     const origin = await serve((request) => {
@@ -419,7 +419,7 @@ describe('the end of a call', () => {
     expect(orders.inspect().endpoints[0]?.inflight).toBe(0)
   })
 
-  test('a body that breaks off reaches the reader as an error, and is not tried again', async () => {
+  test('a response body that is cut off reaches the reader as an error, and is not tried again', async () => {
     let requests = 0
     const origin = await serve((request, response) => {
       requests++
@@ -469,7 +469,7 @@ describe('without endpoints', () => {
 
   test('Consul that cannot be reached, that knows no such service, and that knows no healthy one', async () => {
     const options = { resolver: undefined }
-    const away = nobody()
+    const away = refusing()
     const clock = new ManualClock()
     const unreachable = client(new FakeResolver(), { ...options, clock, consul: { address: away } })
     const pending = failure(unreachable.request({ path: '/', timeoutMs: 100 }))
@@ -493,7 +493,7 @@ describe('without endpoints', () => {
   })
 
   test('every circuit open', async () => {
-    const origins = [nobody(), nobody()]
+    const origins = [refusing(), refusing()]
     const orders = client(fixedResolver(origins), {
       panicThreshold: 0,
       breaker: { volumeThreshold: 2, resetMs: 60_000 },
@@ -537,7 +537,7 @@ describe('updates', () => {
     const known = instanceAt(await serve((_, response) => void setTimeout(() => response.end(), 20)))
     resolver.snapshot([known])
     await (await orders.request({ path: '/' })).body.dump()
-    resolver.snapshot([known, instanceAt(nobody())])
+    resolver.snapshot([known, instanceAt(refusing())])
     await until(() => orders.inspect().endpoints.length === 2)
     const [old, fresh] = orders.inspect().endpoints.map(({ latencyMs }) => latencyMs)
     expect(old).toBeGreaterThan(15)
@@ -545,7 +545,7 @@ describe('updates', () => {
     expect((fresh ?? NaN) / (old ?? NaN)).toBeCloseTo(1, 1)
   })
 
-  test('staleness is told, and the last set serves on', async () => {
+  test('staleness is reported, and the last set goes on serving', async () => {
     const resolver = new FakeResolver()
     const warnings: string[] = []
     const logger = { ...silent, warn: (_: object, message: string) => warnings.push(message) }
@@ -563,7 +563,7 @@ describe('updates', () => {
   test('clients that are given the same resolver share one watch', async () => {
     const resolver = new FakeResolver()
     const [a, b] = [client(resolver), client(resolver)]
-    resolver.snapshot([instanceAt(nobody())])
+    resolver.snapshot([instanceAt(refusing())])
     await Promise.all([a.ready(), b.ready()])
     expect(resolver.watching).toBe(1)
   })
@@ -586,7 +586,7 @@ describe('closing', () => {
     await orders.close()
   })
 
-  test('destroying breaks off what is in flight and what waits', async () => {
+  test('destroying aborts what is in flight and what waits', async () => {
     let asked = false
     const hanging = client(fixedResolver([await serve(() => (asked = true))]))
     const written = failure(hanging.request({ path: '/', method: 'POST', body: 'x' }))
@@ -604,7 +604,7 @@ describe('closing', () => {
     expect(await ready).toMatchObject({ code: 'CLIENT_CLOSED' })
   })
 
-  test('destroying breaks off what is in flight on instances that are gone as well', async () => {
+  test('destroying aborts what is in flight on instances that are gone as well', async () => {
     let asked = false
     const resolver = new FakeResolver()
     const orders = client(resolver)
@@ -680,7 +680,7 @@ describe('what users bring along', () => {
   })
 
   test('a balancer that ignores open circuits gets CIRCUIT_OPEN for it', async () => {
-    const origins = [nobody()]
+    const origins = [refusing()]
     const orders = client(fixedResolver(origins), {
       balancer: (endpoints) => ({ pick: () => endpoints[0] }),
       panicThreshold: 0,

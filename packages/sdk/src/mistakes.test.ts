@@ -33,7 +33,7 @@ describe('compose', () => {
       [slowStart(), maglev],
       /^the policy of compose is \[Function: maglev\].*maglev\(\)/,
     ],
-    ['a name that is none', [slowStart(), 'peakEwma'], /did you mean peak_ewma\?/],
+    ['an unknown name', [slowStart(), 'peakEwma'], /did you mean peak_ewma\?/],
     ['undefined', [slowStart(), undefined], /^the policy of compose is undefined: it must be one of/],
   ])('of %s', ([, parts, message]) => {
     expect(() => unchecked(...parts)).toThrow(message)

@@ -4,7 +4,7 @@ import { createClient, fixedResolver, type Client, type ClientOptions, type Logg
 import { serve } from './client.test.support.js'
 
 // What a user brings along and gets wrong costs at most what it was asked for: never discovery, nor the process. An
-// exception or rejection that nobody catches fails the run of vitest by itself.
+// exception or rejection that is not caught fails the run of vitest by itself.
 
 let origin: string
 let client: Client

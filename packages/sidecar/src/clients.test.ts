@@ -25,14 +25,14 @@ test('made-up names beyond --max-services look at no service with instances, but
   let last: Client = clients.get('made-up-0')
   for (let name = 1; name < 5; name++) {
     const { service } = last
-    await until('it is known to be none', () => last.inspect().freshness === 'fresh')
+    await until('it is known to have no instances', () => last.inspect().freshness === 'fresh')
     last = clients.get(`made-up-${name}`)
     expect(clients.find(service)).toBeUndefined()
   }
   expect(looks()).toBe(0)
 
-  // And where there is none to forget, the search is not made for each name.
-  await until('it is known to be none', () => last.inspect().freshness === 'fresh')
+  // And where there is no client to forget, the search is not made for each name.
+  await until('it is known to have no instances', () => last.inspect().freshness === 'fresh')
   agent.serve('d', [healthEntry(1, { service: { ID: 'd', Service: 'd' } })])
   const full = clients.get('d')
   await until('it is full', () => full.inspect().endpoints.length === 1)

@@ -11,7 +11,7 @@ import {
   Gate,
   quiet,
   received,
-  refusal,
+  errorOf,
   Rig,
   serve,
   until,
@@ -258,7 +258,7 @@ describe('a drain', () => {
     expect(await stopped).toBe(true)
   })
 
-  test('breaks off at the deadline what is left, and says so', async () => {
+  test('aborts at the deadline what is left, and says so', async () => {
     const { rig } = await waiting({ drainTimeoutMs: 50 }, true)
     const connection = rig.raw(GET)
     await connection.has('begun')
@@ -278,7 +278,7 @@ describe('a drain', () => {
     await expect(rig.admin('/healthz')).rejects.toThrow('ECONNREFUSED')
   })
 
-  test('breaks off what waits for discovery', async () => {
+  test('aborts what waits for discovery', async () => {
     const { rig } = await waiting({ drainTimeoutMs: 50 })
     rig.agent.silence()
     const connection = rig.raw(GET)
@@ -305,7 +305,7 @@ describe('a drain', () => {
     await admin.end()
   })
 
-  test('asked for twice is one', async () => {
+  test('requested twice is done once', async () => {
     const { rig } = await waiting({ drainTimeoutMs: 50 }, true)
     const connection = rig.raw(GET)
     await connection.has('begun')
@@ -322,7 +322,7 @@ test('a failure during a drain is answered as ever', async () => {
   connection.write('Host: payments\r\n\r\n')
   const said = await connection.end()
   expect(said).toContain('x-fairlead-error: NO_ENDPOINTS')
-  expect(refusal({ text: said.split('\r\n\r\n')[1] ?? '' } as Parameters<typeof refusal>[0]).service).toBe(
+  expect(errorOf({ text: said.split('\r\n\r\n')[1] ?? '' } as Parameters<typeof errorOf>[0]).service).toBe(
     'payments',
   )
   expect(await stopped).toBe(true)

@@ -8,7 +8,7 @@ import {
   CONFIG,
   Connection,
   quiet,
-  NOBODY,
+  UNREACHABLE,
   refusing,
   Rig,
   send,
@@ -32,7 +32,7 @@ async function refused(config: Partial<Config>, agent?: FakeConsul): Promise<Fai
 }
 
 /** A watch begun by now holds its query before one that begins now does: so that is what is waited for. */
-async function nobodyWatches(agent: FakeConsul, service: string): Promise<void> {
+async function isNotWatched(agent: FakeConsul, service: string): Promise<void> {
   await Rig.start([], { services: ['probe'] }, agent)
   await until('the probe is watched', () => agent.holds('probe'))
   expect(agent.holds(service)).toBe(false)
@@ -58,7 +58,7 @@ describe('a sidecar that cannot start says why', () => {
     )
     // Nothing of it stays behind: neither the other server nor a watch.
     await expect(send(free.port)).rejects.toThrow('ECONNREFUSED')
-    await nobodyWatches(agent, 'orders')
+    await isNotWatched(agent, 'orders')
   })
 
   test.each(['127.0.0.1', '::1', 'LocalHost'])(
@@ -73,7 +73,7 @@ describe('a sidecar that cannot start says why', () => {
       expect(error.code).toBe('INVALID_OPTION')
       const text = `${host === '::1' ? '[::1]' : host}:${port}`
       expect(error.message).toBe(`--listen and --admin are both ${text}: give one of them another port`)
-      await nobodyWatches(agent, 'orders')
+      await isNotWatched(agent, 'orders')
     },
   )
 
@@ -86,18 +86,18 @@ describe('a sidecar that cannot start says why', () => {
   })
 
   test('an address that is not of this machine', async () => {
-    // RFC 5737: for documentation, so nobody's.
+    // RFC 5737: for documentation, so no machine's.
     const error = await refused({ listen: { host: '192.0.2.1', port: 4140 } })
     expect(error.code).toBe('INVALID_OPTION')
     expect(error.message).toMatch(/^--listen 192\.0\.2\.1:4140 cannot be listened on: .*EADDRNOTAVAIL/)
   })
 
-  test('a service name that is none: the watches begun before it end', async () => {
+  test('an invalid service name: the watches begun before it end', async () => {
     const agent = await startAgent()
     const error = await refused({ services: ['orders', 'not a name'] }, agent)
     expect(error.code).toBe('INVALID_OPTION')
     expect(error.message).toContain("service is 'not a name': it must be the name of a Consul service")
-    await nobodyWatches(agent, 'orders')
+    await isNotWatched(agent, 'orders')
   })
 
   test('more services than --max-services', async () => {
@@ -105,10 +105,10 @@ describe('a sidecar that cannot start says why', () => {
     const error = await refused({ services: ['a', 'b'], maxServices: 1 }, agent)
     expect(error.code).toBe('OVERLOADED')
     expect(error.message).toContain('--max-services is 1')
-    await nobodyWatches(agent, 'a')
+    await isNotWatched(agent, 'a')
   })
 
-  test('an address of Consul that is none', async () => {
+  test('an invalid address of Consul', async () => {
     const error = await refused({ consul: 'ftp://consul' })
     expect(error.code).toBe('INVALID_OPTION')
     expect(error.message).toContain("consul.address is 'ftp://consul': it must be http://host:port")
@@ -166,10 +166,10 @@ describe('admin', () => {
   })
 
   test('/readyz: not ready while Consul cannot be reached', async () => {
-    const rig = await Rig.start([], { services: ['orders'], consul: NOBODY })
+    const rig = await Rig.start([], { services: ['orders'], consul: UNREACHABLE })
     await until('that is known', async () => (await rig.inspect()).reason !== undefined)
     expect((await rig.admin('/readyz')).status).toBe(503)
-    expect((await rig.inspect()).reason).toContain(`Consul at http://${NOBODY} could not be reached`)
+    expect((await rig.inspect()).reason).toContain(`Consul at http://${UNREACHABLE} could not be reached`)
   })
 
   test('/readyz: ready without services in the configuration', async () => {

@@ -8,7 +8,7 @@ const SERVED = 1000
 // Longer than the client keeps an idle connection.
 const IDLE_MS = 6000
 
-/** (b) What an instance takes of the heap, as long as nobody sends it requests, and after. */
+/** (b) What an instance takes of the heap, as long as it gets no requests, and after. */
 export const memory: Topic = {
   title: 'Memory an instance, after a garbage collection',
   figures: {
@@ -30,7 +30,7 @@ async function measureUnused(surroundings: Surroundings): Promise<Readonly<Recor
   ]
   await using rig = await Rig.start(surroundings, { services })
   const { subject } = rig
-  // What code and caches take once is no instance's.
+  // What code and caches take once does not count for an instance.
   await subject.open(['warm-up'])
   await subject.close()
   const before = await subject.memory()

@@ -10,7 +10,7 @@ export interface RigOptions extends Partial<AgentArgument> {
   readonly subject?: Omit<DiscoveryArgument, 'address'>
 }
 
-// A port where nobody has to listen.
+// A port where nothing has to listen.
 const NOWHERE = { host: undefined, port: 8080 }
 
 /** An agent that changes when it is told to, and a process with clients that ask it. */

@@ -2,7 +2,7 @@
 export interface InstanceState {
   readonly index: number
   readonly node: string
-  /** Undefined: one of its own, where nobody listens. */
+  /** Undefined: one of its own, where nothing listens. */
   readonly host: string | undefined
   readonly weight: number
   readonly port: number

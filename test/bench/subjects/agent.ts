@@ -13,7 +13,7 @@ export interface AgentArgument {
 
 export type AgentOrder =
   | { readonly kind: 'address' }
-  /** Answered with {@link Changed} when whoever waits has been told, and has asked again. */
+  /** Answered with {@link Changed} when the waiting clients have been told, and have asked again. */
   | { readonly kind: 'change'; readonly service: string; readonly change: Change }
   /** One change after the other, whether or not someone waits. */
   | {

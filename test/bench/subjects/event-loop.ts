@@ -5,7 +5,7 @@ export interface Usage {
   readonly wallMs: number
   /** The longest time between two turns of the event loop, by the clock; undefined where it was not watched. */
   readonly stallMs: number | undefined
-  /** The same by the clock or by CPU, whichever is less in each turn: what others did on the core is no stall of ours. */
+  /** The same by the clock or by CPU, whichever is less in each turn: work of others on the core is not our stall. */
   readonly ownStallMs: number | undefined
 }
 

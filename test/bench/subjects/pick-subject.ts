@@ -37,7 +37,7 @@ async function loopOf(subject: PickArgument): Promise<Loop> {
   if (subject.kind === 'peer') return new PeerLoop(subject.peer, subject)
   const endpoints = await liveEndpoints(subject)
   const context = new Context()
-  // What nobody asks for is not there.
+  // Reports are there only for a policy that uses them.
   if (GOES_BY_REPORTS.has(subject.policy)) {
     reportLoads(endpoints)
     answerProbes(endpoints, () => context.now)

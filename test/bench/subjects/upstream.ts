@@ -33,7 +33,7 @@ function answer(socket: Socket, response: (requests: number) => Buffer): void {
     }
     if (requests > 0) socket.write(response(requests))
   })
-  // Whoever hangs up in the middle is a subject that was stopped.
+  // A connection that ends in the middle is that of a subject that was stopped.
   socket.on('error', () => socket.destroy())
 }
 

@@ -11,7 +11,7 @@ Real clients, simulated servers. A client is the SDK's own code, put together as
 - **${size} clients, ${size} servers.** Every client has a balancer of its own, over endpoints of its own. As in production, it sees its own requests in flight and its own latencies, and nothing of the others'.
 - **Requests** come at random (Poisson), whatever becomes of those before them. Each goes to a random client and brings its work with it: log-normal, 20 ms on average, standard deviation 20 ms. All policies get the same requests at the same times.
 - **A server** has two cores unless the scenario says otherwise, and one queue: first come, first served. At load 1 all cores are busy all the time: 100 requests a second each. At load 0.7 one client sends one server ${70 / size} a second.
-- **The network** takes 0.25 ms each way. A refused connection takes 1 ms. Connections are there already.
+- **The network** takes 0.25 ms each way. A refused connection takes 1 ms. Connections are established already.
 - **A request** has one second. One that is refused or reset is tried once more, elsewhere, within the retry budget; a response of status 500 is a response. Cancellation reaches the server: what it has not begun it drops, what it has begun it finishes.
 - **Counted** is from second 15 to 35, when clients know their servers, unless the scenario says otherwise.
 
@@ -22,14 +22,14 @@ Real clients, simulated servers. A client is the SDK's own code, put together as
 - **deviation** and **max / mean** say how evenly attempts are spread over servers, per core and second: the standard deviation and the largest, relative to the mean. Even is not the aim: a slow server should get less.
 - Differences of a few percent between policies are noise; look for factors.
 
-- Until clients were the SDK's own parts they were copies of them. The figures of policies that go by no reports of load are still the same, to the last digit. Those of \`orca_weighted_round_robin\` and \`prequal\` have moved by about as much as another seed moves them: a few percent up to p90, at p99.9 up to a quarter. Real endpoints date reports in whole milliseconds and read one before its request counts as ended, and a real circuit opens a little behind the failure that opens it, when the retry has been picked already.
+- Until clients were the SDK's own parts they were copies of them. The figures of policies that do not use load reports are still the same, to the last digit. Those of \`orca_weighted_round_robin\` and \`prequal\` have moved by about as much as another seed moves them: a few percent up to p90, at p99.9 up to a quarter. Real endpoints date reports in whole milliseconds and read one before its request counts as ended, and a real circuit opens a little behind the failure that opens it, when the retry has been picked already.
 
-## What it leaves out
+## What is not modelled
 
 - Of the SDK: connections and HTTP, which is the transport's work; retention of endpoints that discovery no longer lists, sticky sessions and zones, which are off.
 - Servers have no event loop, garbage collection or connection limit, and a request needs nothing but a core.
 - Latency on the network does not vary, packets are never lost, and all servers are equally far.
-- Requests are alike to the client: their cost is not known before, and does not depend on who asks.
+- Requests are alike to the client: their cost is not known before, and does not depend on which client sends them.
 - A change of a server's speed or cores is for requests that begin, not for those that have begun.
 - ${70 / size} requests a second from one client to one server are few. A circuit needs 20 within 10 s to open, so here it hardly ever does; with fewer clients or more traffic it would.`
 }

@@ -38,9 +38,9 @@ export const temporaryFailure: Scenario = {
 
 export const permanentFailure: Scenario = {
   name: 'permanent-failure',
-  title: 'A tenth of the servers gone for ever',
+  title: 'A tenth of the servers gone permanently',
   about:
-    'At second 20 a tenth of the servers dies, and the registry takes them off its list 10 s later, as with a check every ten seconds. Load 0.7 before, 0.78 of what is left after.',
+    'At second 20 a tenth of the servers dies, and the registry deregisters them 10 s later, as with a check every ten seconds. Load 0.7 before, 0.78 of what is left after.',
   spans: steady,
   machines: alike(usual),
   load: () => 0.7,
@@ -61,7 +61,7 @@ export const rollingDeploy: Scenario = {
   name: 'rolling-deploy',
   title: 'Rolling deploy',
   about:
-    'From second 15 to 35 every server is replaced, a twentieth at a time. A leaving one is taken off the list, goes on for a second and then refuses connections; clients hear of it within 200 ms. A new one is cold: its first request takes three times as long, the 200th no longer than it should. Load 0.5.',
+    'From second 15 to 35 every server is replaced, a twentieth at a time. A server that leaves is deregistered, serves for another second and then refuses connections; clients are notified within 200 ms. A new one is cold: its first request takes three times as long, the 200th no longer than it should. Load 0.5.',
   spans: steady,
   machines: alike(usual),
   load: () => 0.5,

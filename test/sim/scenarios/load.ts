@@ -64,7 +64,7 @@ export const ramp: Scenario = {
   name: 'ramp',
   title: 'Rising load, machines to themselves',
   about:
-    'The load rises from 0.5 to 1.5 of what the servers can do, by a tenth every 4 s. Above 1 nobody can answer everything: what is left to see is who gets there with short queues.',
+    'The load rises from 0.5 to 1.5 of what the servers can do, by a tenth every 4 s. Above 1 no policy can answer everything: what is left to see is which gets there with short queues.',
   spans: stepSpans,
   machines: alike(usual),
   load: rising,

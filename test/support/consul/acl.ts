@@ -3,7 +3,7 @@ import { ask, type AnAgent } from './agent-access.js'
 import type { ConsulConfig } from './agent-command.js'
 
 export interface AclToken {
-  /** Names the token to whoever manages it. */
+  /** Names the token for its management. */
   readonly accessorId: string
   /** What its holder sends. */
   readonly secretId: string

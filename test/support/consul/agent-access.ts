@@ -37,7 +37,7 @@ export async function ask(
   { method = 'GET', body, timeoutMs = 5_000 }: AgentRequest = {},
 ): Promise<string> {
   const { address, token, tls } = accessOf(agent)
-  // One for each request: whoever asks seldom asks twice, and nothing is left to close.
+  // One for each request: a caller seldom asks twice, and nothing is left to close.
   const dispatcher = new Agent(tls === undefined ? {} : { connect: await readTls(tls) })
   try {
     const response = await request(`${address}/v1/${path}`, {

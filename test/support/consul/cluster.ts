@@ -33,7 +33,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Cluste
   const start = async (ports: AgentPorts): Promise<Cluster> => {
     const addresses = nodes.slice(0, servers).map(({ host }) => `${host}:${ports.serf}`)
     const shared = [
-      // A leader that stands still for 500 ms times this steps down. An agent alone has nobody to step down for.
+      // A leader that stands still for 500 ms times this steps down. An agent alone has no one to step down for.
       { performance: { raft_multiplier: 2 } },
       joinConfig('lan', addresses),
       ...(managementToken === undefined ? [] : [aclConfig(managementToken)]),

@@ -16,7 +16,7 @@ export interface OwnConsulSettings {
   readonly config?: ConsulConfig | undefined
   /** Turns ACLs on: all is denied but what a token grants, and this one grants everything. A UUID. */
   readonly managementToken?: string | undefined
-  /** Turns HTTPS on and HTTP off; whoever asks through the {@link OwnAgent} has a certificate of the authority. */
+  /** Turns HTTPS on and HTTP off; callers of the {@link OwnAgent} have a certificate of the authority. */
   readonly tls?: TlsSettings | undefined
   /** Opens the HTTP API on a unix socket too; the path of a file in a folder that is there. */
   readonly socketPath?: string | undefined
@@ -33,7 +33,7 @@ export interface OwnConsulOptions extends OwnConsulSettings {
 
 /**
  * A real Consul of the caller's own, to stop, start and wipe: one server, ready to serve. Never the agent of
- * `CONSUL_HTTP_ADDR`, as what is asked for here is not to be had of that. Rejects in one line if there is none.
+ * `CONSUL_HTTP_ADDR`, which cannot be stopped or wiped. Rejects in one line if there is none.
  */
 export async function startOwnConsul({ kinds, log, ...settings }: OwnConsulOptions = {}): Promise<OwnAgent> {
   return startSoleServer(await findLauncher(kinds, log), settings)

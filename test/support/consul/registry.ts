@@ -107,7 +107,7 @@ async function asking<T>(agent: AnAgent, call: (consul: Consul) => Promise<T>): 
   try {
     return await call(consul)
   } finally {
-    // It keeps its connection for ever, and an agent allows 200 a client.
+    // It keeps its connection indefinitely, and an agent allows 200 a client.
     consul.destroy()
   }
 }

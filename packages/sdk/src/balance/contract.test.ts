@@ -42,7 +42,7 @@ function countPicks(
   return endpoints.map((endpoint) => counts.get(endpoint) ?? 0)
 }
 
-const noneLeftOut = { excluded: new Map<number, number>(), panicThreshold: 0 }
+const noneExcluded = { excluded: new Map<number, number>(), panicThreshold: 0 }
 
 /** All layers at once, in the order that the guide has. Of nine endpoints in two zones a subset is seven. */
 const layers = [
@@ -58,8 +58,8 @@ const variants = names.flatMap((name): [string, Maker, BalancerName][] => {
   return [
     [name, (endpoints, seed = 1) => balancer(endpoints, seededRandom(seed), registeredWeight), name],
     [
-      `${name}, in tiers`,
-      (endpoints, seed = 1) => priorities(balancer, endpoints, noneLeftOut, seededRandom(seed)),
+      `${name}, in priorities`,
+      (endpoints, seed = 1) => priorities(balancer, endpoints, noneExcluded, seededRandom(seed)),
       name,
     ],
   ]
@@ -154,7 +154,7 @@ describe.each(names)('%s, when the set changes', (name) => {
     leaving.begin()
     const others = endpoints.filter((endpoint) => endpoint !== leaving)
     const without = make(others)
-    // Its request ends after it has left: what it tells of its load reaches nobody who cares.
+    // Its request ends after it has left: what it reports of its load has no effect.
     leaving.end()
     for (let n = 0; n < 50; n++) {
       const picked = without.pick(context) as FakeCandidate
@@ -217,46 +217,46 @@ describe.each(names)('%s, when the set changes', (name) => {
   })
 })
 
-describe.each(names)('%s, in tiers', (name) => {
+describe.each(names)('%s, in priorities', (name) => {
   const balancer = balancers[name]
 
   test('keeps weight 0 as a last resort', () => {
     const endpoints = candidates([0, 2, 0, 1])
-    const [reserve, used, otherReserve, alsoUsed] = endpoints as [
+    const [resort, used, otherResort, alsoUsed] = endpoints as [
       FakeCandidate,
       FakeCandidate,
       FakeCandidate,
       FakeCandidate,
     ]
-    const picker = priorities(balancer, endpoints, noneLeftOut, seededRandom(1))
+    const picker = priorities(balancer, endpoints, noneExcluded, seededRandom(1))
     for (let n = 0; n < 50; n++) expect([used, alsoUsed]).toContain(picker.pick(context))
     used.available = false
     alsoUsed.available = false
     const resorts = new Set(Array.from({ length: 10 }, () => picker.pick(context)))
-    expect(resorts).toEqual(new Set([reserve, otherReserve]))
+    expect(resorts).toEqual(new Set([resort, otherResort]))
   })
 
   test('uses endpoints of weight 0 when there are no others', () => {
     const endpoints = candidates([0, 0])
-    const picker = priorities(balancer, endpoints, noneLeftOut, seededRandom(1))
+    const picker = priorities(balancer, endpoints, noneExcluded, seededRandom(1))
     expect(new Set([picker.pick(context), picker.pick(context)])).toEqual(new Set(endpoints))
   })
 
-  test('goes on to the next tier only when the one before has nobody left, for each request anew', () => {
-    // 75% of the first level are of some weight, so that it carries all.
+  test('goes on to the next group only when the one before has no endpoint left, for each request anew', () => {
+    // 75% of the first priority are of some weight, so that it carries all.
     const first = [new FakeCandidate(1), new FakeCandidate(2), new FakeCandidate(8)]
     const second = [new FakeCandidate(3, 5, 1)]
     const resorts = [new FakeCandidate(4, 0), new FakeCandidate(5, 0, 1)]
-    const reserve = [new FakeCandidate(6), new FakeCandidate(7, 9, 1)]
-    for (const endpoint of reserve) endpoint.retained = true
-    const inOrder = [first, second, ...resorts.map((one) => [one]), ...reserve.map((one) => [one])]
-    // As discovery lists them, which is no order.
+    const retained = [new FakeCandidate(6), new FakeCandidate(7, 9, 1)]
+    for (const endpoint of retained) endpoint.retained = true
+    const inOrder = [first, second, ...resorts.map((one) => [one]), ...retained.map((one) => [one])]
+    // As discovery lists them, which is not an order.
     const endpoints = inOrder.flat().reverse()
-    const picker = priorities(balancer, endpoints, noneLeftOut, seededRandom(1))
+    const picker = priorities(balancer, endpoints, noneExcluded, seededRandom(1))
     for (let round = 0; round < 20; round++) {
       let tried: readonly FakeCandidate[] = []
-      for (const tier of inOrder) {
-        const left = new Set(tier)
+      for (const group of inOrder) {
+        const left = new Set(group)
         while (left.size > 0) {
           const picked = picker.pick({ now: 0, tried }) as FakeCandidate
           expect([...left]).toContain(picked)

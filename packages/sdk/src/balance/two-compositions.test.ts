@@ -14,8 +14,8 @@ import { subset } from './layers/subset.js'
 /**
  * Endpoints are shared by all pickers over them, so whatever a picker wrote on one, another might overwrite. This keeps
  * the kind out: a policy or a layer may write a `BackendLoad` where there is none, which has room for any number of
- * observers, and nothing else. What the tiers write (`panic`) is no part of a `Candidate`, and a client has them once,
- * around its whole composition.
+ * observers, and nothing else. What the priorities write (`panic`) is not part of a `Candidate`, and a client has them
+ * once, around its whole composition.
  */
 function guarded(endpoint: FakeCandidate, written: string[]): FakeCandidate {
   return new Proxy(endpoint, {

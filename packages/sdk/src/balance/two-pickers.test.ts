@@ -45,7 +45,7 @@ const pairs = observing.flatMap(([a, first]) =>
 )
 
 describe.each(pairs)('%s beside %s', (_, __, first, second) => {
-  test('both know of every request, whoever picked for it', () => {
+  test('both know of every request, whichever picked for it', () => {
     const endpoints = candidates([1, 1, 1])
     const { layer, pickers } = both(first, second)
     layer(endpoints, seededRandom(1), registeredWeight)

@@ -4,7 +4,7 @@ import { FairleadError } from '../errors.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { didYouMean } from '../validation/known-names.js'
 
-/** What `request` takes: undici's own options, without the origin and with a method that may be left out. */
+/** What `request` takes: undici's own options, without the origin and with a method that may be omitted. */
 export type ClientRequestOptions<TOpaque = null> = Omit<
   Dispatcher.RequestOptions<TOpaque>,
   'origin' | 'method'
@@ -43,7 +43,7 @@ const KNOWN: Readonly<Record<keyof ClientRequestOptions<unknown> | 'origin', tru
 
 const known: ReadonlySet<string> = new Set(Object.keys(KNOWN))
 
-// What other clients call it, where that is no misspelling of ours.
+// What other clients call it, where that is not a misspelling of ours.
 const ELSEWHERE: Readonly<Record<string, string>> = {
   json: "body: JSON.stringify(value), and headers: { 'content-type': 'application/json' }",
   data: 'body',

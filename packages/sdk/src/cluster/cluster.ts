@@ -261,7 +261,7 @@ export class Cluster {
 
   *#adopt(listed: Snapshot): Generator<void, void> {
     const before = this.#freshness
-    // It comes where discovery fails at once after a pause, and is no newer than what we have had from it since.
+    // It comes where discovery fails at once after a pause, and is not newer than what we have had from it since.
     if (listed.savedAt !== undefined && (before.kind === 'fresh' || before.kind === 'stale')) return
     // The set was made in this turn.
     yield

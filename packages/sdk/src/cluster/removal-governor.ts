@@ -33,7 +33,7 @@ export interface Governed {
   readonly reason: RetainReason | undefined
   /** Retained no longer, as they are listed again. */
   readonly returned: readonly Instance[]
-  /** Retained no longer, as they are gone beyond doubt. */
+  /** Retained no longer, as they are certainly gone. */
   readonly released: readonly Instance[]
 }
 
@@ -49,7 +49,7 @@ const STEPS = 60
 
 /**
  * Decides what becomes of instances that discovery no longer lists. Registries lie at times: a server that has not
- * read its log, an agent cut off, a token that sees less, checks that have not run after a restart. What is left out
+ * read its log, an agent cut off, a token that sees less, checks that have not run after a restart. What is missing
  * by an answer that is suspect by its own account, or by too large a removal, is retained retained: it gets requests
  * only where nothing else does, an answer of it renews its time, and a failure to reach it ends it.
  *

@@ -13,12 +13,12 @@ test.each<[number, string, string | RegExp]>([
   expect(adviceForStatus(status, said)).toMatch(advice instanceof RegExp ? advice : new RegExp(`^${advice}$`))
 })
 
-test('a refusal to write, and one to compile a chain', () => {
+test('a rejected write, and a rejected query of a chain', () => {
   expect(adviceForStatus(403, 'Permission denied', 'PUT')).toMatch(/needs service:write$/)
   expect(adviceForStatus(403, 'Permission denied', 'POST')).toMatch(/needs service:read and node:read$/)
 })
 
-test('a token that is none, and no token', () => {
+test('an unknown token, and no token', () => {
   expect(adviceForStatus(403, 'ACL not found')).toMatch(/^: Consul has no such token/)
   expect(adviceForStatus(403, 'rpc error: code = Unknown desc = ACL not found', 'PUT')).toMatch(
     /no such token/,

@@ -62,7 +62,7 @@ test('so many questions at once take so many connections, and the next ones no m
   expect(sockets.size).toBe(3)
 })
 
-test('an answer that breaks off, or that nobody wants to read on, ends its connection', async () => {
+test('an answer that is cut off, or whose reader fails, closes its connection', async () => {
   fake.script(breakOff(), answer(1, [healthEntry(1)]), answer(1, []))
   await ask()
   await until(() => fake.connections === 0)

@@ -173,7 +173,7 @@ describe('over TLS', () => {
       /could not be reached: .*; an agent with verify_incoming requires a certificate that its authority has signed, in consul\.tls\.certFile and keyFile/,
     ],
     [
-      "a certificate of somebody else's authority",
+      'a certificate of another authority',
       { caFile: authority.certFile, ...mallory },
       /could not be reached: .*; an agent with verify_incoming requires a certificate that its authority has signed/,
     ],
@@ -243,7 +243,7 @@ describe('a question', () => {
     expect(fake.requests[0]?.headers).toMatchObject({ authorization: 'Bearer t', accept: 'application/json' })
   })
 
-  test('that is given up lets go of its connection, and says so only to whoever waits', async () => {
+  test('that is cancelled closes its connection, and only its caller is told', async () => {
     fake = await FakeConsul.start(hold())
     const stop = new AbortController()
     const asked = ask(agentOf(), {}, stop.signal)
@@ -255,7 +255,7 @@ describe('a question', () => {
     expect(fake.requests).toHaveLength(1)
   })
 
-  test('leaves no timer, and no listener on a signal that lives for ever', async () => {
+  test('leaves no timer, and no listener on a signal that lives indefinitely', async () => {
     fake = await FakeConsul.start()
     fake.serve('orders', entries)
     const clock = new ManualClock()
@@ -284,7 +284,7 @@ describe('a question', () => {
     expect(fake.queries).toHaveLength(5)
   })
 
-  test('is given up in time by our own clock, when nobody accepts its connection', async () => {
+  test('is abandoned in time by our own clock, when its connection is not accepted', async () => {
     fake = await FakeConsul.start()
     const deaf = createServer({ pauseOnConnect: true })
     deaf.listen(0, '127.0.0.1')

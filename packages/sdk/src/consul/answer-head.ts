@@ -50,7 +50,7 @@ export function answerHead(headers: IncomingHttpHeaders): AnswerHead {
 const LONGEST_RETRY_AFTER_MS = 300_000
 
 /**
- * `Retry-After` in milliseconds, as seconds or as a date (RFC 9110, 10.2.3); five minutes at most, 0 where it is none.
+ * `Retry-After` in milliseconds, as seconds or as a date (RFC 9110, 10.2.3); 5 minutes at most, 0 if neither.
  *
  * @param unixTime Now, in Unix milliseconds.
  */

@@ -26,7 +26,7 @@ function credentials(options: Partial<CredentialOptions>): Credentials {
 
 describe('headers', () => {
   test.each<[string, Partial<CredentialOptions>, Record<string, string>]>([
-    ['nobody', {}, {}],
+    ['no credentials', {}, {}],
     ['a token', { token: 't' }, { 'x-consul-token': 't' }],
     ['a bearer token', { token: 't', bearer: true }, { authorization: 'Bearer t' }],
     ['basic authentication', { basicAuth: 'me:pä:ss' }, { authorization: 'Basic bWU6cMOkOnNz' }],
@@ -51,7 +51,7 @@ describe('a token file', () => {
     expect(await credentials({ tokenFile, token: 'given' }).token()).toBe('of-file')
   })
 
-  test('is read again after a refusal', async () => {
+  test('is read again after a rejection', async () => {
     await writeFile(tokenFile, 'first')
     const mine = credentials({ tokenFile })
     await mine.token()
@@ -93,14 +93,14 @@ describe('a token file', () => {
     expect(await mine.token()).toBe('late')
   })
 
-  test.each(['', ' \n ', 'a b', 'a\nb', 'tökën', '\u0000'])('with %j is no token file', async (text) => {
+  test.each(['', ' \n ', 'a b', 'a\nb', 'tökën', '\u0000'])('with %j is not a token file', async (text) => {
     await writeFile(tokenFile, text)
     await expect(credentials({ tokenFile }).token()).rejects.toThrow(
       `consul.tokenFile ${tokenFile} must hold one token and nothing else`,
     )
   })
 
-  test('that there is none of cannot be read again', async () => {
+  test('where there is none, nothing can be read again', async () => {
     expect(await credentials({ token: 't' }).renewed('t')).toBeUndefined()
   })
 })

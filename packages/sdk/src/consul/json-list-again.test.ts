@@ -140,7 +140,7 @@ test.each([
   '[{"a":1]}]',
   '["',
   '["\\',
-])('%j is no list', (text) => {
+])('%j is not a list', (text) => {
   expect(() => read(text)).toThrow()
   expect(() => read(text, read('[{"key":"a"},1]'))).toThrow()
 })

@@ -17,7 +17,7 @@ beforeEach(async () => {
 
 afterEach(() => rm(folder, { recursive: true }))
 
-// Nothing connects before it is asked something, so that there need be nobody there.
+// Nothing connects before its first request, so that nothing needs to listen there.
 function transportTo(address: string): Transport {
   const none = { caPath: undefined, certFile: undefined, keyFile: undefined, serverName: undefined }
   return new Transport(address, new TlsFiles({ ...none, caFile, verify: true }))

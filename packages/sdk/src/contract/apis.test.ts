@@ -65,7 +65,7 @@ describe('request', () => {
     'with an own host': { headers: { host: 'elsewhere:1' } },
     'that says close': { headers: { connection: 'close' } },
     'by CONNECT, which it is not for': { method: 'CONNECT' },
-    'with a signal that is none': { signal: {} },
+    'with an invalid signal': { signal: {} },
   }
   for (const [name, each] of Object.entries(options)) {
     both(name, { server }, async (subject) => {

@@ -193,11 +193,11 @@ describe('a body that fails by itself', () => {
           controller.error(new Error('disk failed'))
         },
       }),
-    'one that gives what is no chunk': () => [1],
+    'one that yields what is not a chunk': () => [1],
   }
   for (const [name, make] of Object.entries(failing)) {
     compare(name, {}, (subject) => ask(subject, { method: 'PUT', body: make() as never }))
-    compare(`${name}, where the length is told`, {}, (subject) =>
+    compare(`${name}, where the length is given`, {}, (subject) =>
       ask(subject, { method: 'PUT', body: make() as never, headers: { 'content-length': '100' } }),
     )
   }

@@ -118,7 +118,7 @@ for (const [name, ending] of Object.entries(endings)) {
       await end(subject, ending)
     })
 
-    // A second close() is none after destroy().
+    // After destroy() a second close() is not a repetition.
     if (name !== 'close and then destroy')
       compare('twice', word(afterwards), async (subject) => {
         const asked = ask(subject, { path: name.includes('destroy') ? '/never' : '/' })

@@ -22,7 +22,7 @@ function expected(trace: Trace, names: readonly DifferenceName[]): Trace {
   return names.reduce((before, name) => {
     const difference: Difference = differences[name]
     const after = difference.translate(before)
-    expect(after, `"${name}" is no difference any more`).not.toEqual(before)
+    expect(after, `"${name}" is not a difference any more`).not.toEqual(before)
     return after
   }, trace)
 }

@@ -121,7 +121,7 @@ const cases: readonly Case[] = [
     with: () => interceptors.dump({ maxSize: 4 }),
   },
   { name: 'responseError', path: '/json', with: () => interceptors.responseError() },
-  { name: 'responseError, of what is none', path: '/', with: () => interceptors.responseError() },
+  { name: 'responseError, of what is not an error', path: '/', with: () => interceptors.responseError() },
   {
     name: 'cache',
     path: '/cached',

@@ -44,7 +44,7 @@ export class Recorder {
   #note(stage: Stage, text: string, last = false): void {
     if (stage === 'data' || stage === 'sent chunk') appendTo(this.#trace.handler, stage, normal(text))
     else this.#trace.handler.push(`${stage} ${normal(text)}`.trimEnd())
-    // Whoever throws in its end hears of an error yet.
+    // A handler that throws in its end still gets an error.
     if (last && this.#script.throws !== stage) this.#end()
     if (this.#script.aborts === stage) this.#control?.abort(new Error(`aborted in ${stage}`))
     if (this.#script.throws === stage) {

@@ -1,6 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 
-/** What one run of a case has shown: to the handler, to the caller, to the server, and to nobody. */
+/** What one run of a case has shown to the handler, the caller and the server, and what was left uncaught. */
 export interface Trace {
   /** The callbacks of the handler, in their order; data that came in pieces is one. */
   handler: string[]
@@ -8,7 +8,7 @@ export interface Trace {
   caller: string[]
   /** Requests as the server saw them, in the order of their arrival. */
   server: string[]
-  /** Exceptions and rejections that nobody caught. */
+  /** Uncaught exceptions and rejections. */
   uncaught: string[]
   /** Did `close()` resolve after it? */
   closed: string

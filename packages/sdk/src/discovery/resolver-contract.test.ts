@@ -104,7 +104,7 @@ describe.each(subjects)('$name', (subject) => {
     expect(instances.every(Object.isFrozen)).toBe(true)
   })
 
-  test('a service that nobody knows has no instances, and that is no fault', async () => {
+  test('an unknown service has no instances, and that is not an error', async () => {
     await source.set('payments', [1])
     await using watch = follow('unknown')
     expect(await watch.next()).toMatchObject({ kind: 'snapshot', instances: [], excluded: [] })
@@ -129,7 +129,7 @@ describe.each(subjects)('$name', (subject) => {
     expect(clock.pending).toBe(0)
   })
 
-  test('ends when nobody reads on, with nothing left', async () => {
+  test('ends when its reader stops, with nothing left', async () => {
     await source.set('orders', [1])
     const events = resolver.watch('orders', new AbortController().signal)[Symbol.asyncIterator]()
     const first = events.next()

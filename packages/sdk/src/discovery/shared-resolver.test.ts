@@ -134,7 +134,7 @@ test('a resolver that throws, or ends, is started again after a pause, and said 
   expect(await next(events)).toBe('end')
 })
 
-test('whoever leaves last sees the watch end', async () => {
+test('the last subscriber to leave sees the watch end', async () => {
   let finish: (() => void) | undefined
   const slow: Resolver = {
     name: 'a slow resolver',

@@ -56,7 +56,7 @@ export type JudgeFactory = (endpoint: Judged, now: number) => Judge
 
 const NONE: readonly Restriction[] = Object.freeze([])
 
-/** Of an endpoint that nothing is held against. */
+/** Of an endpoint without restrictions. */
 export const AVAILABLE: Availability = Object.freeze({
   state: 'available',
   reason: undefined,

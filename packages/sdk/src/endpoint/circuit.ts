@@ -7,7 +7,7 @@ const REASON = 'circuit_open'
 
 /**
  * The judge that a circuit breaker makes: open, its endpoint is unavailable; half open, one request at a time probes it.
- * Unlike other judges it is asked for leave: a probe is told from other requests by its permit.
+ * Unlike other judges it is asked for a permit: a probe is told from other requests by its permit.
  */
 export class Circuit {
   readonly #endpoint: Judged

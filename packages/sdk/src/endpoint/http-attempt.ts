@@ -213,7 +213,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     if (this.#cancelled === undefined) this.#listener.onResponseStarted(this)
   }
 
-  /** A failure of the connection alone is no failure of the attempt. */
+  /** A failure of the connection alone is not a failure of the attempt. */
   #isResent(error: Error): boolean {
     this.#abort = undefined
     const { context } = this

@@ -11,12 +11,12 @@ export interface ProbedEndpoint {
   readonly backendLoad: BackendLoad | undefined
 }
 
-// Probes are answered without work (Prequal's take below a millisecond, and it gives up on them at 3 ms within a
+// Probes are answered without work (Prequal's take below a millisecond, and it abandons them at 3 ms within a
 // datacenter): after a second the answer says nothing of now. It is also how long a probe can keep a process from its end.
 const TIMEOUT_MS = 1000
 
-// For a server without a reporter, or in trouble: two requests a minute are no flood, and a reporter that a deployment
-// brings is found soon enough.
+// For a server without a reporter, or in trouble: two requests a minute are not a flood, and a reporter that a
+// deployment brings is found soon enough.
 const PAUSE_MS = 30_000
 
 /**

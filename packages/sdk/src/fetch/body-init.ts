@@ -26,7 +26,7 @@ export function extractBody(init: unknown, options: BodyOptions): ExtractedBody 
     if (init instanceof URLSearchParams) {
       return { body: init.toString(), type: 'application/x-www-form-urlencoded;charset=UTF-8' }
     }
-    // A copy: what the caller does with his array afterwards is no part of the request.
+    // A copy: what the caller does with his array afterwards is not part of the request.
     if (init instanceof ArrayBuffer) return { body: new Uint8Array(init.slice(0)), type: undefined }
     if (ArrayBuffer.isView(init)) return { body: copyOf(init), type: undefined }
     if (init instanceof Blob) return { body: init, type: init.type === '' ? undefined : init.type }

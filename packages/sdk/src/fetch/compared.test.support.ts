@@ -83,7 +83,7 @@ export class Compared {
     try {
       for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
     } catch {
-      // The caller has gone; there is nobody to answer.
+      // The caller has gone; there is no one to answer.
       return
     }
     const headers = { ...request.headers }

@@ -87,7 +87,7 @@ export class Decoding implements BodySink, BodySource {
   }
 
   end(): void {
-    // A body of no bytes is no member of any format; that there is none is what it means.
+    // A body of no bytes is not a member of any format; it means that there is no body.
     if (this.#empty) this.#finish(undefined)
     else this.#first.end()
   }

@@ -3,7 +3,7 @@ import type { FetchPolicy } from './fetch-init.js'
 import type { OutgoingStream } from './outgoing-stream.js'
 import type { Target } from './target.js'
 
-/** A body as it can be sent. What is no stream can be sent again, after a failure or a redirect. */
+/** A body as it can be sent. What is not a stream can be sent again, after a failure or a redirect. */
 export type OutgoingBody = string | Uint8Array | Blob | FormData | OutgoingStream | null
 
 export type RedirectMode = 'follow' | 'manual' | 'error'

@@ -240,7 +240,7 @@ describe('names that a URL takes for numbers', () => {
   })
 
   test.each(['xn--a', 'xn--a.b', 'a.xn--b'])(
-    '%s, which is no host in any form, is refused at the start',
+    '%s, which is not a host in any form, is rejected at the start',
     (name) => {
       expect(() => client([], {}, name)).toThrow(FairleadError)
       expect(() => client([], {}, name)).toThrow(
@@ -251,7 +251,7 @@ describe('names that a URL takes for numbers', () => {
 })
 
 describe('abort, by the standard', () => {
-  test('after the whole body has come: what nobody has read is gone', async () => {
+  test('after the whole body has come: what has not been read is gone', async () => {
     const orders = client([await serve((_, response) => void response.end('whole'))])
     for (const read of ['text', 'json', 'arrayBuffer', 'blob'] as const) {
       const controller = new AbortController()
@@ -418,7 +418,7 @@ describe('a body', () => {
     expect(read).toBe(2000 * chunk.length)
   })
 
-  test('that nobody reads does not keep its connection: a small one comes whole', async () => {
+  test('that is not read does not keep its connection: a small one comes whole', async () => {
     const orders = client([await serve((_, response) => void response.end('x'.repeat(30_000)))], {
       connections: { maxPerEndpoint: 1 },
     })
@@ -427,7 +427,7 @@ describe('a body', () => {
     expect(unread.map(({ bodyUsed }) => bodyUsed)).toEqual(unread.map(() => false))
   })
 
-  test('that nobody can read any more frees its connection, and one that is being read stays', async () => {
+  test('that can no longer be read frees its connection, and one that is being read stays', async () => {
     setFlagsFromString('--expose_gc')
     const collect = runInNewContext('gc') as () => void
     let closed = 0
@@ -443,7 +443,7 @@ describe('a body', () => {
     await (async () => {
       for (let n = 0; n < 5; n++) await orders.fetch('/')
       void (await orders.fetch('/')).clone()
-      // Whoever waits for the rest still has it.
+      // The reader that waits for the rest still has it.
       void (await orders.fetch('/')).text().catch(() => undefined)
     })()
     await vi.waitFor(
@@ -465,7 +465,7 @@ test('what `console.log` shows of a response is what a response has', async () =
   expect(await response.text()).toBe('x')
 })
 
-test('an error of the way has the stack of whoever called', async () => {
+test('an error of the connection has the stack of the caller', async () => {
   const { fetch } = client(['http://127.0.0.1:1'], { retry: false })
   const error = await failureOf(fetch('/'))
   expect(error.stack).toContain('fetch.test.ts')

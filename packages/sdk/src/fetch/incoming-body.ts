@@ -29,7 +29,7 @@ const HIGH_WATER_MARK = 64 * 1024
  * connection; a longer one waits for its reader.
  */
 export class IncomingBody implements BodySink {
-  /** Who can read it; held only as long as it need not be known whether someone still has it. */
+  /** Who can read it; referenced only as long as it need not be known whether someone still has it. */
   reader: BodyReader | undefined
   readonly #source: BodySource
   readonly #unreachable: FinalizationRegistry<IncomingBody>

@@ -25,7 +25,7 @@ export function standardFetch(
 
 /**
  * Makes whole bodies whole again: fetch hands over a stream whatever the body was made of, but with a length where it
- * was no stream.
+ * was not a stream.
  */
 class ReplayingDispatcher {
   readonly #next: Next

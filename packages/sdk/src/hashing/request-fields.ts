@@ -98,7 +98,7 @@ function isNamed(key: unknown, name: string): boolean {
   return typeof key === 'string' && key.length === name.length && key.toLowerCase() === name
 }
 
-/** What undici makes of a value: nothing of `undefined`, an empty one of `null`, text of any other that is no object. */
+/** What undici makes of a value: nothing of `undefined`, an empty one of `null`, text of any other non-object. */
 function joined(found: Values, value: unknown): Values {
   if (Array.isArray(value)) return value.reduce<Values>((values, each) => joined(values, each), found)
   const text = value === null ? '' : textOf(value)

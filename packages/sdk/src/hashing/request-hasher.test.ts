@@ -179,7 +179,7 @@ test("an address is the caller's", () => {
 })
 
 test.each([undefined, '', 7 as unknown as string, null as unknown as string])(
-  'an address that is %j is none',
+  'an address of %j counts as absent',
   (address) => {
     expect(hashOf([by('source_ip')], { caller: { address } })).toBeUndefined()
   },
@@ -219,7 +219,7 @@ describe('several parts', () => {
   })
 })
 
-test('a key of the request goes before all; an empty one is none', () => {
+test('a key of the request goes before all; an empty one counts as absent', () => {
   const policies = [by('header', 'a'), by('source_ip')]
   expect(hashOf(policies, { hashKey: 'own', headers: { a: 'x' } })).toBe(xxh64('own'))
   expect(hashOf([], { hashKey: 'own' })).toBe(xxh64('own'))

@@ -121,7 +121,7 @@ type DiscoveryNews =
 /** What becomes of endpoints. */
 type EndpointNews =
   /**
-   * A judge has changed its mind of an endpoint: `unavailable`: it gets no requests; `probing`: one at a time, to find
+   * The availability of an endpoint has changed. `unavailable`: it gets no requests; `probing`: one at a time, to find
    * out; `available`: it is back. `untilMs`: how long, in milliseconds, where that is known.
    */
   | (OfService & {

@@ -85,7 +85,7 @@ describe('each policy says how it came to its endpoint', () => {
   })
 })
 
-test('layers say what they leave out, and why', async () => {
+test('layers say what they exclude, and why', async () => {
   const balancer = compose(
     subset({ size: 6, index: 0, of: 2 }),
     locality({ zone: 'a' }),
@@ -147,7 +147,7 @@ test.each(['maglev', 'ring_hash', 'rendezvous'] as const)('%s: where a key leads
   expect(client.explain({ hashKey: 'ann' }).picked?.key).toBe(first.picked?.key)
 })
 
-test('a key is named by its hash, and nobody by the reason', async () => {
+test('a key is explained by its hash, and a failed pick by its reason', async () => {
   const [client] = await clientOf({ balancer: 'maglev' }, [])
   // XXH64 of "a", from the reference implementation.
   expect(client.explain({ hashKey: 'a' })).toMatchObject({ hash: 'd24ec4f1a98c6e5b', picked: undefined })

@@ -6,7 +6,7 @@ import type { KeyedRequest, RequestHasher } from '../hashing/request-hasher.js'
 import { isIdempotent, type Repeatable } from '../resilience/retry.js'
 import { inspectEndpoint, type EndpointInspection } from './inspect.js'
 
-/** An endpoint that was looked at, and what it was judged by. */
+/** An endpoint that was looked at, and what it was compared by. */
 export interface ComparedEndpoint extends EndpointInspection {
   /** The least wins. */
   readonly load: number

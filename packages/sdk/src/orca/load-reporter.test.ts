@@ -102,7 +102,7 @@ describe('the report', () => {
     }
   })
 
-  test('counts requests, errors and what is in flight, the one that is answered left out', async () => {
+  test('counts requests, errors and what is in flight, without the one that is answered', async () => {
     const clock = new ManualClock()
     const waiting: (() => void)[] = []
     const { origin, reporter } = await reporting(
@@ -189,7 +189,7 @@ describe('the report', () => {
     expect(utilization()).toBeGreaterThan(0)
   }, 15_000)
 
-  test("says the application's own utilization, unless that is none", async () => {
+  test("says the application's own utilization, unless that is invalid", async () => {
     const clock = new ManualClock()
     let own: () => number = () => 0.75
     const { reporter } = await reporting((_, response) => response.end(), { clock, utilization: () => own() })
@@ -215,7 +215,7 @@ describe('the report', () => {
 })
 
 describe('the path', () => {
-  test('is answered beside the application, and is no load', async () => {
+  test('is answered beside the application, and does not count as load', async () => {
     const asked: unknown[] = []
     const { origin } = await reporting((request, response) => {
       asked.push(request.url)
@@ -337,6 +337,6 @@ test.each<[LoadReporterOptions, string]>([
   expect(() => loadReporter(options)).toThrow(name)
 })
 
-test('refuses what is no server', () => {
+test('rejects what is not a server', () => {
   expect(() => reportLoad({} as never)).toThrow('a server of node:http or node:https')
 })

@@ -12,7 +12,7 @@ import { withHeader } from './response-head.js'
 /** Where a server tells its load, and what it takes for its utilization. */
 export interface LoadReporterOptions {
   /**
-   * A GET of this path is answered with 204 and the report, and is no load; `false`: there is none. Default
+   * A GET of this path is answered with 204 and the report, and does not count as load; `false`: no such path. Default
    * `/.well-known/endpoint-load`.
    */
   readonly path?: string | false | undefined

@@ -41,7 +41,7 @@ const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?$/
  * throws.
  *
  * As in Envoy's source/common/orca/orca_parser.cc: a prefix and one space, which must be there; white space around an
- * entry and empty entries do not matter; a metric that comes twice, and a value that is no finite number, spoil the
+ * entry and empty entries do not matter; a metric that comes twice, and a value that is not a finite number, spoil the
  * whole. `:` for `=` is what Envoy took before 1.33 (envoyproxy/envoy#37724). Other than Envoy, metrics that it does not
  * know are skipped, as protobuf does with fields: a server may know a newer report. `BIN` is not read.
  */
@@ -133,7 +133,7 @@ function separatorIn(entry: string): number {
   return equals < 0 || (colon >= 0 && colon < equals) ? colon : equals
 }
 
-/** NaN: it is none. */
+/** NaN: not a decimal number. */
 function decimal(text: string): number {
   return DECIMAL.test(text) ? Number(text) : NaN
 }

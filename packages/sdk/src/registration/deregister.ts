@@ -50,7 +50,7 @@ async function request(
       if (await isThere(service, owner, signal)) await service.deregister(signal)
       return undefined
     } catch (thrown) {
-      // That we gave up says less than what went wrong before.
+      // That we were aborted says less than what went wrong before.
       if (isAborted(signal)) break
       last = asError(thrown)
       // As far as we know it was never there: once is enough to be sure.

@@ -156,7 +156,7 @@ describe('what counts as seen', () => {
     return draining.report
   }
 
-  test('a maintenance by somebody else’s hand, of the instance or of its node', async () => {
+  test('a maintenance set by someone else, of the instance or of its node', async () => {
     await registration.ready()
     expect(await confirmed([inMaintenance('for a reason of mine')])).toMatchObject({ confirmed: true })
   })
@@ -224,7 +224,7 @@ describe('what counts as seen', () => {
     await until(() => draining.finishing)
     draining.finish()
     expect(await draining.report).toMatchObject({ confirmed: true })
-    // It is on its way out: nobody registers it again.
+    // It is about to be deregistered: it is not registered again.
     expect(agent.names.filter((name) => name === 'register')).toHaveLength(1)
   })
 })
@@ -258,7 +258,7 @@ describe('without Consul', () => {
     expect(await draining.report).toMatchObject({ confirmed: false, deregistered: true })
   })
 
-  test('what was never registered is nobody’s to wait for', async () => {
+  test('what was never registered is not waited for', async () => {
     agent.always('register', hangUp())
     agent.always('deregister', hangUp())
     const other = register({
@@ -311,7 +311,7 @@ describe('the deadline', () => {
   })
 })
 
-test('an option that is none is refused, and nothing begins', async () => {
+test('an invalid option is rejected, and nothing begins', async () => {
   await registration.ready()
   await expect(registration.drain({ settleMs: -1 })).rejects.toThrow(
     'settleMs is -1: it must be a whole number',

@@ -138,7 +138,7 @@ describe('without a registration', () => {
 })
 
 describe('what the application does with it', () => {
-  test('is waited for, but not for ever', async () => {
+  test('is waited for, but not indefinitely', async () => {
     let called = false
     const ending = prepare({
       deadlineMs: 2000,
@@ -244,7 +244,7 @@ describe('what the application does with it', () => {
   test.for<readonly [string, () => Promise<void>]>([
     ['at once', () => fail()],
     ['later', () => Promise.reject(new Error('one'))],
-  ])('harms nobody when it fails %s', async ([, thrower]) => {
+  ])('a hook that fails %s does not stop the shutdown', async ([, thrower]) => {
     const ending = prepare({
       onSignal: thrower,
       onDrained: () => Promise.reject(new Error('two')),

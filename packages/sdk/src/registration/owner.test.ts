@@ -46,7 +46,7 @@ async function superseded(): Promise<void> {
   await until(() => registration.inspect().state === 'superseded')
 }
 
-test('what another process has registered gets no heartbeat of ours, and is not taken out', async () => {
+test('what another process has registered gets no heartbeat of ours, and is not deregistered', async () => {
   await superseded()
   const before = agent.names.length
   for (let n = 0; n < 5; n++) await clock.advance(5000)
@@ -57,13 +57,13 @@ test('what another process has registered gets no heartbeat of ours, and is not 
   )
 })
 
-test('one that comes between two heartbeats is not taken out either', async () => {
+test('one that comes between two heartbeats is not deregistered either', async () => {
   agent.always('owner', anothers)
   expect(await registration.deregister()).toBe(true)
   expect(agent.names).not.toContain('deregister')
 })
 
-test('nor is it put into maintenance by a drain, which has nobody to tell then', async () => {
+test('nor is it put into maintenance by a drain, which then has nothing to announce', async () => {
   agent.always('owner', anothers)
   const before = agent.names.length
   const drained = registration.drain({ settleMs: 0 })
@@ -104,7 +104,7 @@ test('when the other one leaves, the id is taken again within a second', async (
   expect(agent.names.at(-1)).toBe('deregister')
 })
 
-test('a maintenance that is asked for meanwhile is not done, and says why', async () => {
+test('a maintenance that is requested meanwhile is not done, and says why', async () => {
   await superseded()
   const before = agent.names.length
   const asked = registration.maintenance(true, 'a reason', { timeoutMs: 100 })

@@ -98,7 +98,7 @@ const dead = (reason: string): RegExp =>
   new RegExp(`^warn: ${reason}; retrying .*"service":"orders","id":"o1","reason":"Consul at`)
 
 describe('the first round', () => {
-  test('registers, ends any maintenance that Consul has kept, and beats', async () => {
+  test('registers, ends any maintenance that Consul has kept, and sends heartbeats', async () => {
     const registration = await start({ weights: { passing: 5 }, meta: { version: '2' }, tags: ['a'] })
     expect(registration.inspect().state).toBe('registering')
     await registration.ready()
@@ -177,7 +177,7 @@ describe('the first round', () => {
     await registration.ready()
   })
 
-  test('a refusal is for a person to see to', async () => {
+  test('a rejection by the agent is logged as an error, for a person to mend', async () => {
     const registration = await start({}, (agent) => agent.always('register', refuse(400, 'Invalid Weights')))
     await until(() => lines.length === 1)
     expect(lines[0]).toMatch(/^error: registering the instance failed; .*answered 400 \(Invalid Weights\)/)
@@ -189,7 +189,7 @@ describe('the first round', () => {
     await late
   })
 
-  test('a refusal says what to set', async () => {
+  test('a rejection says what to set', async () => {
     await start({}, (agent) => agent.always('register', refuse(403, 'Permission denied')))
     await until(() => lines.length === 1)
     expect(lines[0]).toContain('no token is sent; set CONSUL_HTTP_TOKEN')
@@ -203,8 +203,8 @@ describe('heartbeats', () => {
   ] as const)('come at a third of the TTL, %s', async ([, random, ms]) => {
     const registration = await start({ random })
     await registration.ready()
-    for (let beats = 1; beats < 4; beats++) {
-      await settled(2 + beats)
+    for (let heartbeats = 1; heartbeats < 4; heartbeats++) {
+      await settled(2 + heartbeats)
       await clock.advance(ms - 1)
       expect(clock.resting).toBe(true)
       await clock.advance(1)
@@ -291,7 +291,7 @@ describe('heartbeats', () => {
 })
 
 describe('an agent that fails later', () => {
-  test('is warned of once, beats are tried again soon, and all goes on', async () => {
+  test('is warned of once, heartbeats are retried soon, and all goes on', async () => {
     const registration = await start({ random: EARLIEST })
     await registration.ready()
     await settled(3)

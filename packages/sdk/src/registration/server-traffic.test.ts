@@ -303,7 +303,7 @@ describe('requests in flight', () => {
     await until(() => traffic.inflight === 0)
   })
 
-  test('are broken off at the deadline', async () => {
+  test('are aborted at the deadline', async () => {
     await serve()
     const client = await open()
     answer = () => undefined
@@ -317,7 +317,7 @@ describe('requests in flight', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('are broken off at once when the deadline has passed before', async () => {
+  test('are aborted at once when the deadline has passed before', async () => {
     await serve()
     const client = await open()
     answer = () => undefined
@@ -339,7 +339,7 @@ describe('requests in a pipeline', () => {
     return held
   }
 
-  test('are not in flight any more when their connection is gone, whoever had it', async () => {
+  test('are not in flight any more when their connection is gone, whichever of them had it', async () => {
     const held = await holding()
     const client = await open()
     client.socket.write(GET + GET + POST + GET)

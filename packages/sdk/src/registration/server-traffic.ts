@@ -51,7 +51,7 @@ export class ServerTraffic {
   /** Requests that have not been answered to the end. */
   readonly #owed = new LinkedList<Owed>()
   readonly #queued = new QueuedResponses()
-  /** Seen before their `request`, which a listener of `checkContinue` emits by hand; undefined: there were none. */
+  /** Seen before their `request`, which a listener of `checkContinue` emits by hand; undefined: no such requests. */
   #checked: WeakSet<ServerResponse> | undefined
   /** From `end` on: which response comes last on a connection, as far as has been received. */
   readonly #latest = new WeakMap<Socket, ServerResponse>()

@@ -66,7 +66,7 @@ const FORM_TYPE = 'application/x-www-form-urlencoded;charset=UTF-8'
 
 type Headers = Dispatcher.DispatchOptions['headers']
 
-/** With a content type, unless there is one. Headers are no iterator by now. */
+/** With a content type, unless there is one. Headers are not an iterator by now. */
 function typed(headers: Headers, type: string): Headers {
   if (headerValues(headers, 'content-type') !== undefined) return headers
   if (Array.isArray(headers)) return [...headers, 'content-type', type]

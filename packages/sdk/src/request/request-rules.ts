@@ -9,7 +9,7 @@ import { convertBody, isSendable } from './bodies.js'
  * Throws what undici throws for a request that it would send to no one, and for a handler that it would not call:
  * the same error, but at once. undici looks when it is handed the request, and by then an endpoint has been picked,
  * a circuit asked, a connection taken, or discovery waited for. As `lib/core/request.js` and `assertRequestHandler`
- * of undici 7, in their order; `contract/refusals.test.ts` compares the two.
+ * of undici 7, in their order; `contract/rejections.test.ts` compares the two.
  *
  * @throws InvalidArgumentError, NotSupportedError, and whatever an iterator of headers throws.
  */

@@ -4,7 +4,7 @@ import type { Outcome } from './outcome.js'
 export type BreakerState = 'closed' | 'open' | 'half_open'
 
 /**
- * Leave to send one request. 0 is a refusal; any other value names the period between two changes of state in
+ * Leave to send one request. 0 is a rejection; any other value names the period between two changes of state in
  * which it was given, so that a result from before the circuit opened cannot pass for that of the probe.
  */
 export type Permit = number

@@ -20,7 +20,7 @@ class Item implements Deadlined {
   }
 }
 
-test('each expires at its time, unless it was removed, with one timer for all and none for nobody', async () => {
+test('each expires at its time, unless it was removed, with one timer for all and none when empty', async () => {
   const steps = fc.array(fc.record({ wait: fc.nat({ max: 60 }), remove: fc.option(fc.nat()) }), {
     maxLength: 40,
   })
@@ -51,7 +51,7 @@ test('each expires at its time, unless it was removed, with one timer for all an
   )
 })
 
-test('for ever takes no timer', () => {
+test('an infinite time takes no timer', () => {
   const clock = new ManualClock()
   const item = new Item(clock)
   const deadlines = new Deadlines(Infinity, clock)

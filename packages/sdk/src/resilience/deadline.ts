@@ -14,7 +14,7 @@ export interface Deadlined extends Linked<Deadlined> {
  * Adding and removing take constant time, and no timer of their own.
  */
 export class Deadlines {
-  /** What each is given, in milliseconds; `Infinity`: for ever. */
+  /** What each is given, in milliseconds; `Infinity`: no limit. */
   readonly timeoutMs: number
   readonly #clock: Clock
   readonly #queue = new LinkedList<Deadlined>()

@@ -48,7 +48,7 @@ test('what is read in time came just now, and what is read late since the last p
   expect(watch.earliest(clock.now())).toBe(clock.now())
 })
 
-test('begun anew, it knows nothing of the time before, as nobody was awaited', async () => {
+test('begun anew, it knows nothing of the time before, when nothing was awaited', async () => {
   const clock = new ManualClock()
   const watch = new LoopWatch(clock)
   watch.begin(0)

@@ -15,7 +15,7 @@ class Queued implements Linked<Queued> {
 /**
  * Tells of responses that will never be: those still in the queue of a pipeline when their connection closes. node:http
  * emits `close` for the one response that has the connection, and leaves the others without a word, so that a caller that
- * keeps or counts them by that event would do so for ever.
+ * keeps or counts them by that event would do so indefinitely.
  */
 export class QueuedResponses {
   readonly #queues = new WeakMap<Socket, LinkedList<Queued>>()

@@ -35,7 +35,7 @@ test('a token leads to its endpoint, in every program that has the secret, and i
   expect(named(endpoints, 'b').find(token)).toBeUndefined()
 })
 
-test('a token of one service is none of another, and a service has one name in any case', () => {
+test('a token of one service is not valid for another, and a service has one name in any case', () => {
   const payments = named(endpoints, 'a', 'payments')
   expect(payments.find(token)).toBeUndefined()
   expect(names.find(tokenOf(first, payments))).toBeUndefined()
@@ -49,14 +49,14 @@ test('a token says nothing of the address: not a byte is that of another secret 
     expect(token).not.toContain(part)
     expect(bytes).not.toContain(part)
   }
-  // The name is keyed as well: without the secret nobody can find out whose it is by trying all addresses.
+  // The name is keyed as well: without the secret its endpoint cannot be found by trying all addresses.
   for (const other of [named(endpoints, 'b'), named(endpoints, 'a', 'payments')]) {
     expect(tokenOf(first, other).slice(0, 8)).not.toBe(token.slice(0, 8))
     expect(tokenOf(first, other).slice(-8)).not.toBe(token.slice(-8))
   }
 })
 
-describe('is no session', () => {
+describe('is not a session', () => {
   test('a token with any one bit changed', () => {
     const bytes = Buffer.from(token, 'base64url')
     for (let bit = 0; bit < 8 * bytes.length; bit++) {
@@ -102,7 +102,7 @@ describe('is no session', () => {
   })
 })
 
-test('a token is none while its endpoint is gone, and is one again when it is back', () => {
+test('a token is not valid while its endpoint is gone, and is valid again when it is back', () => {
   const moving = named(endpoints)
   const rest = endpoints.slice(1)
   moving.adopt(rest)

@@ -77,7 +77,7 @@ export class SessionNames<E extends Candidate> {
     this.#slots = slots
   }
 
-  /** The endpoint that a token was signed for. Of what is none in any way, `undefined`. */
+  /** The endpoint that a token was signed for. `undefined` for an invalid token of any kind. */
   find(token: string): E | undefined {
     if (!TOKEN.test(token)) return undefined
     const given = this.#given

@@ -43,7 +43,7 @@ export class Sessions<E extends Candidate = Candidate> {
   stamp(headers: Buffer[], request: RequestFields['headers'], endpoint: E): Buffer[] {
     // The one of the newest secret: a session that an older one has signed is given a new token, or could never end.
     const token = this.#names[0].pass(endpoint)?.token
-    // A request without a session may learn it anyway: how long this comparison takes is no secret.
+    // A request without a session may learn it anyway: how long this comparison takes is not a secret.
     return token === undefined || token === this.read(request) ? headers : this.#carrier.write(headers, token)
   }
 }

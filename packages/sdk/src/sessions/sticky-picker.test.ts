@@ -71,7 +71,7 @@ test('a session goes to its endpoint, and a request without one to whom the bala
   expect(unknown.said[0]).toContain('of an endpoint that is gone')
 })
 
-test('one whose circuit is open, or which has failed the request, is passed over', () => {
+test('one whose circuit is open, or which has failed the request, is skipped', () => {
   const rig = new Rig(candidates([1, 1, 1]))
   const [one, two, three] = rig.endpoints as [FakeCandidate, FakeCandidate, FakeCandidate]
   three.available = false
@@ -88,8 +88,11 @@ test('one whose circuit is open, or which has failed the request, is passed over
 describe('a session stays', () => {
   test.each([
     ['of weight 0, which is how an instance is emptied', new FakeCandidate(9, 0)],
-    ['of a later level, when the first is back', new FakeCandidate(9, 1, 1)],
-    ['in reserve, until that is known to be gone', Object.assign(new FakeCandidate(9), { retained: true })],
+    ['of a later priority, when the first is back', new FakeCandidate(9, 1, 1)],
+    [
+      'that is retained, until it is known to be gone',
+      Object.assign(new FakeCandidate(9), { retained: true }),
+    ],
   ])('on an endpoint %s', (_, last) => {
     const rig = new Rig([...candidates([1, 1]), last])
     expect(rig.pick(undefined).endpoint).not.toBe(last)
@@ -97,7 +100,7 @@ describe('a session stays', () => {
   })
 })
 
-test('levels and whatever ages stand behind it as before', () => {
+test('priorities and what needs refresh stay behind it as before', () => {
   const rig = new Rig(candidates([1, 1, 1, 1]))
   expect(rig.picker.needsRefresh).toBe(true)
   expect(rig.picker.inPanic).toEqual([])

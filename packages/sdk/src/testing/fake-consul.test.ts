@@ -104,7 +104,7 @@ describe('the catalogue', () => {
     expect(clock.pending).toBe(0)
   })
 
-  test('a query that is given up is held no longer', async () => {
+  test('a query that is cancelled is held no longer', async () => {
     const clock = new ManualClock()
     agent = await FakeConsul.open({ clock })
     const stop = new AbortController()

@@ -105,7 +105,7 @@ class ControllerHandler implements Handler {
     this.#handler.onResponseError(this.#started(), error)
   }
 
-  /** An error can come before the start, such as for a path that is none: then this is the start. */
+  /** An error can come before the start, such as for an invalid path: then this is the start. */
   #started(): Controller {
     return (this.#controller ??= new Controller(() => undefined))
   }

@@ -184,7 +184,7 @@ describe('no more than the limit', () => {
     await connections.close()
   })
 
-  test('one that is given up while it waits is never sent', async () => {
+  test('one that is cancelled while it waits is never sent', async () => {
     const connections = connect({ max: 1 })
     const [first, second, third] = [send(connections), send(connections), send(connections)]
     second.attempt.cancel(new Error('enough'), 'ignored')
@@ -199,7 +199,7 @@ describe('no more than the limit', () => {
     await connections.close()
   })
 
-  test('one that is given up on its connection makes room, with a new connection', async () => {
+  test('one that is cancelled on its connection makes room, with a new connection', async () => {
     const connections = connect({ max: 1 })
     const first = send(connections)
     const second = send(connections)
@@ -213,7 +213,7 @@ describe('no more than the limit', () => {
     await connections.close()
   })
 
-  test('a refused connection makes room: who waits is refused in turn, nobody waits for ever', async () => {
+  test('a refused connection makes room: what waits is refused in turn, and nothing waits indefinitely', async () => {
     // No system hands out the lowest port.
     const connections = connect({ max: 1 }, 'http://127.0.0.1:1')
     const sent = [send(connections), send(connections), send(connections)]
@@ -303,7 +303,7 @@ describe('a connection in the turn of its response', () => {
     await connections.close()
   })
 
-  test('closed behind the response, what it carries is sent again, and nobody hears of it', async () => {
+  test('closed behind the response, what it carries is sent again, and its caller does not notice', async () => {
     const connections = connect()
     const first = send(connections)
     const second = follow(first, () => send(connections))
@@ -327,7 +327,7 @@ describe('a connection in the turn of its response', () => {
     await connections.close()
   })
 
-  test('a part of a response is none to send again', async () => {
+  test('a request that has part of its response is not sent again', async () => {
     const connections = connect()
     const second = follow(send(connections), () => send(connections))
     await upstream.waiting(1)
@@ -360,7 +360,7 @@ describe('the end', () => {
     expect(String(late.state)).toContain('ClientClosedError')
   })
 
-  test('destroying breaks off requests in flight and in the queue', async () => {
+  test('destroying aborts requests in flight and in the queue', async () => {
     const connections = connect({ max: 1 })
     const sent = [send(connections), send(connections)]
     await upstream.waiting(1)

@@ -30,8 +30,8 @@ export function readBeforeWriteError(socket: Socket): void {
       writev(chunks, settled)
     }
   }
-  // First of all: it was no regular end, and a parser that takes the end of the connection for that of a body has to know. So
-  // behind the listeners that are put first in this turn; nothing is read in it any more.
+  // First of all: it was not a regular end, and a parser that takes the end of the connection for that of a body has to
+  // know. So behind the listeners that are put first in this turn; nothing is read in it any more.
   queueMicrotask(() => {
     socket.prependListener('end', () => {
       if (failure !== undefined) written(failure)

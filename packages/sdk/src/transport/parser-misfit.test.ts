@@ -70,7 +70,7 @@ test('the parser of the undici that is installed is the one that we know', () =>
   }
 })
 
-describe('a parser of another shape is left as it is, and what differs is told', () => {
+describe('a parser of another shape is left as it is, and what differs is reported', () => {
   const exports = (change: object): object => ({
     llhttp: { ...(parser as { llhttp: object }).llhttp, ...change },
   })
@@ -134,7 +134,7 @@ describe('a parser of another shape is left as it is, and what differs is told',
   })
 })
 
-test('a connection that undici has not taken, or taken for HTTP/2, is no foreign one', () => {
+test('a connection that undici has not taken, or taken for HTTP/2, is not a foreign one', () => {
   expect(readByTheBook(new Socket().destroy())).toBeUndefined()
   expect(readByTheBook(Object.assign(new Socket(), { alpnProtocol: 'h2' }))).toBeUndefined()
 })

@@ -41,7 +41,7 @@ afterEach(() => client.dispatcher.destroy())
 
 function end(raw: Socket, secure: TLSSocket): void {
   if (script.end === 'close_notify') secure.end()
-  // Below TLS, which says nothing of it: as whoever cuts the cable, or forges a FIN.
+  // Below TLS, which says nothing of it: as when the cable is cut, or a FIN is forged.
   if (script.end === 'fin') raw.end()
   if (script.end === 'rst') raw.resetAndDestroy()
 }

@@ -158,7 +158,7 @@ describe('a body that ends with its connection', () => {
     ['Content-Length: 9\r\nConnection: close\r\n', 'rst', FAILED],
     ['Content-Length: 9\r\n', 'rst', FAILED],
   ] as const)('while its reader has paused: %j, %s', async (header, end, outcome) => {
-    // undici's own parser ends the process here, by an assertion that nobody can catch.
+    // undici's own parser ends the process here, by an assertion that cannot be caught.
     const reading = await readOnce({ segments: [`${OK}${header}\r\nabc`], end }, { pausing: true })
     expect(reading).toMatchObject({ statuses: [200], body: 'abc', outcome })
   })
@@ -183,7 +183,7 @@ test('a reader that pauses gets all that has come before the end, in its own tim
   await own.destroy()
 })
 
-describe('interim responses that were not asked for are passed over', () => {
+describe('interim responses that were not requested are skipped', () => {
   const final = `${OK}Content-Length: 2\r\n\r\nhi`
   test.each([
     ['HTTP/1.1 100 Continue\r\n\r\n', [200]],
@@ -226,7 +226,7 @@ describe('a head that frames no body', () => {
     await own.destroy()
   })
 
-  test("what follows it is nobody's response", async () => {
+  test('what follows it is not the response to any request', async () => {
     const own = client()
     const odd = read(own, {
       segments: ['HTTP/1.1 204 No\r\nContent-Length: 40\r\n\r\nHTTP/1.1 200 OK\r\n\r\nevil'],

@@ -40,7 +40,7 @@ const NO_BODY = 1
  * - takes the reset of a connection for the regular end of a body that ends with its connection, and dies of an
  *   uncaught assertion where its reader had paused it;
  * - strips a transfer coding that it does not know, and hands the coded bytes on as the body;
- * - fails on a `100 Continue` that was not asked for, on a 204 or 304 with a length, on a trailer `Content-Length`, and
+ * - fails on a `100 Continue` that was not requested, on a 204 or 304 with a length, on a trailer `Content-Length`, and
  *   by an assertion on a status below 100.
  *
  * Done on the parser, as only there the framing is known: nothing of it can be told from the callbacks of a handler.
@@ -107,7 +107,7 @@ function onHeadersComplete(
   const coding = this.contentLength === '' ? transferEncoding(this.headers) : undefined
   if (coding === undefined)
     return undicis(this).onHeadersComplete.call(this, statusCode, upgrade, shouldKeepAlive)
-  // RFC 9112, 6.1: chunked is the one that every recipient knows, it comes once, and we have asked for no other.
+  // RFC 9112, 6.1: chunked is the one that every recipient knows, it comes once, and we have requested no other.
   if (coding !== 'chunked') return refuse(this, `its Transfer-Encoding is ${JSON.stringify(coding)}`)
   // A trailer Content-Length frames nothing any more (RFC 9110, 6.5.1); llhttp would take it for that of a head.
   setLenient(this, true)
@@ -135,7 +135,7 @@ function refuse(parser: Parser, why: string): number {
   return FAILED
 }
 
-/** RFC 9110, 15.2: an interim response that was not asked for may be ignored, and the final one follows. */
+/** RFC 9110, 15.2: an interim response that was not requested may be ignored, and the final one follows. */
 function skip(parser: Parser): number {
   parser.statusCode = 100
   parser.headers = []

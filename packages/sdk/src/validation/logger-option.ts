@@ -15,8 +15,8 @@ type Leveled = Logger & { readonly isLevelEnabled?: (level: string) => boolean }
 
 /**
  * The same logger; what it throws, or rejects with, costs the line that it was given, and nothing else: a stream that
- * has been destroyed is no reason to stop following discovery, or to end the process. As the log cannot say so, a warning
- * of the process does, once.
+ * has been destroyed is not a reason to stop following discovery, or to end the process. As the log cannot say so, a
+ * warning of the process does, once.
  */
 function harmless(logger: Leveled): Logger {
   let told = false

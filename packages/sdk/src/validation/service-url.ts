@@ -10,9 +10,9 @@ export interface ServiceOrigins {
 }
 
 /**
- * `http://<service>`, where that is a URL, and `http://<service>.service.consul`. Of some names the first is none, as
- * they are numbers or end with one, which the URL standard takes for an IPv4 address (`payments-1.0`, `2048`); the
- * second is one all the same. Undefined: neither is, as for `xn--a`, which is not a domain in any form.
+ * `http://<service>`, where that is a URL, and `http://<service>.service.consul`. For some names the first is not a
+ * URL, as they are numbers or end with one, which the URL standard takes for an IPv4 address (`payments-1.0`, `2048`);
+ * the second is one all the same. Undefined: neither is, as for `xn--a`, which is not a domain in any form.
  */
 export function serviceOrigins(service: string): ServiceOrigins | undefined {
   const name = service.toLowerCase()

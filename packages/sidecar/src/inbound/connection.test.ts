@@ -5,7 +5,7 @@ import { listen } from './listening.test.support.js'
 
 const GET = 'GET / HTTP/1.1\r\nHost: orders\r\n\r\n'
 
-test('a request behind a response that says close is not served, and whoever counts it hears that it is over', async () => {
+test('a request behind a response that says close is not served, and what counts it is told that it is over', async () => {
   const served: ServerResponse[] = []
   const { server, port } = await listen((_, response) => void served.push(response))
   const over: ServerResponse[] = []
@@ -74,7 +74,7 @@ describe('the limit for a head that has begun while a request has its turn', () 
     return { connection, served }
   }
 
-  test('is none for what has come and is not read yet', async () => {
+  test('does not apply to what has come and is not read yet', async () => {
     const { connection, served } = await overdue(POST.slice(20))
     await until('the third is served', () => served.length === 3)
     served[2]?.end()

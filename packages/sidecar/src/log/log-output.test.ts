@@ -102,10 +102,10 @@ test('what has no reader is tried once a second, and counted', async () => {
   expect(readAll(first)).toBe('read\n')
   closeSync(first)
 
-  output.write('nobody reads it\n')
+  output.write('not read\n')
   expect(output.writing).toBe(true)
   output.write('nor this\n')
-  await until('it is given up', () => !output.writing)
+  await until('it is abandoned', () => !output.writing)
   for (let line = 0; line < 5; line++) {
     output.write('dropped\n')
     // Without a call to the system.
@@ -113,7 +113,7 @@ test('what has no reader is tried once a second, and counted', async () => {
   }
   await clock.advance(1000)
   output.write('a try\n')
-  await until('the try is given up', () => !output.writing)
+  await until('the try is abandoned', () => !output.writing)
   expect(counts).toEqual([])
 
   const next = open(O_RDONLY | O_NONBLOCK)

@@ -3,7 +3,7 @@ import { Rig, send, until } from '../testing/rig.test.support.js'
 
 const get = (head: string): string => `GET / HTTP/1.1\r\n${head}Connection: close\r\n\r\n`
 
-// Whoever looks for why an application has an error of ours finds the reason in the log. A sidecar each: repeats of one
+// The log has the reason of each error that an application gets from us. A sidecar each: repeats of one
 // code are counted, not written.
 test.each([
   [get('Host: localhost\r\n'), 400, 'BAD_REQUEST', 'its Host is "localhost"'],

@@ -5,8 +5,8 @@ import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import {
   Gate,
-  refusal,
-  NOBODY,
+  errorOf,
+  UNREACHABLE,
   refusing,
   register,
   Rig,
@@ -95,9 +95,9 @@ describe('an instance that dies before its answer', () => {
       'x-fairlead-error': 'ATTEMPTS_EXHAUSTED',
       'content-type': 'application/json',
     })
-    expect(refusal(answer)).toMatchObject({ error: 'ATTEMPTS_EXHAUSTED', service: 'orders' })
-    expect(refusal(answer).message).toContain(`${method} / to orders at 127.0.0.1:`)
-    expect(refusal(answer).message).toContain(why)
+    expect(errorOf(answer)).toMatchObject({ error: 'ATTEMPTS_EXHAUSTED', service: 'orders' })
+    expect(errorOf(answer).message).toContain(`${method} / to orders at 127.0.0.1:`)
+    expect(errorOf(answer).message).toContain(why)
     expect(instances.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(attempts)
     await rig.idle()
   })
@@ -132,7 +132,7 @@ describe('a response with a head larger than the limit', () => {
     const answer = await rig.send()
     expect(answer.status).toBe(502)
     expect(answer.headers['x-fairlead-error']).toBe('ATTEMPTS_EXHAUSTED')
-    expect(refusal(answer).message).toContain(
+    expect(errorOf(answer).message).toContain(
       'another endpoint would answer the same (--max-response-header-bytes)',
     )
     expect(instances.reduce((sum, { accepted }) => sum + accepted, 0)).toBe(1)
@@ -202,8 +202,8 @@ describe('an instance that dies within its answer', () => {
 test.each([
   ['nothing', ''],
   ['half a head', 'HTTP/1.1 200 OK\r\nX-A'],
-  ['an upgrade nobody asked for', 'HTTP/1.1 101 Odd\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
-])('an answer that is none (%s) is a failed attempt', async (_, answer) => {
+  ['an upgrade that was not requested', 'HTTP/1.1 101 Odd\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n'],
+])('an answer that is not a response (%s) is a failed attempt', async (_, answer) => {
   const broken = await serveText(answer)
   const rig = await Rig.start([broken])
   const got = await rig.send()
@@ -217,9 +217,9 @@ test.each([
 test.each([
   ['no HTTP', 'garbage\r\n\r\n'],
   ['another protocol', 'SSH-2.0-OpenSSH_9.6\r\n'],
-  ['a status that is none', 'HTTP/1.1 2x0 OK\r\n\r\n'],
+  ['an invalid status', 'HTTP/1.1 2x0 OK\r\n\r\n'],
   ['a status below 100', 'HTTP/1.1 099 Odd\r\nContent-Length: 0\r\n\r\n'],
-  ['a length that is none', 'HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n'],
+  ['an invalid length', 'HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n'],
   ['two lengths', 'HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab'],
   [
     'length and chunks',
@@ -228,7 +228,7 @@ test.each([
   ['a control character in a header', 'HTTP/1.1 200 OK\r\nX-A: a\u0001b\r\n\r\n'],
   ['an endless head', `HTTP/1.1 200 OK\r\nX-A: ${'a'.repeat(20_000)}\r\n\r\n`],
 ])(
-  'a head that does not parse (%s) is asked for once, and is no failure of the endpoint',
+  'a head that does not parse (%s) is requested once, and is not a failure of the endpoint',
   async (_, answer) => {
     const broken = await serveText(answer)
     const rig = await Rig.start([broken])
@@ -314,7 +314,7 @@ describe('what Fairlead answers itself', () => {
     const answer = await rig.send(sending)
     expect(answer.status).toBe(400)
     expect(answer.headers['x-fairlead-error']).toBe('BAD_REQUEST')
-    expect(refusal(answer).message).toContain(message)
+    expect(errorOf(answer).message).toContain(message)
     expect(rig.agent.requests).toEqual([])
   })
 
@@ -323,8 +323,8 @@ describe('what Fairlead answers itself', () => {
     const answer = await rig.send({ headers: { host: 'localhost', 'fairlead-service': '-orders' } })
     expect(answer.status).toBe(400)
     expect(answer.headers['x-fairlead-error']).toBe('BAD_REQUEST')
-    expect(refusal(answer)).toMatchObject({ service: '-orders' })
-    expect(refusal(answer).message).toContain("service is '-orders': it must be the name of a Consul service")
+    expect(errorOf(answer)).toMatchObject({ service: '-orders' })
+    expect(errorOf(answer).message).toContain("service is '-orders': it must be the name of a Consul service")
     expect(rig.agent.requests).toEqual([])
   })
 
@@ -333,18 +333,18 @@ describe('what Fairlead answers itself', () => {
     const answer = await rig.send()
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('NO_ENDPOINTS')
-    expect(refusal(answer).message).toBe(
+    expect(errorOf(answer).message).toBe(
       `orders has no endpoint: Consul at ${rig.agent.address} knows no instance of that name (no token: set CONSUL_HTTP_TOKEN, where ACLs are on)`,
     )
   })
 
   test('503 NO_ENDPOINTS: Consul cannot be reached', async () => {
-    const rig = await Rig.start([], { consul: `http://${NOBODY}`, timeoutMs: 1000 })
+    const rig = await Rig.start([], { consul: `http://${UNREACHABLE}`, timeoutMs: 1000 })
     const answer = await rig.send({ method: 'POST', body: LARGE })
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('NO_ENDPOINTS')
-    expect(refusal(answer).message).toContain(
-      `orders has no endpoint yet: Consul at http://${NOBODY} could not be reached`,
+    expect(errorOf(answer).message).toContain(
+      `orders has no endpoint yet: Consul at http://${UNREACHABLE} could not be reached`,
     )
   })
 
@@ -353,7 +353,7 @@ describe('what Fairlead answers itself', () => {
     rig.agent.silence()
     const answer = await rig.send()
     expect(answer.status).toBe(503)
-    expect(refusal(answer).message).toContain('has not answered yet')
+    expect(errorOf(answer).message).toContain('has not answered yet')
   })
 
   test('503 CIRCUIT_OPEN', async () => {
@@ -364,7 +364,7 @@ describe('what Fairlead answers itself', () => {
     }
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('CIRCUIT_OPEN')
-    expect(refusal(answer).message).toContain('all 1 endpoints of orders are unavailable: circuit_open (1)')
+    expect(errorOf(answer).message).toContain('all 1 endpoints of orders are unavailable: circuit_open (1)')
   })
 
   test('503 OVERLOADED', async () => {
@@ -373,7 +373,7 @@ describe('what Fairlead answers itself', () => {
     const answer = await rig.send({ headers: { host: 'payments' } })
     expect(answer.status).toBe(503)
     expect(answer.headers['x-fairlead-error']).toBe('OVERLOADED')
-    expect(refusal(answer).message).toContain('payments would be service 2, and --max-services is 1')
+    expect(errorOf(answer).message).toContain('payments would be service 2, and --max-services is 1')
     // Those that are known go on.
     expect((await rig.send({ headers: { host: 'ORDERS.service.consul:80' } })).status).toBe(200)
   })
@@ -388,7 +388,7 @@ describe('what Fairlead answers itself', () => {
     const rig = await Rig.start([], { maxServices: 1 }, agent)
     const connection = rig.raw('POST / HTTP/1.1\r\nHost: orders\r\nContent-Length: 2\r\n\r\nh')
     await until(
-      'it is known that nobody serves orders',
+      'it is known that orders has no instances',
       async () => (await rig.inspect()).freshness === 'fresh',
     )
     const answer = await rig.send({ headers: { host: other } })
@@ -425,7 +425,7 @@ describe('what Fairlead answers itself', () => {
     const answer = await rig.send(body === undefined ? {} : { method: 'POST', body })
     expect(answer.status).toBe(504)
     expect(answer.headers['x-fairlead-error']).toBe('DEADLINE_EXCEEDED')
-    expect(refusal(answer).message).toContain('has no response after 1000 ms (--timeout), attempt 1')
+    expect(errorOf(answer).message).toContain('has no response after 1000 ms (--timeout), attempt 1')
     await closed.opened
     await rig.idle()
   })
@@ -468,7 +468,7 @@ test('an instance that is registered later is used, one that is gone is not', as
   await until('the second answers', async () => (await rig.send()).text === '2')
 })
 
-test('connections broken off at every point of a request do no harm', async () => {
+test('connections aborted at every point of a request do no harm', async () => {
   const rig = await Rig.start([await serve(echo)])
   const whole =
     'POST /x HTTP/1.1\r\nHost: orders\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n'

@@ -104,7 +104,7 @@ test('the path without its query', async () => {
 describe('source_ip', () => {
   const config = { balancer, hashOn: [{ sourceIp: true }] } as const
 
-  test('is the last address of X-Forwarded-For, whoever connects', async () => {
+  test('is the last address of X-Forwarded-For, whatever address connects', async () => {
     await expectKeys(await sidecar(config), (key) => [
       forwardedFor(`10.0.0.${key}`),
       { ...forwardedFor(`192.0.2.${key}, 10.0.0.${key}`), localAddress: '127.0.0.2' },
@@ -113,7 +113,7 @@ describe('source_ip', () => {
     ])
   })
 
-  test('is none for the requests of the application beside it, which go to any', async () => {
+  test('is absent for the requests of the application beside it, which go to any', async () => {
     const rig = await sidecar(config)
     await expectSpread(rig, {})
     await expectSpread(rig, forwardedFor('unknown'))

@@ -57,7 +57,7 @@ describe('of a request', () => {
     )
   })
 
-  test('Connection cannot take out what frames or addresses the message', () => {
+  test('Connection cannot remove what frames or addresses the message', () => {
     const raw = ['Content-Length', '5', 'X-A', '1']
     expect(forwarded(raw, 'content-length, Content-Length, host, x-a')).toEqual([
       'host',
@@ -123,7 +123,7 @@ describe('of a response', () => {
     expect(forwardedResponseHeaders(buffers(...flat), 200).headers).toEqual(['C', '3'])
   })
 
-  test('Connection cannot take out Content-Length', () => {
+  test('Connection cannot remove Content-Length', () => {
     const flat = ['Connection', 'content-length', 'Content-Length', '5']
     expect(forwardedResponseHeaders(buffers(...flat), 200)).toEqual({
       headers: ['Content-Length', '5'],

@@ -10,7 +10,7 @@ function routed(target: string, headers: Record<string, string> = {}): Route {
   return found
 }
 
-function refusal(target: string, headers: Record<string, string> = {}): string {
+function rejection(target: string, headers: Record<string, string> = {}): string {
   return (route({ method: 'GET', url: target, headers }, HOSTS) as NoRoute).reason
 }
 
@@ -63,27 +63,27 @@ describe('Host names the service', () => {
     '[::1]:4140',
     ':4140',
   ])('not with %j: it says what to write instead', (host) => {
-    const said = refusal('/', { host })
+    const said = rejection('/', { host })
     expect(said).toContain(`its Host is ${JSON.stringify(host)}`)
     expect(said).toContain('"Host: orders"')
     expect(said).toContain('"fairlead-service: orders"')
   })
 
   test('a missing Host is an empty one', () => {
-    expect(refusal('/')).toContain('its Host is ""')
+    expect(rejection('/')).toContain('its Host is ""')
   })
 
   test.each(['orders.service.eu-1.consul', 'orders.service.DC1.consul:80', 'orders.service.dc1.consul.'])(
     'a datacenter is refused, not dropped: %s',
     (host) => {
-      expect(refusal('/', { host })).toContain(
+      expect(rejection('/', { host })).toContain(
         'a datacenter cannot be chosen by name, only <service>.service.consul',
       )
     },
   )
 
   test('what is quoted back is cut short', () => {
-    expect(refusal('/', { host: `[${'a'.repeat(5000)}]` }).length).toBeLessThan(300)
+    expect(rejection('/', { host: `[${'a'.repeat(5000)}]` }).length).toBeLessThan(300)
   })
 })
 
@@ -178,7 +178,7 @@ describe('an absolute target (a proxy request)', () => {
   test.each(['127.0.0.1:4140', '[::1]:4140', 'localhost', ''])(
     'http://%s/x names no service, and it is not Host that is blamed',
     (host) => {
-      expect(refusal(`http://${host}/x`, { host: 'orders' })).toBe(
+      expect(rejection(`http://${host}/x`, { host: 'orders' })).toBe(
         `the host of its target is "${host}": name the service there, such as "http://orders/", or in "fairlead-service: orders"`,
       )
     },
@@ -187,7 +187,7 @@ describe('an absolute target (a proxy request)', () => {
   test.each(['/x#f', '/#', 'http://orders/x#f', 'http://orders#f', 'http://orders#@payments/', '#f'])(
     '%s has a fragment',
     (target) => {
-      expect(refusal(target, { host: 'orders', 'fairlead-service': 'orders' })).toBe(
+      expect(rejection(target, { host: 'orders', 'fairlead-service': 'orders' })).toBe(
         `its target is "${target}": a target must not have a fragment ("#")`,
       )
     },
@@ -205,7 +205,7 @@ describe('an absolute target (a proxy request)', () => {
     'http://',
     'http:///x',
   ])('%j is refused', (target) => {
-    expect(refusal(target, { host: 'orders' })).toMatch(
+    expect(rejection(target, { host: 'orders' })).toMatch(
       /its target is .*: it must be a path or an http:\/\/ URL|the host of its target is ""/,
     )
   })

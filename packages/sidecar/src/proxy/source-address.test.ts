@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { send, serve } from '../testing/rig.test.support.js'
 import { sourceAddress } from './source-address.js'
 
-/** Says what it takes for the address of whoever asks. */
+/** Says what it takes for the address of the caller. */
 const port = async (): Promise<number> =>
   (await serve((request, response) => response.end(String(sourceAddress(request))))).port
 

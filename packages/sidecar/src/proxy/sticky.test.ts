@@ -55,7 +55,7 @@ test('a session of an application stays on its instance until that is gone, and 
     expect(again.text).toBe(moved.text)
     expect(setCookies(again)).toEqual(['theirs=1; Path=/'])
   }
-  // Neither what is logged nor what can be asked for has the secret in it.
+  // Neither what is logged nor what can be inspected has the secret in it.
   expect(JSON.stringify(rig.log) + (await rig.admin('/endpoints')).text).not.toContain('correct-horse')
 })
 
@@ -75,7 +75,7 @@ test('services have sessions of their own, in a header named after them', async 
     expect((await ask('orders', ...both)).text).toBe(orders.text)
     expect((await ask('payments', ...both)).text).toBe(payments.text)
   }
-  // One of the other service is none, and one is given instead.
+  // A session of the other service is not valid here, and a new one is given.
   const mixed = await ask('payments', 'x-payments', session(orders, 'x-orders'))
   expect(session(mixed, 'x-payments')).toMatch(/^[\w-]{32}$/)
 })

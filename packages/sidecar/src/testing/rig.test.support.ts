@@ -109,9 +109,9 @@ export function serveText(text: string, end = true): Promise<Instance> {
 }
 
 /** Refuses connections: no system hands out the lowest port. */
-export const NOBODY = '127.0.0.1:1'
+export const UNREACHABLE = '127.0.0.1:1'
 
-/** An instance that nobody listens for any more. */
+/** An instance whose server no longer listens. */
 export async function refusing(): Promise<Instance> {
   const gone = await instance(net.createServer())
   gone.kill()
@@ -275,7 +275,7 @@ export async function send(port: number, options: Sending = {}): Promise<Receive
   return received(request)
 }
 
-/** The whole response to a request; rejects when it is broken off. */
+/** The whole response to a request; rejects when it is aborted. */
 export async function received(request: http.ClientRequest): Promise<Received> {
   const [response] = (await once(request, 'response')) as [http.IncomingMessage]
   const chunks: Buffer[] = []
@@ -293,14 +293,14 @@ export async function received(request: http.ClientRequest): Promise<Received> {
 }
 
 /** What the sidecar says of itself in a failure. */
-export interface Refusal {
+export interface ErrorBody {
   readonly error: string
   readonly service: string | undefined
   readonly message: string
 }
 
-export function refusal({ text }: Received): Refusal {
-  return JSON.parse(text) as Refusal
+export function errorOf({ text }: Received): ErrorBody {
+  return JSON.parse(text) as ErrorBody
 }
 
 /** One connection, byte by byte. */

@@ -159,7 +159,7 @@ describe('shares of zones', () => {
     )
   })
 
-  test('nobody there: nothing to share', () => {
+  test('no endpoints: nothing to share', () => {
     expect(zoneShares([{ capacity: 0, own: true }], 1)).toEqual([0])
   })
 })

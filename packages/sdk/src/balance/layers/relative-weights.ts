@@ -14,7 +14,7 @@ const LEAST = 0.01
 export function relativeWeights(own: readonly (number | undefined)[]): number[] | undefined {
   const known = own.filter((weight) => weight !== undefined).sort((a, b) => a - b)
   if (known.length < 2) return undefined
-  // Of an even number the lower: between two servers it is the larger weight that is hard to believe.
+  // Of an even number the lower: between two servers it is the larger weight that is suspect.
   const middle = known[Math.floor((known.length - 1) / 2)] ?? 0
   const bounded = (weight: number): number => Math.min(Math.max(weight, middle * LEAST), middle * MOST)
   const mean = known.reduce((sum, weight) => sum + bounded(weight) / known.length, 0)

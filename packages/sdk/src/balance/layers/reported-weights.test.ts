@@ -225,7 +225,7 @@ test('one mistaken server gets ten times the middle at most, and who is worst a 
   expect(ofWorst / ofA).toBeCloseTo(0.01, 2)
 })
 
-test('between two the larger weight is the one that is hard to believe', () => {
+test('between two the larger weight is the one that is suspect', () => {
   const [a, b] = candidates([1, 1]) as Pair
   const picker = make([a, b], { blackoutMs: 0 })
   report(a, 0, { qps: 10, utilization: 1 })
@@ -271,7 +271,7 @@ describe('the inner picker', () => {
     expect(built()).toBe(1)
     tell(3000, 200)
     expect(built()).toBe(2)
-    // A slow drift is no less of a change: it is measured against what is in use.
+    // A slow drift is a change all the same: it is measured against what is in use.
     for (let step = 1; step <= 20; step++) tell(3000 + step * SECOND, 200 + step * 10)
     expect(built()).toBeGreaterThan(3)
     expect(built()).toBeLessThan(12)

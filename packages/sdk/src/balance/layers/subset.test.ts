@@ -109,7 +109,7 @@ describe('the load of 1,000 clients on 1,000 instances, 20 each', () => {
 describe('the picker', () => {
   const endpoints = fleet(Array.from({ length: 10 }, (_, index) => 1 + index))
 
-  test('uses the subset, and the others only where nobody of it is eligible', () => {
+  test('uses the subset, and the others only where no endpoint of it is eligible', () => {
     const seen: number[] = []
     const spy: Balancer = (members, random) => {
       seen.push(members.length)

@@ -90,7 +90,7 @@ describe('without a bias', () => {
     )
   })
 
-  test('of ineligible ones the turns go to the others in proportion, and nobody catches up afterwards', () => {
+  test('turns of ineligible endpoints go to the others in proportion, and none catches up afterwards', () => {
     const endpoints = candidates([8, 3, 2, 1])
     const [heavy] = endpoints as [FakeCandidate]
     const picker = pickerOf(endpoints, 0)
@@ -102,7 +102,7 @@ describe('without a bias', () => {
     others.forEach((turns, index) => expect(Math.abs(turns - (3 - index))).toBeLessThanOrEqual(1))
   })
 
-  test('nobody loses a place when all were asked in vain', () => {
+  test('no endpoint loses its turn when a pick finds none eligible', () => {
     const endpoints = candidates([3, 2, 2, 1])
     const run = (interrupted: boolean): number[] => {
       const picker = pickerOf(endpoints, 0, 5)
@@ -124,9 +124,9 @@ describe('with a bias', () => {
   ])('of 1, loads of equal requests settle where n (n + 1) goes with the weight: %j', (weights, inflight) => {
     const endpoints = candidates(weights)
     const loads = meanLoads(pickerOf(endpoints, 1), endpoints, inflight)
-    const levels = loads.map((load, index) => (load * (load + 1)) / (weights[index] ?? 0))
-    const mean = levels.reduce((sum, level) => sum + level, 0) / levels.length
-    for (const level of levels) expect(Math.abs(level / mean - 1)).toBeLessThan(0.1)
+    const ratios = loads.map((load, index) => (load * (load + 1)) / (weights[index] ?? 0))
+    const mean = ratios.reduce((sum, ratio) => sum + ratio, 0) / ratios.length
+    for (const ratio of ratios) expect(Math.abs(ratio / mean - 1)).toBeLessThan(0.1)
   })
 
   test('the larger it is, the less the busy one gets, down to nothing', () => {
@@ -153,7 +153,7 @@ describe('with a bias', () => {
   })
 })
 
-test('whoever is eligible is picked, whatever was before', () => {
+test('an eligible endpoint is picked, whatever was picked before', () => {
   const steps = fc.array(fc.record({ which: fc.nat(), up: fc.boolean(), begin: fc.boolean() }), {
     maxLength: 100,
   })

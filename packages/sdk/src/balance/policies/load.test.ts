@@ -9,7 +9,7 @@ const waiting: Load = ({ inflight }) => inflight
 test.each([
   ['least request', leastRequest],
   ['peak EWMA', peakEwma],
-  ['a load of somebody else', waiting],
+  ['a custom load', waiting],
 ])('%s: a comparison is one of the loads', (_, load) => {
   const secondIsLess = comparisonBy(load)
   const endpoint = fc.record({ inflight: fc.nat(3), latencyMs: fc.nat(5) }).map(({ inflight, latencyMs }) => {

@@ -119,14 +119,14 @@ describe('reports', () => {
     expect(explained(lastMs + 1)).toContain('fewer than two eligible endpoints have reported load of late')
   })
 
-  test('that are absent or leave out what counts are not in the pool', () => {
+  test('that are absent or lack what counts are not in the pool', () => {
     const { endpoints, pick } = rig(2)
     for (const { backendLoad } of endpoints) backendLoad?.receive('TEXT cpu_utilization=0.5', 0)
     endpoints[0]?.begin()
     for (let n = 0; n < 20; n++) expect(pick()).toBe(1)
   })
 
-  test('are used as often as makes up for those that are given up', () => {
+  test('are reused as often as makes up for those that are removed', () => {
     // (1 + 1) / ((1 - 16 / 32) x 6 - 1) = 1 use; of 3 probes, as often as they last.
     for (const [probesPerRequest, uses] of [
       [6, 1],
@@ -190,7 +190,7 @@ describe('probes', () => {
   })
 })
 
-test('what is learnt survives a new picker by endpoint: its last report is not asked for again', () => {
+test('what is learnt survives a new picker by endpoint: its last report is not requested again', () => {
   const { endpoints, report } = rig(2)
   report(0, 3, 7)
   const load = endpoints[0]?.backendLoad

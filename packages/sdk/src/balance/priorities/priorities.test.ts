@@ -6,8 +6,8 @@ import { priorities, type PriorityPicker } from './priorities.js'
 
 const context: PickContext<FakeCandidate> = { now: 0, tried: [] }
 
-/** So many endpoints of one level. */
-function level(priority: number, count: number, weight = 1): FakeCandidate[] {
+/** So many endpoints of one priority. */
+function ofPriority(priority: number, count: number, weight = 1): FakeCandidate[] {
   return Array.from(
     { length: count },
     (_, index) => new FakeCandidate(1 + priority * 100 + index, weight, priority),
@@ -25,14 +25,14 @@ function make(
 
 const PICKS = 10_000
 
-/** The percentage of picks that go to each level. */
-function shares(picker: PriorityPicker<FakeCandidate>, levels: readonly number[]): number[] {
+/** The percentage of picks that go to each priority. */
+function shares(picker: PriorityPicker<FakeCandidate>, wanted: readonly number[]): number[] {
   const counts = new Map<number, number>()
   for (let n = 0; n < PICKS; n++) {
     const { priority } = (picker.pick(context) as FakeCandidate).instance
     counts.set(priority, (counts.get(priority) ?? 0) + 1)
   }
-  return levels.map((priority) => ((counts.get(priority) ?? 0) * 100) / PICKS)
+  return wanted.map((priority) => ((counts.get(priority) ?? 0) * 100) / PICKS)
 }
 
 // Three standard deviations of 10,000 draws with a chance of a half are 1.5 percent.
@@ -40,19 +40,19 @@ function expectShares(actual: readonly number[], wanted: readonly number[]): voi
   expect(actual.length).toBe(wanted.length)
   actual.forEach((share, index) => {
     const want = wanted[index] ?? NaN
-    // None is none, and all is all.
+    // 0 and 100 are exact.
     if (want === 0 || want === 100) expect(share).toBe(want)
     else expect(Math.abs(share - want)).toBeLessThan(1.5)
   })
 }
 
-describe('levels', () => {
+describe('priorities', () => {
   test('the first carries all while it is healthy', () => {
-    expectShares(shares(make([...level(0, 10), ...level(1, 10)]), [0, 1]), [100, 0])
+    expectShares(shares(make([...ofPriority(0, 10), ...ofPriority(1, 10)]), [0, 1]), [100, 0])
   })
 
-  test('an open circuit moves load to the next level at once, and back when it closes', () => {
-    const [first, second] = [level(0, 4), level(1, 4)]
+  test('an open circuit moves load to the next priority at once, and back when it closes', () => {
+    const [first, second] = [ofPriority(0, 4), ofPriority(1, 4)]
     const picker = make([...first, ...second])
     for (const endpoint of first.slice(0, 2)) endpoint.available = false
     picker.refresh(0)
@@ -65,34 +65,37 @@ describe('levels', () => {
     expectShares(shares(picker, [0, 1]), [100, 0])
   })
 
-  test('before it is told, a level that is down is passed over all the same', () => {
-    const first = level(0, 3)
-    const picker = make([...first, ...level(1, 3)])
+  test('a priority that is down is skipped even before a refresh', () => {
+    const first = ofPriority(0, 3)
+    const picker = make([...first, ...ofPriority(1, 3)])
     for (const endpoint of first) endpoint.available = false
     expectShares(shares(picker, [0, 1]), [0, 100])
   })
 
-  test('what is registered and left out counts as unhealthy', () => {
-    expectShares(shares(make([...level(0, 5), ...level(1, 10)], { 0: 5 }), [0, 1]), [70, 30])
-    // A level of which nobody is left in does not stand in the way.
-    expectShares(shares(make(level(1, 10), { 0: 5 }), [1]), [100])
-    expectShares(shares(make([...level(1, 5), ...level(2, 10)], { 0: 5, 1: 5 }), [1, 2]), [70, 30])
+  test('what is registered and excluded counts as unhealthy', () => {
+    expectShares(shares(make([...ofPriority(0, 5), ...ofPriority(1, 10)], { 0: 5 }), [0, 1]), [70, 30])
+    // A priority whose endpoints are all excluded does not stand in the way.
+    expectShares(shares(make(ofPriority(1, 10), { 0: 5 }), [1]), [100])
+    expectShares(shares(make([...ofPriority(1, 5), ...ofPriority(2, 10)], { 0: 5, 1: 5 }), [1, 2]), [70, 30])
   })
 
-  test('endpoints of weight 0 count as registered, so that the few others of their level are not overrun', () => {
-    expectShares(shares(make([...level(0, 5), ...level(0, 5, 0), ...level(1, 10)]), [0, 1]), [70, 30])
+  test('endpoints of weight 0 count as registered, so that the few others of their priority are not overrun', () => {
+    expectShares(
+      shares(make([...ofPriority(0, 5), ...ofPriority(0, 5, 0), ...ofPriority(1, 10)]), [0, 1]),
+      [70, 30],
+    )
   })
 
-  test('endpoints in reserve do not count: discovery says that they are gone', () => {
-    const reserve = level(0, 5)
-    for (const endpoint of reserve) endpoint.retained = true
-    expectShares(shares(make([...level(0, 5), ...reserve, ...level(1, 10)]), [0, 1]), [100, 0])
+  test('retained endpoints do not count: discovery says that they are gone', () => {
+    const retained = ofPriority(0, 5)
+    for (const endpoint of retained) endpoint.retained = true
+    expectShares(shares(make([...ofPriority(0, 5), ...retained, ...ofPriority(1, 10)]), [0, 1]), [100, 0])
   })
 
-  test('three levels, all of them weak', () => {
-    const endpoints = [...level(0, 4), ...level(1, 4), ...level(2, 5)]
+  test('three priorities, all of them weak', () => {
+    const endpoints = [...ofPriority(0, 4), ...ofPriority(1, 4), ...ofPriority(2, 5)]
     const picker = make(endpoints)
-    // One usable of each: 25%, 25% and 20%.
+    // One available of each: 25%, 25% and 20%.
     for (const priority of [0, 1, 2])
       for (const endpoint of endpoints.filter(({ instance }) => instance.priority === priority).slice(1))
         endpoint.available = false
@@ -100,13 +103,13 @@ describe('levels', () => {
     expectShares(shares(picker, [0, 1, 2]), [36, 36, 28])
   })
 
-  test('levels need not be numbered without gaps, nor come in order', () => {
-    const endpoints = [...level(7, 2), ...level(3, 2)]
+  test('priorities need not be numbered without gaps, nor come in order', () => {
+    const endpoints = [...ofPriority(7, 2), ...ofPriority(3, 2)]
     expectShares(shares(make(endpoints), [3, 7]), [100, 0])
   })
 
-  test('nobody is left at all', () => {
-    const endpoints = [...level(0, 2), ...level(1, 2), ...level(0, 1, 0)]
+  test('no endpoint is available at all', () => {
+    const endpoints = [...ofPriority(0, 2), ...ofPriority(1, 2), ...ofPriority(0, 1, 0)]
     const picker = make(endpoints)
     for (const endpoint of endpoints) endpoint.available = false
     picker.refresh(0)
@@ -116,32 +119,32 @@ describe('levels', () => {
 })
 
 describe('a retry', () => {
-  test('stays off what it has tried while any tier has another one', () => {
-    const [first, second] = [level(0, 1), level(1, 1)] as [[FakeCandidate], [FakeCandidate]]
-    const resort = level(0, 1, 0) as [FakeCandidate]
-    const reserve = level(1, 1) as [FakeCandidate]
-    reserve[0].retained = true
-    const picker = make([...reserve, ...resort, ...second, ...first])
+  test('stays off what it has tried while any priority or last resort has another one', () => {
+    const [first, second] = [ofPriority(0, 1), ofPriority(1, 1)] as [[FakeCandidate], [FakeCandidate]]
+    const resort = ofPriority(0, 1, 0) as [FakeCandidate]
+    const retained = ofPriority(1, 1) as [FakeCandidate]
+    retained[0].retained = true
+    const picker = make([...retained, ...resort, ...second, ...first])
     for (let n = 0; n < 200; n++) {
       expect(picker.pick({ now: 0, tried: first })).toBe(second[0])
       expect(picker.pick({ now: 0, tried: second })).toBe(first[0])
       expect(picker.pick({ now: 0, tried: [...first, ...second] })).toBe(resort[0])
-      expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort] })).toBe(reserve[0])
+      expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort] })).toBe(retained[0])
     }
-    expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort, ...reserve] })).toBeUndefined()
+    expect(picker.pick({ now: 0, tried: [...first, ...second, ...resort, ...retained] })).toBeUndefined()
   })
 })
 
-test('a balancer sees one level at a time, and only weights above 0', () => {
+test('a balancer sees one priority at a time, and only weights above 0', () => {
   const seen: (readonly number[])[] = []
   const spy: Balancer = (endpoints, random) => {
     seen.push(endpoints.map(({ instance }) => instance.priority))
     for (const { instance } of endpoints) expect(instance.weight).toBeGreaterThan(0)
     return roundRobin(endpoints, random)
   }
-  const reserve = level(0, 1)
-  for (const endpoint of reserve) endpoint.retained = true
-  const endpoints = [...level(1, 2), ...level(0, 3), ...level(0, 1, 0), ...reserve]
+  const retained = ofPriority(0, 1)
+  for (const endpoint of retained) endpoint.retained = true
+  const endpoints = [...ofPriority(1, 2), ...ofPriority(0, 3), ...ofPriority(0, 1, 0), ...retained]
   priorities(spy, endpoints, { excluded: new Map(), panicThreshold: 0 }, seededRandom(1))
   expect(seen).toEqual([
     [0, 0, 0],
@@ -150,7 +153,7 @@ test('a balancer sees one level at a time, and only weights above 0', () => {
 })
 
 test('the last resorts take turns', () => {
-  const resorts = level(0, 3, 0)
+  const resorts = ofPriority(0, 3, 0)
   const picker = make(resorts)
   const lap = [picker.pick(context), picker.pick(context), picker.pick(context)]
   expect(new Set(lap)).toEqual(new Set(resorts))
@@ -168,7 +171,7 @@ describe('panic', () => {
   }
 
   test('begins below half and ends at half', () => {
-    const endpoints = level(0, 10)
+    const endpoints = ofPriority(0, 10)
     const picker = make(endpoints, {}, HALF)
     down(endpoints, 5)
     picker.refresh(0)
@@ -184,22 +187,22 @@ describe('panic', () => {
     expect(picked(picker)).toEqual(new Set(endpoints.slice(5)))
   })
 
-  test('balances over all where nobody is left, also in a set that is new', () => {
-    const endpoints = level(0, 2)
+  test('balances over all where no endpoint is available, also in a set that is new', () => {
+    const endpoints = ofPriority(0, 2)
     down(endpoints, 2)
     expect(picked(make(endpoints, {}, HALF))).toEqual(new Set(endpoints))
     expect(picked(make(endpoints))).toEqual(new Set([undefined]))
   })
 
   test('never counts against an instance what Consul says of others, nor brings those back', () => {
-    const endpoints = level(0, 2)
+    const endpoints = ofPriority(0, 2)
     const picker = make(endpoints, { 0: 8 }, HALF)
     expect(picker.inPanic).toEqual([])
     expect(picked(picker)).toEqual(new Set(endpoints))
   })
 
-  test('does not come while another level carries the load', () => {
-    const [first, second] = [level(0, 4), level(1, 4)]
+  test('does not come while another priority carries the load', () => {
+    const [first, second] = [ofPriority(0, 4), ofPriority(1, 4)]
     const picker = make([...first, ...second], {}, HALF)
     down(first, 4)
     picker.refresh(0)
@@ -211,8 +214,8 @@ describe('panic', () => {
     expect(picked(picker)).toEqual(new Set([...first, ...second]))
   })
 
-  test('does not come before the last resorts, while one of them is usable', () => {
-    const [first, resort] = [level(0, 4), level(0, 1, 0)]
+  test('does not come before the last resorts, while one of them is available', () => {
+    const [first, resort] = [ofPriority(0, 4), ofPriority(0, 1, 0)]
     const picker = make([...first, ...resort], {}, HALF)
     down(first, 4)
     picker.refresh(0)
@@ -223,12 +226,12 @@ describe('panic', () => {
     expect(picked(picker)).toEqual(new Set(first))
   })
 
-  describe('where only what is retained is usable', () => {
+  describe('where only what is retained is available', () => {
     const safe = { ...context, idempotent: true }
     const unsafe = { ...context, idempotent: false }
 
     function set(threshold = HALF): [FakeCandidate[], FakeCandidate, PriorityPicker<FakeCandidate>] {
-      const [first, kept] = [[...level(0, 2), ...level(1, 2)], new FakeCandidate(999)]
+      const [first, kept] = [[...ofPriority(0, 2), ...ofPriority(1, 2)], new FakeCandidate(999)]
       kept.retained = true
       const picker = make([...first, kept], {}, threshold)
       down(first, 4)
@@ -244,7 +247,7 @@ describe('panic', () => {
       expect(picks(unsafe)).toEqual(new Set(first))
       expect(picks({ ...unsafe, tried: first.slice(1) })).toEqual(new Set(first.slice(0, 1)))
       expect(picker.inPanic).toEqual([0, 1])
-      // Nothing is left of it that a request which may go to the reserve would meet.
+      // Nothing is left of it that a request which may go to retained endpoints would meet.
       expect(picks(safe)).toEqual(new Set([kept]))
       expect(first.some(({ available }) => available)).toBe(false)
       for (const endpoint of first) endpoint.blocked = false
@@ -273,7 +276,7 @@ describe('panic', () => {
           return undefined
         },
       })
-      const [first, kept] = [level(0, 2), new FakeCandidate(999)]
+      const [first, kept] = [ofPriority(0, 2), new FakeCandidate(999)]
       kept.retained = true
       down(first, 2)
       const picker = priorities(
@@ -288,7 +291,7 @@ describe('panic', () => {
   })
 
   test('is over with the picker: the next one begins anew', () => {
-    const endpoints = level(0, 3)
+    const endpoints = ofPriority(0, 3)
     down(endpoints, 3)
     make(endpoints, {}, HALF)
     expect(endpoints.every(({ available }) => available)).toBe(true)
@@ -296,7 +299,7 @@ describe('panic', () => {
     expect(endpoints.some(({ available }) => available)).toBe(false)
   })
 
-  // Percent healthy of each level, percent of the load, and whether the level is in panic.
+  // Percent healthy of each priority, percent of the load, and whether the priority is in panic.
   test.each([
     [[72, 72], [100, 0], []],
     [[71, 71], [99, 1], []],
@@ -307,12 +310,12 @@ describe('panic', () => {
     ],
     [[5, 65], [7, 93], [0]],
   ])('Envoy, panic_threshold.rst: %j takes %j, %j in panic', (healthy, loads, inPanic) => {
-    const levels = healthy.map((percent, priority) => {
-      const endpoints = level(priority, 100)
+    const sets = healthy.map((percent, priority) => {
+      const endpoints = ofPriority(priority, 100)
       down(endpoints, 100 - percent)
       return endpoints
     })
-    const picker = make(levels.flat(), {}, HALF)
+    const picker = make(sets.flat(), {}, HALF)
     expect(picker.inPanic).toEqual(inPanic)
     expectShares(shares(picker, [0, 1]), loads)
   })

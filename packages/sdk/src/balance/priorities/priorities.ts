@@ -106,7 +106,7 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
   readonly needsRefresh: boolean
   readonly #priorities: readonly Priority<E>[]
   readonly #lastResorts: readonly Group<E>[]
-  /** Levels, then last resorts. */
+  /** Priorities, then last resorts. */
   readonly #order: readonly Group<E>[]
   readonly #panicThreshold: number
   readonly #random: Random
@@ -249,10 +249,10 @@ class Groups<E extends Candidate> {
 }
 
 function pickInOrder<E extends Candidate>(
-  tiers: readonly Group<E>[],
+  groups: readonly Group<E>[],
   context: PickContext<E>,
 ): E | undefined {
-  for (const { picker, retained } of tiers) {
+  for (const { picker, retained } of groups) {
     if (retained && context.idempotent === false) continue
     const endpoint = picker.pick(context)
     if (endpoint !== undefined) return endpoint

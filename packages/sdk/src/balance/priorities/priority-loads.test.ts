@@ -5,7 +5,7 @@ import { priorityLoads, panicLoads, type PriorityHealth } from './priority-loads
 const ofHundred = (...available: readonly number[]): readonly PriorityHealth[] =>
   available.map((count) => ({ available: count, members: 100, known: 100 }))
 
-// Percent of each level that is healthy, and percent of the load that goes to it.
+// Percent of each priority that is healthy, and percent of the load that goes to it.
 describe('Envoy, priority.rst', () => {
   test.each([
     [
@@ -32,7 +32,7 @@ describe('Envoy, priority.rst', () => {
       [0, 100],
       [0, 100],
     ],
-  ])('two levels, the second healthy: %j takes %j', (healthy, loads) => {
+  ])('two priorities, the second healthy: %j takes %j', (healthy, loads) => {
     expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
   })
 
@@ -61,7 +61,7 @@ describe('Envoy, priority.rst', () => {
       [25, 25],
       [50, 50],
     ],
-  ])('two levels: %j takes %j', (healthy, loads) => {
+  ])('two priorities: %j takes %j', (healthy, loads) => {
     expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
   })
 
@@ -94,7 +94,7 @@ describe('Envoy, priority.rst', () => {
       [25, 25, 20],
       [36, 36, 28],
     ],
-  ])('three levels: %j takes %j', (healthy, loads) => {
+  ])('three priorities: %j takes %j', (healthy, loads) => {
     expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
   })
 
@@ -131,7 +131,7 @@ test.each([
   expect(priorityLoads(ofHundred(...healthy))).toEqual(loads)
 })
 
-// [available, known] of each level.
+// [available, known] of each priority.
 test.each([
   [
     [
@@ -181,39 +181,39 @@ test.each([
     ],
     [0, 0, 100],
   ],
-])("Envoy's own tests, GentleFailoverWithExtraLevels: %j takes %j", (levels, loads) => {
+])("Envoy's own tests, GentleFailoverWithExtraLevels: %j takes %j", (priorities, loads) => {
   expect(
-    priorityLoads(levels.map(([available = 0, known = 0]) => ({ available, members: known, known }))),
+    priorityLoads(priorities.map(([available = 0, known = 0]) => ({ available, members: known, known }))),
   ).toEqual(loads)
 })
 
-test('a level that has nobody takes nothing', () => {
+test('a priority without endpoints takes nothing', () => {
   expect(priorityLoads([])).toEqual([])
   expect(priorityLoads([{ available: 0, members: 0, known: 0 }])).toEqual([0])
   expect(priorityLoads(ofHundred(0, 0))).toEqual([0, 0])
   expect(priorityLoads([{ available: 0, members: 0, known: 0 }, ...ofHundred(1)])).toEqual([0, 100])
 })
 
-const someLevels = fc.array(
+const somePriorities = fc.array(
   fc
     .record({ known: fc.integer({ min: 0, max: 1000 }), down: fc.integer({ min: 0, max: 1000 }) })
     .map(({ known, down }) => ({ known, members: known, available: Math.max(0, known - down) })),
   { maxLength: 6 },
 )
 
-test('all of the load goes somewhere, and each level gets its part of it to the percent', () => {
+test('all of the load goes somewhere, and each priority gets its part of it to the percent', () => {
   fc.assert(
-    fc.property(someLevels, (levels) => {
-      const loads = priorityLoads(levels)
-      const healths = levels.map(({ available, known }) =>
+    fc.property(somePriorities, (priorities) => {
+      const loads = priorityLoads(priorities)
+      const healths = priorities.map(({ available, known }) =>
         known === 0 ? 0 : Math.min(100, (140 * available) / known),
       )
       const sum = loads.reduce((total, load) => total + load, 0)
       const total = healths.reduce((all, health) => all + Math.trunc(health), 0)
       expect(sum).toBe(total === 0 ? 0 : 100)
-      loads.forEach((load, level) => {
+      loads.forEach((load, priority) => {
         expect(Number.isInteger(load)).toBe(true)
-        const health = Math.trunc(healths[level] ?? 0)
+        const health = Math.trunc(healths[priority] ?? 0)
         if (health === 0) expect(load).toBe(0)
         if (total === 0 || total >= 100) expect(load).toBeLessThanOrEqual(health)
         else expect(Math.abs(load - (health * 100) / total)).toBeLessThan(1)
@@ -222,22 +222,22 @@ test('all of the load goes somewhere, and each level gets its part of it to the 
   )
 })
 
-test('no level gets anything while those before it can carry all', () => {
+test('no priority gets anything while those before it can carry all', () => {
   fc.assert(
-    fc.property(someLevels, (levels) => {
-      const loads = priorityLoads(levels)
+    fc.property(somePriorities, (priorities) => {
+      const loads = priorityLoads(priorities)
       let before = 0
-      levels.forEach(({ available, known }, level) => {
-        if (before >= 100) expect(loads[level]).toBe(0)
+      priorities.forEach(({ available, known }, priority) => {
+        if (before >= 100) expect(loads[priority]).toBe(0)
         before += known === 0 ? 0 : Math.min(100, Math.trunc((140 * available) / known))
       })
     }),
   )
 })
 
-test('where all levels are in panic, the load is shared out by members', () => {
-  const level = (members: number): PriorityHealth => ({ available: 0, members, known: 100 })
-  expect(panicLoads([level(10), level(30)])).toEqual([25, 75])
-  expect(panicLoads([level(1), level(1), level(1)])).toEqual([34, 33, 33])
+test('where all priorities are in panic, the load is shared out by members', () => {
+  const priority = (members: number): PriorityHealth => ({ available: 0, members, known: 100 })
+  expect(panicLoads([priority(10), priority(30)])).toEqual([25, 75])
+  expect(panicLoads([priority(1), priority(1), priority(1)])).toEqual([34, 33, 33])
   expect(panicLoads([])).toEqual([])
 })

@@ -10,7 +10,7 @@ const step = fc.oneof(
   fc.record({ kind: fc.constant('rebase' as const), by: fc.constant(7) }),
 )
 
-test('whoever comes first has the earliest turn of all that are not set aside, whatever is done', () => {
+test('the first has the earliest turn of all that are not set aside, after any operations', () => {
   fc.assert(
     fc.property(fc.array(turn, { maxLength: 40 }), fc.array(step, { maxLength: 120 }), (turns, steps) => {
       const heap = new TurnHeap(turns)

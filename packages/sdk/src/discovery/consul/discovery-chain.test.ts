@@ -39,7 +39,7 @@ describe('answers of Consul 1.8.7', () => {
       '{"ConnectTimeout":"5s","Default":true,"Target":"orders.default.dc1"}',
       '"orders.default.dc1":{"ID":"orders.default.dc1","Service":"orders","Namespace":"default","Datacenter":"dc1","MeshGateway":{},"Subset":{},"SNI":"orders.default.dc1.internal.e84aaa8b-f1e2-b2ff-a602-eabb56316c3f.consul","Name":"orders.default.dc1.internal.e84aaa8b-f1e2-b2ff-a602-eabb56316c3f.consul"}',
     )
-    // Its timeout is nobody's wish.
+    // Its timeout is Consul's default, which no one has configured.
     expect(decodeChain(answer)).toEqual({ targets: [target({})], policy: seconds(undefined) })
   })
 
@@ -205,6 +205,6 @@ test.each([
       Targets: { t: { Service: 'a' } },
     },
   },
-])('what is no chain is refused: %j', (body) => {
+])('what is not a chain is rejected: %j', (body) => {
   expect(() => decodeChain(body)).toThrow(/the discovery chain names no target/)
 })

@@ -13,7 +13,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 const PART = /(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)/g
 const DURATION = new RegExp(`^(?:${PART.source})+$`)
 
-/** Milliseconds of a duration as Go writes it: `1m30s`, or a number of nanoseconds. `undefined`: it is none, or 0. */
+/** Milliseconds of a duration as Go writes it: `1m30s`, or a number of nanoseconds. `undefined`: neither, or 0. */
 export function goDurationMs(value: unknown): number | undefined {
   if (typeof value === 'number') return value > 0 ? value / 1e6 : undefined
   if (typeof value !== 'string' || !DURATION.test(value)) return undefined

@@ -62,14 +62,14 @@ describe('the address', () => {
     [{ Address: 'a/b' }, 'has address "a/b", which is not a host name or IP'],
     [{ Address: 'user@host' }, 'has address "user@host", which is not a host name or IP'],
     [{ ID: '' }, 'has no node name or no service id'],
-  ])('%j is left out with its reason', (service, reason) => {
+  ])('%j is excluded with its reason', (service, reason) => {
     const decoded = decodeHealth([healthEntry(80, { service }), healthEntry(81)])
     expect(decoded.instances).toHaveLength(1)
     expect(decoded.excluded).toMatchObject([{ reason }])
   })
 })
 
-test('a port of 0 has the same key whether it is sent, or left out as by 1.13', () => {
+test('a port of 0 has the same key whether it is sent, or omitted as by 1.13', () => {
   const keys = [
     { Port: 0 },
     { Port: undefined },
@@ -96,7 +96,7 @@ describe('status', () => {
       [check('_service_maintenance:orders-80', 'critical', 'orders-80')],
       'maintenance',
     ],
-    ['a status that is none', [check('a', 'unknown')], 'critical'],
+    ['an unknown status', [check('a', 'unknown')], 'critical'],
     ["another service's check", [check('a', 'critical', 'other')], 7],
     ["the service's own check", [check('a', 'critical', 'orders-80')], 'critical'],
   ])('%s', (_, checks, expected) => {
@@ -115,7 +115,7 @@ describe('status', () => {
   })
 })
 
-test.each([null, 3, {}, { Node: null, Service: [] }])('an entry that is none is left out: %j', (entry) => {
+test.each([null, 3, {}, { Node: null, Service: [] }])('what is not an entry is excluded: %j', (entry) => {
   expect(decodeHealth([entry, healthEntry(80)])).toMatchObject({ instances: [{}], excluded: [{}] })
 })
 

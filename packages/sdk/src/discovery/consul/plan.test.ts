@@ -81,7 +81,7 @@ describe('without a chain', () => {
       ['orders datacenter=dc1 lan keys dc1:'],
     ],
     [
-      'in one of which nobody knows whether it is the own',
+      'in one of which it is unknown whether it is the own',
       { question: { datacenter: 'dc1' } },
       ['orders datacenter=dc1 wan keys dc1:'],
     ],
@@ -91,7 +91,7 @@ describe('without a chain', () => {
       ['orders datacenter=dc2 lan keys dc2:'],
     ],
     [
-      'failover, each part that is left out as in the first place',
+      'failover, each part that is omitted as in the first place',
       {
         question: { filter: 'a' },
         failover: [

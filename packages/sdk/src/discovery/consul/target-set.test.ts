@@ -208,7 +208,7 @@ describe('several targets', () => {
       await scene.fail('second', 'down as well')
       const note = 'second in dc2@1 unusable: down as well'
       expect(scene.news()).toEqual([`2@1; ${note}; suspect down`, 'stale: down'])
-      // That goes on is no news of the first one's.
+      // That it goes on is not news of the first one's.
       await scene.fail('second', 'down as well, still')
       expect(scene.news()).toEqual([])
       await scene.health('first', [instance(1)])
@@ -261,7 +261,7 @@ describe('another plan', () => {
     expect(scene.news()).toEqual(['9@0'])
   })
 
-  test('that is the same is none, and the same policy is the same object', async () => {
+  test('that is the same is not a change, and the same policy is the same object', async () => {
     const scene = new Scene()
     scene.adopt({ connectTimeoutMs: 5 }, first)
     await scene.health('first', [instance(1)])

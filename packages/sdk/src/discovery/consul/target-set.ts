@@ -112,7 +112,7 @@ export class TargetSet {
   }
 
   /** Why the set is suspect: as one of its answers is, or as there is none yet. */
-  #suspicion(): string | undefined {
+  #suspectReason(): string | undefined {
     const target = this.#followed.find(({ suspect }) => suspect !== undefined)
     if (target !== undefined) return target.suspect
     const [first] = this.#followed
@@ -123,7 +123,7 @@ export class TargetSet {
 
   #snapshot(): Snapshot {
     const [only, ...others] = this.#followed
-    const suspect = this.#suspicion()
+    const suspect = this.#suspectReason()
     const healths = this.#followed.map(({ health }) => health).filter((health) => health !== undefined)
     const notes = others.flatMap(noteOf)
     const alone = others.length === 0 ? only?.health : undefined

@@ -40,7 +40,7 @@ test('a longer wait that is answered shows that the one before was no limit; a s
   expect(wait.isCut(closed, 60_000)).toBe(true)
 })
 
-test('our own limit is none of something in between', () => {
+test('our own limit is not that of a proxy in between', () => {
   const wait = new WaitLimit(300_000)
   const timedOut = new ConsulError('has not answered', { timedOut: true })
   for (let times = 0; times < 3; times++) expect(wait.isCut(timedOut, 328_750)).toBe(false)
@@ -53,7 +53,7 @@ test.each([400, 403, 429, 500])('%i is the agent itself', (status) => {
   expect(wait.waitMs).toBe(300_000)
 })
 
-test('what fails at once is no wait that was cut', () => {
+test('what fails at once is not a wait that was cut', () => {
   const wait = new WaitLimit(300_000)
   for (let times = 0; times < 3; times++) expect(wait.isCut(answered(504), 4999)).toBe(false)
   expect(wait.waitMs).toBe(300_000)

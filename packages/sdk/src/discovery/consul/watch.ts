@@ -142,7 +142,7 @@ export async function* watchTarget(
         if (standing === 'older') await sleep(clock, CONFIRM_MS, signal)
         continue
       }
-      // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a suspicion.
+      // "Return is no guarantee of change": equal answers cause no event, unless they end an outage or a suspect state.
       const health = healthOf(
         entries.map(({ value }) => value),
         target.question.near === undefined ? 'by key' : "the agent's",

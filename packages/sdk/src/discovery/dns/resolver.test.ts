@@ -148,7 +148,7 @@ describe('SRV records', () => {
     expect(seen.sort()).toEqual([...expected].sort())
   })
 
-  test('what cannot be used is left out, with its reason', async () => {
+  test('what cannot be used is excluded, with its reason', async () => {
     server.set('SRV orders.test', [
       srvRecord('orders.test', 'a.test', 0),
       srvRecord('orders.test', 'gone.test', 80),
@@ -175,7 +175,7 @@ describe('SRV records', () => {
     expect(await first(watch)).toMatchObject({ instances: [], excluded: [] })
   })
 
-  test('are asked for every 30 s; another order is no news', async () => {
+  test('are queried every 30 s; another order is not news', async () => {
     const records = [srvRecord('orders.test', 'a.test', 80), srvRecord('orders.test', 'b.test', 80)]
     server.set('SRV orders.test', records)
     await using watch = follow()
@@ -266,7 +266,7 @@ describe('addresses', () => {
     ['not later than after five minutes', 86_400, {}, 300_000],
     ['within the bounds that are given', 86_400, { maxTtlMs: 50_000 }, 50_000],
     ['within the lower bound that is given', 1, { minTtlMs: 10_000 }, 10_000],
-  ])('are asked for again %s', async (_, ttl, options, expectedMs) => {
+  ])('are queried again %s', async (_, ttl, options, expectedMs) => {
     server.set('A orders.test', [
       addressRecord('orders.test', '10.0.0.1', 86_400),
       addressRecord('orders.test', '10.0.0.2', ttl),
@@ -370,7 +370,7 @@ describe('a fault', () => {
     await one(watch)
   })
 
-  test('is told once, and tried again less and less often', async () => {
+  test('is reported once, and tried again less and less often', async () => {
     server.fault = 'SERVFAIL'
     await using watch = follow()
     await watch.stale()
@@ -380,7 +380,7 @@ describe('a fault', () => {
     expect(watch.unread).toEqual([])
   })
 
-  test('is a name that is none', async () => {
+  test('is an invalid name', async () => {
     await using watch = follow({ name: 'a..b' })
     expect(await watch.stale()).toContain('SRV a..b (EBADNAME): that is not a DNS name; see option name')
     await using other = follow({ name: () => '' })

@@ -137,7 +137,7 @@ describe('ways in which a file is written', () => {
   })
 })
 
-test('a file that does not change is no news, and neither is what concerns other services', async () => {
+test('a file that does not change is not news, and neither is what concerns other services', async () => {
   await put(two)
   await using watch = follow()
   await watch.snapshot()
@@ -340,7 +340,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     expect(await watch.stale()).toContain(`${path} cannot be used: line 2: `)
   })
 
-  test('more YAML than the process has time for, where JSON is no matter', async () => {
+  test('more YAML than the process has time for, where JSON is no problem', async () => {
     const origins = Array.from({ length: 60_000 }, (_, n) => `http://10.0.${n >> 8}.${n & 255}:8080`)
     await put(`orders:\n${origins.map((origin) => `  - ${origin}\n`).join('')}`)
     await using watch = follow()
@@ -370,7 +370,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     expect(await watch.stale()).toBe(`${path} is not text in UTF-8`)
   })
 
-  test('a folder, and a pipe that nobody writes to', async () => {
+  test('a folder, and a pipe without a writer', async () => {
     const pipe = join(folder, 'pipe')
     execFileSync('sh', ['-c', 'mkfifo "$0"', pipe])
     for (const place of [folder, pipe]) {
@@ -379,7 +379,7 @@ describe('a mistake is named with file, place, value and fix', () => {
     }
   })
 
-  test('a fault is told once while it lasts', async () => {
+  test('a fault is reported once while it lasts', async () => {
     await using watch = follow()
     await watch.stale()
     await watch.pass(10_000)

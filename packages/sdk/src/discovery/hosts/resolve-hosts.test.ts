@@ -145,7 +145,7 @@ test('what else a snapshot says is kept', async () => {
 })
 
 describe('a name that does not resolve', () => {
-  test('is left out, with its name and the code, and is back once it does', async () => {
+  test('is excluded, with its name and the code, and is back once it does', async () => {
     names.set('a.test', 'ENOTFOUND')
     inner.snapshot([ip, a])
     const event = await watch.snapshot()
@@ -159,12 +159,12 @@ describe('a name that does not resolve', () => {
       },
     ])
     names.set('a.test', ['10.0.0.2'])
-    // Sooner than a name that is known would be asked for again.
+    // Sooner than a known name would be resolved again.
     await clock.advance(2000)
     expect((await watch.snapshot()).instances).toHaveLength(2)
   })
 
-  test('is asked for less and less often', async () => {
+  test('is resolved less and less often', async () => {
     names.set('a.test', 'ENOTFOUND')
     inner.snapshot([a])
     await clock.advance(60_000)
@@ -261,7 +261,7 @@ describe('looking up again', () => {
     expect(await told()).toEqual(['http://a.test:80=10.0.0.4'])
   })
 
-  test('one of each family in another order is no news either', async () => {
+  test('one of each family in another order is not news either', async () => {
     names.set('a.test', ['10.0.0.2', 'fd00::2'])
     inner.snapshot([a])
     await told()
@@ -270,7 +270,7 @@ describe('looking up again', () => {
     expect(await told()).toEqual([])
   })
 
-  test('names that have left the set before their turn are not asked for', async () => {
+  test('names that have left the set before their turn are not resolved', async () => {
     const many = Array.from({ length: 20 }, (_, n) => instanceAt(`http://n${n}.test:80`))
     inner.snapshot(many)
     await clock.advance(0)
@@ -351,14 +351,14 @@ describe('a slow name', () => {
     ])
   })
 
-  test('is no reason to wait for a set that came later without it', async () => {
+  test('is not a reason to wait for a set that came later without it', async () => {
     inner.snapshot([ip, a])
     await told()
     inner.snapshot([ip])
     expect(await told()).toEqual(['http://10.0.0.1:80='])
   })
 
-  test('a set that came and went while it was waited for is no news', async () => {
+  test('a set that came and went while it was waited for is not news', async () => {
     inner.snapshot([ip])
     await told()
     inner.snapshot([ip, a])
@@ -380,7 +380,7 @@ describe('stale', () => {
     expect(await told()).toEqual(['http://a.test:80=10.0.0.2'])
   })
 
-  test('that was over before it could be told is no news, and neither is what ended it', async () => {
+  test('that was over before it could be reported is not news, and neither is what ended it', async () => {
     inner.snapshot([ip])
     await told()
     inner.snapshot([ip, a])
@@ -395,7 +395,7 @@ describe('stale', () => {
     expect(await told()).toEqual(['stale: gone'])
   })
 
-  test('waits for a set that is held', async () => {
+  test('waits for a set that is delayed', async () => {
     inner.snapshot([a])
     inner.stale(new Error('gone'))
     expect(await told()).toEqual([])

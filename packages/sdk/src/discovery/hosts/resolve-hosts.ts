@@ -11,8 +11,8 @@ import type { Resolver, ResolverEvent, Snapshot } from '../resolver.js'
 // lost costs the system's resolver 5 s, and requests that do not need the name must not wait for it.
 const HOLD_MS = 1000
 
-// A set in which nothing could be used yet delays no request by being held, and would fail requests that might wait. That has its end
-// where the system's resolver usually times out: two attempts of 5 s.
+// A set without a usable instance delays no request while held back; passed on, it would fail requests that might wait.
+// That has its end where the system's resolver usually times out: two attempts of 5 s.
 const EMPTY_HOLD_MS = 10_000
 
 /**

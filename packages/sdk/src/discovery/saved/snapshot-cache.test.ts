@@ -354,7 +354,7 @@ describe('a start without discovery', () => {
     expect(rig.heard[0]).toMatchObject({ instances: [b] })
   })
 
-  test('says nothing once nobody listens', async () => {
+  test('reports nothing once no one listens', async () => {
     let release: ((saved: Snapshot & { savedAt: number }) => void) | undefined
     const reading = vi.spyOn(SnapshotFile.prototype, 'read')
     reading.mockImplementationOnce(() => new Promise((resolve) => (release = resolve)))

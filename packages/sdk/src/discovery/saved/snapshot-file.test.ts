@@ -41,7 +41,7 @@ test('only its owner may read it, and the folder is made for its owner only', as
   expect((await stat(file.path)).mode & 0o777).toBe(0o600)
   for (const made of [folder, join(directory, 'made')]) expect((await stat(made)).mode & 0o777).toBe(0o700)
   expect(await readdir(folder)).toHaveLength(1)
-  // Neither a mode that somebody gave to the folder nor that of the file before is of any consequence.
+  // Neither the mode of the folder, where it was changed, nor that of the file before has any effect.
   await chmod(file.path, 0o644)
   await file.write(snapshot, NOW)
   expect((await stat(file.path)).mode & 0o777).toBe(0o600)

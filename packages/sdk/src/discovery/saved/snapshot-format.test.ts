@@ -69,7 +69,7 @@ test('whether it is suspect is not part of it', () => {
   expect(decodeSaved(encodeSaved(suspected))).toEqual(saved)
 })
 
-test('of another version it is none', () => {
+test('of another version it is not valid', () => {
   expect(decodeSaved(sealed(contentOf(whole)))).toEqual(saved)
   expect(() => decodeSaved(sealed(contentOf(whole), 2))).toThrow(
     'it is damaged, or of another version than 1',
@@ -83,12 +83,12 @@ test.each([
   ['excluded', undefined],
   ['savedAt', 'yesterday'],
   ['policy', { requestTimeoutMs: '1s' }],
-])('whole, but with %s of %j it is none', (field, value) => {
+])('whole, but with %s of %j it is not valid', (field, value) => {
   const content = JSON.parse(contentOf(whole)) as object
   expect(() => decodeSaved(sealed(JSON.stringify({ ...content, [field]: value })))).toThrow()
 })
 
-test('with any bit turned it is none', () => {
+test('with any bit turned it is not valid', () => {
   for (let bit = 0; bit < 8 * whole.length; bit++) {
     const damaged = Buffer.from(whole)
     damaged[bit >> 3] = (whole[bit >> 3] ?? 0) ^ (1 << (bit & 7))
@@ -96,7 +96,7 @@ test('with any bit turned it is none', () => {
   }
 })
 
-test('with any bytes replaced it is none', () => {
+test('with any bytes replaced it is not valid', () => {
   const splice = fc.record({
     at: fc.nat({ max: whole.length }),
     removed: fc.nat({ max: 40 }),
@@ -111,7 +111,7 @@ test('with any bytes replaced it is none', () => {
   )
 })
 
-test('cut off anywhere it is none', () => {
+test('cut off anywhere it is not valid', () => {
   for (let length = 0; length < whole.length; length++)
     if (!isRefused(whole.subarray(0, length))) expect.fail(`${length} bytes`)
 })

@@ -73,7 +73,7 @@ export const blocking: readonly Rule[] = [
   },
   {
     rule: '1, 7',
-    name: 'a view that is empty when the wait ends, as it is made anew, is no empty set',
+    name: 'a view that is empty when the wait ends, as it is made anew, is not an empty set',
     only: 'streaming',
     script: [answer(7, two), answer(7, []), answer(7, two), answer(1, []), answer(7, two), answer(8, one)],
     sees: ['set of 1 2', 'set of 1', took(0, 500)],
@@ -104,7 +104,7 @@ export const blocking: readonly Rule[] = [
   },
   {
     rule: '1',
-    name: 'and is given up after that',
+    name: 'and is abandoned after that',
     script: [answer(7, one), hold()],
     sees: [
       'set of 1',
@@ -115,7 +115,7 @@ export const blocking: readonly Rule[] = [
   },
   {
     rule: '1',
-    name: 'one that does not wait is given up after 10 s: more than the 7 s that servers look for a leader',
+    name: 'one that does not wait is abandoned after 10 s: more than the 7 s that servers look for a leader',
     script: [hold()],
     sees: [silentFor(9999), /^stale: .* within 10000 ms$/],
   },
@@ -139,7 +139,7 @@ export const blocking: readonly Rule[] = [
   },
   {
     rule: '2, node-consul: index backwards',
-    name: 'starts from the beginning, and the new state is told once',
+    name: 'starts from the beginning, and the new state is reported once',
     only: 'blocking-query',
     script: [answer(100, one), answer(50, two), answer(50, two)],
     sees: ['set of 1', 'set of 1 2', silentFor(30_000)],
@@ -195,14 +195,14 @@ export const blocking: readonly Rule[] = [
   },
   {
     rule: '2',
-    name: 'an index that is missing is not waited on, and asked for no faster than the bucket allows',
+    name: 'a missing index is not waited on, and is queried no faster than the bucket allows',
     script: [...times(30, answer(undefined, one)), answer(5, two)],
     sees: ['set of 1', 'set of 1 2', took(6250, 6500)],
     asks: [...times(31, hold()).map(() => ''), 'index=5&wait=300000ms'],
   },
   {
     rule: '2',
-    name: 'an index that is no number counts as missing',
+    name: 'an index that is not a number counts as missing',
     script: [say('[]', { 'x-consul-index': '-1' }), say('[]', { 'x-consul-index': '0x10' }), answer(5, two)],
     sees: ['set of none', 'set of 1 2'],
     asks: ['', '', '', 'index=5&wait=300000ms'],
@@ -248,7 +248,7 @@ export const blocking: readonly Rule[] = [
   },
   {
     rule: '4',
-    name: 'a change after a quiet time is asked for at once',
+    name: 'a change after a quiet time is queried at once',
     prepare: (agent) => agent.serve('orders', one),
     sees: [
       'set of 1',

@@ -71,7 +71,7 @@ export const chains: readonly Rule[] = [
     ['set of 1', asked('orders?'), (world) => expect(chainsAsked(world)).toBe(0)],
   ),
   chain(
-    'is not asked for at all where the client says so',
+    'is not requested at all where the client says so',
     (agent) => {
       agent.configure('orders', discoveryChain('orders', { target: { service: 'else' } }))
       agent.serve('orders', one)
@@ -96,7 +96,7 @@ export const chains: readonly Rule[] = [
     { filter: 'Service.Meta.zone == a' },
   ),
   chain(
-    'onlyPassing of a subset leaves out what has a warning',
+    'onlyPassing of a subset excludes what has a warning',
     (agent) => {
       agent.configure('orders', discoveryChain('orders', { target: { ...v2, onlyPassing: true } }))
       agent.serve('orders', [healthEntry(1), healthEntry(2, { checks: [healthCheck('warning')] })])
@@ -224,7 +224,7 @@ export const chains: readonly Rule[] = [
     [`set of 1; ${usual}`, silentFor(300_000), (world) => expect(chainsAsked(world)).toBe(1)],
   ),
   chain(
-    'servers without Connect: there is no chain, and it is asked for again each minute',
+    'servers without Connect: there is no chain, and it is requested again each minute',
     (agent) => {
       agent.configure('orders', discoveryChain('orders', { target: { service: 'else' } }))
       agent.serve('orders', one)
@@ -244,7 +244,7 @@ export const chains: readonly Rule[] = [
     ],
   ),
   chain(
-    'an agent that is no server says so in other words',
+    'an agent that is not a server says so in other words',
     (agent) => {
       agent.configure('orders', discoveryChain('orders', { target: { service: 'else' } }))
       agent.serve('orders', one)
@@ -314,7 +314,7 @@ export const chains: readonly Rule[] = [
     ['set of 1', ({ clock }) => expect(clock.now()).toBe(0)],
   ),
   chain(
-    'nothing is watched before it is known what, and it is told why that takes time',
+    'nothing is watched before it is known what, and why that takes time is reported',
     (agent) => {
       agent.on(
         LIST,
@@ -378,7 +378,7 @@ export const chains: readonly Rule[] = [
     [/^stale: .*could not be reached/, `set of 1 2; ${usual}`],
   ),
   chain(
-    'the list and the chain are asked for as consistently as instances',
+    'the list and the chain are read as consistently as instances',
     (agent) => {
       agent.configure('orders', discoveryChain('orders', {}))
       agent.serve('orders', one, { datacenter: 'dc2' })

@@ -15,7 +15,7 @@ const meshed = healthEntry(1, {
 export const connect: readonly Rule[] = [
   {
     rule: '15',
-    name: 'no certificates are asked for, and no list of who takes mTLS',
+    name: 'no certificates are requested, and no list of what accepts mTLS',
     consul: { serverPolicy: true },
     prepare: (agent) => {
       agent.serve('orders', [healthEntry(1)])
@@ -48,7 +48,7 @@ export const connect: readonly Rule[] = [
   },
   {
     rule: '15',
-    name: 'unless it is left out by a filter, which the agent applies',
+    name: 'unless it is excluded by a filter, which the agent applies',
     consul: { filter: 'Service.Connect.Native != true' },
     prepare: (agent) => agent.serve('orders', [healthEntry(1)]),
     sees: ['set of 1'],

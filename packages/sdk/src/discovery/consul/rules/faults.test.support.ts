@@ -72,7 +72,7 @@ const kinds: readonly (readonly [string, FakeConsulStep, RegExp])[] = [
     /got <html>hello<\/html>\); check that this is the address of a Consul agent$/,
   ],
   ['nothing', say(''), /expected a JSON list, got nothing/],
-  ['JSON that is no list', say('{"a":1}'), /expected a JSON list, got {"a":1}/],
+  ['JSON that is not a list', say('{"a":1}'), /expected a JSON list, got {"a":1}/],
   ['null', say('null'), /expected a JSON list, got null/],
   ['a list that ends too soon', cutShort(1, one), /the JSON list ends too early/],
   ['a list with a broken entry', say('[{"Node":}]'), /check that this is the address of a Consul agent$/],
@@ -82,7 +82,7 @@ const kinds: readonly (readonly [string, FakeConsulStep, RegExp])[] = [
 export const faults: readonly Rule[] = [
   ...kinds.map(([kind, fault, message]): Rule => ({
     rule: '5',
-    name: `goes on for ever after ${kind}, without waiting on an index`,
+    name: `goes on indefinitely after ${kind}, without waiting on an index`,
     script: [answer(7, one), ...times(12, fault), answer(7, one)],
     sees: ['set of 1', ...times(12, fault).map(() => message), 'set of 1'],
     asks: ['', 'index=7&wait=300000ms', ...times(12, fault).map(() => ''), 'index=7&wait=300000ms'],
@@ -95,7 +95,7 @@ export const faults: readonly Rule[] = [
   },
   {
     rule: '1, 13',
-    name: 'a proxy that ends a wait with its 504 is no outage: the next wait is short of its limit',
+    name: 'a proxy that ends a wait with its 504 is not an outage: the next wait is short of its limit',
     script: [answer(7, one), gatewayTimeout.step, answer(7, one), hold()],
     sees: ['set of 1', silentFor(60_000), gatewayTimeout.go, silentFor(50_000)],
     // 59 s and their sixteenth.
@@ -119,7 +119,7 @@ export const faults: readonly Rule[] = [
   },
   {
     rule: '5',
-    name: 'an equal answer after an error is told, as it ends the outage; the next equal one is not',
+    name: 'an equal answer after an error is reported, as it ends the outage; the next equal one is not',
     script: [answer(7, one), noClusterLeader(), answer(7, one), answer(8, one), answer(9, two)],
     sees: ['set of 1', /^stale/, 'set of 1', 'set of 1 2'],
   },
@@ -190,7 +190,7 @@ export const faults: readonly Rule[] = [
   },
   {
     rule: '5',
-    name: 'a body that trickles is given up after 30 s',
+    name: 'a body that trickles is abandoned after 30 s',
     script: [trickle(), answer(1, one)],
     sees: [
       /^stale: AGENT has not ended its answer within 30000 ms$/,
@@ -200,7 +200,7 @@ export const faults: readonly Rule[] = [
   },
   {
     rule: '5',
-    name: 'an endless body is broken off',
+    name: 'an endless body is aborted',
     script: [pourForEver(), answer(1, one)],
     sees: [comesNow(/gave an answer longer than 67108864 bytes/), 'set of 1'],
   },
@@ -218,7 +218,7 @@ export const faults: readonly Rule[] = [
   },
   {
     rule: '5',
-    name: 'an explanation that breaks off keeps its status',
+    name: 'an explanation that is cut off keeps its status',
     script: [
       (_, response) => {
         response.writeHead(503, { 'content-length': '1000', 'retry-after': '77' })

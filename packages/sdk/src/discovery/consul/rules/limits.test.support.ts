@@ -26,11 +26,11 @@ export const limits: readonly Rule[] = [
         const payments = world.follow('payments')
         expect(await payments.next()).toBe('set of 2')
         const users = world.follow('users')
-        const refusal =
+        const rejection =
           'stale: users would be watch 3 of AGENT in this process, and consul.maxWatches is 2: raise it, and ' +
           'limits.http_max_conns_per_client of the agent with it (200 unless set)'
-        expect(await users.next()).toBe(refusal)
-        expect(await users.next()).toBe(refusal)
+        expect(await users.next()).toBe(rejection)
+        expect(await users.next()).toBe(rejection)
         orders.end()
         expect(await users.next()).toBe('set of 3')
       },

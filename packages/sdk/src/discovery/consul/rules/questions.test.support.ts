@@ -130,7 +130,7 @@ export const questions: readonly Rule[] = [
   },
   {
     rule: '11',
-    name: 'where there is none with or without them, nor can be asked, nothing is said of tags',
+    name: 'where there are no instances with or without them, or the query fails, nothing is said of tags',
     consul: { token: 't', tags: ['a'] },
     script: [answer(1, []), noClusterLeader(), answer(2, one), answer(3, []), answer(3, []), hold()],
     sees: [

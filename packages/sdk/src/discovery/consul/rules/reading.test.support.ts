@@ -39,7 +39,7 @@ const statuses: readonly (readonly [string, readonly object[], string])[] = [
     out('critical'),
   ],
   ["another service's check does not", [healthCheck('critical', 'payments-1')], 'set of 1*7'],
-  ['a status that is none is critical', [{ CheckID: 'a', Status: 'fine' }], out('critical')],
+  ['an unknown status is critical', [{ CheckID: 'a', Status: 'fine' }], out('critical')],
 ]
 
 const tagged = (addresses: object, own = ''): object => ({
@@ -72,7 +72,7 @@ export const reading: readonly Rule[] = [
     { service: { Weights: { Passing: 5, Warning: 0 } }, checks: [healthCheck('warning')] },
     'set of 1*0',
   ),
-  read('9', 'a weight that is none: 1', { service: { Weights: { Passing: 70_000 } } }, 'set of 1'),
+  read('9', 'an invalid weight: 1', { service: { Weights: { Passing: 70_000 } } }, 'set of 1'),
   read(
     '10',
     'the address of the service goes before that of its node',
@@ -94,7 +94,7 @@ export const reading: readonly Rule[] = [
   ),
   read(
     '10',
-    'an address that is none is reported',
+    'an invalid address is reported',
     { service: { Address: 'a/b' } },
     out('has address "a/b", which is not a host name or IP', 'a/b:1'),
   ),

@@ -38,7 +38,7 @@ const pairs = (count: number): Readonly<Record<string, string>> =>
   Object.fromEntries(Array.from({ length: count }, (_, index) => [`key-${index}`, 'value']))
 
 const began = ['register ?replace-existing-checks=true', 'maintenance o1?enable=false']
-const beat = 'update service:o1'
+const heartbeat = 'update service:o1'
 const look = 'status o1'
 
 /** Of an agent of this version, asked about a check that it does not have. */
@@ -95,7 +95,7 @@ export const registering: readonly Rule[] = [
     'deregisterCriticalServiceAfterMs is 59999',
   ),
   sends(
-    'a heartbeat begins as the process says, and what stays critical is taken out',
+    'a heartbeat begins as the process says, and what stays critical is deregistered',
     { deregisterCriticalServiceAfterMs: 60_000 },
     { Checks: [{ TTL: '15000ms', Status: 'passing', DeregisterCriticalServiceAfter: '60000ms' }] },
   ),
@@ -106,14 +106,14 @@ export const registering: readonly Rule[] = [
     '14',
     ['SuccessBeforePassing', 'FailuresBeforeCritical'],
   ),
-  registers('maintenance that Consul has kept ends at the start', {}, asUsual, says(...began, beat)),
+  registers('maintenance that Consul has kept ends at the start', {}, asUsual, says(...began, heartbeat)),
   registers('heartbeats come at a third of the TTL, none late, none in step', {}, asUsual, async (scene) => {
     const { world, agent } = scene
     const gaps = new Set<number>()
     await world.pass(() => agent.calls.length === 3)
-    for (let beats = 4; beats < 12; beats++) {
+    for (let heartbeats = 4; heartbeats < 12; heartbeats++) {
       const last = world.clock.now()
-      await world.pass(() => agent.calls.length === beats)
+      await world.pass(() => agent.calls.length === heartbeats)
       const gapMs = world.clock.now() - last
       expect(gapMs).toBeGreaterThanOrEqual(4000)
       expect(gapMs).toBeLessThanOrEqual(5000)
@@ -127,14 +127,14 @@ export const registering: readonly Rule[] = [
       `an agent that has forgotten is registered with again: ${name}`,
       {},
       (agent) => agent.next('update', (_, response) => response.end(), refuse(status, text)),
-      says(...began, beat, beat, ...began, beat),
+      says(...began, heartbeat, heartbeat, ...began, heartbeat),
     ),
   ),
   registers(
     'one that has lost its leader has forgotten nothing',
     {},
     (agent) => agent.next('update', (_, response) => response.end(), refuse(500, 'No cluster leader')),
-    says(...began, beat, beat, beat),
+    says(...began, heartbeat, heartbeat, heartbeat),
   ),
   registers(
     "without heartbeats it is asked whether it has the instance, and each of the agent's own checks",

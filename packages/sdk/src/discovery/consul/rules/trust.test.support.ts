@@ -57,13 +57,13 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '6',
-    name: 'the same suspicion is told once, and a change under it',
+    name: 'the same reason to be suspect is reported once, and a change under it',
     script: [answer(1, one, noLeader), answer(2, one, noLeader), answer(3, two, noLeader)],
     sees: [`set of 1; ${leaderless}`, `set of 1 2; ${leaderless}`],
   },
   {
     rule: '6',
-    name: 'nothing wakes a query when the suspicion ends, so it waits for 10 s at most',
+    name: 'nothing wakes a query when an answer is no longer suspect, so it waits for 10 s at most',
     only: 'blocking-query',
     prepare: (agent) => {
       agent.serve('orders', one)
@@ -145,7 +145,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '6',
-    name: 'a datacenter that nobody knows is an error, and no empty list',
+    name: 'an unknown datacenter is an error, and not an empty list',
     consul: { datacenter: 'dc9' },
     script: [noPathToDatacenter(), answer(1, one)],
     sees: [/answered 500 \(No path to datacenter\)/, 'set of 1'],
@@ -159,7 +159,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '7, consul#9776',
-    name: 'nor can it end a suspicion, which a query that does not block does',
+    name: 'nor can it clear a suspect answer, which a query that does not block does',
     script: [
       answer(1, two),
       noClusterLeader(),
@@ -233,7 +233,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '7',
-    name: 'where the leader cannot be asked, what is too old is taken as suspect, and asked for again after 10 s',
+    name: 'where the leader cannot be asked, what is too old is taken as suspect, and queried again after 10 s',
     only: 'blocking-query',
     consul: { consistency: 'stale' },
     script: [
@@ -264,7 +264,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '7',
-    name: 'an answer of the leader itself is suspect, and not asked for again',
+    name: 'an answer of the leader itself is suspect, and not queried again',
     only: 'blocking-query',
     script: [answer(5, one, withoutContact(900_000)), answer(6, two)],
     sees: [`set of 1; ${behind}`, 'set of 1 2'],
@@ -308,7 +308,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '8',
-    name: 'and passed by when it has been for too long',
+    name: 'and bypassed when it has been for too long',
     only: 'blocking-query',
     consul: { cached: true },
     script: [answer(5, one, cutOff(11_000)), answer(7, two), noClusterLeader()],
@@ -317,7 +317,7 @@ export const trust: readonly Rule[] = [
   },
   {
     rule: '8',
-    name: 'a query of the leader that breaks off for another reason is no outage either, but the next one is',
+    name: 'a query of the leader that fails for another reason is not an outage either, but the next one is',
     only: 'blocking-query',
     consul: { cached: true },
     prepare: (agent) => {

@@ -93,7 +93,7 @@ export class World {
     }
   }
 
-  /** Every request has reached the agent, which holds it or goes on answering it for ever. */
+  /** Every request has reached the agent, which holds it or goes on answering it indefinitely. */
   #isBalanced(): boolean {
     const { agent } = this
     return this.#inFlight.asked === agent.held && this.#inFlight.answered === agent.pending - agent.held

@@ -18,13 +18,13 @@ const handlers: Readonly<Record<string, unknown>> = {
   'a function': method,
   'an empty object': {},
   'no onError': whole,
-  'an onError that is no function': { ...whole, onError: 1 },
+  'an onError that is not a function': { ...whole, onError: 1 },
   'no onConnect': { ...whole, onError: true, onConnect: undefined },
   'no onHeaders': { ...whole, onError: true, onHeaders: undefined },
   'no onData': { ...whole, onError: true, onData: undefined },
   'no onComplete': { ...whole, onError: true, onComplete: undefined },
   'no onUpgrade': { ...whole, onError: true, onUpgrade: undefined },
-  'an onBodySent that is no function': { ...whole, onError: true, onBodySent: 1 },
+  'an onBodySent that is not a function': { ...whole, onError: true, onBodySent: 1 },
   'no onResponseError, of the newer generation': { onRequestStart: method },
 }
 
@@ -59,15 +59,11 @@ for (const [name, handler] of Object.entries(handlers)) {
       attempt(handler, name.includes('newer') ? invalid : { path: '/', method: 'GET' }),
     )
   compare(
-    `a handler that is ${name}, with options that are none`,
+    `a handler that is ${name}, with invalid options`,
     { against: 'Client' },
     attempt(handler, undefined),
   )
-  compare(
-    `a handler that is ${name}, with a path that is none`,
-    { against: 'Client' },
-    attempt(handler, invalid),
-  )
+  compare(`a handler that is ${name}, with an invalid path`, { against: 'Client' }, attempt(handler, invalid))
   if (!name.includes('newer'))
     compare(
       `a handler that is ${name}, for an upgrade`,
