@@ -2,7 +2,7 @@ import { dirname, relative, resolve, sep } from 'node:path'
 
 const SDK = `
   runtime/own-context clock random
-  errors logger collections runtime validation pacing
+  errors logger collections runtime validation pacing resilience/outcome resilience/not-retried
   consul
   orca
   discovery observe/events observe/log-lines observe/log discovery/excluding

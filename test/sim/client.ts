@@ -51,6 +51,9 @@ export class SimClient {
       makeBreaker: breaker === false ? undefined : settledBreaker(opossumBreaker(breaker), timeline),
       judges: [],
       classifier: new Classifier(),
+      onObserverFailed: (error) => {
+        throw error
+      },
       onAvailability: (endpoint, availability) => this.#cluster.availabilityChanged(endpoint, availability),
       loop: new LoopWatch(timeline),
       clock: timeline,
@@ -71,7 +74,7 @@ export class SimClient {
     })
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     const budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, timeline.now())
-    const execution = new Execution({ cluster: this.#cluster, policy, budget, events, clock: timeline })
+    const execution = new Execution({ cluster: this.#cluster, budget, events, clock: timeline })
     this.#dispatcher = new ClientDispatcher({
       service,
       origins,

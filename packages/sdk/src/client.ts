@@ -84,7 +84,6 @@ class ConsulClient implements Client, Forwarder {
   readonly dispatcher: ServiceDispatcher
   readonly fetch: ServiceFetch
   readonly #dispatcher: ClientDispatcher
-  readonly #settings: Settings
   readonly #clock: Clock
   readonly #resolver: Resolver
   readonly #policy: PolicyResolver
@@ -98,7 +97,6 @@ class ConsulClient implements Client, Forwarder {
     const clock = settings.clock ?? systemClock
     const events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.service = service
-    this.#settings = settings
     this.#clock = clock
     this.#listeners = new DiscoveryListeners(clock, events)
     this.#policy = new PolicyResolver(settings, events)
@@ -131,7 +129,6 @@ class ConsulClient implements Client, Forwarder {
     )
     const execution = new Execution({
       cluster: this.#cluster,
-      policy: this.#policy,
       budget: this.#budget,
       events,
       clock,
@@ -169,7 +166,7 @@ class ConsulClient implements Client, Forwarder {
   }
 
   async ready(options: ReadyOptions = {}): Promise<void> {
-    await untilReady(this.service, this.#cluster, options, this.#settings.timeoutMs, this.#clock)
+    await untilReady(this.service, this.#cluster, options, this.#policy.current.timeoutMs, this.#clock)
   }
 
   onDiscovery(listener: DiscoveryListener): () => void {

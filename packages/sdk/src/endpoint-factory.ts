@@ -62,6 +62,8 @@ export function endpointFactory({
       publishAvailability(events, service, endpoint, availability, before, clock.now())
       onAvailability(endpoint, availability, before)
     },
+    onObserverFailed: (error) =>
+      once('observer', () => events.publish({ type: 'endpoint:observer-failed', service, error })),
     loop: new LoopWatch(background),
     clock,
   }

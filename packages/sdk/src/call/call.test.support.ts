@@ -50,6 +50,7 @@ export class CallRig {
           createTransport: () => this.#transport(instance),
           makeBreaker: undefined,
           judges: [],
+          onObserverFailed: () => undefined,
           classifier: new Classifier(settings.classify),
           onAvailability: (endpoint, availability) =>
             this.cluster.availabilityChanged(endpoint, availability),
@@ -68,7 +69,7 @@ export class CallRig {
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     this.budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, clock.now())
     const { budget } = this
-    this.execution = new Execution({ cluster, policy, budget, events, clock })
+    this.execution = new Execution({ cluster, budget, events, clock })
     const { execution } = this
     this.dispatcher = new ClientDispatcher({ service, origins, cluster, execution, policy, events, clock })
     cluster.follow()

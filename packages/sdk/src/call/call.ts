@@ -6,7 +6,7 @@ import type { Clock } from '../clock.js'
 import type { ClassifiedError, Fault } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import type { AttemptListener, HttpAttempt } from '../endpoint/http-attempt.js'
-import { FairleadError } from '../errors.js'
+import { asError, FairleadError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import { withLastingHeaders } from '../hashing/request-fields.js'
 import type { Caller } from '../hashing/request-hasher.js'
@@ -43,6 +43,8 @@ export interface FailedAttempt {
   readonly advice: string | undefined
   /** May a byte of it have reached the endpoint? */
   readonly written: boolean
+  /** 1 for the first of its call. */
+  readonly ordinal: number
 }
 
 /** Hears what a call cannot decide by itself. */
@@ -64,7 +66,6 @@ export type ResponseFilter = (
 export interface CallDependencies {
   readonly service: string
   readonly owner: CallOwner
-  readonly policy: { readonly current: EffectivePolicy }
   /** Undefined: responses are handed on as they are. */
   readonly filter: ResponseFilter | undefined
   readonly events: Events
@@ -82,10 +83,12 @@ export class Call
   implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined
 {
   options: CallOptions
+  /** What holds for it, to its end: a change is for the calls after it. */
+  readonly policy: EffectivePolicy
   /** When the latest attempt began, and for pickers the same in whole milliseconds. */
   attemptedAt = 0
   now = 0
-  deadline = 0
+  deadline: number = Infinity
   before: Deadlined | undefined
   after: Deadlined | undefined
   /** The call is its own hash, so that none has to be made. */
@@ -109,6 +112,7 @@ export class Call
 
   constructor(
     dependencies: CallDependencies,
+    policy: EffectivePolicy,
     options: CallOptions,
     deadlines: Deadlines,
     handler: Handler,
@@ -116,6 +120,7 @@ export class Call
   ) {
     super(handler, context)
     this.#dependencies = dependencies
+    this.policy = policy
     this.options = options
     this.attemptedAt = dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
@@ -161,9 +166,7 @@ export class Call
 
   /** How many attempts were made. */
   get attempts(): number {
-    let count = 0
-    for (let each = this.#latest; each !== undefined; each = each.previous) count++
-    return count
+    return this.#latest?.ordinal ?? 0
   }
 
   /** Is an attempt under way? */
@@ -199,6 +202,8 @@ export class Call
     const attempt = endpoint.attempt(this.options, this, this.#latest, this.attemptedAt)
     if (attempt === undefined) return false
     this.#latest = attempt
+    const { events } = this.#dependencies
+    if (events.traced) events.publish({ type: 'attempt:start', ...this.#about(attempt, this.attemptedAt) })
     attempt.send()
     return true
   }
@@ -263,12 +268,22 @@ export class Call
     if (this.#end(undefined)) this.tellUpgrade(statusCode, this.#filtered(attempt, headers), socket)
   }
 
-  onFailure({ endpoint, written }: HttpAttempt<Endpoint>, error: Error, classified: ClassifiedError): void {
-    const { fault, advice } = classified
+  onFailure(attempt: HttpAttempt<Endpoint>, error: Error, { fault, advice }: ClassifiedError): void {
+    const { endpoint, written, ordinal } = attempt
     if (this.#committed) this.fail(error)
     else if (!this.#ended) {
-      this.#dependencies.owner.attemptFailed(this, { endpoint, error, fault, advice, written })
+      const failed = { endpoint, error, fault, advice, written, ordinal }
+      // This is the turn of whichever request opened the connection.
+      this.inContext(() => this.#dependencies.owner.attemptFailed(this, failed))
     }
+  }
+
+  onEnd(attempt: HttpAttempt<Endpoint>): void {
+    const { events, clock } = this.#dependencies
+    const { decided: outcome } = attempt
+    if (!events.traced || outcome === undefined) return
+    const about = this.#about(attempt, clock.now())
+    this.inContext(() => events.publish({ type: 'attempt:end', ...about, outcome }))
   }
 
   onBodySent(_attempt: HttpAttempt<Endpoint>, chunk: Uint8Array | string): void {
@@ -293,7 +308,7 @@ export class Call
   /** From the deadlines: its time is over. */
   expire(lateMs: number): void {
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
-    this.cancel(this.#late?.() ?? this.#tooLate(), (attempt) => attempt.silence(lateMs))
+    this.cancel(this.#whyLate(), (attempt) => attempt.silence(lateMs))
   }
 
   protected override thrown(reason: Error): void {
@@ -306,12 +321,12 @@ export class Call
 
   #computeHash(): boolean {
     this.options = withLastingHeaders(this.options)
-    return this.#dependencies.policy.current.hasher.hash(this.options, this)
+    return this.policy.hasher.hash(this.options, this)
   }
 
   /** Where what is sent of a stream is kept, if it may be sent again. */
   #kept(): SentBody | undefined {
-    if (this.#dependencies.policy.current.attempts === 1 || !isIdempotent(this.options)) return undefined
+    if (this.policy.attempts === 1 || !isIdempotent(this.options)) return undefined
     return (this.#sent ??= new SentBody())
   }
 
@@ -324,8 +339,7 @@ export class Call
   #commit(attempt: HttpAttempt<Endpoint>, statusCode: number): void {
     const { events, clock } = this.#dependencies
     if (events.traced) {
-      const about = ofAttempt(this, attempt.endpoint, this.errors.length + 1, clock.now())
-      events.publish({ type: 'attempt:answered', ...about, statusCode })
+      events.publish({ type: 'attempt:answered', ...this.#about(attempt, clock.now()), statusCode })
     }
     this.#committed = true
     this.#sent = undefined
@@ -334,6 +348,19 @@ export class Call
     for (let each = this.#latest; each !== undefined; each = each.previous) {
       if (each !== attempt) each.cancel(new errors.RequestAbortedError(), 'ignored')
     }
+  }
+
+  /** It tells of discovery too, which may be the user's: what cannot be told must not cost those that expire behind it. */
+  #whyLate(): Error {
+    try {
+      return this.#late?.() ?? this.#tooLate()
+    } catch (thrown) {
+      return asError(thrown)
+    }
+  }
+
+  #about({ endpoint, ordinal }: HttpAttempt<Endpoint>, now: number): ReturnType<typeof ofAttempt> {
+    return ofAttempt(this, endpoint, ordinal, now)
   }
 
   #tooLate(): Error {
@@ -347,7 +374,7 @@ export class Call
     return new FairleadError(
       'DEADLINE_EXCEEDED',
       `${method} ${path} to ${this.service} at ${String(endpoint)} ${what} after ${this.#deadlines.timeoutMs} ms` +
-        ` (option timeoutMs), attempt ${this.errors.length + 1}`,
+        ` (option timeoutMs), attempt ${this.attempts}`,
       { service: this.service, endpoint, errors: this.errors },
     )
   }

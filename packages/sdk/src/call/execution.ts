@@ -1,18 +1,17 @@
 import type { Cluster } from '../cluster/cluster.js'
-import type { Endpoint } from '../endpoint/endpoint.js'
+import { Endpoint } from '../endpoint/endpoint.js'
 import { asError } from '../errors.js'
 import type { Events } from '../observe/events.js'
+import type { NotRetried } from '../resilience/not-retried.js'
 import { whyNotRetry } from '../resilience/retry.js'
 import type { RetryBudget } from '../resilience/retry-budget.js'
 import type { Clock } from '../clock.js'
 import type { Call, CallOwner, FailedAttempt } from './call.js'
 import { ofAttempt, ofCall } from './call-events.js'
-import { exhausted, located, nothingToPick, refused, unresolved } from './failures.js'
-import type { EffectivePolicy } from './policy.js'
+import { exhausted, located, mispicked, nothingToPick, refused, unresolved } from './failures.js'
 
 export interface ExecutionOptions {
   readonly cluster: Cluster
-  readonly policy: { readonly current: EffectivePolicy }
   readonly budget: RetryBudget
   readonly events: Events
   readonly clock: Clock
@@ -25,7 +24,6 @@ export interface ExecutionOptions {
  */
 export class Execution implements CallOwner {
   readonly #cluster: Cluster
-  readonly #policy: ExecutionOptions['policy']
   readonly #budget: RetryBudget
   readonly #events: Events
   readonly #clock: Clock
@@ -33,9 +31,8 @@ export class Execution implements CallOwner {
   #active = 0
   #idle: (() => void) | undefined
 
-  constructor({ cluster, policy, budget, events, clock }: ExecutionOptions) {
+  constructor({ cluster, budget, events, clock }: ExecutionOptions) {
     this.#cluster = cluster
-    this.#policy = policy
     this.#budget = budget
     this.#events = events
     this.#clock = clock
@@ -64,8 +61,8 @@ export class Execution implements CallOwner {
     try {
       const endpoint = this.#cluster.pick(call)
       if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
-      if (this.#events.traced) this.#publishStart(call, endpoint)
-      if (!call.attempt(endpoint)) this.attemptFailed(call, refused(call.service, endpoint))
+      if (!(endpoint instanceof Endpoint)) throw mispicked(endpoint)
+      if (!call.attempt(endpoint)) this.attemptFailed(call, refused(call, endpoint))
     } catch (error) {
       // Ours, or that of a balancer of the user's: it must cost a request, not the process.
       call.fail(asError(error))
@@ -88,8 +85,7 @@ export class Execution implements CallOwner {
     if (this.#events.traced) this.#publishFailure(call, failed, final)
     if (call.attempting) return
     if (final !== undefined) {
-      const { attempts } = this.#policy.current
-      call.fail(attempts === 1 ? located(call.service, failed) : exhausted(call, failed, final))
+      call.fail(call.policy.attempts === 1 ? located(call.service, failed) : exhausted(call, failed, final))
     }
     // In a turn of its own, as an attempt may fail before `attempt` has returned; and in the context of its caller, as
     // this is that of whichever request opened the connection.
@@ -124,31 +120,30 @@ export class Execution implements CallOwner {
     this.#attempt(call)
   }
 
-  /** Why there is no other attempt, as the end of a sentence; `undefined` when there is one, paid for. */
-  #whyFinal(call: Call, { fault, written }: FailedAttempt): string | undefined {
-    const { attempts } = this.#policy.current
-    if (attempts === 1) return 'option retry is false'
-    if (fault === 'response') {
-      return 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)'
-    }
+  /** Why there is no other attempt; `undefined` when there is one, paid for. */
+  #whyFinal(call: Call, { fault, written }: FailedAttempt): NotRetried | undefined {
+    const { attempts } = call.policy
+    if (attempts === 1) return RETRIES_OFF
+    if (fault === 'response') return RESPONSE_TOO_LARGE
     const { method, idempotent } = call.options
     const why = whyNotRetry({ method, idempotent, body: call.body, written })
     if (why !== undefined) return why
-    if (call.errors.length >= attempts) return `${attempts} attempts are the most`
+    if (call.errors.length >= attempts) {
+      return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
+    }
     // What no endpoint has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
     // would use the budget up before its circuit opens (gRPC A6, transparent retries).
     if (!written) return undefined
     // Last of all, so that only a retry that is made is paid for.
-    return this.#budget.withdraw(call.attemptedAt) ? undefined : 'the retry budget is spent'
+    return this.#budget.withdraw(call.attemptedAt) ? undefined : BUDGET_EXHAUSTED
   }
 
-  #publishStart(call: Call, endpoint: Endpoint): void {
-    const about = ofAttempt(call, endpoint, call.errors.length + 1, call.attemptedAt)
-    this.#events.publish({ type: 'attempt:start', ...about })
-  }
-
-  #publishFailure(call: Call, { endpoint, error }: FailedAttempt, final: string | undefined): void {
-    const about = ofAttempt(call, endpoint, call.errors.length, call.attemptedAt)
+  #publishFailure(
+    call: Call,
+    { endpoint, error, ordinal }: FailedAttempt,
+    final: NotRetried | undefined,
+  ): void {
+    const about = ofAttempt(call, endpoint, ordinal, call.attemptedAt)
     this.#events.publish({ type: 'attempt:failed', ...about, error, final })
   }
 
@@ -157,3 +152,10 @@ export class Execution implements CallOwner {
     this.#events.publish({ type: 'call:end', ...about, error })
   }
 }
+
+const RETRIES_OFF: NotRetried = { code: 'retries_off', text: 'retries are off (option retry)' }
+const RESPONSE_TOO_LARGE: NotRetried = {
+  code: 'response_too_large',
+  text: 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)',
+}
+const BUDGET_EXHAUSTED: NotRetried = { code: 'budget_exhausted', text: 'the retry budget is spent' }

@@ -1,16 +1,19 @@
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import { FairleadError, reasonOf } from '../errors.js'
+import type { NotRetried } from '../resilience/not-retried.js'
+import { invalidOption } from '../validation/invalid-option.js'
 import type { Call, FailedAttempt } from './call.js'
 
-/** The endpoint's circuit gives no leave, although it was picked: another request has taken the probe meanwhile. */
-export function refused(service: string, endpoint: Endpoint): FailedAttempt {
+/** The endpoint's circuit gives no leave, although it was picked: by a balancer that does not look at `available`. */
+export function refused(call: Call, endpoint: Endpoint): FailedAttempt {
+  const { service } = call
   const { address } = endpoint
   const error = new FairleadError('CIRCUIT_OPEN', `the circuit of ${service} at ${address} is open`, {
     service,
     endpoint: address,
   })
-  return { endpoint, error, fault: 'endpoint', advice: undefined, written: false }
+  return { endpoint, error, fault: 'endpoint', advice: undefined, written: false, ordinal: call.attempts + 1 }
 }
 
 /**
@@ -24,8 +27,8 @@ export function located(service: string, { error, endpoint }: FailedAttempt): Er
   return error
 }
 
-/** @param final Why there is no other attempt, as the end of a sentence. */
-export function exhausted(call: Call, failed: FailedAttempt, final: string): FairleadError {
+/** @param final Why there is no other attempt. */
+export function exhausted(call: Call, failed: FailedAttempt, final: NotRetried): FairleadError {
   const { method, path } = call.options
   const { endpoint, error, advice } = failed
   const tries = call.errors.length === 1 ? '' : ` after ${call.errors.length} attempts`
@@ -33,7 +36,7 @@ export function exhausted(call: Call, failed: FailedAttempt, final: string): Fai
     // Where it is this machine that had no connection to give, the endpoint is not the one to look at.
     advice === undefined ? 'ATTEMPTS_EXHAUSTED' : 'OVERLOADED',
     `${method} ${path} to ${call.service} at ${endpoint.address} failed${tries}: ${reasonOf(error)}` +
-      `; ${advice ?? `not tried again: ${final}`}`,
+      `; ${advice ?? `not tried again: ${final.text}`}`,
     { service: call.service, endpoint: endpoint.address, errors: call.errors, cause: error },
   )
 }
@@ -59,12 +62,26 @@ export function nothingToPick(call: Call, cluster: Cluster): FairleadError {
       { service, errors },
     )
   }
+  const { tried } = call
+  const passedOver = cluster.endpoints.filter((each) => each.available && !tried.includes(each)).length
+  if (passedOver > 0 && retained.length < count) {
+    return new FairleadError(
+      'NO_ENDPOINTS',
+      `the balancer of ${service} picked none of ${passedOver} available endpoints (option balancer)`,
+      { service, errors },
+    )
+  }
   return count === 0
     ? new FairleadError('NO_ENDPOINTS', `${service} has no endpoint: ${cluster.whyEmpty()}`, {
         service,
         errors,
       })
     : new FairleadError('CIRCUIT_OPEN', allUnavailable(call, cluster, retained), { service, errors })
+}
+
+/** A balancer of the user's has picked what is no endpoint. */
+export function mispicked(picked: unknown): FairleadError {
+  return invalidOption('what balancer picked', picked, 'one of the endpoints that it was given, or undefined')
 }
 
 export function clientClosed(service: string): FairleadError {

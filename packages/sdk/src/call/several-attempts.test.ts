@@ -37,6 +37,7 @@ class Rig implements CallOwner {
               close: () => undefined,
             }),
           ],
+          onObserverFailed: () => undefined,
           classifier: new Classifier(),
           onAvailability: () => undefined,
           loop,
@@ -55,9 +56,16 @@ class Rig implements CallOwner {
       },
       events,
     )
-    const dependencies = { service: 'orders', owner: this, policy, filter: undefined, events, clock }
+    const dependencies = { service: 'orders', owner: this, filter: undefined, events, clock }
     const options = { method: 'GET', path: '/' } as const
-    this.call = new Call(dependencies, options, new Deadlines(100, clock), this.caller, undefined)
+    this.call = new Call(
+      dependencies,
+      policy.current,
+      options,
+      new Deadlines(100, clock),
+      this.caller,
+      undefined,
+    )
     this.call.begin()
   }
 

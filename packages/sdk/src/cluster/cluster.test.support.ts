@@ -68,6 +68,7 @@ export class Rig {
           }),
           makeBreaker: undefined,
           judges: [],
+          onObserverFailed: () => undefined,
           classifier: new Classifier(),
           onAvailability: (endpoint, availability) =>
             this.cluster.availabilityChanged(endpoint, availability),

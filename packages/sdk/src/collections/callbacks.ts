@@ -18,7 +18,16 @@ export function withoutCallback(current: Callback | undefined, removed: Callback
 
 function several(members: readonly Callback[]): Several {
   const call = (): void => {
-    for (const member of members) member()
+    let failure: { readonly thrown: unknown } | undefined
+    for (const member of members) {
+      try {
+        member()
+      } catch (thrown) {
+        // The others are called all the same.
+        failure ??= { thrown }
+      }
+    }
+    if (failure !== undefined) throw failure.thrown
   }
   return Object.assign(call, { members })
 }

@@ -17,6 +17,7 @@ export class HeardEndpoint extends PeakEwma implements AttemptedEndpoint {
   inflight = 0
   readonly outcomes: [Permit, Outcome][] = []
   readonly unreached: Error[] = []
+  readonly observersFailed: Error[] = []
 
   constructor(clock: Clock = inBackground(systemClock), classifier: Classifier = new Classifier()) {
     super(30, 0)
@@ -38,6 +39,10 @@ export class HeardEndpoint extends PeakEwma implements AttemptedEndpoint {
 
   unreachable(error: Error): void {
     this.unreached.push(error)
+  }
+
+  observerFailed(error: Error): void {
+    this.observersFailed.push(error)
   }
 }
 
@@ -92,6 +97,8 @@ export class HeardAttempts implements AttemptListener<never> {
   onFailure(_attempt: unknown, error: Error): void {
     this.heard.push(`error ${error.message}`)
   }
+
+  onEnd(): void {}
 
   onBodySent(): void {}
 

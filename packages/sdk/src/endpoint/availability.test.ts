@@ -19,6 +19,7 @@ class Rig {
       createTransport: () => new HeldTransport(),
       makeBreaker: undefined,
       judges: [],
+      onObserverFailed: () => undefined,
       classifier: new Classifier(),
       onAvailability: (_, { state, reason }) => void this.changes.push(`${state}: ${String(reason)}`),
       loop: new LoopWatch(this.clock),

@@ -27,6 +27,7 @@ beforeEach(() => {
       resetMs: RESET_MS,
     }),
     judges: [],
+    onObserverFailed: () => undefined,
     classifier: new Classifier(),
     onAvailability: (_, { state, reason }) => void changes.push(`${state}: ${String(reason)}`),
     loop: new LoopWatch(clock),

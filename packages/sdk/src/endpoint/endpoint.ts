@@ -3,7 +3,7 @@ import type { Panic, Prioritized } from '../balance/priorities/priorities.js'
 import type { Clock } from '../clock.js'
 import { withCallback, withoutCallback, type Callback } from '../collections/callbacks.js'
 import type { Instance } from '../discovery/resolver.js'
-import { reasonOf } from '../errors.js'
+import { asError, reasonOf } from '../errors.js'
 import type { BackendLoad } from '../orca/backend-load.js'
 import type { BreakerFactory, Permit } from '../resilience/breaker.js'
 import { isFailure, type Outcome } from '../resilience/outcome.js'
@@ -36,6 +36,8 @@ export interface EndpointDependencies {
   readonly classifier: Classifier
   /** Hears of every change of its state, or of the reason for it. */
   readonly onAvailability: (endpoint: Endpoint, availability: Availability, before: Availability) => void
+  /** Hears what an observer of a balancer's threw. */
+  readonly onObserverFailed: (error: Error) => void
   /** Whether this process reads its responses in time. */
   readonly loop: LoopWatch
   readonly clock: Clock
@@ -211,12 +213,12 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   begin(): void {
     this.#requests++
     this.#inflight++
-    this.#loadChanged?.()
+    if (this.#loadChanged !== undefined) this.#tellLoad(this.#loadChanged)
   }
 
   end(): void {
     this.#inflight--
-    this.#loadChanged?.()
+    if (this.#loadChanged !== undefined) this.#tellLoad(this.#loadChanged)
     if (this.#inflight === 0) this.#idle?.()
   }
 
@@ -232,6 +234,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
 
   unreachable(error: Error): void {
     this.observer?.unreachable(this, reasonOf(error))
+  }
+
+  observerFailed(error: Error): void {
+    this.#dependencies.onObserverFailed(error)
   }
 
   restrict(restriction: Restriction): void {
@@ -257,6 +263,15 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     this.#endProbes()
     await this.#transport?.destroy(error)
     this.#endJudges()
+  }
+
+  /** An observer may be a balancer of the user's: what it throws is not to stop what it only observes. */
+  #tellLoad(loadChanged: Callback): void {
+    try {
+      loadChanged()
+    } catch (thrown) {
+      this.observerFailed(asError(thrown))
+    }
   }
 
   #availabilityChanged(before: Availability): void {

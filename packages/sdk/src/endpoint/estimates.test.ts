@@ -122,6 +122,7 @@ test('an endpoint that is closed waits for leases of any protocol, and then ends
     createTransport: () => new HeldTransport(),
     makeBreaker: undefined,
     judges: [() => ({ record: () => undefined, close: () => void ended.push('judge') })],
+    onObserverFailed: () => undefined,
     classifier: new Classifier(),
     onAvailability: () => undefined,
     loop: new LoopWatch(clock),

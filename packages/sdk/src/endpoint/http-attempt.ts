@@ -3,8 +3,6 @@ import type { Duplex } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
 import { asError } from '../errors.js'
-import type { BackendLoad } from '../orca/backend-load.js'
-import { loadReportIn } from '../orca/find-header.js'
 import { isReplayable } from '../request/bodies.js'
 import { isHeldByItsBody } from '../request/held-by-body.js'
 import type { Permit } from '../resilience/breaker.js'
@@ -13,13 +11,12 @@ import type { Abort } from '../transport/handler.js'
 import type { ReleaseReason, Transport, TransportRequest } from '../transport/transport.js'
 import type { ClassifiedError, Classifier } from './classify.js'
 import { Lease, type LeaseAccounting } from './lease.js'
+import { takeLoadReport, type ReportingEndpoint } from './load-report.js'
 
 /** What an attempt needs of its endpoint, beside what a lease does. */
-export interface AttemptedEndpoint extends LeaseAccounting {
+export interface AttemptedEndpoint extends LeaseAccounting, ReportingEndpoint {
   /** `host:port`, for people. */
   readonly address: string
-  /** Where what it reports of its load goes; undefined: no policy asks for it, and it is not looked for. */
-  readonly backendLoad: BackendLoad | undefined
   readonly classifier: Classifier
   /** No connection to it could be made. */
   unreachable(error: Error): void
@@ -45,6 +42,8 @@ export interface AttemptListener<E extends AttemptedEndpoint> {
   onUpgrade(attempt: HttpAttempt<E>, statusCode: number, headers: Buffer[], socket: Duplex): void
   /** It has failed, before or after the head. Nothing follows. */
   onFailure(attempt: HttpAttempt<E>, error: Error, classified: ClassifiedError): void
+  /** It has its outcome, and the endpoint has no more to do for it. Comes once, before the callback that ends it. */
+  onEnd(attempt: HttpAttempt<E>): void
   onBodySent(attempt: HttpAttempt<E>, chunk: Uint8Array | string): void
   onRequestSent(attempt: HttpAttempt<E>): void
   onResponseStarted(attempt: HttpAttempt<E>): void
@@ -62,6 +61,8 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   readonly endpoint: E
   /** The one before it, of the same call. */
   readonly previous: HttpAttempt<E> | undefined
+  /** 1 for the first of its call. */
+  readonly ordinal: number
   written = false
   answered = false
   readonly #transport: Transport
@@ -93,6 +94,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     this.options = options
     this.#listener = listener
     this.previous = previous
+    this.ordinal = previous === undefined ? 1 : previous.ordinal + 1
     this.#clock = clock
     this.#turnAt = now
     this.#writtenAt = now
@@ -157,7 +159,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     // Interim responses (1xx) come before the one that counts.
     if (statusCode >= 200) {
       this.#answer(this.endpoint.classifier.head(statusCode, headers), this.#clock.now())
-      if (this.endpoint.backendLoad !== undefined) this.#report(this.endpoint.backendLoad, headers)
+      if (this.endpoint.backendLoad !== undefined) takeLoadReport(this.endpoint, headers, this.#clock)
     }
     return this.#listener.onHead(this, statusCode, headers, resume, statusMessage)
   }
@@ -168,7 +170,8 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   onComplete(trailers: Buffer[]): void {
     if (this.#cancelled !== undefined) return
-    if (!this.decided) this.outcome(this.endpoint.classifier.trailers(trailers), this.#clock.now())
+    if (this.decided === undefined)
+      this.outcome(this.endpoint.classifier.trailers(trailers), this.#clock.now())
     this.#end('complete')
     this.#listener.onComplete(this, trailers)
   }
@@ -189,7 +192,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     const knownSince = this.earliest(now)
     // After a head the circuit has its outcome, and how long a body went on before it was cut says nothing of latency.
     // Of no use, it must still cost the endpoint traffic; so must a response that cannot be read.
-    if (ofEndpoint && this.decided) this.penalize(now)
+    if (ofEndpoint && this.decided !== undefined) this.penalize(now)
     else if (ofEndpoint && outcome === 'ignored') this.penalize(now, knownSince, this.startedAt)
     this.outcome(outcome, now, knownSince)
     if (ofEndpoint && !this.written) this.endpoint.unreachable(error)
@@ -199,7 +202,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   onBodySent(chunk: Uint8Array | string): void {
     // However long its caller takes to give it, the endpoint cannot answer before it has it.
-    if (!this.decided && !isReplayable(this.options.body)) this.#writtenAt = this.#clock.now()
+    if (this.decided === undefined && !isReplayable(this.options.body)) this.#writtenAt = this.#clock.now()
     if (this.#cancelled === undefined) this.#listener.onBodySent(this, chunk)
   }
 
@@ -243,14 +246,10 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     else this.firstAnswer(now, mostMs, Math.max(0, knownSince - this.#writtenAt))
   }
 
-  #report(load: BackendLoad, headers: readonly Buffer[]): void {
-    const report = loadReportIn(headers)
-    if (report !== undefined) load.receive(report, Math.floor(this.#clock.now()))
-  }
-
   #end(reason: ReleaseReason): void {
     if (this.ended) return
-    this.end(this.decided ? 0 : this.#clock.now())
+    this.end(this.decided === undefined ? this.#clock.now() : 0)
     this.#transport.release(this, reason)
+    this.#listener.onEnd(this)
   }
 }

@@ -31,7 +31,7 @@ export class Lease {
   // A number from the start: V8 boxes every value of a field that was once undefined.
   #startedAt = 0
   #awaited = true
-  #decided = false
+  #outcome: Outcome | undefined
   #ended = false
 
   /** @param permit The leave of the endpoint's circuit. */
@@ -48,9 +48,9 @@ export class Lease {
     return this.#startedAt
   }
 
-  /** Has it had its outcome? */
-  get decided(): boolean {
-    return this.#decided
+  /** How it went; undefined: not known yet. */
+  get decided(): Outcome | undefined {
+    return this.#outcome
   }
 
   get ended(): boolean {
@@ -80,8 +80,8 @@ export class Lease {
    * @param knownSince The earliest that it can have been known, by the clock.
    */
   outcome(outcome: Outcome, now: number, knownSince: number = this.earliest(now)): void {
-    if (this.#decided) return
-    this.#decided = true
+    if (this.#outcome !== undefined) return
+    this.#outcome = outcome
     // How long a stream went on before it failed says nothing of latency.
     const elapsedSince = this.#awaited ? this.#startedAt : knownSince
     this.#settle()

@@ -83,6 +83,7 @@ function endpointAt(to: string, clock: Clock, max = Infinity): Endpoint {
         close: () => undefined,
       }),
     ],
+    onObserverFailed: () => undefined,
     classifier: new Classifier(),
     onAvailability: () => undefined,
     loop: new LoopWatch(clock),

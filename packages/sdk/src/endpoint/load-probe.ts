@@ -1,15 +1,9 @@
 import { errors, type Dispatcher } from 'undici'
-import type { BackendLoad } from '../orca/backend-load.js'
 import { nextTurn, type Clock, type Timer } from '../clock.js'
 import type { Abort } from '../transport/handler.js'
 import type { Transport, TransportRequest } from '../transport/transport.js'
 import { inOwnContext } from '../runtime/own-context.js'
-import { loadReportIn } from '../orca/find-header.js'
-
-/** What a probe needs of its endpoint. */
-export interface ProbedEndpoint {
-  readonly backendLoad: BackendLoad | undefined
-}
+import { takeLoadReport, type ReportingEndpoint } from './load-report.js'
 
 // Probes are answered without work (Prequal's take below a millisecond, and it abandons them at 3 ms within a
 // datacenter): after a second the answer says nothing of now. It is also how long a probe can keep a process from its end.
@@ -24,14 +18,14 @@ const PAUSE_MS = 30_000
  * circuit nor requests in flight nor latency hear of it. What fails is silent, and is let be for a while.
  */
 export class LoadProber {
-  readonly #endpoint: ProbedEndpoint
+  readonly #endpoint: ReportingEndpoint
   readonly #transport: Transport
   readonly #clock: Clock
   #probe: Probe | undefined
   #pausedUntil = -Infinity
   #ended = false
 
-  constructor(endpoint: ProbedEndpoint, transport: Transport, clock: Clock) {
+  constructor(endpoint: ReportingEndpoint, transport: Transport, clock: Clock) {
     this.#endpoint = endpoint
     this.#transport = transport
     this.#clock = clock
@@ -63,7 +57,7 @@ class Probe implements TransportRequest {
   readonly context = undefined
   written = false
   answered = false
-  readonly #endpoint: ProbedEndpoint
+  readonly #endpoint: ReportingEndpoint
   readonly #transport: Transport
   readonly #clock: Clock
   readonly #onEnd: (reported: boolean) => void
@@ -74,7 +68,7 @@ class Probe implements TransportRequest {
 
   constructor(
     path: string,
-    endpoint: ProbedEndpoint,
+    endpoint: ReportingEndpoint,
     transport: Transport,
     clock: Clock,
     onEnd: (reported: boolean) => void,
@@ -106,10 +100,8 @@ class Probe implements TransportRequest {
 
   onHeaders(statusCode: number, headers: Buffer[]): boolean {
     // Interim responses (1xx) come before the one that counts.
-    const report = this.#over || statusCode < 200 ? undefined : loadReportIn(headers)
-    if (report !== undefined) {
+    if (!this.#over && statusCode >= 200 && takeLoadReport(this.#endpoint, headers, this.#clock)) {
       this.#reported = true
-      this.#endpoint.backendLoad?.receive(report, Math.floor(this.#clock.now()))
     }
     return true
   }

@@ -1,3 +1,5 @@
+import type { NotRetried } from '../resilience/not-retried.js'
+import type { Outcome } from '../resilience/outcome.js'
 import { asError } from '../errors.js'
 import type { Instance } from '../discovery/resolver.js'
 
@@ -133,13 +135,15 @@ type EndpointNews =
     })
   /** undici is of a release that is not known here. */
   | (OfService & { readonly type: 'endpoint:unknown-parser'; readonly misfit: string })
+  /** What a balancer gave to `onLoadChange` or `onReport` threw; told once for a client. */
+  | (OfService & { readonly type: 'endpoint:observer-failed'; readonly error: Error })
   /** The option `classify` threw, or returned what is no outcome; told once for a client. */
   | (OfService & { readonly type: 'endpoint:classify-failed'; readonly error: Error })
 
 /** What becomes of each call: published only while `Events.traced`. */
 type TrafficNews =
   | (OfCall & { readonly type: 'call:start' })
-  /** `error`: undefined where a response was handed on. `attempts`: how many were made. */
+  /** `attempts`: how many were made. `error`: what the caller got; undefined: a whole response, or an upgrade. */
   | (OfCall & {
       readonly type: 'call:end'
       readonly attempts: number
@@ -148,11 +152,13 @@ type TrafficNews =
   | (OfAttempt & { readonly type: 'attempt:start' })
   /** The head of its response has come, and is the call's. */
   | (OfAttempt & { readonly type: 'attempt:answered'; readonly statusCode: number })
+  /** The end of each that was started, with its body or however else. */
+  | (OfAttempt & { readonly type: 'attempt:end'; readonly outcome: Outcome })
   /** It failed before the head of a response. `final`: why there is no other; undefined: there is one. */
   | (OfAttempt & {
       readonly type: 'attempt:failed'
       readonly error: Error
-      readonly final: string | undefined
+      readonly final: NotRetried | undefined
     })
 
 interface OfCall extends OfService {
@@ -167,7 +173,7 @@ interface OfCall extends OfService {
 interface OfAttempt extends OfCall {
   /** `host:port`. */
   readonly endpoint: string
-  /** 1 for the first. */
+  /** 1 for the first of its call. */
   readonly attempt: number
 }
 

@@ -109,6 +109,11 @@ export const LOG_LINES: Lines = {
       { service, misfit },
       `undici is of a release that Fairlead does not know (${misfit}); it parses responses by itself, and a body that is cut by a reset may pass as whole; install the undici that Fairlead was released with`,
     ),
+  'endpoint:observer-failed': ({ service, error }) =>
+    errorLine(
+      { service, reason: reasonOf(error) },
+      'an observer of load or load reports (onLoadChange, onReport of the balancer) threw; requests go on',
+    ),
   'endpoint:classify-failed': ({ service, error }) =>
     errorLine(
       { service, reason: reasonOf(error) },
@@ -119,10 +124,11 @@ export const LOG_LINES: Lines = {
   'attempt:start': ({ service, endpoint, method, path }) =>
     debugLine({ service, endpoint, method, path }, 'endpoint picked'),
   'attempt:answered': undefined,
+  'attempt:end': undefined,
   'attempt:failed': ({ service, endpoint, method, path, error, final }) =>
     debugLine(
       { service, endpoint, method, path, reason: reasonOf(error) },
-      `attempt failed; ${final === undefined ? 'trying another endpoint' : `not tried again: ${final}`}`,
+      `attempt failed; ${final === undefined ? 'trying another endpoint' : `not tried again: ${final.text}`}`,
     ),
   'client:close-timeout': ({ service, requests, timeoutMs }) =>
     warnLine(

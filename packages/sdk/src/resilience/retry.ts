@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import { isReplayable } from '../request/bodies.js'
+import type { NotRetried } from './not-retried.js'
 
 /** What the question "does it harm to send this twice?" depends on. */
 export interface Repeatable {
@@ -30,14 +31,15 @@ export function mayBeRepeated(
   return isIdempotent(options) && isReplayable(options.body)
 }
 
-/** Why a failed request must not be sent again, as the end of a sentence; `undefined` when it may. */
-export function whyNotRetry(attempt: FailedAttempt): string | undefined {
+/** Why this must not be sent again, whatever the policy; `undefined` when it may. */
+export function whyNotRetry(attempt: FailedAttempt): NotRetried | undefined {
   // Provably not written: the endpoint has not seen it, whatever it is, and its body is untouched.
   if (!attempt.written) return undefined
   if (!isIdempotent(attempt)) {
-    return `${attempt.method} is not idempotent and may have reached the endpoint`
+    const text = `${attempt.method} is not idempotent and may have reached the endpoint`
+    return { code: 'not_idempotent', text }
   }
   return isReplayable(attempt.body)
     ? undefined
-    : 'its body is a stream that was cut, or is longer than 64 KiB'
+    : { code: 'body_not_replayable', text: 'its body is a stream that was cut, or is longer than 64 KiB' }
 }

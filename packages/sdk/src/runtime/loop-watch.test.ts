@@ -111,6 +111,10 @@ class Target extends FakeCandidate implements AttemptedEndpoint {
     return !this.#ewma.settled && this.inflight === 0 ? 0 : this.#ewma.estimateUs(now)
   }
 
+  observerFailed(error: Error): void {
+    throw error
+  }
+
   override begin(): void {
     this.requests++
     super.begin()

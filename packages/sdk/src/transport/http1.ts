@@ -128,6 +128,8 @@ export class Http1Transport implements Transport {
     for (const request of waiting) this.#waiting.remove(request)
     for (const request of waiting) request.onError(error)
     this.#drained?.()
+    // Called from a callback of a request that is being written, undici would assert that it is not.
+    await Promise.resolve()
     await Promise.all(connections.map(({ client }) => client.destroy(error)))
   }
 

@@ -120,7 +120,6 @@ test('slots follow the weights', () => {
   )
 })
 
-
 test('when an endpoint leaves or comes, its keys move, and few others', () => {
   const sizes = fc.integer({ min: 3, max: 100 })
   fc.assert(

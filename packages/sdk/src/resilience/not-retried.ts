@@ -1,0 +1,11 @@
+/** Why a failed request is not sent again: for programs, and as the end of a sentence. */
+export interface NotRetried {
+  readonly code:
+    | 'retries_off'
+    | 'response_too_large'
+    | 'not_idempotent'
+    | 'body_not_replayable'
+    | 'attempts_exhausted'
+    | 'budget_exhausted'
+  readonly text: string
+}
