@@ -81,7 +81,7 @@ function onceEach(): (name: string, work: () => void) => void {
 function publishAvailability(
   events: Events,
   service: string,
-  { instance }: Endpoint,
+  { address }: Endpoint,
   reason: string,
   restriction: Restriction | undefined,
   now: number,
@@ -90,7 +90,7 @@ function publishAvailability(
   events.publish({
     type: 'endpoint:availability',
     service,
-    endpoint: instance.origin,
+    endpoint: address,
     reason,
     state,
     untilMs: until === undefined ? undefined : until - now,
