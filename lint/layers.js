@@ -5,7 +5,7 @@ const SDK = `
   errors logger collections runtime validation pacing resilience/outcome resilience/not-retried
   consul
   orca
-  discovery observe/events observe/log-lines observe/log discovery/excluding
+  discovery observe/events observe/log-lines observe/log discovery/excluding discovery/checking
   discovery/hosts discovery/saved discovery/dns discovery/file hashing
   discovery/consul discovery/consul/rules discovery/process-resolvers
   balance/picker balance/explain-pick balance/structures

@@ -428,7 +428,7 @@ describe('onDiscovery', () => {
     resolver.snapshot([instanceAt(await ok())])
     await until(() => heard.length === 3)
     expect(await statusOf(orders)).toBe(200)
-    expect(logged.filter((line) => line.includes('a listener threw'))).toHaveLength(3)
+    expect(logged.filter((line) => line.includes('a listener of onDiscovery threw'))).toHaveLength(3)
   })
 })
 

@@ -19,7 +19,16 @@ ${notice(SDK, SIDECAR)}
 
 Every failure of Fairlead itself is a \`FairleadError\` with a \`code\`. The message says what was asked, what answered and what
 to change; \`service\`, \`endpoint\`, \`errors\` (one for each attempt) and \`cause\` say it to a program. A response, whatever its
-status, is not an error. With \`retry: false\` the error of a failed request is undici's own.
+status, is not an error.
+
+What is not ours keeps its own type:
+
+- what the request's own \`signal\` was aborted with, and what its own body fails with;
+- undici's error for a request that can be sent to no endpoint, such as \`InvalidArgumentError\` for a header or a body that is none;
+- undici's error for a body that breaks off after the head of its response was handed on (\`SocketError\`, \`BodyTimeoutError\`): whoever reads the body gets it;
+- with \`retry: false\`, undici's error for an attempt that failed, with \`service\` and \`endpoint\` on it.
+
+\`client.fetch\` rejects with a \`TypeError\` whose \`cause\` is the error, and with what its \`signal\` was aborted with as it is.
 
 ${codesOf(root).map(section).join('\n\n')}
 

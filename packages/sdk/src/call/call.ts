@@ -216,11 +216,15 @@ export class Call
     this.now = Math.floor(this.attemptedAt)
   }
 
-  /** A further attempt goes elsewhere than those that are under way. */
-  avoidPending(): void {
+  /** A further attempt goes elsewhere than those that are under way. Says whether there are such. */
+  avoidPending(): boolean {
+    let pending = false
     for (let each = this.#latest; each !== undefined; each = each.previous) {
-      if (!each.ended) this.#avoid(each.endpoint)
+      if (each.ended) continue
+      pending = true
+      this.#avoid(each.endpoint)
     }
+    return pending
   }
 
   /** The caller gets `error`, and the call has ended. */

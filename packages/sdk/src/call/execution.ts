@@ -57,9 +57,9 @@ export class Execution implements CallOwner {
       call.fail(this.#destroyed)
       return
     }
-    call.avoidPending()
     try {
-      const endpoint = this.#cluster.pick(call)
+      // Beside one that is under way, only elsewhere.
+      const endpoint = this.#cluster.pick(call, !call.avoidPending())
       if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
       if (!(endpoint instanceof Endpoint)) throw mispicked(endpoint)
       if (!call.attempt(endpoint)) this.attemptFailed(call, refused(call, endpoint))

@@ -186,12 +186,19 @@ test('every call and attempt is told, in order, by subscribers that want to hear
   expect(told.map((event) => [event.type, 'endpoint' in event ? event.endpoint : undefined])).toEqual([
     ['call:start', undefined],
     ['attempt:start', '10.0.0.1:1'],
+    ['attempt:end', '10.0.0.1:1'],
     ['attempt:failed', '10.0.0.1:1'],
     ['attempt:start', '10.0.0.1:2'],
     ['attempt:answered', '10.0.0.1:2'],
+    ['attempt:end', '10.0.0.1:2'],
     ['call:end', undefined],
   ])
   expect(told.at(-1)).toMatchObject({ attempts: 2, error: undefined, path: '/v1' })
+  const outcomes = told.map((event) => (event.type === 'attempt:end' ? [event.attempt, event.outcome] : []))
+  expect(outcomes.filter(({ length }) => length > 0)).toEqual([
+    [1, 'local_failure'],
+    [2, 'success'],
+  ])
   expect(new Set(told.map((event) => 'call' in event && event.call)).size).toBe(1)
 })
 
@@ -218,4 +225,35 @@ test("an attempt that fails by its caller's fault ends what is under way beside 
   expect([outcomes.heard, outcomes.error]).toEqual([['error'], fault])
   expect(rig.inflight).toEqual([0, 0, 0])
   expect(rig.transports.get(b?.origin ?? '')?.released).toEqual(['cancelled'])
+})
+
+test('a deadline ends what was started, as every other way does', async () => {
+  const rig = new CallRig({ timeoutMs: 50 })
+  await rig.list()
+  rig.send()
+  await rig.clock.advance(50)
+  const ended = rig.published.filter(({ type }) => type === 'attempt:end')
+  expect(ended).toMatchObject([{ attempt: 1, outcome: 'ignored', endpoint: '10.0.0.1:1' }])
+})
+
+describe('a balancer of the user', () => {
+  const picking = (pick: () => unknown): CallRig =>
+    new CallRig({ balancer: () => ({ pick: pick as () => undefined }) })
+
+  test.each([[42], [{}], [Promise.resolve()]])('that picks %s is named', async (picked) => {
+    const rig = picking(() => picked)
+    await rig.list()
+    const { error } = rig.send()
+    expect(error).toMatchObject({ code: 'INVALID_OPTION' })
+    expect(error?.message).toMatch(/^what balancer picked is .*: it must be one of the endpoints/)
+    expect(rig.inflight).toEqual([0, 0, 0])
+  })
+
+  test('that picks none of those that are available is named', async () => {
+    const rig = picking(() => undefined)
+    await rig.list()
+    const { error } = rig.send()
+    expect(error).toMatchObject({ code: 'NO_ENDPOINTS' })
+    expect(error?.message).toContain('picked none of 3 available endpoints (option balancer)')
+  })
 })

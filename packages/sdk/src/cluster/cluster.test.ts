@@ -4,8 +4,11 @@ import type { Balancer } from '../balance/picker.js'
 import type { Instance } from '../discovery/resolver.js'
 import type { Restriction } from '../endpoint/availability.js'
 import { instanceAt } from '../testing/index.js'
+import { Events } from '../observe/events.js'
+import { logTo } from '../observe/log.js'
 import type { BalancingPolicy } from './cluster.js'
 import { DOUBT, fleet, IDLE_MS, Rig, SECOND, type Watched } from './cluster.test.support.js'
+import type { OuterLayer } from './live-picker.js'
 
 const [a, b, c, d] = fleet as [Instance, Instance, Instance, Instance]
 
@@ -124,6 +127,19 @@ describe('freshness', () => {
   })
 })
 
+test('the log names an endpoint in one way, whatever becomes of it', async () => {
+  const rig = new Rig()
+  await rig.start([a, b, c])
+  await rig.list([a])
+  rig.endpoint(b).record(1, 'success', 0)
+  rig.endpoint(b).unreachable(new Error('refused'))
+  await rig.clock.advance(61 * SECOND)
+  expect(rig.lines('"added":["10.0.0.1:1","10.0.0.1:2","10.0.0.1:3"]')).toHaveLength(1)
+  expect(rig.lines('"removed":["10.0.0.1:2"]')).toHaveLength(1)
+  expect(rig.lines('still not listed; removed {"service":"orders","removed":["10.0.0.1:3"]')).toHaveLength(1)
+  expect(rig.lines('http://')).toEqual([])
+})
+
 describe('what is no longer listed', () => {
   test('is retained where that is suspect, behind all that is listed', async () => {
     const rig = new Rig()
@@ -141,7 +157,7 @@ describe('what is no longer listed', () => {
     expect(rig.cluster.retained.map(({ instance }) => instance)).toEqual([b, d])
     expect(rig.changes.at(-1)).toMatchObject({ suspect: DOUBT, retained: [b, d], added: [], removed: [] })
     expect(rig.lines('which is suspect')).toEqual([
-      expect.stringContaining(`"instances":2,"retained":["${b.origin}","${d.origin}"],"reason":"${DOUBT}"`),
+      expect.stringContaining(`"instances":2,"retained":["10.0.0.1:2","10.0.0.1:4"],"reason":"${DOUBT}"`),
     ])
     await rig.cluster.close()
   })
@@ -446,19 +462,104 @@ describe('the picker', () => {
     expect(refreshed.length).toBe(3)
   })
 
-  test('one that throws when it is refreshed costs requests, not the process', async () => {
+  test('one that throws when it is refreshed picks on, and is left alone until it is replaced', async () => {
+    const closed: number[] = []
+    let made = 0
+    let refreshed = 0
     const rig = new Rig({
-      policy: always(() => ({
-        pick: () => undefined,
-        refresh: () => {
-          throw new Error('out of order')
+      policy: always((endpoints) => {
+        const number = made++
+        return {
+          pick: ({ tried }) => endpoints.find((endpoint) => !tried.includes(endpoint)),
+          refresh: () => {
+            refreshed++
+            throw new Error('out of order')
+          },
+          close: () => void closed.push(number),
+        }
+      }),
+    })
+    await rig.start([a, b, c])
+    await rig.clock.advance(3 * SECOND)
+    expect(refreshed).toBe(1)
+    expect(rig.lines('the balancer threw in refresh()')).toHaveLength(1)
+    expect(rig.picks).toEqual([a, b, c])
+    // Panic is none of the balancer's, and goes on to follow availability.
+    for (const one of [a, b]) rig.endpoint(one).restrict(restriction('unavailable'))
+    expect(rig.cluster.prioritiesInPanic).toEqual([0])
+    expect([refreshed, closed]).toEqual([1, []])
+    await rig.list([a, b, c, d])
+    expect(closed).toEqual([0])
+    await rig.clock.advance(3 * SECOND)
+    expect(refreshed).toBe(2)
+    expect(rig.lines('the balancer threw in refresh()')).toHaveLength(2)
+    await rig.cluster.close()
+    expect(closed).toEqual([0, 1])
+  })
+
+  test('one that throws in a pick fails that request, and is told of once a set', async () => {
+    const rig = new Rig({
+      policy: always((endpoints) => ({
+        pick: ({ headers }) => {
+          if (headers !== undefined) throw new Error('what a header')
+          return endpoints[0]
         },
       })),
     })
     await rig.start([a])
-    await rig.clock.advance(SECOND)
-    expect(rig.lines('the balancer threw').length).toBe(1)
-    expect(() => rig.cluster.pick({ now: 0, tried: [] })).toThrow('out of order')
+    const fail = (): unknown => rig.cluster.pick({ now: 0, tried: [], headers: {} })
+    for (let n = 0; n < 3; n++) expect(fail).toThrow('what a header')
+    expect(rig.picks).toEqual([a])
+    expect(rig.lines('the balancer threw in pick()')).toEqual([
+      expect.stringContaining('"service":"orders","during":"pick","reason":"what a header"'),
+    ])
+    await rig.list([a, b])
+    expect(fail).toThrow('what a header')
+    expect(rig.lines('the balancer threw')).toHaveLength(2)
+  })
+
+  test('one that throws in its close is replaced all the same', async () => {
+    const rig = new Rig({
+      policy: always((endpoints) => ({
+        pick: () => endpoints.at(-1),
+        close: () => {
+          throw new Error('closed twice')
+        },
+      })),
+    })
+    await rig.start([a])
+    await rig.list([a, b])
+    expect(rig.cluster.pick({ now: 0, tried: [] })?.instance).toBe(b)
+    expect(rig.lines('the balancer threw in close()')).toHaveLength(1)
+  })
+
+  test('a balancer that throws on a set leaves no observer behind, neither of that set nor of the one before', async () => {
+    let broken = false
+    let heard = 0
+    const closed: (readonly Instance[])[] = []
+    const rig = new Rig({
+      governor: undefined,
+      policy: always((endpoints) => {
+        for (const endpoint of endpoints) endpoint.onLoadChange(() => heard++)
+        if (broken) throw new Error('weights must be primes')
+        // It forgets to take them back.
+        return {
+          pick: () => endpoints[0],
+          close: () => void closed.push(endpoints.map(({ instance }) => instance)),
+        }
+      }),
+    })
+    await rig.start([a, b])
+    const [gone, stays] = [rig.endpoint(a), rig.endpoint(b)]
+    gone.begin()
+    expect(heard).toBe(1)
+    broken = true
+    await rig.list([b, c])
+    gone.end()
+    for (const endpoint of [stays, rig.endpoint(c)]) endpoint.begin()
+    expect(heard).toBe(1)
+    expect(closed).toEqual([[a, b]])
+    expect(rig.lines('the balancer threw')).toHaveLength(1)
   })
 
   test('gives one that has failed the request, where there is nobody else', async () => {
@@ -466,6 +567,15 @@ describe('the picker', () => {
     await rig.start([a])
     const endpoint = rig.endpoint(a)
     expect(rig.cluster.pick({ now: 0, tried: [endpoint] })).toBe(endpoint)
+  })
+
+  test('gives none twice to an attempt that is to run beside another one', async () => {
+    const rig = new Rig()
+    await rig.start([a, b])
+    const [one, other] = [rig.endpoint(a), rig.endpoint(b)]
+    expect(rig.cluster.pick({ now: 0, tried: [one] }, false)).toBe(other)
+    expect(rig.cluster.pick({ now: 0, tried: [one, other] }, false)).toBeUndefined()
+    expect(rig.cluster.pick({ now: 0, tried: [one, other] })).toBeDefined()
   })
 
   test('a balancer that throws on a set costs requests until there is another set', async () => {
@@ -478,6 +588,7 @@ describe('the picker', () => {
     })
     await rig.start([a])
     expect(() => rig.cluster.pick({ now: 0, tried: [] })).toThrow('weights must be primes')
+    expect(rig.lines('the balancer threw; requests fail until the set changes')).toHaveLength(1)
     expect(rig.lines('the balancer threw')).toHaveLength(1)
     rig.endpoint(a).restrict(restriction('probing'))
     broken = false
@@ -493,6 +604,91 @@ describe('the picker', () => {
     await rig.list([b])
     expect(rig.picks).toEqual([b])
   })
+})
+
+describe('a set that cannot be used', () => {
+  const untagged = { ...a, tags: undefined } as unknown as Instance
+
+  test('changes nothing, then or when a retention would have ended', async () => {
+    const rig = new Rig()
+    await rig.start([a, b, c])
+    await rig.fail('cut off')
+    const built = rig.built.length
+    await rig.list([untagged], { policy: { requestTimeoutMs: 5 }, suspect: DOUBT })
+    const invalid = 'a fake resolver gave a set that cannot be used; serving the last known instances'
+    expect(rig.lines(invalid)).toHaveLength(1)
+    const check = (): void => {
+      expect(rig.cluster).toMatchObject({ freshness: { kind: 'stale' }, suspect: undefined, retained: [] })
+      expect(new Set(rig.picks)).toEqual(new Set([a, b, c]))
+      expect(rig.present.map(({ instance, retained }) => [instance, retained])).toEqual(
+        [a, b, c].map((instance) => [instance, false]),
+      )
+      expect(rig.built).toHaveLength(built)
+      expect(rig.lines('retaining')).toEqual([])
+    }
+    check()
+    await rig.clock.advance(61 * SECOND)
+    check()
+    // What it left out is judged by the next set that can be used.
+    await rig.list([a])
+    expect(rig.cluster.retained.map(({ instance }) => instance)).toEqual([b, c])
+    await rig.clock.advance(61 * SECOND)
+    expect(rig.picks).toEqual([a])
+    expect(rig.lines(invalid)).toHaveLength(1)
+  })
+
+  test('leaves what is retained as it is, and its end to its time', async () => {
+    const rig = new Rig()
+    await rig.start([a, b, c])
+    await rig.list([a])
+    await rig.list([untagged, b])
+    expect(rig.cluster.retained.map(({ instance }) => instance)).toEqual([b, c])
+    await rig.clock.advance(61 * SECOND)
+    expect(rig.picks).toEqual([a])
+  })
+
+  test('what throws when a retention ends costs the new set, not the process', async () => {
+    let broken = false
+    const layer: OuterLayer = {
+      *prepare() {
+        yield
+        if (broken) throw new Error('out of order')
+      },
+      wrap: (next) => next,
+    }
+    const rig = new Rig({ outerLayers: [layer] })
+    await rig.start([a, b])
+    await rig.list([])
+    broken = true
+    await rig.clock.advance(61 * SECOND)
+    expect(rig.lines('error: a fake resolver gave a set that cannot be used')).toEqual([
+      expect.stringContaining('out of order'),
+    ])
+    expect(rig.picks).toHaveLength(2)
+    broken = false
+    await rig.list([c])
+    expect(rig.picks).toEqual([c])
+  })
+})
+
+test('whether calls are traced is looked at again, once a second of requests', async () => {
+  let level = 'info'
+  const none = (): void => undefined
+  const logger = { debug: none, info: none, warn: none, error: none, isLevelEnabled: () => level === 'debug' }
+  const events = new Events(logTo(logger))
+  const rig = new Rig({ events })
+  await rig.start([a])
+  const tracedAt = (now: number): boolean => {
+    rig.cluster.pick({ now, tried: [] })
+    return events.traced
+  }
+  expect(tracedAt(5000)).toBe(false)
+  level = 'debug'
+  expect(tracedAt(5999)).toBe(false)
+  expect(tracedAt(6000)).toBe(true)
+  level = 'info'
+  expect(tracedAt(6999)).toBe(true)
+  expect(tracedAt(7000)).toBe(false)
 })
 
 describe('while nobody asks', () => {

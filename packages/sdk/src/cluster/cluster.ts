@@ -5,17 +5,18 @@ import type { ExcludedInstance, Instance, Resolver, ResolverEvent, Snapshot } fr
 import type { ServerPolicy } from '../discovery/server-policy.js'
 import type { Availability } from '../endpoint/availability.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
+import { asError } from '../errors.js'
 import type { Events, Freshness } from '../observe/events.js'
 import type { Random } from '../random.js'
 import { ProcessHold } from '../runtime/process-hold.js'
-import { EndpointSet, type EndpointFactory } from './endpoint-set.js'
+import { EndpointSet, type EndpointFactory, type NextEndpoints } from './endpoint-set.js'
 import { countExcluded, sameCounts } from './excluded-counts.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty } from './freshness.js'
 import { LivePicker, type OuterLayer } from './live-picker.js'
 import { ClusterNews } from './news.js'
 import { OnePerAddress } from './one-per-address.js'
 import type { RemovalGovernor, Retained } from './removal-governor.js'
-import { RetainedInstances } from './retained.js'
+import { RetainedInstances, type Retention } from './retained.js'
 import { Subscription } from './subscription.js'
 import { whyUnavailable } from './why-unavailable.js'
 
@@ -48,9 +49,23 @@ export interface ClusterOptions {
 // To take so many instances in takes 2 ms, and 10 while the code that does it has not been compiled yet.
 const LARGE_SET = 1000
 
+// How soon a level of the logger that has changed is heeded, while there are requests.
+const LOOK_MS = 1000
+
+/** A set that has proved to be usable: all that can fail has been done, and nothing has changed yet. */
+interface Prepared {
+  readonly next: NextEndpoints
+  readonly counts: ReadonlyMap<number, number>
+  /** Does the picker have to be made anew for the endpoints? */
+  readonly changed: boolean
+}
+
 /**
  * The endpoints of one service, and the one picker that chooses among them.
- * `update` is the only writer; a pick reads one reference.
+ *
+ * The set has two writers, which never run at a time: `update`, by the word of discovery, and the end of a retention, by
+ * that of traffic or time. Both prepare the whole of the next set, and then take its place in one step. `pause` and the
+ * end of the cluster write only whether it is in use. A pick reads one reference.
  */
 export class Cluster {
   readonly #options: ClusterOptions
@@ -73,6 +88,8 @@ export class Cluster {
   #resolved = false
   /** Something that the picker is made of has changed since it was made. */
   #pickerDue = false
+  /** When a pick next looks whether calls are traced. */
+  #lookAt = 0
   /** While a large set is being taken in: its end. */
   #adoption: Promise<void> | undefined
 
@@ -149,10 +166,16 @@ export class Cluster {
     this.#resolved = false
   }
 
-  /** An endpoint that has not failed this request already, or else one that has. */
-  pick(context: PickContext<Endpoint>): Endpoint | undefined {
+  /**
+   * An endpoint that this request has not tried, or else one that it has.
+   *
+   * @param mayRepeat May it be one that it has tried? Not for an attempt that is to run beside another one.
+   */
+  pick(context: PickContext<Endpoint>, mayRepeat = true): Endpoint | undefined {
     this.#subscription.used = true
-    return this.#picker.pick(context)
+    // By the requests themselves: there is no timer where nobody asks, and a comparison costs none of them anything.
+    if (context.now >= this.#lookAt) this.#look(context.now)
+    return this.#picker.pick(context, mayRepeat)
   }
 
   /** Picks without a request, and reports how. */
@@ -225,6 +248,11 @@ export class Cluster {
     await this.#endpoints.destroy(error)
   }
 
+  #look(now: number): void {
+    this.#lookAt = now + LOOK_MS
+    this.#options.events.look()
+  }
+
   #rest(): void {
     this.#news.idle(this.#options.idleMs)
     this.pause()
@@ -256,7 +284,13 @@ export class Cluster {
 
   async #retentionEnded(): Promise<void> {
     while (this.#adoption !== undefined) await this.#adoption.catch(() => undefined)
-    if (!this.closed) allOf(this.#rebuild(false))
+    if (this.closed) return
+    try {
+      this.#replace(allOf(this.#prepare(this.#snapshot, this.#retained)), false)
+    } catch (thrown) {
+      // Nobody waits for this, and it must not end the process.
+      this.#news.invalid(asError(thrown))
+    }
   }
 
   *#adopt(listed: Snapshot): Generator<void, void> {
@@ -269,40 +303,50 @@ export class Cluster {
     const instances = this.#onePerAddress.of(listed.instances)
     const snapshot = instances === listed.instances ? listed : { ...listed, instances }
     yield
+    const retention = this.#retained.consider(snapshot)
+    yield
+    const prepared = yield* this.#prepare(snapshot, retention)
     const { policy } = this.#options
     const { balancer } = policy.current
     policy.update(snapshot.policy)
     this.#pickerDue ||= policy.current.balancer !== balancer
+    // From here on nothing throws: what is stored is what serves.
     this.#snapshot = snapshot
     this.#freshness = afterSet(before, snapshot.savedAt)
-    this.#retained.take(snapshot)
+    retention.adopt()
     this.#news.answered(before, snapshot)
-    yield
-    yield* this.#rebuild(true)
+    this.#replace(prepared, true)
   }
 
   /**
-   * Makes endpoints and picker those of the last snapshot and of what is retained beside it.
-   *
-   * @param isNews There is something to announce in any case.
+   * Makes ready the endpoints of a snapshot and of what is retained beside it. A resolver may be the user's: throws where
+   * it gave what is no set.
    */
-  *#rebuild(isNews: boolean): Generator<void, void> {
-    const retained = new Map(this.retained.map(({ instance }) => [placeOf(instance), instance]))
-    const plan = this.#endpoints.plan(this.#snapshot.instances, retained)
-    this.#pickerDue ||= plan.changed
+  *#prepare(snapshot: Snapshot, { all }: Pick<Retention, 'all'>): Generator<void, Prepared> {
+    const retained = new Map(all.map(({ instance }) => [placeOf(instance), instance]))
+    const plan = this.#endpoints.plan(snapshot.instances, retained)
     yield
     const next = this.#endpoints.prepare(plan, retained, this.#retained)
-    const counts = countExcluded(this.excluded, (place) => next.endpoints.get(place)?.retained === false)
+    const isListed = (place: string): boolean => next.endpoints.has(place) && !retained.has(place)
+    const counts = countExcluded(snapshot.excluded, isListed)
     yield
     for (const layer of this.#options.outerLayers) {
       yield* layer.prepare(next.endpoints.values())
       yield
     }
+    return { next, counts, changed: plan.changed }
+  }
+
+  /**
+   * Puts what is prepared in the place of the endpoints and the picker.
+   *
+   * @param isNews There is something to announce in any case.
+   */
+  #replace({ next, counts, changed }: Prepared, isNews: boolean): void {
     this.#endpoints.adopt(next)
-    this.#pickerDue ||= next.retainedChanged || !sameCounts(counts, this.#excluded)
+    this.#pickerDue ||= changed || next.retainedChanged || !sameCounts(counts, this.#excluded)
     this.#excluded = counts
     if (this.#pickerDue || !this.#picker.made) this.#swap()
-    const { changed } = plan
     this.#endpoints.retire(next)
     if (changed) this.#news.changed(next, this.excluded)
     this.#news.empty(this.#endpoints.size === 0 ? this.whyEmpty() : undefined)
@@ -350,7 +394,10 @@ export class Cluster {
   }
 }
 
-/** All steps at once. */
-function allOf(steps: Generator<void, void>): void {
-  while (steps.next().done !== true);
+/** All steps at once; returns what they come to. */
+function allOf<T>(steps: Generator<void, T>): T {
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
 }

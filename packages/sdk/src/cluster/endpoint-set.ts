@@ -17,9 +17,15 @@ export interface EndpointSetOptions {
   readonly clock: Clock
 }
 
-/** The endpoints as they will be. */
+/** The endpoints as they will be. Those that stay know nothing of it before it is adopted. */
 export interface NextEndpoints {
+  /** By place, in the order of `instances`. */
   readonly endpoints: Map<string, Endpoint>
+  /** What is known of each. */
+  readonly instances: readonly Instance[]
+  /** By place, what is retained; and who hears of those. */
+  readonly retained: ReadonlyMap<string, Instance>
+  readonly observer: RetainedObserver
   readonly added: readonly Instance[]
   readonly removed: readonly Endpoint[]
   /** Is another one retained, or one no more? */
@@ -60,7 +66,7 @@ export class EndpointSet {
   }
 
   /**
-   * Makes the endpoints that are new, and tells the others what is known of them now.
+   * Makes the endpoints that are new.
    *
    * @param observer Hears of those in `retained`.
    */
@@ -73,24 +79,34 @@ export class EndpointSet {
     const now = Math.floor(clock.now())
     const newSince = this.#begun ? now : LONG_SINCE
     const seedMs = plan.added.length === 0 ? SEED_MS : this.#typicalLatency()
-    const endpoints = plan.inPlace ? this.#endpoints : new Map<string, Endpoint>()
+    const { instances, added, removed, inPlace } = plan
+    const endpoints = inPlace ? this.#endpoints : new Map<string, Endpoint>()
     let retainedChanged = false
-    for (const [index, instance] of plan.instances.entries()) {
+    for (const [index, instance] of instances.entries()) {
       const place = placeOf(instance)
       const endpoint = plan.kept[index] ?? createEndpoint(instance, seedMs, newSince)
-      endpoint.instance = instance
       const its = retained.size > 0 && retained.has(place) ? observer : undefined
-      if (endpoint.retained && its === undefined) endpoint.usableSince = now
       retainedChanged ||= endpoint.observer !== its
-      endpoint.observer = its
-      if (!plan.inPlace) endpoints.set(place, endpoint)
+      if (!inPlace) endpoints.set(place, endpoint)
     }
-    return { endpoints, added: plan.added, removed: plan.removed, retainedChanged }
+    return { endpoints, instances, retained, observer, added, removed, retainedChanged }
   }
 
-  /** Must be followed by `retire`, when no pick can meet those any longer that have been removed. */
-  adopt(next: NextEndpoints): void {
-    this.#endpoints = next.endpoints
+  /**
+   * Makes them the endpoints, and tells each what is known of it now.
+   * Must be followed by `retire`, when no pick can meet those any longer that have been removed.
+   */
+  adopt({ endpoints, instances, retained, observer }: NextEndpoints): void {
+    const now = Math.floor(this.#options.clock.now())
+    let index = 0
+    for (const [place, endpoint] of endpoints) {
+      const instance = instances[index++]
+      if (instance !== undefined) endpoint.instance = instance
+      const its = retained.size > 0 && retained.has(place) ? observer : undefined
+      if (endpoint.retained && its === undefined) endpoint.usableSince = now
+      endpoint.observer = its
+    }
+    this.#endpoints = endpoints
     this.#begun = true
   }
 

@@ -3,6 +3,7 @@ import type { Balancer, PickContext, PickReport } from '../balance/picker.js'
 import { priorities, type PriorityPicker } from '../balance/priorities/priorities.js'
 import type { Clock } from '../clock.js'
 import { asError } from '../errors.js'
+import type { BalancerStep } from '../observe/events.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import type { Random } from '../random.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
@@ -37,6 +38,10 @@ export class LivePicker {
   #picker: PriorityPicker<Endpoint> | undefined
   /** Without the outer layers. */
   #inner: PriorityPicker<Endpoint> | undefined
+  /** What it was made of. */
+  #endpoints: readonly Endpoint[] = []
+  /** In what it has thrown: told once for each picker, not once a request or a second. */
+  readonly #failedIn = new Set<BalancerStep>()
   /** Is it in use, so that it has to be kept up to date? */
   #used = false
 
@@ -56,12 +61,21 @@ export class LivePicker {
     return this.#picker?.inPanic ?? []
   }
 
-  /** An endpoint that has not failed this request already, or else one that has. */
-  pick(context: PickContext<Endpoint>): Endpoint | undefined {
-    const endpoint = this.#picker?.pick(context)
-    if (endpoint !== undefined || context.tried.length === 0) return endpoint
-    // What an outer layer prefers has just failed.
-    return this.#inner?.pick(new Untried(context))
+  /**
+   * An endpoint that this request has not tried, or else one that it has.
+   *
+   * @param mayRepeat May it be one that it has tried? Not for an attempt that is to run beside another one.
+   */
+  pick(context: PickContext<Endpoint>, mayRepeat = true): Endpoint | undefined {
+    try {
+      const endpoint = this.#picker?.pick(context)
+      if (endpoint !== undefined || !mayRepeat || context.tried.length === 0) return endpoint
+      // What an outer layer prefers has just failed.
+      return this.#inner?.pick(new Untried(context))
+    } catch (thrown) {
+      this.#tell('pick', thrown)
+      throw thrown
+    }
   }
 
   /** Picks without a request, and reports how. */
@@ -81,13 +95,18 @@ export class LivePicker {
     excluded: ReadonlyMap<number, number>,
   ): void {
     const { panicThreshold, outerLayers, random } = this.#options
-    this.#retire(endpoints)
+    this.#retire()
+    this.#endpoints = endpoints
+    // One that stays may still be observed by a picker that was never made to the end.
+    unobserve(endpoints)
     try {
-      const inner = priorities(makeBalancer(), endpoints, { excluded, panicThreshold }, random)
-      this.#inner = inner
-      this.#picker = outerLayers.reduce<typeof inner>((next, layer) => layer.wrap(next, endpoints), inner)
+      this.#inner = priorities(makeBalancer(), endpoints, { excluded, panicThreshold }, random)
+      this.#picker = outerLayers.reduce((next, layer) => layer.wrap(next, endpoints), this.#inner)
     } catch (thrown) {
-      this.#break(thrown)
+      this.#tell('build', thrown)
+      this.#discard(this.#inner)
+      unobserve(endpoints)
+      this.#inner = this.#picker = broken(asError(thrown))
     }
     this.#keepTime()
     this.#news.panics(this.inPanic)
@@ -100,7 +119,9 @@ export class LivePicker {
     try {
       this.#picker.refresh(Math.floor(this.#options.clock.now()))
     } catch (thrown) {
-      this.#break(thrown)
+      // It picks on with what it knows, which is better than nothing until there is another set.
+      this.#tell('refresh', thrown)
+      this.#keepTime()
     }
     this.#news.panics(this.inPanic)
   }
@@ -119,22 +140,29 @@ export class LivePicker {
 
   /** There are no more picks. */
   close(): void {
-    this.#picker = undefined
-    this.#inner = undefined
+    this.#retire()
     this.stop()
   }
 
   /**
-   * What observed an endpoint was of the picker before. All of it ends here, and not with the `close` of a layer, which
-   * may be the user's and forget to pass it on, or with a picker that was never made to the end.
+   * What observed its endpoints was of this picker. All of it ends here, and not with the `close` of a layer, which may
+   * be the user's and forget to pass it on.
    */
-  #retire(endpoints: readonly Endpoint[]): void {
+  #retire(): void {
+    this.#discard(this.#picker)
+    unobserve(this.#endpoints)
+    this.#picker = undefined
+    this.#inner = undefined
+    this.#endpoints = []
+    this.#failedIn.clear()
+  }
+
+  #discard(picker: PriorityPicker<Endpoint> | undefined): void {
     try {
-      this.#picker?.close?.()
+      picker?.close?.()
     } catch (thrown) {
-      this.#news.broken(asError(thrown))
+      this.#tell('close', thrown)
     }
-    for (const endpoint of endpoints) endpoint.unobserveAll()
   }
 
   #keepTime(): void {
@@ -143,12 +171,16 @@ export class LivePicker {
   }
 
   /** What a balancer throws costs requests, not the process. */
-  #break(thrown: unknown): void {
-    const error = asError(thrown)
-    this.#news.broken(error)
-    this.#picker = broken(error)
-    this.#inner = this.#picker
+  #tell(during: BalancerStep, thrown: unknown): void {
+    // Where it could not be made, each pick throws what that threw.
+    if (this.#failedIn.has(during) || this.#failedIn.has('build')) return
+    this.#failedIn.add(during)
+    this.#news.broken(during, asError(thrown))
   }
+}
+
+function unobserve(endpoints: readonly Endpoint[]): void {
+  for (const endpoint of endpoints) endpoint.unobserveAll()
 }
 
 /** A request as if it had been to no endpoint yet. */

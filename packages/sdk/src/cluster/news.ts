@@ -1,6 +1,7 @@
 import type { ExcludedInstance, Snapshot } from '../discovery/resolver.js'
+import { addressOf } from '../discovery/origin.js'
 import { few } from '../logger.js'
-import type { ClusterChange, Events, Freshness } from '../observe/events.js'
+import type { BalancerStep, ClusterChange, Events, Freshness } from '../observe/events.js'
 import type { NextEndpoints } from './endpoint-set.js'
 
 /** Publishes what becomes of one service's endpoints: once when it begins, and once when it is over. */
@@ -50,7 +51,7 @@ export class ClusterNews {
       type: 'cluster:changed',
       service: this.#service,
       instances: endpoints.size,
-      added: few(added, ({ origin }) => origin),
+      added: few(added, addressOf),
       removed: few(removed, ({ address }) => address),
       excluded: few(excluded, ({ key, reason }) => `${key}: ${reason}`),
     })
@@ -70,8 +71,13 @@ export class ClusterNews {
   }
 
   /** The balancer threw. */
-  broken(error: Error): void {
-    this.#events.publish({ type: 'cluster:balancer-failed', service: this.#service, error })
+  broken(during: BalancerStep, error: Error): void {
+    this.#events.publish({ type: 'cluster:balancer-failed', service: this.#service, during, error })
+  }
+
+  /** What discovery says cannot be taken in. */
+  invalid(error: Error): void {
+    this.#events.publish({ type: 'discovery:invalid', ...this.#source, error })
   }
 
   /** Discovery is not followed for now. */

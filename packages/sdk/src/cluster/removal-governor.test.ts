@@ -44,6 +44,41 @@ function knowing(instances: readonly Instance[], more: Partial<GovernorOptions> 
   return governor
 }
 
+describe('a set that is considered', () => {
+  test('changes nothing until it is adopted', () => {
+    const governor = knowing(fleet)
+    governor.govern(set(upTo(4)), 0)
+    const before = governor.retained
+    const considered = governor.consider(set([], { suspect: DOUBT }), SECOND)
+    expect(considered.retained).toHaveLength(10)
+    expect(considered.changes.begun).toEqual(upTo(4))
+    expect(governor.retained).toEqual(before)
+    considered.adopt()
+    expect(heldBy(governor)).toHaveLength(10)
+  })
+
+  test('is forgotten where another one comes instead, as is what it said of instances', () => {
+    const governor = knowing(fleet)
+    governor.consider(set(upTo(1)), 0)
+    governor.consider(set(fleet.map((instance) => ({ ...instance, weight: 9 }))), 0)
+    governor.govern(set([]), SECOND)
+    expect(heldBy(governor)).toEqual(fleet)
+  })
+
+  test.each(['adopted', 'not adopted'])('%s, what is heard meanwhile is not lost', (end) => {
+    const governor = knowing(fleet)
+    governor.govern(set(upTo(4)), 0)
+    const [place, other, third] = [7, 8, 9].map((index) => placeOf(fleet[index] ?? instanceAt('http://x:1')))
+    const considered = governor.consider(set(upTo(3)), SECOND)
+    expect(governor.drop(place ?? '')).toBe(true)
+    expect(governor.confirm(other ?? '', SECOND)).toBe(true)
+    expect(governor.confirm(third ?? '', 59 * SECOND)).toBe(true)
+    expect(governor.expire(61 * SECOND).map(({ instance }) => instance)).toEqual(some(4, 5, 6, 8))
+    if (end === 'adopted') considered.adopt()
+    expect(new Set(heldBy(governor))).toEqual(new Set(end === 'adopted' ? some(3, 9) : some(9)))
+  })
+})
+
 describe('by how many', () => {
   test('up to the share are gone, above it all of them are kept', () => {
     expect(heldBy(knowing(fleet))).toEqual([])

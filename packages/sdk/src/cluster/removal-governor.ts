@@ -15,7 +15,7 @@ export interface GovernorOptions {
 /** Why instances that discovery no longer lists are kept. */
 export type RetainReason = { readonly kind: 'suspect'; readonly suspect: string } | { readonly kind: 'share' }
 
-/** One instance that is kept retained. */
+/** One instance that is retained. */
 export interface Retained {
   readonly instance: Instance
   readonly reason: RetainReason
@@ -37,6 +37,15 @@ export interface Governed {
   readonly released: readonly Instance[]
 }
 
+/** What a set would change, once it has proved to be usable. */
+export interface Consideration {
+  /** What would be retained, by what traffic has said since. */
+  readonly retained: readonly Retained[]
+  readonly changes: Governed
+  /** From now on it is so. */
+  adopt(): void
+}
+
 interface Missing {
   readonly instance: Instance
   /** When an answer that is not suspect first left it out; until there is one, when a suspect one did. */
@@ -50,7 +59,7 @@ const STEPS = 60
 /**
  * Decides what becomes of instances that discovery no longer lists. Registries lie at times: a server that has not
  * read its log, an agent cut off, a token that sees less, checks that have not run after a restart. What is missing
- * by an answer that is suspect by its own account, or by too large a removal, is retained retained: it gets requests
+ * by an answer that is suspect by its own account, or by too large a removal, is retained: it gets requests
  * only where nothing else does, an answer of it renews its time, and a failure to reach it ends it.
  *
  * What it promises:
@@ -67,9 +76,11 @@ export class RemovalGovernor {
   /** By place, as all else here: whose registration it is makes no difference to what is there. */
   #listed = new Map<string, Instance>()
   /** What was listed, is not now, and was not deregistered on purpose: retained, or believed to be gone within the window. */
-  readonly #missing = new Map<string, Missing>()
+  #missing = new Map<string, Missing>()
   /** Places that no answer has listed since they became known. */
-  readonly #unconfirmed = new Set<string>()
+  #unconfirmed = new Set<string>()
+  /** As it would be after the set that is considered. It hears what is heard meanwhile, or that would be lost. */
+  #considered: RemovalGovernor | undefined
 
   constructor(options: GovernorOptions) {
     this.#options = options
@@ -89,7 +100,43 @@ export class RemovalGovernor {
   }
 
   /** Takes in a whole set. */
-  govern({ instances, excluded, suspect, savedAt }: Snapshot, now: number): Governed {
+  govern(snapshot: Snapshot, now: number): Governed {
+    const considered = this.consider(snapshot, now)
+    considered.adopt()
+    return considered.changes
+  }
+
+  /** What a whole set would change; nothing has until it is adopted. Of several the last one counts. */
+  consider(snapshot: Snapshot, now: number): Consideration {
+    const next = this.#copy()
+    const changes = next.#take(snapshot, now)
+    this.#considered = next
+    return {
+      get retained() {
+        return next.retained
+      },
+      changes,
+      adopt: () => {
+        this.#considered = undefined
+        this.#missing = next.#missing
+        this.#unconfirmed = next.#unconfirmed
+        this.#listed = next.#listed
+        relabel(this.#listed, snapshot.instances)
+      },
+    }
+  }
+
+  /** What is listed is shared: it is replaced, and never written to before a set is adopted. */
+  #copy(): RemovalGovernor {
+    const copy = new RemovalGovernor(this.#options)
+    copy.#listed = this.#listed
+    copy.#unconfirmed = new Set(this.#unconfirmed)
+    for (const [place, { instance, goneAt, retained }] of this.#missing)
+      copy.#missing.set(place, { instance, goneAt, retained: retained && { ...retained } })
+    return copy
+  }
+
+  #take({ instances, excluded, suspect, savedAt }: Snapshot, now: number): Governed {
     const before = this.retained
     const listed = indexed(instances, this.#listed)
     const removed = listed === this.#listed ? [] : this.#note(listed, now)
@@ -107,13 +154,15 @@ export class RemovalGovernor {
 
   /** Discovery is not followed for now: what is known grows old. */
   lapse(): void {
+    this.#considered?.lapse()
     for (const place of [...this.#listed.keys(), ...this.#missing.keys()]) this.#unconfirmed.add(place)
   }
 
   /** It has answered a request. Returns whether that is the first answer since it is retained. */
   confirm(place: string, now: number): boolean {
+    const soon = this.#considered?.confirm(place, now) === true
     const retained = this.#missing.get(place)?.retained
-    if (retained === undefined) return false
+    if (retained === undefined) return soon
     const first = !retained.confirmed
     retained.confirmed = true
     retained.until = Math.max(retained.until, this.#end(retained.since, now))
@@ -122,15 +171,16 @@ export class RemovalGovernor {
 
   /** It could not be reached. Returns whether it was retained. */
   drop(place: string): boolean {
+    const soon = this.#considered?.drop(place) === true
     const was = this.#missing.get(place)?.retained !== undefined
     this.#missing.delete(place)
-    return was
+    return was || soon
   }
 
   /** Forgets those whose time is over, and returns them. */
   expire(now: number): readonly Retained[] {
     const over = this.retained.filter(({ until }) => until <= now)
-    for (const { instance } of over) this.#missing.delete(placeOf(instance))
+    for (const { instance } of over) this.drop(placeOf(instance))
     return over
   }
 
@@ -237,17 +287,21 @@ function lists(listed: ReadonlyMap<string, Instance>, place: string): boolean {
   return listed.has(place) || listed.has(otherScheme(place))
 }
 
-/** By place; in the map of before where the places are the same ones. */
+/** By place; the map of before where the places are the same ones, with what was known of them then. */
 function indexed(instances: readonly Instance[], before: Map<string, Instance>): Map<string, Instance> {
-  if (!samePlaces(before, instances)) {
-    const after = new Map<string, Instance>()
-    for (const instance of instances) after.set(placeOf(instance), instance)
-    return after
-  }
+  if (samePlaces(before, instances)) return before
+  const after = new Map<string, Instance>()
+  for (const instance of instances) after.set(placeOf(instance), instance)
+  return after
+}
+
+/** What is known of the same places by now: to index 10,000 anew takes longer than to write what has changed. */
+function relabel(listed: Map<string, Instance>, instances: readonly Instance[]): void {
+  // One place may be listed twice, and is indexed as the last says already.
+  if (listed.size !== instances.length) return
   let index = 0
-  for (const [place, known] of before) {
+  for (const [place, known] of listed) {
     const instance = instances[index++]
-    if (instance !== undefined && instance !== known) before.set(place, instance)
+    if (instance !== undefined && instance !== known) listed.set(place, instance)
   }
-  return before
 }

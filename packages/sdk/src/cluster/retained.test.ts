@@ -20,8 +20,8 @@ test('calls once for all that ends in one turn, and not at all once it is closed
     clock: rig.clock,
     events: new Events(),
   })
-  retained.take({ kind: 'snapshot', instances: fleet, excluded: [] })
-  retained.take({ kind: 'snapshot', instances: [], excluded: [] })
+  retained.consider({ kind: 'snapshot', instances: fleet, excluded: [] }).adopt()
+  retained.consider({ kind: 'snapshot', instances: [], excluded: [] }).adopt()
   const [a, b, c, d] = rig.present
   for (const endpoint of [a, b, c]) if (endpoint !== undefined) retained.unreachable(endpoint, 'refused')
   expect(ends).toBe(0)

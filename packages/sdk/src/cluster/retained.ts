@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../clock.js'
 import { placeOf } from '../discovery/place.js'
 import type { Instance, Snapshot } from '../discovery/resolver.js'
 import type { Endpoint, RetainedObserver } from '../endpoint/endpoint.js'
+import { addressOf } from '../discovery/origin.js'
 import { few } from '../logger.js'
 import type { Events } from '../observe/events.js'
 import type { Governed, RemovalGovernor, Retained } from './removal-governor.js'
@@ -14,6 +15,13 @@ export interface RetainedOptions {
   readonly onEnd: () => void
   readonly clock: Clock
   readonly events: Events
+}
+
+/** What would be retained after a set of discovery, once that has proved to be usable. */
+export interface Retention {
+  readonly all: readonly Retained[]
+  /** From now on it is so. */
+  adopt(): void
 }
 
 /** What is retained although discovery no longer lists it, until discovery, traffic or time decides. */
@@ -31,12 +39,21 @@ export class RetainedInstances implements RetainedObserver {
     return this.#options.governor?.retained ?? []
   }
 
-  /** Takes in a set of discovery. */
-  take(snapshot: Snapshot): void {
+  /** What a set of discovery would change; nothing has until it is adopted. */
+  consider(snapshot: Snapshot): Retention {
     const { governor, clock } = this.#options
-    if (governor === undefined) return
-    this.#publish(snapshot, governor.govern(snapshot, clock.now()))
-    this.#arm()
+    if (governor === undefined) return { all: [], adopt: () => undefined }
+    const considered = governor.consider(snapshot, clock.now())
+    return {
+      get all() {
+        return considered.retained
+      },
+      adopt: () => {
+        considered.adopt()
+        this.#publish(snapshot, considered.changes)
+        this.#arm()
+      },
+    }
   }
 
   /** Discovery is not followed for now. */
@@ -90,7 +107,7 @@ export class RetainedInstances implements RetainedObserver {
     const { governor, clock, events, service, onEnd } = this.#options
     const over = governor?.expire(clock.now()) ?? []
     if (over.length > 0) {
-      const removed = few(over, ({ instance }) => instance.origin)
+      const removed = few(over, ({ instance }) => addressOf(instance))
       events.publish({ type: 'retained:expired', service, removed })
       onEnd()
     }
@@ -104,19 +121,19 @@ export class RetainedInstances implements RetainedObserver {
         type: 'retained:begun',
         service,
         instances: instances.length,
-        retained: originsOf(begun),
+        retained: addressesOf(begun),
         reason: reason.kind === 'suspect' ? reason.suspect : 'too many are gone at once',
       })
     }
     if (returned.length > 0) {
-      events.publish({ type: 'retained:returned', service, returned: originsOf(returned) })
+      events.publish({ type: 'retained:returned', service, returned: addressesOf(returned) })
     }
     if (released.length > 0) {
-      events.publish({ type: 'retained:released', service, removed: originsOf(released) })
+      events.publish({ type: 'retained:released', service, removed: addressesOf(released) })
     }
   }
 }
 
-function originsOf(instances: readonly Instance[]): readonly string[] {
-  return few(instances, ({ origin }) => origin)
+function addressesOf(instances: readonly Instance[]): readonly string[] {
+  return few(instances, addressOf)
 }

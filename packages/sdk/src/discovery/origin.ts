@@ -21,3 +21,8 @@ export function hostOf(origin: string): string {
   const end = origin[start] === '[' ? origin.indexOf(']', start) + 1 : origin.indexOf(':', start)
   return origin.slice(start, end > 0 ? end : undefined)
 }
+
+/** The `host:port` of an instance: its one name in events, errors and the log. */
+export function addressOf({ origin }: { readonly origin: string }): string {
+  return origin.slice(origin.indexOf('//') + 2)
+}

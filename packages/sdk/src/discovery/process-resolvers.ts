@@ -1,6 +1,7 @@
 import { inBackground, systemClock, type Clock } from '../clock.js'
 import type { Events } from '../observe/events.js'
 import { systemRandom } from '../random.js'
+import { checking } from './checking.js'
 import { ConsulResolver, type ConsulResolverOptions } from './consul/resolver.js'
 import { systemLookup } from './hosts/host-lookup.js'
 import { resolveHosts } from './hosts/resolve-hosts.js'
@@ -60,7 +61,11 @@ function make(
   const random = systemRandom()
   // What waits for discovery keeps the process alive, not the watch.
   const background = inBackground(clock)
-  const source = resolver ?? new ConsulResolver(consul, background, random, count)
+  // Consul's own sets are right by construction, and may be of 10,000.
+  const source =
+    resolver === undefined
+      ? new ConsulResolver(consul, background, random, count)
+      : checking(resolver, events)
   const resolved = resolveHosts(source, systemLookup, background, random)
   const asked = resolver === undefined ? questionOf(consul) : ''
   // Saving must be above the names, so that a saved set has the addresses that they led to: where Consul is away, its

@@ -92,6 +92,8 @@ export interface Resolver {
   /**
    * Follows one service. Infinite: transient faults arrive as `stale`; it ends only when `signal` aborts.
    * An answer equal to the last is not repeated, except to say that a stale set is fresh again.
+   * A set in which a field is missing or of another type is not taken in: an error is logged that names the field, and the
+   * last set serves on as `stale`.
    */
   watch(service: string, signal: AbortSignal): AsyncIterable<ResolverEvent>
 }

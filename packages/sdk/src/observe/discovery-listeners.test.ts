@@ -80,7 +80,11 @@ test('one that throws is logged, and the others hear all the same', () => {
   announce(change)
   announce(change)
   expect(heard).toBe(4)
-  expect(errors).toEqual(Array(2).fill('a listener threw {"service":"orders","reason":"off by one"}'))
+  expect(errors).toEqual(
+    Array(2).fill(
+      'a listener of onDiscovery threw; the others are called all the same {"service":"orders","reason":"off by one"}',
+    ),
+  )
 })
 
 test('one that rejects is logged', async () => {
@@ -88,7 +92,11 @@ test('one that rejects is logged', async () => {
   // eslint-disable-next-line @typescript-eslint/no-misused-promises -- what JavaScript users will do
   listeners.add(() => Promise.reject(new Error('later')))
   announce(change)
-  await expect.poll(() => errors).toEqual(['a listener threw {"service":"orders","reason":"later"}'])
+  await expect
+    .poll(() => errors)
+    .toEqual([
+      'a listener of onDiscovery threw; the others are called all the same {"service":"orders","reason":"later"}',
+    ])
 })
 
 test('taken back it hears nothing more, be it from within another one', () => {

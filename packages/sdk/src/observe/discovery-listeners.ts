@@ -28,7 +28,7 @@ export interface DiscoveryEvent {
 }
 
 /**
- * Called after every change, in order, with plain data. What it throws is logged as a warning, and stops no other
+ * Called after every change, in order, with plain data. What it throws is logged as an error, and stops no other
  * listener.
  */
 export type DiscoveryListener = (event: DiscoveryEvent) => void
@@ -70,7 +70,8 @@ export class DiscoveryListeners implements Subscriber {
   #tell(listener: (event: DiscoveryEvent) => unknown, event: DiscoveryEvent): void {
     const report = (thrown: unknown): void => {
       const { service } = event
-      this.#events.publish({ type: 'client:listener-failed', service, error: asError(thrown) })
+      const error = asError(thrown)
+      this.#events.publish({ type: 'client:listener-failed', service, listener: 'onDiscovery', error })
     }
     try {
       // Asynchronous functions are taken for listeners as well, and their rejections have to end somewhere.

@@ -27,6 +27,20 @@ test('calls are traced for as long as a subscriber hears of them', () => {
   expect(events.traced).toBe(false)
 })
 
+test('a subscriber that changes its mind is asked again when it is looked at', () => {
+  let traffic = false
+  const events = new Events({
+    get traffic() {
+      return traffic
+    },
+    hear: () => undefined,
+  })
+  traffic = true
+  expect(events.traced).toBe(false)
+  events.look()
+  expect(events.traced).toBe(true)
+})
+
 test('what a subscriber throws is told to the others, and stops none of them', () => {
   const one = hearing()
   const last = hearing()
@@ -40,6 +54,7 @@ test('what a subscriber throws is told to the others, and stops none of them', (
   events.publish(event)
   for (const { heard } of [one, last]) {
     expect(heard.map(({ type }) => type).sort()).toEqual(['client:listener-failed', 'discovery:idle'])
+    expect(heard).toContainEqual(expect.objectContaining({ listener: 'event subscriber' }))
   }
   expect(() => new Events(broken, { ...broken }).publish(event)).not.toThrow()
 })

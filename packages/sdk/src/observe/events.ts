@@ -34,6 +34,9 @@ export interface ClusterChange {
   readonly removed: readonly Instance[]
 }
 
+/** In what a balancer threw: its own call, or that of a method of its picker. */
+export type BalancerStep = 'build' | 'pick' | 'refresh' | 'close'
+
 interface OfService {
   /** The name in Consul. */
   readonly service: string
@@ -84,7 +87,7 @@ type DiscoveryNews =
     })
   /** The registry asks for a load balancer that is not known here. */
   | (OfService & { readonly type: 'discovery:unknown-policy'; readonly policy: string })
-  /** The set of endpoints is another one. `added`: origins; `removed`: addresses; `excluded`: keys and reasons. */
+  /** The set of endpoints is another one. `added`, `removed`: addresses; `excluded`: keys and reasons. */
   | (OfService & {
       readonly type: 'cluster:changed'
       readonly instances: number
@@ -96,8 +99,12 @@ type DiscoveryNews =
   | (OfService & { readonly type: 'cluster:updated'; readonly change: ClusterChange })
   /** Which priorities are in panic has changed; empty: none is any more. */
   | (OfService & { readonly type: 'cluster:panic'; readonly priorities: readonly number[] })
-  /** A balancer threw. */
-  | (OfService & { readonly type: 'cluster:balancer-failed'; readonly error: Error })
+  /** A balancer threw, or a picker that it made; told once a set for each step that throws. */
+  | (OfService & {
+      readonly type: 'cluster:balancer-failed'
+      readonly during: BalancerStep
+      readonly error: Error
+    })
   /** Instances are retained although no longer listed. */
   | (OfService & {
       readonly type: 'retained:begun'
@@ -185,8 +192,12 @@ type ClientNews =
       readonly requests: number
       readonly timeoutMs: number
     })
-  /** A subscriber or a listener threw. */
-  | (OfService & { readonly type: 'client:listener-failed'; readonly error: Error })
+  /** A listener of `onDiscovery`, or a subscriber of the events, threw. */
+  | (OfService & {
+      readonly type: 'client:listener-failed'
+      readonly listener: 'onDiscovery' | 'event subscriber'
+      readonly error: Error
+    })
 
 interface OfRegistration extends OfService {
   /** The id of the registration. */
@@ -235,14 +246,17 @@ type ShutdownNews =
 
 /** Hears of events. What it throws is told to the others, and stops none of them. */
 export interface Subscriber {
-  /** Of every call and attempt as well? Nothing is made of them where no subscriber is. */
+  /**
+   * Of every call and attempt as well? Nothing is made of them where no subscriber is. It may change: `Events.look` asks
+   * again.
+   */
   readonly traffic: boolean
   hear(event: FairleadEvent): void
 }
 
 /** Where events go. One for each client and each registration; a publisher is handed it instead of a logger. */
 export class Events {
-  /** Does a subscriber hear of each call? The one branch that a request pays. */
+  /** Did a subscriber hear of each call when last looked at? The one branch that a request pays. */
   traced = false
   readonly #subscribers = new Set<Subscriber>()
 
@@ -253,10 +267,10 @@ export class Events {
   /** Returns how to stop. */
   subscribe(subscriber: Subscriber): () => void {
     this.#subscribers.add(subscriber)
-    this.#look()
+    this.look()
     return () => {
       this.#subscribers.delete(subscriber)
-      this.#look()
+      this.look()
     }
   }
 
@@ -270,7 +284,8 @@ export class Events {
     }
   }
 
-  #look(): void {
+  /** Asks the subscribers again whether they hear of each call. */
+  look(): void {
     this.traced = [...this.#subscribers].some(({ traffic }) => traffic)
   }
 
@@ -279,7 +294,7 @@ export class Events {
     for (const subscriber of this.#subscribers) {
       if (subscriber === broken) continue
       try {
-        subscriber.hear({ type: 'client:listener-failed', service, error })
+        subscriber.hear({ type: 'client:listener-failed', service, listener: 'event subscriber', error })
       } catch {
         // It has its own turn to be reported, with the next event.
       }

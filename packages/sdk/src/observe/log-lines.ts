@@ -70,11 +70,22 @@ export const LOG_LINES: Lines = {
           'panic: too few endpoints are available; balancing over all that discovery calls healthy',
         )
       : infoLine({ service, priorities }, 'panic is over: enough endpoints are available'),
-  'cluster:balancer-failed': ({ service, error }) =>
-    errorLine(
-      { service, reason: reasonOf(error) },
-      'the balancer threw; requests fail until the set changes',
-    ),
+  'cluster:balancer-failed': ({ service, during, error }) => {
+    const fields = { service, during, reason: reasonOf(error) }
+    if (during === 'pick')
+      return errorLine(
+        fields,
+        'the balancer threw in pick(); the requests that it throws for fail; not logged again until the set changes',
+      )
+    if (during === 'refresh')
+      return errorLine(
+        fields,
+        'the balancer threw in refresh(); it goes on picking, and is not refreshed again until the set changes',
+      )
+    if (during === 'close')
+      return errorLine(fields, 'the balancer threw in close(); its picker is no longer used all the same')
+    return errorLine(fields, 'the balancer threw; requests fail until the set changes')
+  },
   'retained:begun': ({ service, instances, retained, reason }) =>
     warnLine(
       { service, instances, retained, reason },
@@ -135,8 +146,13 @@ export const LOG_LINES: Lines = {
       { service, requests, timeoutMs },
       'close() has reached its time limit; aborting the requests in flight',
     ),
-  'client:listener-failed': ({ service, error }) =>
-    errorLine({ service, reason: reasonOf(error) }, 'a listener threw'),
+  'client:listener-failed': ({ service, listener, error }) =>
+    errorLine(
+      { service, reason: reasonOf(error) },
+      listener === 'onDiscovery'
+        ? 'a listener of onDiscovery threw; the others are called all the same'
+        : 'an event subscriber threw; the others hear of the event all the same',
+    ),
   'registration:registered': ({ service, id }) => infoLine({ service, id }, 'registered'),
   'registration:recovered': ({ service, id, agent }) => infoLine({ service, id }, `${agent} answers again`),
   'registration:forgotten': ({ service, id, error }) =>

@@ -40,3 +40,13 @@ test('calls and attempts are heard only where lines of level debug would be writ
   expect(traffic({ debug: none, isLevelEnabled: () => true })).toBe(true)
   expect(traffic({ debug: none })).toBe(true)
 })
+
+test('a level that is raised at run time is heeded when calls are looked at next', () => {
+  let level = 'info'
+  const none = (): void => undefined
+  const pino = { debug: none, info: none, warn: none, error: none, isLevelEnabled: () => level === 'debug' }
+  const subscriber = logTo(pino)
+  expect(subscriber.traffic).toBe(false)
+  level = 'debug'
+  expect(subscriber.traffic).toBe(true)
+})

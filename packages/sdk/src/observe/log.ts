@@ -5,7 +5,10 @@ import { LOG_LINES, type LogLine } from './log-lines.js'
 /** Writes events to a logger: the first subscriber of every client and registration. */
 export function logTo(logger: Logger): Subscriber {
   return {
-    traffic: hearsDebug(logger),
+    // Asked again now and then: the level may be another one by now.
+    get traffic() {
+      return hearsDebug(logger)
+    },
     hear(event) {
       const line = lineOf(event)
       if (line === undefined) return

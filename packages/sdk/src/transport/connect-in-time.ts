@@ -6,8 +6,8 @@ import type { Connector } from './connector.js'
 const HELD_UP_MS = 20
 
 /**
- * Establishes a connection within `timeoutMs`: the look-up of its name, TCP and TLS together. While our own event loop is
- * held up no handshake goes on, so that this time is given once more.
+ * Establishes a connection within `timeoutMs`: the look-up of its name, TCP and TLS together, and whatever else its
+ * connector does first. While our own event loop is held up no handshake goes on, so that this time is given once more.
  */
 export function connectInTime(
   connect: Connector,
@@ -17,19 +17,42 @@ export function connectInTime(
   callback: buildConnector.Callback,
 ): void {
   let timer: Timer | undefined
-  const socket = connect(target, (...result) => {
-    if (timer !== undefined) clock.clearTimer(timer)
+  let done = false
+  const abort = connect(target, (...result) => {
+    if (done) {
+      // It was given up: what comes after all is nobody's.
+      result[1]?.destroy()
+      return
+    }
+    finish()
     callback(...result)
   })
-  limit(timeoutMs)
+  // A connector may call back before it returns, as with a socket that it has kept.
+  if (!isDone()) limit(timeoutMs)
 
   function limit(ms: number): void {
     const dueAt = clock.now() + ms
     timer = clock.setTimer(() => {
       const lateMs = clock.now() - dueAt
-      if (lateMs > HELD_UP_MS) limit(Math.min(lateMs, timeoutMs))
-      else socket.destroy(tooLate(target, timeoutMs))
+      if (lateMs > HELD_UP_MS) {
+        limit(Math.min(lateMs, timeoutMs))
+        return
+      }
+      finish()
+      const error = tooLate(target, timeoutMs)
+      abort(error)
+      callback(error, null)
     }, ms)
+  }
+
+  function finish(): void {
+    done = true
+    if (timer !== undefined) clock.clearTimer(timer)
+  }
+
+  // A function, as the compiler takes what a callback writes to stay as it was.
+  function isDone(): boolean {
+    return done
   }
 }
 

@@ -15,8 +15,17 @@ type OfUndici = 'allowH2' | 'maxCachedSessions' | 'keepAlive' | 'keepAliveInitia
 /** Who connects to an instance: over TCP or TLS, by which identity. */
 export type ConnectorFactory = (instance: Pick<Instance, 'origin' | 'addresses'>) => Connector
 
-/** Establishes one connection; within what time is its caller's to hold, with the socket that it returns. */
-export type Connector = (target: buildConnector.Options, callback: buildConnector.Callback) => Socket
+/**
+ * Establishes one connection, and calls back once with its socket or with why there is none: before it returns, or later,
+ * as where it has to fetch a certificate first. Returns how to give it up; within what time is its caller's to hold.
+ */
+export type Connector = (target: buildConnector.Options, callback: buildConnector.Callback) => AbortConnect
+
+/**
+ * Gives up a connection that is not established yet, for this reason. Its connector need not call back any more: whoever
+ * gives it up knows, and a socket that it calls back with all the same is destroyed.
+ */
+export type AbortConnect = (reason: Error) => void
 
 /**
  * Connects over TCP, and over TLS where the instance speaks https: to the addresses that discovery has found behind the origin's host name, in their order, and
@@ -26,14 +35,19 @@ export type Connector = (target: buildConnector.Options, callback: buildConnecto
 export function tcpConnector(tls: TlsOptions): ConnectorFactory {
   return ({ addresses }) => {
     const named = addresses === undefined || addresses.length === 0
+    // Its types do not tell that it returns the socket.
     const connect = buildConnector({
       ...tls,
       // Its own limit goes by a clock that ticks once in half a second: 100 ms were a second.
       timeout: 0,
       ...(named ? {} : { lookup: lookupIn(addresses), autoSelectFamily: addresses.length > 1 }),
-    })
-    // Its types do not tell that it returns the socket.
-    return connect as unknown as Connector
+    }) as unknown as (...args: Parameters<buildConnector.connector>) => Socket
+    return (target, callback) => {
+      const socket = connect(target, callback)
+      return (reason) => {
+        socket.destroy(reason)
+      }
+    }
   }
 }
 

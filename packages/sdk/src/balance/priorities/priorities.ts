@@ -35,7 +35,11 @@ export interface PriorityContext {
   readonly panicThreshold: number
 }
 
-/** A picker over priorities. `refresh` must be called when the availability of an endpoint has changed. */
+/**
+ * A picker over priorities. `refresh` must be called when the availability of an endpoint has changed. A picker behind it
+ * that throws in its refresh goes on as it is, and is not refreshed again: what it threw passes on, once, when all else
+ * has been refreshed.
+ */
 export interface PriorityPicker<E extends Candidate> extends Picker<E> {
   /** Do the pickers behind it need a refresh as time passes? */
   readonly needsRefresh: boolean
@@ -103,7 +107,6 @@ const WHY: Readonly<Record<Exclude<Panic, 'none'>, string>> = {
 
 /** Shares the load out among priorities by how healthy they are, then takes what there is. */
 class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
-  readonly needsRefresh: boolean
   readonly #priorities: readonly Priority<E>[]
   readonly #lastResorts: readonly Group<E>[]
   /** Priorities, then last resorts. */
@@ -115,6 +118,8 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
   /** Each percent of the load, and the picker it goes to. */
   #percents: readonly Picker<E>[] = []
   #loads: readonly number[] = []
+  /** Those that have thrown in their refresh. */
+  readonly #failed = new Set<Picker<E>>()
   #panics: readonly Panic[]
 
   constructor(
@@ -123,7 +128,6 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
     panicThreshold: number,
     random: Random,
   ) {
-    this.needsRefresh = priorities.some(({ picker }) => picker.refresh !== undefined)
     this.#priorities = priorities
     this.#lastResorts = lastResorts
     this.#order = [...priorities, ...lastResorts]
@@ -132,6 +136,10 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
     this.#only = priorities.length === 1 ? priorities[0]?.picker : undefined
     this.#panics = priorities.map(() => 'none')
     this.#share()
+  }
+
+  get needsRefresh(): boolean {
+    return this.#priorities.some(({ picker }) => picker.refresh !== undefined && !this.#failed.has(picker))
   }
 
   get inPanic(): readonly number[] {
@@ -151,7 +159,17 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
 
   refresh(now: number): void {
     this.#share()
-    for (const { picker } of this.#priorities) picker.refresh?.(now)
+    const thrown: unknown[] = []
+    for (const { picker } of this.#priorities) {
+      if (this.#failed.has(picker)) continue
+      try {
+        picker.refresh?.(now)
+      } catch (error) {
+        this.#failed.add(picker)
+        thrown.push(error)
+      }
+    }
+    if (thrown.length > 0) throw thrown[0]
   }
 
   close(): void {
