@@ -145,3 +145,18 @@ test('what is thrown where nothing was, is an abort', async () => {
   request.onHeaders(200, [], () => undefined, '')
   expect(handler.error).toMatchObject({ code: 'UND_ERR_ABORTED' })
 })
+
+test.each(['onHeaders', 'onData'] as const)(
+  'what %s throws ends the call, and pauses the body',
+  async (name) => {
+    const handler = new Outcomes()
+    const fault = new Error(`thrown by ${name}`)
+    handler[name] = () => {
+      throw fault
+    }
+    const { rig, request } = await sent(handler)
+    const head = request.onHeaders(200, [], () => undefined, '')
+    const goesOn = name === 'onHeaders' ? head : request.onData(Buffer.from('some'))
+    expect([goesOn, handler.error, rig.inflight]).toEqual([false, fault, [0, 0, 0]])
+  },
+)

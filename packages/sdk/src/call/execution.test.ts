@@ -1,15 +1,16 @@
 import { errors } from 'undici'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Deadlines } from '../resilience/deadline.js'
+import type { Outcome } from '../resilience/outcome.js'
 import { Call } from './call.js'
-import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
+import { answer, CallRig, Outcomes, THREE, type OptionalParts } from './call.test.support.js'
 
 const [a, b, c] = THREE
 const refused = (): Error => Object.assign(new Error('connect ECONNREFUSED'), { code: 'ECONNREFUSED' })
 
 /** A call with two attempts under way, on `a` and on `b`, as hedging has them. */
-async function hedged(): Promise<{ rig: CallRig; outcomes: Outcomes; call: Call }> {
-  const rig = new CallRig({ retry: { attempts: 3 } })
+async function hedged(parts: OptionalParts = {}): Promise<{ rig: CallRig; outcomes: Outcomes; call: Call }> {
+  const rig = new CallRig({ retry: { attempts: 3 } }, parts)
   await rig.list()
   const { execution: owner, policy, events, clock } = rig
   const outcomes = new Outcomes()
@@ -120,4 +121,40 @@ test('a client that is idle follows discovery again for a request', async () => 
   await rig.list()
   answer(rig.sentTo(a))
   expect(call.heard).toEqual(['head 200', 'complete'])
+})
+
+describe('an attempt that is cancelled says nothing of its endpoint', () => {
+  const recording = (): { parts: OptionalParts; recorded: Outcome[] } => {
+    const recorded: Outcome[] = []
+    const parts: OptionalParts = {
+      makeBreaker: () => ({
+        state: 'closed',
+        available: true,
+        acquire: () => 1,
+        record: (_permit, outcome) => void recorded.push(outcome),
+        close: () => undefined,
+      }),
+    }
+    return { parts, recorded }
+  }
+
+  test('where another one has answered', async () => {
+    const { parts, recorded } = recording()
+    const { rig, outcomes } = await hedged(parts)
+    answer(rig.sentTo(b))
+    expect([recorded, outcomes.heard]).toEqual([
+      ['success', 'ignored'],
+      ['head 200', 'complete'],
+    ])
+    expect([rig.inflight, rig.transports.get(a?.origin ?? '')?.released]).toEqual([[0, 0, 0], ['cancelled']])
+  })
+
+  test('where its caller has aborted, and one that has failed before has its own outcome only', async () => {
+    const { parts, recorded } = recording()
+    const { rig, outcomes } = await hedged(parts)
+    rig.sentTo(a).onError(refused())
+    outcomes.abort?.()
+    expect(recorded).toEqual(['local_failure', 'ignored'])
+    expect(rig.inflight).toEqual([0, 0, 0])
+  })
 })

@@ -17,10 +17,10 @@ function eject(rig: CallRig, ...instances: (typeof a)[]): void {
 }
 
 describe('where no endpoint can be picked', () => {
-  test('an empty set is the reason', async () => {
+  test.each(['GET', 'POST'] as const)('an empty set is the reason, of a %s', async (method) => {
     const rig = new CallRig()
     await rig.list([])
-    const { error } = rig.send()
+    const { error } = rig.send({ method })
     expect(error).toMatchObject({ code: 'NO_ENDPOINTS', service: 'orders', errors: [] })
     expect(error?.message).toBe(`orders has no endpoint: ${rig.cluster.whyEmpty()}`)
   })
@@ -31,6 +31,14 @@ describe('where no endpoint can be picked', () => {
     await rig.clock.advance(100)
     expect(call.error).toMatchObject({ code: 'NO_ENDPOINTS', service: 'orders' })
     expect(call.error?.message).toBe(`orders has no endpoint yet: ${rig.cluster.whyEmpty()}`)
+  })
+
+  test('a cluster that is closed before the first set ends the wait', async () => {
+    const rig = new CallRig()
+    const call = rig.send()
+    await rig.cluster.close()
+    await rig.settle()
+    expect(call.error).toMatchObject({ code: 'CLIENT_CLOSED', service: 'orders' })
   })
 
   test('the endpoints that are unavailable are counted by reason', async () => {

@@ -167,3 +167,15 @@ test('an id that goes is no removal while its address is listed; one that is tak
   expect(say(second, [], [a])).toBe(1)
   expect(say(second, [], [a, b])).toBe(0)
 })
+
+test('a registration that comes, goes or is another one makes another instance of its address', () => {
+  const addresses = new OnePerAddress()
+  const [a, b, c] = [at(1, 'a', { weight: 1 }), at(1, 'b', { weight: 2 }), at(1, 'c', { weight: 3 })]
+  const weights = [
+    [a, b],
+    [a, b, c],
+    [a, b],
+    [a, c],
+  ].map((set) => addresses.of(set).map(({ weight }) => weight))
+  expect(weights).toEqual([[2], [3], [2], [3]])
+})
