@@ -179,3 +179,10 @@ test('a registration that comes, goes or is another one makes another instance o
   ].map((set) => addresses.of(set).map(({ weight }) => weight))
   expect(weights).toEqual([[2], [3], [2], [3]])
 })
+
+test('addresses that become one in a set of the same length are seen', () => {
+  const addresses = new OnePerAddress()
+  expect(addresses.of([at(1, 'a'), at(2, 'b')])).toHaveLength(2)
+  expect(addresses.of([at(1, 'a'), at(1, 'b')])).toHaveLength(1)
+  expect(addresses.of([at(1, 'a'), at(2, 'b')])).toHaveLength(2)
+})

@@ -451,3 +451,79 @@ test('what it was sent by is asked to send it again before it has failed', () =>
   attempt.onError(failures[1])
   expect([resent, next.heard, endpoint.inflight]).toEqual([failures, ['error read ECONNRESET'], 0])
 })
+
+describe('a deadline blames the endpoint', () => {
+  /** On a connection from the beginning. */
+  function carried(body?: unknown): ReturnType<typeof start> {
+    const rig = start(body)
+    rig.attempt.carrier = {}
+    return rig
+  }
+
+  test('that has had the request all the time', async () => {
+    const { attempt, clock } = carried()
+    attempt.onConnect(() => undefined)
+    await clock.advance(100)
+    expect(attempt.silence(0)).toBe('local_failure')
+    attempt.carrier = undefined
+    expect(attempt.silence(0)).toBe('ignored')
+  })
+
+  test.each([
+    [50, 'local_failure'],
+    [51, 'ignored'],
+  ])('where its turn in the queue came after %i of 100 ms: %s', async (queuedMs, outcome) => {
+    const { attempt, clock } = carried()
+    await clock.advance(queuedMs)
+    attempt.onTurn()
+    await clock.advance(100 - queuedMs)
+    expect(attempt.silence(0)).toBe(outcome)
+  })
+
+  test.each([
+    [20, 'local_failure'],
+    [21, 'ignored'],
+  ])('of what was written late, where the event loop was held up for %i ms: %s', async (lateMs, outcome) => {
+    const { attempt, clock } = carried()
+    await clock.advance(60)
+    attempt.onConnect(() => undefined)
+    await clock.advance(40)
+    expect(attempt.silence(lateMs)).toBe(outcome)
+  })
+
+  test('of what was not written at all, unless the event loop was held up', async () => {
+    const { attempt, clock } = carried()
+    await clock.advance(100)
+    expect([attempt.silence(0), attempt.silence(1000)]).toEqual(['local_failure', 'ignored'])
+  })
+
+  test('not while its caller does not go on with the upload', async () => {
+    const body = new PassThrough()
+    body.resume()
+    const { attempt, clock } = carried(body)
+    await clock.advance(10)
+    expect(attempt.silence(0)).toBe('local_failure')
+    attempt.onConnect(() => undefined)
+    await clock.advance(90)
+    expect(attempt.silence(0)).toBe('ignored')
+    attempt.onRequestSent()
+    expect(attempt.silence(0)).toBe('local_failure')
+  })
+})
+
+test('tells the transport whether a response has begun', () => {
+  const { attempt } = start()
+  expect(attempt.answered).toBe(false)
+  attempt.onResponseStarted()
+  expect(attempt.answered).toBe(true)
+})
+
+test('a response that cannot be parsed costs the endpoint traffic, as long as it took, and is no failure', async () => {
+  const { attempt, endpoint, clock } = start()
+  attempt.onConnect(() => undefined)
+  const before = endpoint.estimateUs(clock.now())
+  await clock.advance(5)
+  attempt.onError(new errors.HTTPParserError())
+  expect(endpoint.estimateUs(clock.now())).toBeGreaterThan(before)
+  expect([endpoint.outcomes, endpoint.unreached]).toEqual([[[7, 'ignored']], []])
+})
