@@ -1,23 +1,32 @@
 import type { Balancer } from '../balance/picker.js'
 import { parseOptions, type ClientOptions } from '../client-options.js'
 import { Cluster } from '../cluster/cluster.js'
+import type { RemovalGovernor } from '../cluster/removal-governor.js'
 import type { Instance } from '../discovery/resolver.js'
 import { HeldTransport } from '../endpoint/attempt.test.support.js'
 import { Classifier } from '../endpoint/classify.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { Events, type FairleadEvent } from '../observe/events.js'
+import type { BreakerFactory } from '../resilience/breaker.js'
 import { RetryBudget } from '../resilience/retry-budget.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
 import type { Handler } from '../transport/handler.js'
 import type { TransportRequest } from '../transport/transport.js'
-import type { CallOptions } from './call.js'
+import type { CallOptions, ResponseFilter } from './call.js'
 import { ClientDispatcher } from './dispatcher.js'
 import { Execution } from './execution.js'
 import { PolicyResolver } from './policy.js'
 
 /** Three instances; nothing listens there. */
 export const THREE: readonly Instance[] = [1, 2, 3].map((port) => instanceAt(`http://10.0.0.1:${port}`))
+
+/** What a client has only where its options say so. */
+export interface OptionalParts {
+  readonly governor?: RemovalGovernor
+  readonly makeBreaker?: BreakerFactory
+  readonly filter?: ResponseFilter
+}
 
 /** All of a client from its dispatcher down, on a transport, a clock and a resolver in the hands of the test. */
 export class CallRig {
@@ -32,7 +41,7 @@ export class CallRig {
   readonly execution: Execution
   readonly dispatcher: ClientDispatcher
 
-  constructor(options: ClientOptions = {}) {
+  constructor(options: ClientOptions = {}, { governor, makeBreaker, filter }: OptionalParts = {}) {
     const { clock, resolver } = this
     const settings = parseOptions('orders', { balancer: inOrder, panicThreshold: 0, ...options }, {})
     const { service, origins, retry } = settings
@@ -48,7 +57,7 @@ export class CallRig {
       createEndpoint: (instance, seedMs, usableSince) =>
         new Endpoint(instance, seedMs, usableSince, {
           createTransport: () => this.#transport(instance),
-          makeBreaker: undefined,
+          makeBreaker,
           judges: [],
           onObserverFailed: () => undefined,
           classifier: new Classifier(settings.classify),
@@ -57,7 +66,7 @@ export class CallRig {
           loop,
           clock,
         }),
-      governor: undefined,
+      governor,
       idleMs: Infinity,
       panicThreshold: settings.panicThreshold,
       outerLayers: [],
@@ -71,7 +80,16 @@ export class CallRig {
     const { budget } = this
     this.execution = new Execution({ cluster, budget, events, clock })
     const { execution } = this
-    this.dispatcher = new ClientDispatcher({ service, origins, cluster, execution, policy, events, clock })
+    this.dispatcher = new ClientDispatcher({
+      service,
+      origins,
+      cluster,
+      execution,
+      policy,
+      filter,
+      events,
+      clock,
+    })
     cluster.follow()
   }
 
@@ -86,10 +104,15 @@ export class CallRig {
     await this.clock.advance(0)
   }
 
-  send(options: Partial<CallOptions> = {}): Outcomes {
-    const outcomes = new Outcomes()
+  send(options: Partial<CallOptions> = {}, outcomes: Outcomes = new Outcomes()): Outcomes {
     this.dispatcher.forward({ method: 'GET', path: '/', ...options }, outcomes)
     return outcomes
+  }
+
+  endpoint(instance: Instance | undefined): Endpoint {
+    const found = this.cluster.endpoints.find((endpoint) => endpoint.instance.key === instance?.key)
+    if (found === undefined) throw new Error(`there is no endpoint ${String(instance?.key)}`)
+    return found
   }
 
   /** What has been sent to an instance and not been answered, the latest first. */

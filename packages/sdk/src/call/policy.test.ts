@@ -62,3 +62,20 @@ test('a load balancer that is not supported is told once for each change, where 
   chosen.policy.update({ loadBalancer: loadBalancer('astrology') })
   expect(chosen.told).toEqual([])
 })
+
+test('requests are hashed by what the client was told, and else by what the registry prefers', () => {
+  const byHeader = { field: 'header', name: 'x-user', terminal: false } as const
+  const byPath = { field: 'pathname', name: '', terminal: false } as const
+  const isHashed = ({ current }: PolicyResolver, headers: Record<string, string>): boolean =>
+    current.hasher.hash({ method: 'GET', path: '/', headers }, { high: 0, low: 0 })
+  const user = { 'x-user': 'one' }
+  const { policy, told } = resolver()
+  expect(isHashed(policy, user)).toBe(false)
+  policy.update({ loadBalancer: { policy: 'ring_hash', hashPolicies: [byHeader] } })
+  expect([isHashed(policy, user), isHashed(policy, {})]).toEqual([true, false])
+  // One that is supported is no news.
+  expect(told).toEqual([])
+  const given = resolver({ hashOn: [byHeader] }).policy
+  given.update({ loadBalancer: { policy: 'ring_hash', hashPolicies: [byPath] } })
+  expect([isHashed(given, user), isHashed(given, {})]).toEqual([true, false])
+})

@@ -167,3 +167,22 @@ test('an id that goes is no removal while its address is listed; one that is tak
   expect(say(second, [], [a])).toBe(1)
   expect(say(second, [], [a, b])).toBe(0)
 })
+
+test('a registration that comes, goes or is another one makes another instance of its address', () => {
+  const addresses = new OnePerAddress()
+  const [a, b, c] = [at(1, 'a', { weight: 1 }), at(1, 'b', { weight: 2 }), at(1, 'c', { weight: 3 })]
+  const weights = [
+    [a, b],
+    [a, b, c],
+    [a, b],
+    [a, c],
+  ].map((set) => addresses.of(set).map(({ weight }) => weight))
+  expect(weights).toEqual([[2], [3], [2], [3]])
+})
+
+test('addresses that become one in a set of the same length are seen', () => {
+  const addresses = new OnePerAddress()
+  expect(addresses.of([at(1, 'a'), at(2, 'b')])).toHaveLength(2)
+  expect(addresses.of([at(1, 'a'), at(1, 'b')])).toHaveLength(1)
+  expect(addresses.of([at(1, 'a'), at(2, 'b')])).toHaveLength(2)
+})

@@ -116,6 +116,7 @@ describe('ready', () => {
     expect(await stateOf(two, clock)).toBe(
       'orders is not ready after 1000 ms: it has 1 of 2 instances (option minInstances)',
     )
+    await expect(two).rejects.toMatchObject({ code: 'NO_ENDPOINTS', service: 'orders' })
     await orders.close()
   })
 
@@ -127,6 +128,7 @@ describe('ready', () => {
     await clock.advance(0)
     await orders.close()
     expect(await stateOf(one, clock)).toMatch(/closed/)
+    await expect(one).rejects.toMatchObject({ code: 'CLIENT_CLOSED', service: 'orders' })
     expect(clock.pending).toBe(0)
   })
 })

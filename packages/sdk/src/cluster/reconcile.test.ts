@@ -136,3 +136,29 @@ test('they are in place when they are the same ones in the same order, and not o
   // The same key at another place is another endpoint.
   expect(reconcile(current, [{ ...a, origin: 'http://10.0.0.9:1' }, b]).inPlace).toBe(false)
 })
+
+test('another process at the place of one that stays in order is another endpoint', () => {
+  const [a, b] = [instanceAt('http://10.0.0.1:1'), instanceAt('http://10.0.0.1:2')]
+  const current = apply(new Map(), [a, b])
+  const [first, second] = [...current.values()]
+  const next = { ...b, key: 'another registration' }
+  const plan = { added: [next], removed: [second], changed: true, inPlace: false }
+  expect(reconcile(current, [a, next])).toEqual({ instances: [a, next], kept: [first, undefined], ...plan })
+  // As it is where an address is listed twice.
+  expect(reconcile(current, [a, next, a])).toEqual({
+    instances: [a, next],
+    kept: [first, undefined],
+    ...plan,
+  })
+})
+
+test('a change of an instance that is listed twice is a change', () => {
+  const [a, b] = [instanceAt('http://10.0.0.1:1'), instanceAt('http://10.0.0.1:2')]
+  const current = apply(new Map(), [a, b])
+  const heavier = { ...a, weight: 9 }
+  expect(reconcile(current, [heavier, b, heavier])).toMatchObject({
+    instances: [heavier, b],
+    kept: [...current.values()],
+    changed: true,
+  })
+})

@@ -181,3 +181,32 @@ describe('judges', () => {
     expect(changes).toEqual(['unavailable: ejected'])
   })
 })
+
+describe('of several reasons the one told is', () => {
+  const unavailable: Partial<Restriction> = { state: 'unavailable', blocks: true }
+  const probing: Partial<Restriction> = { state: 'probing', blocks: false }
+
+  test.each<[string, Partial<Restriction>, Partial<Restriction>]>([
+    [
+      'what makes it unavailable, before a probe that takes longer',
+      { ...unavailable, until: 5 },
+      { ...probing, until: 9 },
+    ],
+    ['what makes it unavailable, before a probe without an end', { ...unavailable, until: 5 }, probing],
+    ['what has no known end', unavailable, { ...unavailable, until: 9 }],
+    ['the probe that takes longer', { ...probing, until: 9 }, { ...probing, until: 5 }],
+  ])('%s', (_name, told, other) => {
+    for (const order of [
+      [told, other],
+      [other, told],
+    ]) {
+      const rig = new Rig()
+      for (const one of order) rig.restrict(one === told ? 'told' : 'other', one)
+      expect(rig.endpoint.availability).toMatchObject({
+        reason: 'told',
+        state: told.state,
+        until: told.until,
+      })
+    }
+  })
+})

@@ -4,6 +4,7 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import { FairleadError } from '../errors.js'
 import type { Outcome } from '../resilience/outcome.js'
 import { ManualClock } from '../testing/index.js'
+import { WatchedBody } from '../request/watched-body.js'
 import { HeardAttempts, HeardEndpoint, HeldTransport } from './attempt.test.support.js'
 import { Classifier, type Classify } from './classify.js'
 import { HttpAttempt } from './http-attempt.js'
@@ -39,6 +40,12 @@ describe('by default', () => {
     ['no HTTP at all', notHttp, 'local_failure', 'endpoint'],
     ['a request that undici refuses', new errors.InvalidArgumentError(), 'ignored', 'caller'],
     ['a Blob that cannot be read', new DOMException('gone'), 'ignored', 'caller'],
+    [
+      'a chunk that is neither text nor bytes',
+      Object.assign(new TypeError('no'), { code: 'ERR_INVALID_ARG_TYPE' }),
+      'ignored',
+      'caller',
+    ],
     ['no descriptor left', exhausted, 'ignored', 'process'],
     ["undici's client closed", new errors.ClientClosedError(), 'ignored', 'process'],
     ['our client closed', new FairleadError('CLIENT_CLOSED', 'closed'), 'ignored', 'process'],
@@ -57,11 +64,46 @@ describe('by default', () => {
     body.destroy(reset)
     expect(classifier.error(reset, body).fault).toBe('caller')
     expect(classifier.error(reset, 'text').fault).toBe('endpoint')
+    expect(classifier.error(reset, null).fault).toBe('endpoint')
+  })
+
+  test('as is one that its iterator threw', async () => {
+    const body = new WatchedBody({
+      [Symbol.iterator]() {
+        throw reset
+      },
+    })
+    expect(classifier.error(reset, body).fault).toBe('endpoint')
+    await body[Symbol.asyncIterator]()
+      .next()
+      .catch(() => undefined)
+    expect(classifier.error(reset, body).fault).toBe('caller')
   })
 })
 
 describe('by the option', () => {
   const by = (classify: Classify): Classifier => new Classifier(classify)
+
+  test('each kind of answer is told by its name', () => {
+    const seen: unknown[] = []
+    const classifier = by((answer) => void seen.push(answer))
+    const error = new Error('read ECONNRESET')
+    classifier.head(503, raw('a', 'b'))
+    classifier.trailers(raw('c', 'd'))
+    classifier.error(error, undefined)
+    expect(seen).toEqual([
+      { kind: 'head', statusCode: 503, headers: { a: 'b' } },
+      { kind: 'trailers', trailers: { c: 'd' } },
+      { kind: 'error', error },
+    ])
+  })
+
+  test('pending where nothing more is to come counts as undefined', () => {
+    const classifier = by(() => 'pending')
+    expect(classifier.head(200, [])).toBe('pending')
+    expect(classifier.trailers([])).toBe('success')
+    expect(classifier.error(new Error('read ECONNRESET'), undefined).outcome).toBe('local_failure')
+  })
 
   test('a head is shown with its headers, and what is undefined is left to the default', () => {
     const seen: unknown[] = []

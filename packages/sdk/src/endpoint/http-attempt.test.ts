@@ -363,3 +363,167 @@ test('an upgraded connection stays in flight until it closes', async () => {
   await new Promise((resolve) => socket.once('close', resolve))
   expect(endpoint.inflight).toBe(0)
 })
+
+describe('the callbacks of undici', () => {
+  /** Hears of the request as well. */
+  class Progress extends HeardAttempts {
+    override onBodySent(): void {
+      this.heard.push('body sent')
+    }
+
+    override onRequestSent(): void {
+      this.heard.push('request sent')
+    }
+
+    override onResponseStarted(): void {
+      this.heard.push('response started')
+    }
+  }
+
+  function progressing(): {
+    attempt: Attempt
+    next: Progress
+    endpoint: HeardEndpoint
+    transport: HeldTransport
+  } {
+    const clock = new ManualClock()
+    const endpoint = new HeardEndpoint(clock)
+    const transport = new HeldTransport()
+    const next = new Progress()
+    const options = { method: 'PUT', path: '/', body: 'some' } as const
+    const attempt = new HttpAttempt(endpoint, transport, 7, options, next, undefined, clock, clock.now())
+    return { attempt, next, endpoint, transport }
+  }
+
+  function request(attempt: Attempt): readonly unknown[] {
+    attempt.onBodySent('some')
+    attempt.onRequestSent()
+    attempt.onResponseStarted()
+    return [head(attempt, 200), attempt.onData(Buffer.from('data'))]
+  }
+
+  test('are handed on', () => {
+    const { attempt, next } = progressing()
+    attempt.onConnect(() => undefined)
+    request(attempt)
+    attempt.onComplete([])
+    expect(next.heard).toEqual([
+      'body sent',
+      'request sent',
+      'response started',
+      'head 200',
+      'data',
+      'complete',
+    ])
+  })
+
+  test('are ignored once it is cancelled, and let undici go on', () => {
+    for (const last of ['complete', 'upgrade', 'error'] as const) {
+      const { attempt, next, endpoint, transport } = progressing()
+      attempt.onConnect(() => undefined)
+      attempt.cancel(new Error('too late'), 'local_failure')
+      attempt.cancel(new Error('again'), 'ignored')
+      expect(request(attempt)).toEqual([true, true])
+      if (last === 'complete') attempt.onComplete([])
+      if (last === 'upgrade') attempt.onUpgrade(101, [], new PassThrough())
+      if (last === 'error') attempt.onError(new Error('too late'))
+      expect([next.heard, endpoint.inflight]).toEqual([[], 0])
+      expect([endpoint.outcomes, transport.released]).toEqual([[[7, 'local_failure']], ['cancelled']])
+    }
+  })
+
+  test('of an upgrade are a success', () => {
+    const { attempt, next, endpoint } = progressing()
+    attempt.onConnect(() => undefined)
+    attempt.onUpgrade(101, [], new PassThrough())
+    expect([next.heard, endpoint.outcomes]).toEqual([['upgrade'], [[7, 'success']]])
+  })
+})
+
+test('what it was sent by is asked to send it again before it has failed', () => {
+  const { attempt, transport, endpoint, next } = start()
+  const resent: Error[] = []
+  transport.resend = (_request?: unknown, error?: Error) => error !== undefined && resent.push(error) === 1
+  const failures = [new Error('keep-alive race'), new Error('read ECONNRESET')] as const
+  attempt.onConnect(() => undefined)
+  attempt.onError(failures[0])
+  expect([next.heard, endpoint.inflight, endpoint.outcomes]).toEqual([[], 1, []])
+  attempt.onError(failures[1])
+  expect([resent, next.heard, endpoint.inflight]).toEqual([failures, ['error read ECONNRESET'], 0])
+})
+
+describe('a deadline blames the endpoint', () => {
+  /** On a connection from the beginning. */
+  function carried(body?: unknown): ReturnType<typeof start> {
+    const rig = start(body)
+    rig.attempt.carrier = {}
+    return rig
+  }
+
+  test('that has had the request all the time', async () => {
+    const { attempt, clock } = carried()
+    attempt.onConnect(() => undefined)
+    await clock.advance(100)
+    expect(attempt.silence(0)).toBe('local_failure')
+    attempt.carrier = undefined
+    expect(attempt.silence(0)).toBe('ignored')
+  })
+
+  test.each([
+    [50, 'local_failure'],
+    [51, 'ignored'],
+  ])('where its turn in the queue came after %i of 100 ms: %s', async (queuedMs, outcome) => {
+    const { attempt, clock } = carried()
+    await clock.advance(queuedMs)
+    attempt.onTurn()
+    await clock.advance(100 - queuedMs)
+    expect(attempt.silence(0)).toBe(outcome)
+  })
+
+  test.each([
+    [20, 'local_failure'],
+    [21, 'ignored'],
+  ])('of what was written late, where the event loop was held up for %i ms: %s', async (lateMs, outcome) => {
+    const { attempt, clock } = carried()
+    await clock.advance(60)
+    attempt.onConnect(() => undefined)
+    await clock.advance(40)
+    expect(attempt.silence(lateMs)).toBe(outcome)
+  })
+
+  test('of what was not written at all, unless the event loop was held up', async () => {
+    const { attempt, clock } = carried()
+    await clock.advance(100)
+    expect([attempt.silence(0), attempt.silence(1000)]).toEqual(['local_failure', 'ignored'])
+  })
+
+  test('not while its caller does not go on with the upload', async () => {
+    const body = new PassThrough()
+    body.resume()
+    const { attempt, clock } = carried(body)
+    await clock.advance(10)
+    expect(attempt.silence(0)).toBe('local_failure')
+    attempt.onConnect(() => undefined)
+    await clock.advance(90)
+    expect(attempt.silence(0)).toBe('ignored')
+    attempt.onRequestSent()
+    expect(attempt.silence(0)).toBe('local_failure')
+  })
+})
+
+test('tells the transport whether a response has begun', () => {
+  const { attempt } = start()
+  expect(attempt.answered).toBe(false)
+  attempt.onResponseStarted()
+  expect(attempt.answered).toBe(true)
+})
+
+test('a response that cannot be parsed costs the endpoint traffic, as long as it took, and is no failure', async () => {
+  const { attempt, endpoint, clock } = start()
+  attempt.onConnect(() => undefined)
+  const before = endpoint.estimateUs(clock.now())
+  await clock.advance(5)
+  attempt.onError(new errors.HTTPParserError())
+  expect(endpoint.estimateUs(clock.now())).toBeGreaterThan(before)
+  expect([endpoint.outcomes, endpoint.unreached]).toEqual([[[7, 'ignored']], []])
+})

@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest'
+import { HeldTransport } from '../endpoint/attempt.test.support.js'
+import { HeardAttempts } from '../endpoint/attempt.test.support.js'
+import { Classifier } from '../endpoint/classify.js'
+import { Endpoint } from '../endpoint/endpoint.js'
+import { LoopWatch } from '../runtime/loop-watch.js'
+import { ManualClock } from '../testing/index.js'
+import { fleet, Rig } from './cluster.test.support.js'
+
+const [a, b, c] = fleet
+if (a === undefined || b === undefined || c === undefined) throw new Error('there are six')
+
+/** Ends when the test says so. */
+class SlowTransport extends HeldTransport {
+  readonly destroyedBy: Error[] = []
+  finish: () => void = () => undefined
+  readonly #finished = new Promise<void>((resolve) => (this.finish = resolve))
+
+  override close(): Promise<void> {
+    return this.#finished
+  }
+
+  override destroy(error?: Error): Promise<void> {
+    if (error !== undefined) this.destroyedBy.push(error)
+    return Promise.resolve()
+  }
+}
+
+/** A cluster whose endpoints send nothing; and what each new one was taken for, in milliseconds. */
+function held(): { rig: Rig; seeds: number[]; transports: SlowTransport[] } {
+  const clock = new ManualClock()
+  const seeds: number[] = []
+  const transports: SlowTransport[] = []
+  const rig: Rig = new Rig({
+    clock,
+    governor: undefined,
+    createEndpoint: (instance, seedMs, usableSince) => {
+      seeds.push(seedMs)
+      return new Endpoint(instance, seedMs, usableSince, {
+        createTransport: () => {
+          const transport = new SlowTransport()
+          transports.push(transport)
+          return transport
+        },
+        makeBreaker: undefined,
+        judges: [],
+        classifier: new Classifier(),
+        onAvailability: () => undefined,
+        loop: new LoopWatch(clock),
+        clock,
+      })
+    },
+  })
+  return { rig, seeds, transports }
+}
+
+function send(rig: Rig, instance: typeof a): void {
+  const endpoint = rig.cluster.endpoints.find((each) => each.instance === instance)
+  endpoint?.attempt({ method: 'GET', path: '/' }, new HeardAttempts(), undefined, 0)?.send()
+}
+
+describe('the latency that a new endpoint is taken for', () => {
+  test('is 30 ms where no peer was sent a request', async () => {
+    const { rig, seeds } = held()
+    await rig.start([a])
+    await rig.list([a, b])
+    expect(seeds).toEqual([30, 30])
+  })
+
+  test('is the mean of the peers that were', async () => {
+    const { rig, seeds } = held()
+    await rig.start([a, b])
+    const [first] = rig.cluster.endpoints
+    if (first === undefined) throw new Error('there are two')
+    send(rig, a)
+    const measuredMs = first.estimateUs(rig.clock.now()) / 1000
+    first.estimateUs = () => 50_000
+    await rig.list([a, b, c])
+    expect([measuredMs, seeds]).toEqual([30, [30, 30, 50]])
+    send(rig, b)
+    await rig.list([a, b, c, fleet[3] ?? a])
+    expect(seeds.at(-1)).toBe(40)
+  })
+})
+
+describe('an endpoint that has left with requests in flight', () => {
+  test('is waited for by close()', async () => {
+    const { rig, transports } = held()
+    await rig.start([a, b])
+    send(rig, a)
+    await rig.list([b])
+    let closed = false
+    void rig.cluster.close().then(() => (closed = true))
+    await rig.settle()
+    expect(closed).toBe(false)
+    transports[0]?.finish()
+    await rig.settle()
+    expect(closed).toBe(true)
+  })
+
+  test('is destroyed as those that are listed are, unless its requests have ended', async () => {
+    const { rig, transports } = held()
+    await rig.start([a, b, c])
+    for (const instance of [a, b, c]) send(rig, instance)
+    await rig.list([c])
+    transports[0]?.finish()
+    await rig.settle()
+    const reason = new Error('over')
+    await rig.cluster.destroy(reason)
+    expect(transports.map(({ destroyedBy }) => destroyedBy)).toEqual([[], [reason], [reason]])
+    expect(rig.cluster).toMatchObject({ closed: true, idle: false })
+    expect(rig.resolver.watching).toBe(0)
+  })
+})
