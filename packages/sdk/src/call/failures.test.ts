@@ -12,7 +12,7 @@ function eject(rig: CallRig, ...instances: (typeof a)[]): void {
   for (const instance of instances) {
     rig
       .endpoint(instance)
-      .restrict({ reason: 'ejected', state: 'unavailable', blocks: true, since: 0, until: undefined })
+      .restrict({ reason: 'ejected', kind: 'health', state: 'unavailable', since: 0, until: undefined })
   }
 }
 
@@ -178,7 +178,10 @@ describe('where attempts fail', () => {
     expect(call.error).toBe(failure)
     expect(failure).toMatchObject({ code: 'ECONNREFUSED', service: 'orders', endpoint: '10.0.0.1:1' })
     expect(rig.published).toContainEqual(
-      expect.objectContaining({ type: 'attempt:failed', final: 'option retry is false' }),
+      expect.objectContaining({
+        type: 'attempt:failed',
+        final: { code: 'retries_off', text: 'retries are off (option retry)' },
+      }),
     )
   })
 
@@ -212,7 +215,7 @@ describe('a circuit that has opened since the pick', () => {
     await rig.settle()
     answer(rig.sentTo(b))
     expect(call.heard).toEqual(['head 200', 'complete'])
-    expect(rig.transports.get(a?.origin ?? '')).toBeUndefined()
+    expect(rig.transports.get(a?.origin ?? '')?.sent ?? []).toEqual([])
   })
 
   test('is the error where it is the last', async () => {

@@ -63,8 +63,10 @@ export function nothingToPick(call: Call, cluster: Cluster): FairleadError {
     )
   }
   const { tried } = call
-  const passedOver = cluster.endpoints.filter((each) => each.available && !tried.includes(each)).length
-  if (passedOver > 0 && retained.length < count) {
+  const passedOver = cluster.endpoints.filter(
+    (each) => each.available && !each.retained && !tried.includes(each),
+  ).length
+  if (passedOver > 0) {
     return new FairleadError(
       'NO_ENDPOINTS',
       `the balancer of ${service} picked none of ${passedOver} available endpoints (option balancer)`,

@@ -44,6 +44,7 @@ function held(): { rig: Rig; seeds: number[]; transports: SlowTransport[] } {
         },
         makeBreaker: undefined,
         judges: [],
+        onObserverFailed: () => undefined,
         classifier: new Classifier(),
         onAvailability: () => undefined,
         loop: new LoopWatch(clock),

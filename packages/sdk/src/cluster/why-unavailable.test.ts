@@ -3,7 +3,7 @@ import { AVAILABLE, type Availability } from '../endpoint/availability.js'
 import { whyUnavailable } from './why-unavailable.js'
 
 const because = (reason: string, until?: number): { availability: Availability } => ({
-  availability: { state: 'unavailable', reason, since: 0, until },
+  availability: { state: 'unavailable', reason, kind: 'health', since: 0, until },
 })
 
 test('counts endpoints by reason, and leaves out those that are available', () => {

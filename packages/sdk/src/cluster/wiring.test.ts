@@ -62,7 +62,7 @@ test('why endpoints are unavailable is told by the clock', async () => {
   await rig.start([a])
   await rig.clock.advance(SECOND)
   const until = rig.clock.now() + 250
-  rig.endpoint(a).restrict({ reason: 'ejected', state: 'unavailable', blocks: true, since: 0, until })
+  rig.endpoint(a).restrict({ reason: 'ejected', kind: 'health', state: 'unavailable', since: 0, until })
   expect(rig.cluster.whyUnavailable(rig.cluster.endpoints)).toBe(
     'ejected (1), the first until 250 ms from now',
   )

@@ -8,6 +8,9 @@ import { HeldTransport } from './attempt.test.support.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import type { Outcome } from '../resilience/outcome.js'
 
+/** A restriction but for its reason. */
+type Said = Restriction extends infer R ? (R extends Restriction ? Omit<R, 'reason'> : never) : never
+
 /** An endpoint with judges of the test's, and all that is told of its availability. */
 class Rig {
   readonly clock = new ManualClock()
@@ -183,30 +186,37 @@ describe('judges', () => {
 })
 
 describe('of several reasons the one told is', () => {
-  const unavailable: Partial<Restriction> = { state: 'unavailable', blocks: true }
-  const probing: Partial<Restriction> = { state: 'probing', blocks: false }
+  const about = { kind: 'health', since: 0 } as const
+  const unavailable = (until: number | undefined, kind: Restriction['kind'] = 'health'): Said => ({
+    ...about,
+    kind,
+    state: 'unavailable',
+    until,
+  })
+  const probing = (until: number | undefined, busy = false): Said => ({
+    ...about,
+    state: 'probing',
+    busy,
+    until,
+  })
 
-  test.each<[string, Partial<Restriction>, Partial<Restriction>]>([
-    [
-      'what makes it unavailable, before a probe that takes longer',
-      { ...unavailable, until: 5 },
-      { ...probing, until: 9 },
-    ],
-    ['what makes it unavailable, before a probe without an end', { ...unavailable, until: 5 }, probing],
-    ['what has no known end', unavailable, { ...unavailable, until: 9 }],
-    ['the probe that takes longer', { ...probing, until: 9 }, { ...probing, until: 5 }],
+  test.each<[string, Said, Said]>([
+    ['what makes it unavailable, before a probe that takes longer', unavailable(5), probing(9)],
+    ['what makes it unavailable, before a probe without an end', unavailable(5), probing(undefined)],
+    ['what makes it unavailable, before a probe of one that is sick', unavailable(5, 'load'), probing(9)],
+    ['its health, before a load that lasts longer', unavailable(5), unavailable(9, 'load')],
+    ['what has no known end', unavailable(undefined), unavailable(9)],
+    ['the probe that is under way', probing(5, true), probing(9)],
+    ['the probe that takes longer', probing(9), probing(5)],
   ])('%s', (_name, told, other) => {
     for (const order of [
       [told, other],
       [other, told],
     ]) {
-      const rig = new Rig()
-      for (const one of order) rig.restrict(one === told ? 'told' : 'other', one)
-      expect(rig.endpoint.availability).toMatchObject({
-        reason: 'told',
-        state: told.state,
-        until: told.until,
-      })
+      const { endpoint } = new Rig()
+      for (const one of order) endpoint.restrict({ reason: one === told ? 'told' : 'other', ...one })
+      const { state, kind, until } = told
+      expect(endpoint.availability).toMatchObject({ reason: 'told', state, kind, until })
     }
   })
 })

@@ -12,6 +12,7 @@ function setUp(more: Partial<EndpointDependencies> = {}): { endpoint: Endpoint; 
     createTransport: () => transport,
     makeBreaker: undefined,
     judges: [],
+    onObserverFailed: () => undefined,
     classifier: new Classifier(),
     onAvailability: () => undefined,
     loop: new LoopWatch(clock),
@@ -34,13 +35,10 @@ describe('a request', () => {
     expect(unnamed).toBe(GET)
   })
 
-  test('that its circuit refuses is not begun, and makes no transport', () => {
+  test('that its circuit refuses is not begun', () => {
     const refusing = { state: 'open', available: false, acquire: () => 0 } as const
     const { endpoint } = setUp({
       makeBreaker: () => ({ ...refusing, record: () => undefined, close: () => undefined }),
-      createTransport: () => {
-        throw new Error('not needed')
-      },
     })
     expect(endpoint.attempt(GET, new HeardAttempts(), undefined, 0)).toBeUndefined()
     expect(endpoint.lease(0)).toBeUndefined()
@@ -71,7 +69,7 @@ test('an observer of its load hears of each change until it is removed', () => {
   endpoint.onLoadChange(second)
   const lease = endpoint.lease(0)
   endpoint.offLoadChange(first)
-  lease?.end()
+  lease?.end(0)
   expect(heard).toEqual(['first', 'second', 'second'])
 })
 
@@ -88,7 +86,7 @@ test('a retained endpoint tells of its successes, and of what it could not be re
   for (const outcome of ['success', 'remote_failure', 'local_failure', 'ignored'] as const) {
     const lease = endpoint.lease(0)
     lease?.outcome(outcome, 0)
-    lease?.end()
+    lease?.end(0)
   }
   endpoint.unreachable(new Error('refused'))
   expect(heard).toEqual([endpoint, [endpoint, 'refused']])

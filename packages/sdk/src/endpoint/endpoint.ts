@@ -25,6 +25,8 @@ import { Lease } from './lease.js'
 import { LoadProber } from './load-probe.js'
 import { PeakEwma } from './peak-ewma.js'
 
+const NO_JUDGES: readonly Judge[] = Object.freeze([])
+
 /** What all endpoints of a client have in common. */
 export interface EndpointDependencies {
   /** Who sends requests to an instance. */
@@ -75,8 +77,6 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   #judges: readonly Judge[] | undefined
   #transport: Transport | undefined
   #prober: LoadProber | undefined
-  /** Waits for the end of the last lease. */
-  #idle: (() => void) | undefined
   /** Has it been closed or destroyed? It is of no use to ask it for its load then. */
   #ended = false
   #requests = 0
@@ -219,7 +219,6 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   end(): void {
     this.#inflight--
     if (this.#loadChanged !== undefined) this.#tellLoad(this.#loadChanged)
-    if (this.#inflight === 0) this.#idle?.()
   }
 
   record(permit: Permit, outcome: Outcome, now: number): void {
@@ -252,10 +251,12 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     this.#availabilityChanged(before)
   }
 
-  /** Lets what uses it finish, then closes its connections; undefined: it has never been used. */
+  /** Lets requests in flight finish, then closes its connections; undefined: it has never been used. */
   close(): Promise<void> | undefined {
     this.#endProbes()
-    return this.#judges === undefined ? this.#transport?.close() : this.#closeUsed()
+    if (this.#judges === undefined && this.#transport === undefined) return undefined
+    // A lease of another protocol has no connection here, and may end later.
+    return (this.#transport?.close() ?? Promise.resolve()).then(() => this.#endJudges())
   }
 
   /** Aborts its requests with `error`. */
@@ -290,13 +291,6 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     return permit === 0 && this.#panic === 'none' ? undefined : permit
   }
 
-  async #closeUsed(): Promise<void> {
-    await this.#transport?.close()
-    // Leases of other protocols have no connection of ours.
-    if (this.#inflight > 0) await new Promise<void>((resolve) => (this.#idle = resolve))
-    this.#endJudges()
-  }
-
   #openTransport(): Transport {
     return (this.#transport ??= this.#dependencies.createTransport(this.instance))
   }
@@ -317,5 +311,7 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   #endJudges(): void {
     this.#circuit?.close()
     for (const judge of this.#judges ?? []) judge.close()
+    this.#circuit = undefined
+    this.#judges = NO_JUDGES
   }
 }

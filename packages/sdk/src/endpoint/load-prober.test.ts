@@ -16,7 +16,12 @@ function setUp(): { clock: ManualClock; transport: HeldTransport; load: BackendL
   const clock = new ManualClock()
   const transport = new HeldTransport()
   const load = new BackendLoad()
-  return { clock, transport, load, prober: new LoadProber({ backendLoad: load }, transport, clock) }
+  return {
+    clock,
+    transport,
+    load,
+    prober: new LoadProber({ backendLoad: load, observerFailed: () => undefined }, transport, clock),
+  }
 }
 
 function answer(probe: TransportRequest | undefined, headers: Buffer[]): void {
