@@ -200,7 +200,7 @@ test.each<[unknown, string | RegExp]>([
     { timeoutMs: '1s' },
     "timeoutMs is '1s': it must be a whole number of milliseconds from 1 to 86400000, or Infinity",
   ],
-  [{ timeoutMs: 0 }, 'timeoutMs is 0: it must be a whole number from 1 to 86400000'],
+  [{ timeoutMs: 0 }, 'timeoutMs is 0: it must be a whole number of milliseconds from 1 to 86400000'],
   [{ timeoutMs: NaN }, 'timeoutMs is NaN: it must be a whole number of milliseconds'],
   [
     { balancer: 'fastest' },
@@ -262,14 +262,33 @@ test.each<[unknown, string | RegExp]>([
   [{ retry: true }, 'retry is true: it must be false or an object of options'],
   [{ retry: { attempts: 0 } }, 'retry.attempts is 0: it must be a whole number from 1 to 10'],
   [{ retry: { budgetRatio: 2 } }, 'retry.budgetRatio is 2: it must be a number from 0 to 1'],
-  [{ breaker: { windowMs: 1.5 } }, 'breaker.windowMs is 1.5: it must be a whole number from 100 to'],
+  [
+    { breaker: { windowMs: 1.5 } },
+    'breaker.windowMs is 1.5: it must be a whole number of milliseconds from 100 to',
+  ],
   [{ consul: { address: 'http://a/b?c' } }, "consul.address is 'http://a/b?c': it must be http://host:port"],
   [{ removal: { share: 2 } }, 'removal.share is 2: it must be a number from 0 to 1'],
   [{ snapshot: { directory: '' } }, "snapshot.directory is '': it must be the path of a folder"],
-  [{ snapshot: {} }, 'snapshot.directory is missing'],
-  [{ idleMs: 5 }, 'idleMs is 5: it must be a whole number from 1000 to 86400000'],
+  [{ snapshot: {} }, 'snapshot.directory is missing: it must be the path of a folder'],
+  [
+    { sticky: { cookie: 'a' } },
+    'sticky.secret is missing: it must be text of 32 characters or more, or several such in an array',
+  ],
+  [{ retries: 2 }, 'unknown option retries: remove it or check its spelling (did you mean retry?)'],
+  ...[-0, 1.5, 1e300, 0, -1, NaN, -Infinity].map((timeoutMs): [unknown, RegExp] => [
+    { timeoutMs },
+    /^timeoutMs is \S+: it must be a whole number of milliseconds from 1 to 86400000, or Infinity$/,
+  ]),
+  ...[-0, 1000.5, 1e300].map((idleMs): [unknown, RegExp] => [
+    { idleMs },
+    /^idleMs is \S+: it must be a whole number of milliseconds from 1000 to 86400000, or Infinity$/,
+  ]),
+  [{ idleMs: 5 }, 'idleMs is 5: it must be a whole number of milliseconds from 1000 to 86400000'],
   [{ consul: { address: 1 } }, 'consul.address is 1: it must be a string such as "http://127.0.0.1:8500"'],
-  [{ consul: { waitMs: 10 } }, 'consul.waitMs is 10: it must be a whole number from 1000 to 600000'],
+  [
+    { consul: { waitMs: 10 } },
+    'consul.waitMs is 10: it must be a whole number of milliseconds from 1000 to 600000',
+  ],
   [
     { connections: { maxPerEndpoint: 0 } },
     'connections.maxPerEndpoint is 0: it must be a whole number from 1 to 65535',
@@ -280,6 +299,95 @@ test.each<[unknown, string | RegExp]>([
 ])('%j is refused', (options, message) => {
   expect(() => parse(options)).toThrow(FairleadError)
   expect(() => parse(options)).toThrow(message)
+})
+
+describe('what holds no options', () => {
+  const others: readonly unknown[] = [
+    ...[[], [['timeoutMs', 5]], new Map([['timeoutMs', 5]]), new Set(), new WeakMap(), new Date(), /x/],
+    ...[Promise.resolve({}), new Error('x'), new URL('http://a'), new URLSearchParams('timeoutMs=5')],
+    ...[Buffer.from('x'), new ArrayBuffer(1), new Number(5), [].values()],
+  ]
+  test.each(others)('%s is refused wherever options go', (other) => {
+    expect(() => parse(other)).toThrow(/^options is .*: it must be an object of options$/s)
+    for (const name of ['retry', 'breaker', 'removal'])
+      expect(() => parse({ [name]: other })).toThrow(/: it must be false or an object of options$/)
+    for (const name of ['consul', 'connections', 'snapshot'])
+      expect(() => parse({ [name]: other })).toThrow(/: it must be an object of options$/)
+    expect(() => parse({ connections: { tls: other } })).toThrow(/^connections\.tls is .*: it must be/s)
+    expect(() => parse({ hashOn: [other] })).toThrow(/^hashOn\[0\] is .*: it must be an object such as/s)
+    expect(() => parse({ sticky: other })).toThrow(/^sticky is .*: it must be an object such as/)
+  })
+
+  test('instances of classes do, and objects without a prototype, frozen ones and Proxies', () => {
+    class Options {
+      timeoutMs = 5
+    }
+    class Computed {
+      get timeoutMs(): number {
+        return 5
+      }
+    }
+    const bare: unknown = Object.assign(Object.create(null) as object, { timeoutMs: 5 })
+    for (const options of [new Options(), new Computed(), bare, Object.freeze({ timeoutMs: 5 })]) {
+      expect(parse(options).timeoutMs).toBe(5)
+      expect(parse(new Proxy(options as object, {})).timeoutMs).toBe(5)
+    }
+  })
+})
+
+test('options that throw when they are read are named, with what they threw', () => {
+  const thrown = new Error('no secret at hand')
+  const failing = (name: string): object =>
+    Object.defineProperty({}, name, {
+      enumerable: true,
+      get: () => {
+        throw thrown
+      },
+    })
+  const revoked = Proxy.revocable({}, {})
+  revoked.revoke()
+  const cases: readonly (readonly [unknown, RegExp])[] = [
+    [failing('timeoutMs'), /^timeoutMs cannot be read: no secret at hand$/],
+    [{ retry: failing('attempts') }, /^retry\.attempts cannot be read: no secret at hand$/],
+    [{ connections: { tls: failing('key') } }, /^connections\.tls\.key cannot be read: no secret at hand$/],
+    [revoked.proxy, /^options cannot be read: /],
+    [{ retry: revoked.proxy }, /^retry cannot be read: /],
+  ]
+  for (const [options, message] of cases) {
+    expect(() => parse(options)).toThrow(FairleadError)
+    expect(() => parse(options)).toThrow(message)
+  }
+  expect(() => parse(failing('timeoutMs'))).toThrow(expect.objectContaining({ cause: thrown }) as Error)
+})
+
+test('a value that cannot even be shown is refused by its type', () => {
+  const value = {
+    [Symbol.for('nodejs.util.inspect.custom')]() {
+      throw new Error('not to be seen')
+    },
+  }
+  expect(() => parse({ timeoutMs: value })).toThrow('timeoutMs is of type object: it must be a whole number')
+})
+
+test('no message shows a secret', () => {
+  const secret = 'do-not-log-me'
+  for (const options of [
+    { consul: { token: 5, basicAuth: secret } },
+    { consul: { basicAuth: secret } },
+    { consul: new Map([['token', secret]]) },
+    { connections: { tls: { passphrase: secret, cert: 'no certificate' } } },
+    { connections: { tls: { key: secret } } },
+    { connections: { tls: { session: secret } } },
+    { connections: { tls: new Map([['passphrase', secret]]) } },
+  ]) {
+    let message = secret
+    try {
+      parse(options)
+    } catch (error) {
+      message = (error as Error).message
+    }
+    expect(message).not.toContain(secret)
+  }
 })
 
 test.each(['', ' ', 'a b', 'a/b', '-a', 'a-', 'a'.repeat(254), 'ä', undefined, null, 3, {}])(

@@ -15,15 +15,27 @@ import type { SnapshotCacheOptions } from './discovery/saved/snapshot-cache.js'
 import type { HashPolicy } from './discovery/server-policy.js'
 import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
 import type { Logger } from './logger.js'
+import { holdsOptions } from './validation/known-names.js'
 import { loggerSchema } from './validation/logger-option.js'
-import { amount, count, group, having, LONGEST_MS, orFalse, word } from './validation/schemas.js'
+import {
+  amount,
+  count,
+  group,
+  having,
+  LONGEST_MS,
+  milliseconds,
+  millisecondsOrInfinity,
+  orFalse,
+  word,
+} from './validation/schemas.js'
 import type { Random } from './random.js'
-import { validationError } from './validation/validation-error.js'
+import { checked } from './validation/checked.js'
 import { parseServiceName } from './validation/service-name.js'
 import type { ServiceOrigins } from './validation/service-url.js'
 import type { StickyOptions, StickySettings } from './sessions/sticky-options.js'
 import { stickySchema } from './sessions/sticky-schema.js'
 import { tlsSchema } from './transport/tls-option.js'
+import { tlsValues } from './validation/tls-values.js'
 
 /** When and how often a request is sent again, and the budget that keeps retries from multiplying an outage. */
 export interface RetryOptions {
@@ -231,9 +243,9 @@ const schema = group({
     orFalse(
       group({
         share: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.5),
-        windowMs: v.optional(count(0, LONGEST_MS), 10_000),
-        retainMs: v.optional(count(1, LONGEST_MS), 60_000),
-        maxRetainMs: v.optional(count(1, LONGEST_MS), 600_000),
+        windowMs: v.optional(milliseconds(0, LONGEST_MS), 10_000),
+        retainMs: v.optional(milliseconds(1, LONGEST_MS), 60_000),
+        maxRetainMs: v.optional(milliseconds(1, LONGEST_MS), 600_000),
       }),
     ),
     {},
@@ -241,29 +253,17 @@ const schema = group({
   snapshot: v.optional(
     group({
       directory: word('the path of a folder'),
-      maxAgeMs: v.optional(count(1, 30 * LONGEST_MS), LONGEST_MS),
+      maxAgeMs: v.optional(milliseconds(1, 30 * LONGEST_MS), LONGEST_MS),
     }),
   ),
-  idleMs: v.optional(
-    v.union(
-      [count(1000, LONGEST_MS), v.literal(Infinity)],
-      `a whole number of milliseconds from 1000 to ${LONGEST_MS}, or Infinity`,
-    ),
-    600_000,
-  ),
+  idleMs: v.optional(millisecondsOrInfinity(1000, LONGEST_MS), 600_000),
   panicThreshold: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.5),
   hashOn: v.optional(
     v.array(hashPolicySchema, 'an array of what to hash by, such as { header: "x-user" }'),
     [],
   ),
   sticky: v.optional(stickySchema),
-  timeoutMs: v.optional(
-    v.union(
-      [count(1, LONGEST_MS), v.literal(Infinity)],
-      `a whole number of milliseconds from 1 to ${LONGEST_MS}, or Infinity`,
-    ),
-    30_000,
-  ),
+  timeoutMs: v.optional(millisecondsOrInfinity(1, LONGEST_MS), 30_000),
   retry: v.optional(
     orFalse(
       group({
@@ -279,20 +279,23 @@ const schema = group({
       group({
         volumeThreshold: v.optional(count(1, 1e6), 20),
         errorThresholdPercentage: v.optional(percentage, 50),
-        windowMs: v.optional(count(100, LONGEST_MS), 10_000),
-        resetMs: v.optional(count(1, LONGEST_MS), 5000),
+        windowMs: v.optional(milliseconds(100, LONGEST_MS), 10_000),
+        resetMs: v.optional(milliseconds(1, LONGEST_MS), 5000),
       }),
     ),
     {},
   ),
   connections: v.optional(
     group({
-      connectTimeoutMs: v.optional(count(1, LONGEST_MS), 1000),
+      connectTimeoutMs: v.optional(milliseconds(1, LONGEST_MS), 1000),
       maxPerEndpoint: v.optional(count(1, 65_535)),
-      keepAliveMs: v.optional(count(1, LONGEST_MS), 4000),
-      bodyTimeoutMs: v.optional(count(0, LONGEST_MS), 300_000),
+      keepAliveMs: v.optional(milliseconds(1, LONGEST_MS), 4000),
+      bodyTimeoutMs: v.optional(milliseconds(0, LONGEST_MS), 300_000),
       maxResponseHeaderBytes: v.optional(count(256, 2 ** 30)),
-      tls: v.optional(tlsSchema, {}),
+      tls: v.optional(
+        v.pipe(v.custom<TlsOptions>(holdsOptions, 'an object of TLS options'), tlsSchema, tlsValues),
+        {},
+      ),
     }),
     {},
   ),
@@ -315,9 +318,7 @@ const schema = group({
  * @throws FairleadError `INVALID_OPTION`, naming the option, its value and what it should be.
  */
 export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
-  const given = v.safeParse(schema, options)
-  if (!given.success) throw validationError(given.issues[0], 'options')
-  const { consul, balancer, retry, breaker, connections, ...rest } = given.output
+  const { consul, balancer, retry, breaker, connections, ...rest } = checked(schema, options)
   // Of the right shape by now.
   const raw = options as ClientOptions
   return Object.freeze({

@@ -83,7 +83,7 @@ const brand = Symbol.for('fairlead.error')
  * ```ts
  * import { createClient, FairleadError } from '@fairlead/sdk'
  *
- * await using orders = createClient('orders')
+ * const orders = createClient('orders')
  * try {
  *   await orders.request({ path: '/v1/orders/42' })
  * } catch (error) {

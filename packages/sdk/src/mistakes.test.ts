@@ -1,3 +1,4 @@
+import { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import * as sdk from './index.js'
 import { instanceAt } from './testing/fake-resolver.js'
@@ -97,6 +98,53 @@ describe('a client', () => {
     [{ url: '/' }, /^request: unknown option url: .* \(here it is path\)$/],
     [{ path: '/', header: {} }, /\(did you mean headers\?\)$/],
     [{ path: '/', toString: 1 }, /^request: unknown option toString: remove it or check its spelling$/],
+    [
+      { path: '/', query: 'a=b' },
+      /^query of request is 'a=b': it must be an object such as \{ page: 2 \}, or a part of path/,
+    ],
+    [
+      { path: '/', query: new URLSearchParams('a=b') },
+      /^query of request is a URLSearchParams: it must be .*Object\.fromEntries\(params\)/,
+    ],
+    [
+      { path: '/', query: new Map([['a', 1]]) },
+      /^query of request is a Map: .*Object\.fromEntries\(params\)/,
+    ],
+    [
+      { path: '/', query: [['a', 1]] },
+      /^query of request is \[.*: it must be an object such as \{ page: 2 \}$/,
+    ],
+    [{ path: '/', query: 5 }, /^query of request is 5: it must be an object such as/],
+    [{ path: '/', query: { a: { b: 1 } } }, /^query\.a of request is \{ b: 1 \}: it must be text, a number/],
+    [
+      { path: '/', query: { a: [1, new Date(0)] } },
+      /^query\.a of request is 1970.*: it must be text, a number/,
+    ],
+    [{ path: '/', query: { a: Symbol('b') } }, /^query\.a of request is Symbol\(b\): it must be text/],
+    [
+      { path: '/', headers: [['authorization', 'secret']] },
+      /^headers of request is an array of pairs: (?!.*secret).*Object\.fromEntries\(pairs\)/,
+    ],
+    [{ path: '/', headers: [5, 'a'] }, /^headers of request is an array in which a name is no text: it must/],
+    [
+      { path: '/', headers: { async *[Symbol.asyncIterator]() {} } },
+      /^headers of request is an async iterable: it must be an object such as/,
+    ],
+    [{ path: '/', caller: '10.0.0.7' }, /^caller is '10\.0\.0\.7': .*\{ address: '10\.0\.0\.7' \}$/],
+    [
+      { path: '/', caller: { sourceIp: 5 } },
+      /^caller is \{ sourceIp: 5 \}: it must be an object with the address/,
+    ],
+    [{ path: '/', caller: null }, /^caller is null: it must be an object with the address/],
+    [{ path: '/', caller: { address: 5 } }, /^caller\.address is 5: it must be text/],
+    [{ path: '/', caller: new Socket() }, /^caller\.address is \[Function.*\]: it must be text/],
+    ...[
+      ...['http://evil/x', 'https://orders/x', 'http://orders:81/x', 'http://orders@evil/x', 'http://evil'],
+      ...['http://u@orders/x', 'http://orders.evil/x', 'http://evil\\@orders/x', 'HTTP://EVIL/x'],
+    ].map((path): [unknown, RegExp] => [
+      { path },
+      /^path of request is '.*': it must be a path that begins with "\/", or a URL of http:\/\/orders: a client of orders/,
+    ]),
   ])('request(%j) is refused', async ([options, message]) => {
     const error = await request(options).catch((thrown: unknown) => thrown)
     expect(error).toBeInstanceOf(sdk.FairleadError)
@@ -105,6 +153,45 @@ describe('a client', () => {
       message: expect.stringMatching(message) as unknown,
     })
     expect(orders.inspect().endpoints[0]).toMatchObject({ requests: 0 })
+  })
+
+  test('request() of options that throw when they are read rejects, and names the option', async () => {
+    const failing = {
+      path: '/',
+      get method(): never {
+        throw new Error('no method')
+      },
+    }
+    await expect(request(failing)).rejects.toMatchObject({
+      code: 'INVALID_OPTION',
+      message: 'method cannot be read: no method',
+      cause: { message: 'no method' },
+    })
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    await expect(request(proxy)).rejects.toThrow(/^options of request cannot be read: /)
+    await expect(request({ path: '/', query: proxy })).rejects.toThrow(/^query cannot be read: /)
+    await expect(request({ path: '/', headers: proxy })).rejects.toThrow(/^headers cannot be read: /)
+    expect(() => orders.explain(failing as object)).toThrow(/^method cannot be read: no method$/)
+  })
+
+  test.for<[object, RegExp]>([
+    [{ hashKey: 5 }, /^hashKey is 5: it must be text$/],
+    [{ path: 5 }, /^path of request is 5: it must be a path/],
+    [{ path: 'http://evil/x' }, /^path of request is 'http:\/\/evil\/x': /],
+    [{ headers: 5 }, /^headers must be an object or an array$/],
+    [{ headers: [['a', 'b']] }, /^headers of request is an array of pairs/],
+    [{ headers: { 'a b': 'c' } }, /^invalid header key$/],
+    [{ method: 'G T' }, /^invalid request method$/],
+    [{ idempotent: 'x' }, /^idempotent is 'x': it must be true or false$/],
+    [{ query: 5 }, /^query of request is 5: /],
+    [{ query: { a: '\ud83d' } }, /^URI malformed$/],
+    [{ caller: 5 }, /^caller is 5: /],
+    [new Map(), /^options of explain is Map\(0\) \{\}: it must be an object of options$/],
+  ])('explain(%j) is refused as request() refuses it', async ([options, message]) => {
+    expect(() => orders.explain(options)).toThrow(message)
+    if (options instanceof Map) return
+    await expect(request({ path: '/', ...options })).rejects.toThrow(message)
   })
 
   test.for<[string, () => unknown, RegExp]>([

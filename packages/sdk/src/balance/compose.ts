@@ -14,7 +14,7 @@ import type { Balancer, Layer } from './picker.js'
  * ```ts
  * import { compose, createClient, locality, slowStart, subset } from '@fairlead/sdk'
  *
- * await using orders = createClient('orders', {
+ * const orders = createClient('orders', {
  *   balancer: compose(
  *     subset({ size: 20, id: process.env['HOSTNAME'] ?? 'a' }),
  *     locality({ zone: 'eu-west-1a' }),

@@ -105,7 +105,7 @@ export type WeightOf = (endpoint: Candidate) => number
  * const first: Balancer = (endpoints) => ({
  *   pick: ({ tried }) => endpoints.find((endpoint) => endpoint.available && !tried.includes(endpoint)),
  * })
- * await using orders = createClient('orders', { balancer: first })
+ * const orders = createClient('orders', { balancer: first })
  * ```
  */
 export type Balancer = <E extends Candidate>(

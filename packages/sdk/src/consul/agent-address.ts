@@ -37,7 +37,9 @@ export function parseAddress(given: GivenAddress): Pick<AgentOptions, 'address' 
   const asked = secured ? bare.replace(/^http:/i, 'https:') : bare
   const full = schemed ? asked : `${scheme}://${bare}`
   const url = URL.canParse(full) ? new URL(full) : undefined
-  if (url === undefined || url.search !== '' || url.hash !== '') throw wrong(given)
+  if (url === undefined) throw wrong(given)
+  if (url.search !== '' || url.hash !== '')
+    throw invalidOption(name, text, `${ADDRESS}; a path may follow the port, "?" and "#" may not`)
   if (url.username !== '') throw invalidOption(name, text, `${ADDRESS}; a user goes into consul.basicAuth`)
   // A host that is a number is one of the oldest ways to write an IPv4 address, and here it is a port.
   if (/^(?:https?:\/\/)?\d+(?=[:/]|$)/i.test(bare)) throw wrong(given)

@@ -58,7 +58,7 @@ const schema = v.array(
  * import { createClient, fixedResolver } from '@fairlead/sdk'
  *
  * const resolver = fixedResolver(['http://127.0.0.1:8080', { address: '127.0.0.1', port: 8081, weight: 3 }])
- * await using orders = createClient('orders', { resolver })
+ * const orders = createClient('orders', { resolver })
  * ```
  */
 export function fixedResolver(instances: readonly (InstanceEntry | Instance)[]): Resolver {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { count, group } from '../validation/schemas.js'
+import { count, group, table } from '../validation/schemas.js'
 import { originOf, parseOrigin } from './origin.js'
 import type { Instance } from './resolver.js'
 
@@ -48,7 +48,7 @@ const LOWEST_PRIORITY = 127
 // A number would be a trap of YAML: without quotes, version 1.10 is 1.1.
 const QUOTED = 'a string; put it in quotes'
 export const tagsSchema: v.GenericSchema<string[]> = v.array(v.string(QUOTED), 'a list of strings')
-export const metaSchema: v.GenericSchema<Record<string, string>> = v.record(
+export const metaSchema: v.GenericSchema<Record<string, string>> = table(
   v.string(),
   v.string(QUOTED),
   'a map of names to strings',

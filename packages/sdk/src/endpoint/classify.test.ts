@@ -157,7 +157,9 @@ describe('by the option', () => {
     expect(classifier.trailers([])).toBe('success')
     expect(told).toHaveLength(2)
     expect(told[0]).toMatchObject({ code: 'INVALID_OPTION' })
-    expect(told[0]?.message).toMatch(/^classify is .*: it must be .*success, remote_failure, .* or undefined/)
+    expect(told[0]?.message).toMatch(
+      /^what classify returned is .*: it must be .*success, remote_failure, .* or undefined/,
+    )
     expect(told[0]?.message).toContain(shown)
   })
 

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { errors, util } from 'undici'
 import { asError, FairleadError } from '../errors.js'
 import { WatchedBody } from '../request/watched-body.js'
-import { OUTCOMES, type Outcome } from '../resilience/outcome.js'
+import { isOutcome, type Outcome } from '../resilience/outcome.js'
 import { invalidOption } from '../validation/invalid-option.js'
 
 /** What an attempt has brought, for a {@link Classify} of the user's. */
@@ -103,22 +103,16 @@ export class Classifier {
   }
 }
 
-const WORDS: readonly (Outcome | 'pending')[] = [
-  ...OUTCOMES,
-  // Of a head only.
-  'pending',
-]
-
 function isWord(said: unknown): said is Outcome | 'pending' {
-  return WORDS.includes(said as Outcome)
+  return isOutcome(said) || said === 'pending'
 }
 
 function notAWord(said: unknown): FairleadError {
   const promised = said instanceof Promise
   // It may reject, and there is no one else to hear of it.
   if (promised) said.catch(() => undefined)
-  const wanted = `${WORDS.join(', ')} or undefined`
-  return invalidOption('classify', said, promised ? `a function that returns ${wanted} at once` : wanted)
+  const wanted = 'success, remote_failure, local_failure, overloaded, ignored, pending or undefined'
+  return invalidOption('what classify returned', said, promised ? `at once one of ${wanted}` : wanted)
 }
 
 function isOfTheCaller(error: Error, body: unknown): boolean {

@@ -29,7 +29,7 @@ const GAP_MS = 180_000
  *     pick: ({ tried }) => sorted.find((endpoint) => endpoint.available && !tried.includes(endpoint)),
  *   }
  * }
- * await using orders = createClient('orders', { balancer: leastUtilized })
+ * const orders = createClient('orders', { balancer: leastUtilized })
  * ```
  */
 export class BackendLoad {

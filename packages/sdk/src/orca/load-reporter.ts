@@ -4,7 +4,7 @@ import { systemClock, type Clock } from '../clock.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { group, having } from '../validation/schemas.js'
 import { QueuedResponses } from '../runtime/queued-responses.js'
-import { validationError } from '../validation/validation-error.js'
+import { checked } from '../validation/checked.js'
 import type { AnyHttpServer } from '../registration/server-traffic.js'
 import { ServerLoad } from './server-load.js'
 import { withHeader } from './response-head.js'
@@ -113,9 +113,8 @@ class ResponseReporter implements LoadReporter {
   #ended = false
 
   constructor(options: LoadReporterOptions) {
-    const given = v.safeParse(schema, options)
-    if (!given.success) throw validationError(given.issues[0], 'options')
-    const { path, utilization, clock = systemClock } = given.output
+    const given = checked(schema, options)
+    const { path, utilization, clock = systemClock } = given
     this.#path = path
     this.#load = new ServerLoad(clock, utilization)
   }

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { count, flag, group, LONGEST_MS, word } from '../validation/schemas.js'
+import { count, flag, group, LONGEST_MS, milliseconds, word, table } from '../validation/schemas.js'
 
 /** The status of a check, and of an instance. */
 export type CheckStatus = 'passing' | 'warning' | 'critical'
@@ -120,8 +120,8 @@ const status = v.picklist(['passing', 'warning', 'critical'], 'passing, warning 
 const probe = {
   ...any,
   // "has interval below minimum of 1s", the agent logs, and takes 1 s.
-  intervalMs: v.optional(count(1000, LONGEST_MS), 10_000),
-  timeoutMs: v.optional(count(1, LONGEST_MS)),
+  intervalMs: v.optional(milliseconds(1000, LONGEST_MS), 10_000),
+  timeoutMs: v.optional(milliseconds(1, LONGEST_MS)),
   successBeforePassing: v.optional(count(1, 1000)),
   failuresBeforeCritical: v.optional(count(1, 1000)),
   initialStatus: v.optional(status, 'critical'),
@@ -148,7 +148,7 @@ export const checkSchema: v.GenericSchema<CheckOptions, ParsedCheck> = v.variant
     group({
       kind: v.literal('ttl'),
       ...any,
-      ttlMs: v.optional(count(LEAST_TTL_MS, LONGEST_MS), DEFAULT_TTL_MS),
+      ttlMs: v.optional(milliseconds(LEAST_TTL_MS, LONGEST_MS), DEFAULT_TTL_MS),
     }),
     group({
       kind: v.literal('http'),
@@ -158,7 +158,7 @@ export const checkSchema: v.GenericSchema<CheckOptions, ParsedCheck> = v.variant
         v.pipe(v.string('an HTTP method'), v.regex(/^[A-Z]+$/, 'an HTTP method, in capitals')),
       ),
       headers: v.optional(
-        v.record(
+        table(
           v.pipe(v.string(), v.regex(/^[!#$%&'*+.^_`|~\w-]+$/, 'the name of a header')),
           v.union([v.string(), v.array(v.string())], 'the value of a header, or a list of them'),
           'an object of headers',

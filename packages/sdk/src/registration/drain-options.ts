@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { count, group, LONGEST_MS } from '../validation/schemas.js'
-import { validationError } from '../validation/validation-error.js'
+import { count, group, LONGEST_MS, milliseconds } from '../validation/schemas.js'
+import { checked } from '../validation/checked.js'
 
 /** How an instance leaves. */
 export interface DrainOptions {
@@ -33,7 +33,7 @@ const schema = group({
     ),
     () => () => Promise.resolve(),
   ),
-  deadlineMs: v.optional(count(1, LONGEST_MS), 25_000),
+  deadlineMs: v.optional(milliseconds(1, LONGEST_MS), 25_000),
   // With a leader it takes milliseconds; one that is lost is replaced in 2.4 to 4 s (measured, three servers).
   confirmMs: v.optional(delay, 5000),
   // Our clients ask four times a second at most: one such pause, and as much again thrice for a slow server's or
@@ -43,7 +43,5 @@ const schema = group({
 
 /** @throws FairleadError `INVALID_OPTION` */
 export function parseDrain(options: unknown): ParsedDrainOptions {
-  const given = v.safeParse(schema, options)
-  if (!given.success) throw validationError(given.issues[0], 'options')
-  return given.output
+  return checked(schema, options)
 }

@@ -6,9 +6,9 @@ import { defaultLogger, type Logger } from '../logger.js'
 import { Events } from '../observe/events.js'
 import { logTo } from '../observe/log.js'
 import { loggerSchema } from '../validation/logger-option.js'
-import { count, flag, group, having, LONGEST_MS } from '../validation/schemas.js'
+import { count, flag, group, having, LONGEST_MS, milliseconds } from '../validation/schemas.js'
 import { invalidOption } from '../validation/invalid-option.js'
-import { validationError } from '../validation/validation-error.js'
+import { checked } from '../validation/checked.js'
 import type { DrainReport } from './drain.js'
 import { atMost, hasEnded } from '../pacing/or-aborted.js'
 import { TimeLimit } from '../pacing/time-limit.js'
@@ -94,7 +94,7 @@ const signal = v.custom<NodeJS.Signals>(
 const schema = group({
   registration: v.optional(having<Registration>('what register() returns', 'drain', 'deregister')),
   signals: v.optional(v.array(signal, 'a list of signals'), ['SIGTERM']),
-  deadlineMs: v.optional(count(1, LONGEST_MS), 25_000),
+  deadlineMs: v.optional(milliseconds(1, LONGEST_MS), 25_000),
   confirmMs: v.optional(delay),
   settleMs: v.optional(delay),
   idleMs: v.optional(delay, 5000),
@@ -140,10 +140,9 @@ export function gracefulShutdown(
   server: AnyHttpServer,
   options: GracefulShutdownOptions = {},
 ): GracefulShutdown {
-  const given = v.safeParse(schema, options)
-  if (!given.success) throw validationError(given.issues[0], 'options')
+  const given = checked(schema, options)
   if (!isServer(server)) throw invalidOption('server', server, 'a server of node:http or node:https')
-  return new ServerShutdown(server, given.output)
+  return new ServerShutdown(server, given)
 }
 
 class ServerShutdown implements GracefulShutdown {

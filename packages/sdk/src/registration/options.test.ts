@@ -211,15 +211,21 @@ describe('refused before anything is sent', () => {
       { check: { kind: 'script' } },
       /^check\.kind is 'script': it must be an object with kind: "ttl", "http", "tcp" or "grpc"/,
     ],
-    [{ check: { kind: 'ttl', ttlMs: 2999 } }, 'check.ttlMs is 2999: it must be a whole number from 3000'],
+    [
+      { check: { kind: 'ttl', ttlMs: 2999 } },
+      'check.ttlMs is 2999: it must be a whole number of milliseconds from 3000',
+    ],
     [{ check: { kind: 'ttl', intervalMs: 1000 } }, 'unknown option check.intervalMs'],
     [{ check: { kind: 'http' } }, "check.url is '': it must be http://..., https://..., or a path"],
     [{ check: { kind: 'http', url: 'health' } }, "check.url is 'health': it must be http://"],
     [
       { check: { kind: 'http', url: '/', intervalMs: 0 } },
-      'check.intervalMs is 0: it must be a whole number from 1000',
+      'check.intervalMs is 0: it must be a whole number of milliseconds from 1000',
     ],
-    [{ check: { kind: 'tcp', timeoutMs: 0 } }, 'check.timeoutMs is 0: it must be a whole number from 1'],
+    [
+      { check: { kind: 'tcp', timeoutMs: 0 } },
+      'check.timeoutMs is 0: it must be a whole number of milliseconds from 1',
+    ],
     [{ check: { kind: 'tcp', address: 'host' } }, "check.address is 'host': it must be host:port"],
     [{ check: { kind: 'tcp', initialStatus: 'fine' } }, "check.initialStatus is 'fine': it must be passing"],
     [{ checks: [{ kind: 'tcp' }, { kind: 'grpc', tls: 1 }] }, 'checks[1].tls is 1: it must be true or false'],
@@ -234,7 +240,7 @@ describe('refused before anything is sent', () => {
     ],
     [
       { deregisterCriticalServiceAfterMs: 59_999 },
-      'deregisterCriticalServiceAfterMs is 59999: it must be a whole number from 60000',
+      'deregisterCriticalServiceAfterMs is 59999: it must be a whole number of milliseconds from 60000',
     ],
     [{ consul: { address: 'ftp://x' } }, "consul.address is 'ftp://x': it must be http://host:port"],
     [{ wieght: 1 }, 'unknown option wieght: remove it or check its spelling'],

@@ -12,9 +12,9 @@ import {
 } from '../consul/connection-options.js'
 import type { Logger } from '../logger.js'
 import { loggerSchema } from '../validation/logger-option.js'
-import { count, flag, group, having, LONGEST_MS, word } from '../validation/schemas.js'
+import { count, flag, group, having, LONGEST_MS, milliseconds, table, word } from '../validation/schemas.js'
 import { invalidOption } from '../validation/invalid-option.js'
-import { validationError } from '../validation/validation-error.js'
+import { checked, readable } from '../validation/checked.js'
 import { parseServiceName } from '../validation/service-name.js'
 import type { Random } from '../random.js'
 import { checkSchema, DEFAULT_CHECK, idSchema, type CheckOptions, type ParsedCheck } from './check-options.js'
@@ -146,7 +146,7 @@ const schema = group({
   // The limits of Consul's structs.ValidateServiceMetadata, less the pair that says whose it is. Its lengths are of bytes.
   meta: v.optional(
     v.pipe(
-      v.record(
+      table(
         v.pipe(v.string(), v.regex(META_KEY, META_KEY_TEXT)),
         v.pipe(
           v.string(META_VALUE_TEXT),
@@ -174,7 +174,7 @@ const schema = group({
   deregisterCriticalServiceAfterMs: v.optional(
     v.union(
       // Consul takes less, and then takes it for a minute.
-      [v.literal(false), count(60_000, 30 * LONGEST_MS)],
+      [v.literal(false), milliseconds(60_000, 30 * LONGEST_MS)],
       `false, or a whole number of milliseconds from 60000 to ${30 * LONGEST_MS}`,
     ),
     600_000,
@@ -197,9 +197,13 @@ const schema = group({
  */
 export function parseRegistration(options: unknown, environment: Environment): RegisterSettings {
   // What must be there is reported in its own words then, not as a key that is missing.
-  const given = v.safeParse(schema, { name: undefined, port: undefined, ...(options as object | undefined) })
-  if (!given.success) throw validationError(given.issues[0], 'options')
-  const { name: asked, id, consul, check, checks, ...rest } = given.output
+  const named = readable('options', options, () => ({
+    name: undefined,
+    port: undefined,
+    ...(options as object | undefined),
+  }))
+  const given = checked(schema, named)
+  const { name: asked, id, consul, check, checks, ...rest } = given
   const { service: name } = parseServiceName(asked, 'name')
   // An agent that serves registers itself so: what has this id takes the servers out of the catalog.
   if (name === 'consul')

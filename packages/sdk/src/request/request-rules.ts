@@ -1,4 +1,5 @@
 import { Buffer } from 'node:buffer'
+import { stringify } from 'node:querystring'
 import { errors, type Dispatcher } from 'undici'
 import { convertBody, isSendable } from './bodies.js'
 
@@ -6,12 +7,15 @@ import { convertBody, isSendable } from './bodies.js'
  * A request as it can be sent, and sent again: what can be read once only is stored, and what undici would take and
  * then fail to send becomes what it can send. The usual request is returned as it is.
  *
+ * The query is made part of the path here, once: undici does so for each attempt, and a value that it cannot write (half of
+ * a surrogate pair, a getter that throws) would count as a failure of each endpoint that was tried.
+ *
  * Throws what undici throws for a request that it would send to no one, and for a handler that it would not call:
  * the same error, but at once. undici looks when it is handed the request, and by then an endpoint has been picked,
  * a circuit asked, a connection taken, or discovery waited for. As `lib/core/request.js` and `assertRequestHandler`
  * of undici 7, in their order; `contract/rejections.test.ts` compares the two.
  *
- * @throws InvalidArgumentError, NotSupportedError, and whatever an iterator of headers throws.
+ * @throws InvalidArgumentError, NotSupportedError, URIError, and whatever an iterator of headers or a getter throws.
  */
 export function admit<T extends Dispatcher.DispatchOptions>(options: T, handler: object): T {
   const { path, method, body, query, headers, upgrade } = options
@@ -20,15 +24,12 @@ export function admit<T extends Dispatcher.DispatchOptions>(options: T, handler:
   if (body !== undefined && body !== null && !isSendable(body)) {
     reject('body must be a string, a Buffer, a Readable stream, an iterable, or an async iterable')
   }
-  if (query && (path.includes('?') || path.includes('#'))) {
-    // undici's own choice of class.
-    throw new Error('Query params cannot be passed when url already contains "?" or "#".')
-  }
+  const target = query ? { ...options, path: withQuery(path, query), query: undefined } : options
   let list: string[] | undefined
   if (isPairs(headers)) list = layOut(headers)
   else checkHeaders(headers)
   checkHandler(handler, method, upgrade)
-  const lasting = list === undefined ? options : { ...options, headers: list }
+  const lasting = list === undefined ? target : { ...target, headers: list }
   return typeof body === 'object' && body !== null && !Buffer.isBuffer(body)
     ? convertBody(lasting, body)
     : lasting
@@ -55,6 +56,16 @@ function checkTarget(path: unknown, method: unknown): void {
   if (NOT_IN_A_PATH.test(path)) reject('invalid request path')
   if (typeof method !== 'string') reject('method must be a string')
   if (!METHODS.has(method) && !TOKEN.test(method)) reject('invalid request method')
+}
+
+/** As `serializePathWithQuery` of undici 7, lib/core/util.js. */
+function withQuery(path: string, query: NonNullable<Dispatcher.DispatchOptions['query']>): string {
+  if (path.includes('?') || path.includes('#')) {
+    // undici's own choice of class.
+    throw new Error('Query params cannot be passed when url already contains "?" or "#".')
+  }
+  const text = stringify(query)
+  return text === '' ? path : `${path}?${text}`
 }
 
 function checkSettings(options: object): void {

@@ -5,10 +5,21 @@
  * `overloaded`: it answers, and asks for less. `ignored`: it shows neither health nor sickness, as where the caller
  * went away.
  */
-export type Outcome = (typeof OUTCOMES)[number]
+export type Outcome = 'success' | 'remote_failure' | 'local_failure' | 'overloaded' | 'ignored'
 
-/** All of them. */
-export const OUTCOMES = ['success', 'remote_failure', 'local_failure', 'overloaded', 'ignored'] as const
+// A record, so that the compiler misses one that is added.
+const ALL: Readonly<Record<Outcome, true>> = {
+  success: true,
+  remote_failure: true,
+  local_failure: true,
+  overloaded: true,
+  ignored: true,
+}
+
+/** Is it one? */
+export function isOutcome(word: unknown): word is Outcome {
+  return typeof word === 'string' && Object.hasOwn(ALL, word)
+}
 
 /** Does it speak against the endpoint's health? */
 export function isFailure(outcome: Outcome | 'pending'): boolean {

@@ -45,7 +45,7 @@ export interface StickyHeaderOptions {
  * import { createClient, type StickyOptions } from '@fairlead/sdk'
  *
  * const sticky: StickyOptions = { cookie: 'orders-session', secret: process.env['SESSION_SECRET'] ?? '' }
- * await using orders = createClient('orders', { sticky })
+ * const orders = createClient('orders', { sticky })
  * ```
  */
 export type StickyOptions = StickyCookieOptions | StickyHeaderOptions

@@ -1,6 +1,7 @@
 import { createSecretKey, type KeyObject } from 'node:crypto'
 import { inspect } from 'node:util'
 import * as v from 'valibot'
+import { holdsOptions } from '../validation/known-names.js'
 import { count, group } from '../validation/schemas.js'
 import type { StickySettings } from './sticky-options.js'
 
@@ -41,7 +42,7 @@ export const stickySchema: v.GenericSchema<unknown, StickySettings> = v.pipe(
   v.unknown(),
   v.rawCheck(({ dataset: { value }, addIssue }) => {
     // A secret in the wrong place is one all the same.
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    if (!holdsOptions(value)) {
       addIssue({ input: hidden(described(value)), message: 'an object such as { cookie, secret }' })
     }
   }),

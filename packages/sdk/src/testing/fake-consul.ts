@@ -62,7 +62,7 @@ const CHAIN = '/v1/discovery-chain/'
  * const agent = await FakeConsul.start()
  * const local = { service: { Address: '127.0.0.1' } }
  * agent.serve('orders', [healthEntry(8080, local)])
- * await using orders = createClient('orders', { consul: { address: agent.address } })
+ * const orders = createClient('orders', { consul: { address: agent.address } })
  * await orders.ready()
  *
  * agent.serve('orders', [healthEntry(8080, local), healthEntry(8081, local)]) // the client hears of it at once

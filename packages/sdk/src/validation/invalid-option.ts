@@ -20,5 +20,10 @@ export function requireTime(name: string, value: unknown): void {
 
 /** A value for a message to people. */
 export function shown(value: unknown): string {
-  return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
+  try {
+    return inspect(value, { depth: 1, breakLength: Infinity, maxStringLength: 80 })
+  } catch {
+    // A value that inspects itself, and fails.
+    return `of type ${typeof value}`
+  }
 }

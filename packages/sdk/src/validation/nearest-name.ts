@@ -3,7 +3,7 @@ const MOST_EDITS = 2
 const SHORT = 4
 
 /**
- * The one of `names` that was most likely meant: the same but for case and separators (`peak-ewma`), the beginning of a
+ * The one of `names` that was most likely meant: the same but for case, separators (`peak-ewma`) and number (`retries`), the beginning of a
  * longer one (`timeout` for `timeoutMs`), or a few letters away. Undefined where none is near.
  */
 export function nearest(name: string, names: readonly string[]): string | undefined {
@@ -11,6 +11,8 @@ export function nearest(name: string, names: readonly string[]): string | undefi
   if (meant === '') return undefined
   const exact = names.find((candidate) => plain(candidate) === meant)
   if (exact !== undefined) return exact
+  const singular = names.find((candidate) => singularOf(plain(candidate)) === singularOf(meant))
+  if (singular !== undefined) return singular
   const most = meant.length <= SHORT ? 1 : MOST_EDITS
   const scored = names
     .map((candidate) => ({ candidate, edits: editDistance(meant, plain(candidate)) }))
@@ -21,6 +23,11 @@ export function nearest(name: string, names: readonly string[]): string | undefi
 
 function plain(name: string): string {
   return name.toLowerCase().replace(/[^a-z\d]/g, '')
+}
+
+/** One word for one thing and for several of it. Of a short name an `s` at the end is as likely a letter as a plural. */
+function singularOf(name: string): string {
+  return name.length <= SHORT ? name : name.replace(/ies$/, 'y').replace(/([^s])s$/, '$1')
 }
 
 /** Is one the beginning of the other, and long enough to say something? */

@@ -1,3 +1,4 @@
+import { inspect, types } from 'node:util'
 import { FairleadError } from '../errors.js'
 import { shown } from './invalid-option.js'
 
@@ -15,7 +16,7 @@ export interface Issue {
 }
 
 /** What an error of ours must not put into a log. */
-const SECRET = /(^|\.)(token|basicAuth)$/
+const SECRET = /(^|\.)(token|basicAuth|secret|tls\.(key|passphrase|pfx|session|ticketKeys))$/
 
 /** valibot's first issue as an error. `root`: what the checked value as a whole is called. */
 export function validationError(issue: Issue, root: string, path: Path = pathOf(issue)): FairleadError {
@@ -35,10 +36,34 @@ export function complaint(issue: Issue, path: Path, root: string): string {
   if (found.expected === 'never')
     return `unknown option ${name}: remove it or check its spelling${found.message}`
   // A key that is not there has its own name as what was expected, in quotes.
-  if (found.received === 'undefined' && found.expected?.startsWith('"') === true) return `${name} is missing`
-  const { input } = found
-  const value = typeof input === 'string' && SECRET.test(name) ? hidden(input) : shown(input)
-  return `${name} is ${value}: it must be ${found.message}`
+  if (found.received === 'undefined' && found.expected?.startsWith('"') === true)
+    return `${name} is missing: it must be ${found.message}`
+  return `${name} is ${withoutSecrets(name, found.input)}: it must be ${found.message}`
+}
+
+/** A value for a message, without what it, or a field of it, must not put into a log. */
+function withoutSecrets(name: string, input: unknown): string {
+  if (SECRET.test(name)) return describeSecret(input)
+  if (typeof input !== 'object' || input === null) return shown(input)
+  // It shows its values by itself.
+  if (types.isMap(input)) return 'a Map'
+  if (types.isProxy(input)) return shown(input)
+  if (!Object.keys(input).some((key) => SECRET.test(`${name}.${key}`))) return shown(input)
+  return shown(
+    Object.fromEntries(
+      Object.entries(input).map(([key, value]) => [
+        key,
+        SECRET.test(`${name}.${key}`)
+          ? { [inspect.custom]: () => describeSecret(value) }
+          : (value as unknown),
+      ]),
+    ),
+  )
+}
+
+function describeSecret(value: unknown): string {
+  if (typeof value === 'string') return hidden(value)
+  return typeof value === 'object' && value !== null ? 'an object' : shown(value)
 }
 
 /** Where in the checked value the issue is. */

@@ -58,7 +58,7 @@ const ATTEMPTS = 64
  * ```ts
  * import { createClient, maglev } from '@fairlead/sdk'
  *
- * await using thumbnails = createClient('thumbnails', {
+ * const thumbnails = createClient('thumbnails', {
  *   balancer: maglev({ tableSize: 655_373 }),
  *   hashOn: [{ path: true }],
  * })

@@ -61,7 +61,7 @@ const ATTEMPTS = 64
  * ```ts
  * import { createClient, rendezvous } from '@fairlead/sdk'
  *
- * await using thumbnails = createClient('thumbnails', {
+ * const thumbnails = createClient('thumbnails', {
  *   balancer: rendezvous({ tableSize: 1_048_576 }),
  *   hashOn: [{ path: true }],
  * })

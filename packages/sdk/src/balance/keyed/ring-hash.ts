@@ -74,7 +74,7 @@ const STEPS = 64
  * ```ts
  * import { createClient, ringHash } from '@fairlead/sdk'
  *
- * await using sessions = createClient('sessions', {
+ * const sessions = createClient('sessions', {
  *   balancer: ringHash({ minimumRingSize: 16_384 }),
  *   hashOn: [{ header: 'x-user' }],
  * })

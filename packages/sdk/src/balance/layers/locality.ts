@@ -38,7 +38,7 @@ const MINIMUM_ENDPOINTS = 6
  * ```ts
  * import { compose, createClient, locality } from '@fairlead/sdk'
  *
- * await using orders = createClient('orders', {
+ * const orders = createClient('orders', {
  *   balancer: compose(locality({ zone: 'eu-west-1a' }), 'peak_ewma'),
  * })
  * ```

@@ -56,7 +56,7 @@ const MATERIAL = 0.05
  * ```ts
  * import { compose, createClient, reportedWeights } from '@fairlead/sdk'
  *
- * await using orders = createClient('orders', {
+ * const orders = createClient('orders', {
  *   balancer: compose(reportedWeights({ errorPenalty: 2 }), 'least_request'),
  * })
  * ```

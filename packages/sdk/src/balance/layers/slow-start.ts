@@ -39,7 +39,7 @@ const SHORTEST_MS = 1000
  * ```ts
  * import { compose, createClient, slowStart } from '@fairlead/sdk'
  *
- * await using orders = createClient('orders', {
+ * const orders = createClient('orders', {
  *   balancer: compose(slowStart({ windowMs: 60_000 }), 'least_request'),
  * })
  * ```

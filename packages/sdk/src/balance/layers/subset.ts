@@ -54,7 +54,7 @@ export type SubsetOptions = {
  * import { compose, createClient, subset } from '@fairlead/sdk'
  *
  * const index = Number(process.env['NOMAD_ALLOC_INDEX'] ?? 0)
- * await using orders = createClient('orders', {
+ * const orders = createClient('orders', {
  *   balancer: compose(subset({ size: 20, index, of: 300 }), 'peak_ewma'),
  * })
  * ```

@@ -45,7 +45,7 @@ const REBASE_AT = 2 ** 20
  * ```ts
  * import { createClient, weightedLeastRequest } from '@fairlead/sdk'
  *
- * await using orders = createClient('orders', { balancer: weightedLeastRequest({ activeRequestBias: 0.5 }) })
+ * const orders = createClient('orders', { balancer: weightedLeastRequest({ activeRequestBias: 0.5 }) })
  * ```
  */
 export function weightedLeastRequest(options: WeightedLeastRequestOptions = {}): Balancer {

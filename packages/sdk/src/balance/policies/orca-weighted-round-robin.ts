@@ -13,7 +13,7 @@ import { weightedRoundRobin } from './weighted-round-robin.js'
  * ```ts
  * import { createClient, orcaWeightedRoundRobin } from '@fairlead/sdk'
  *
- * await using orders = createClient('orders', { balancer: orcaWeightedRoundRobin({ blackoutMs: 5000 }) })
+ * const orders = createClient('orders', { balancer: orcaWeightedRoundRobin({ blackoutMs: 5000 }) })
  * ```
  */
 export function orcaWeightedRoundRobin(options: ReportedWeightsOptions = {}): Balancer {

@@ -38,7 +38,7 @@ const DRAWS = 3
  * ```ts
  * import { createClient, leastRequest, powerOfChoices } from '@fairlead/sdk'
  *
- * await using reports = createClient('reports', { balancer: powerOfChoices(leastRequest, 4) })
+ * const reports = createClient('reports', { balancer: powerOfChoices(leastRequest, 4) })
  * ```
  */
 export function powerOfChoices(load: Load, choiceCount: number): Balancer {

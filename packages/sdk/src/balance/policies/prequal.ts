@@ -71,7 +71,7 @@ const LARGEST_US = 2 ** 31 - 1
  * ```ts
  * import { createClient, prequal } from '@fairlead/sdk'
  *
- * await using search = createClient('search', { balancer: prequal({ probesPerRequest: 2 }) })
+ * const search = createClient('search', { balancer: prequal({ probesPerRequest: 2 }) })
  * ```
  */
 export function prequal(options: PrequalOptions = {}): Balancer {

@@ -6,7 +6,7 @@ import {
   type Environment,
 } from '../../consul/connection-options.js'
 import { invalidOption } from '../../validation/invalid-option.js'
-import { count, flag, group, LONGEST_MS, word } from '../../validation/schemas.js'
+import { count, flag, group, LONGEST_MS, milliseconds, word } from '../../validation/schemas.js'
 import type { FailoverTarget } from './plan.js'
 import type { Consistency } from './question.js'
 import type { ConsulResolverOptions } from './resolver.js'
@@ -100,8 +100,8 @@ export const consulSchema: v.GenericSchema<ConsulOptions, ParsedConsulOptions> =
     'default',
   ),
   cached: v.optional(flag, false),
-  maxStaleMs: v.optional(count(0, LONGEST_MS), 10_000),
-  waitMs: v.optional(count(1000, LONGEST_WAIT_MS), DEFAULT_WAIT_MS),
+  maxStaleMs: v.optional(milliseconds(0, LONGEST_MS), 10_000),
+  waitMs: v.optional(milliseconds(1000, LONGEST_WAIT_MS), DEFAULT_WAIT_MS),
   maxWatches: v.optional(count(1, 65_535), 128),
   scheme: v.optional(v.picklist(['http', 'https'], 'http or https')),
   network: v.optional(v.picklist(['auto', 'lan', 'wan'], 'auto, lan or wan'), 'auto'),

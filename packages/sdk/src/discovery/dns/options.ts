@@ -3,8 +3,8 @@ import * as v from 'valibot'
 import type { Clock } from '../../clock.js'
 import type { Random } from '../../random.js'
 import { invalidOption } from '../../validation/invalid-option.js'
-import { validationError } from '../../validation/validation-error.js'
-import { count, group } from '../../validation/schemas.js'
+import { checked } from '../../validation/checked.js'
+import { count, group, milliseconds } from '../../validation/schemas.js'
 
 /** What `dnsResolver` asks DNS for, how often, and which servers. */
 export interface DnsResolverOptions {
@@ -64,14 +64,14 @@ const schema = group(
       ),
     ),
     // gRPC's DNS resolver leaves as much time between two queries, and kubeadm gives names in CoreDNS 30 s to live.
-    refreshMs: v.optional(count(1000, LONGEST_INTERVAL_MS), 30_000),
+    refreshMs: v.optional(milliseconds(1000, LONGEST_INTERVAL_MS), 30_000),
     // Consul sends 0, "do not keep": once a second is what a name server can bear of every client.
-    minTtlMs: v.optional(count(100, LONGEST_INTERVAL_MS), 1000),
+    minTtlMs: v.optional(milliseconds(100, LONGEST_INTERVAL_MS), 1000),
     // As long as Consul's own clients may go without news (its default `wait`): a time to live of a day is meant for
     // caches, and would send requests to a machine that is gone for that long.
-    maxTtlMs: v.optional(count(100, LONGEST_INTERVAL_MS), 300_000),
+    maxTtlMs: v.optional(milliseconds(100, LONGEST_INTERVAL_MS), 300_000),
     // c-ares' own default. One lost packet costs no more, and two attempts end within 2 + 4 s for each server.
-    timeoutMs: v.optional(count(10, 60_000), 2000),
+    timeoutMs: v.optional(milliseconds(10, 60_000), 2000),
     tries: v.optional(count(1, 10), 2),
     clock: v.optional(v.custom<Clock>((value) => typeof value === 'object' && value !== null, 'a clock')),
     random: v.optional(
@@ -98,11 +98,10 @@ export interface DnsSettings {
 
 /** @throws FairleadError `INVALID_OPTION`. */
 export function parseDnsOptions(options: unknown): DnsSettings {
-  const given = v.safeParse(schema, options)
-  if (!given.success) throw validationError(given.issues[0], 'options')
-  const { minTtlMs, maxTtlMs } = given.output
+  const given = checked(schema, options)
+  const { minTtlMs, maxTtlMs } = given
   if (minTtlMs > maxTtlMs) throw invalidOption('minTtlMs', minTtlMs, `at most maxTtlMs, which is ${maxTtlMs}`)
-  return given.output
+  return given
 }
 
 /** node's own check lets a port above 65,535 pass, as another one. */

@@ -410,7 +410,7 @@ test.each<[unknown, string]>([
     `servers[1] is 'localhost:8600': it must be an IP address, with a port where that is not 53, such as "127.0.0.1:8600"`,
   ],
   [{ servers: ['127.0.0.1:86000'] }, `servers[0] is '127.0.0.1:86000': it must be an IP address`],
-  [{ refreshMs: 10 }, 'refreshMs is 10: it must be a whole number from 1000 to 3600000'],
+  [{ refreshMs: 10 }, 'refreshMs is 10: it must be a whole number of milliseconds from 1000 to 3600000'],
   [{ minTtlMs: 5000, maxTtlMs: 1000 }, 'minTtlMs is 5000: it must be at most maxTtlMs, which is 1000'],
 ])('options %j: %s', (options, message) => {
   const make = (): unknown => dnsResolver(options as never)

@@ -27,11 +27,11 @@ const BACKOFF = { baseMs: 1000, maxMs: 30_000 }
  * import { createClient, dnsResolver } from '@fairlead/sdk'
  *
  * const resolver = dnsResolver({ name: (service) => `_http._tcp.${service}.internal` })
- * await using orders = createClient('orders', { resolver })
+ * const orders = createClient('orders', { resolver })
  *
  * // A headless service of Kubernetes: an instance for each address.
  * const pods = dnsResolver({ name: 'payments.shop.svc.cluster.local', port: 8080 })
- * await using payments = createClient('payments', { resolver: pods })
+ * const payments = createClient('payments', { resolver: pods })
  * ```
  */
 export function dnsResolver(options: DnsResolverOptions = {}): Resolver {

@@ -402,7 +402,7 @@ test.each<[unknown, string]>([
   [undefined, 'options is undefined: it must be an object with the path of a file'],
   [{}, 'path is missing'],
   [{ path: '' }, "path is '': it must be the path of a JSON or YAML file"],
-  [{ path: 'a', pollMs: 0 }, 'pollMs is 0: it must be a whole number from 10 to 3600000'],
+  [{ path: 'a', pollMs: 0 }, 'pollMs is 0: it must be a whole number of milliseconds from 10 to 3600000'],
   [{ path: 'a', polMs: 1 }, 'unknown option polMs: remove it or check its spelling (did you mean pollMs?)'],
 ])('options %j: %s', (options, message) => {
   const make = (): unknown => fileResolver(options as never)

@@ -2,8 +2,8 @@ import { resolve } from 'node:path'
 import * as v from 'valibot'
 import { systemClock, type Clock } from '../../clock.js'
 import { asError } from '../../errors.js'
-import { validationError } from '../../validation/validation-error.js'
-import { count, group } from '../../validation/schemas.js'
+import { checked } from '../../validation/checked.js'
+import { group, milliseconds } from '../../validation/schemas.js'
 import { FilePoller } from './file-state.js'
 import { poll, type PollResult } from '../polling.js'
 import type { Resolver, Snapshot } from '../resolver.js'
@@ -25,7 +25,7 @@ const schema = group(
   {
     path: v.pipe(v.string(PATH), v.minLength(1, PATH)),
     // Below 10 ms the time stamps of most systems do not tell two writes apart; an hour is longer than anyone waits.
-    pollMs: v.optional(count(10, 3_600_000), 1000),
+    pollMs: v.optional(milliseconds(10, 3_600_000), 1000),
     clock: v.optional(v.custom<Clock>((value) => typeof value === 'object' && value !== null, 'a clock')),
   },
   'an object with the path of a file',
@@ -56,14 +56,13 @@ const MOST_CHANGES = 50
  * // orders:
  * //   - http://10.0.0.1:8080
  * //   - { address: 10.0.0.2, port: 8080, weight: 3, zone: eu-1a }
- * await using orders = createClient('orders', { resolver: fileResolver({ path: 'services.yaml' }) })
+ * const orders = createClient('orders', { resolver: fileResolver({ path: 'services.yaml' }) })
  * ```
  */
 export function fileResolver(options: FileResolverOptions): Resolver {
-  const given = v.safeParse(schema, options)
-  if (!given.success) throw validationError(given.issues[0], 'options')
-  const { pollMs, clock = systemClock } = given.output
-  const path = resolve(given.output.path)
+  const given = checked(schema, options)
+  const { pollMs, clock = systemClock } = given
+  const path = resolve(given.path)
   return {
     name: `the file ${path}`,
     watch(service, signal) {
