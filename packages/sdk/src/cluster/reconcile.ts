@@ -87,7 +87,8 @@ function reconcileByPlace<E extends { readonly instance: Instance }>(
   const removed: E[] = []
   if (staying.size < current.size)
     for (const endpoint of current.values()) if (!staying.has(endpoint)) removed.push(endpoint)
-  const changed = moved || added.length > 0 || removed.length > 0 || !samePlaces(current, unique)
+  // What is removed leaves its place, or to one that is added.
+  const changed = moved || added.length > 0 || !samePlaces(current, unique)
   return { instances: unique, kept, added, removed, changed, inPlace: false }
 }
 

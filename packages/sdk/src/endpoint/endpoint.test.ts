@@ -83,14 +83,14 @@ test('a retained endpoint tells of its successes, and of what it could not be re
     unreachable: (one, reason) => heard.push([one, reason]),
   }
   expect(endpoint.retained).toBe(true)
-  for (const outcome of ['success', 'remote_failure', 'local_failure', 'ignored'] as const) {
+  for (const outcome of ['success', 'success', 'remote_failure', 'local_failure', 'ignored'] as const) {
     const lease = endpoint.lease(0)
     lease?.outcome(outcome, 0)
     lease?.end(0)
   }
   endpoint.unreachable(new Error('refused'))
-  expect(heard).toEqual([endpoint, [endpoint, 'refused']])
-  expect(endpoint).toMatchObject({ requests: 4, failures: 2 })
+  expect(heard).toEqual([endpoint, endpoint, [endpoint, 'refused']])
+  expect(endpoint).toMatchObject({ requests: 5, failures: 2 })
 })
 
 test('judges are closed when its requests have ended', async () => {

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { PassThrough, Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { errors } from 'undici'
@@ -526,4 +527,43 @@ test('a response that cannot be parsed costs the endpoint traffic, as long as it
   attempt.onError(new errors.HTTPParserError())
   expect(endpoint.estimateUs(clock.now())).toBeGreaterThan(before)
   expect([endpoint.outcomes, endpoint.unreached]).toEqual([[[7, 'ignored']], []])
+})
+
+test('it is sent again in the async context of its caller, not of who opened the connection', () => {
+  const { endpoint, transport, clock } = start()
+  const stored = new AsyncLocalStorage<string>()
+  const context = stored.run('caller', () => new AsyncResource('test'))
+  const next = new HeardAttempts()
+  Object.assign(next, { context })
+  const attempt = new HttpAttempt(
+    endpoint,
+    transport,
+    7,
+    { method: 'GET', path: '/' },
+    next,
+    undefined,
+    clock,
+    0,
+  )
+  expect(attempt.context).toBe(context)
+  const seen: unknown[] = []
+  transport.resend = () => {
+    seen.push(stored.getStore())
+    return true
+  }
+  stored.run('another', () => attempt.onError(new Error('keep-alive race')))
+  expect([seen, next.heard]).toEqual([['caller'], []])
+})
+
+test('an error of its caller costs the endpoint nothing, also after a head', () => {
+  const { attempt, endpoint, clock } = start()
+  const before = endpoint.estimateUs(clock.now())
+  attempt.onConnect(() => undefined)
+  attempt.onError(new errors.InvalidArgumentError())
+  expect(endpoint.estimateUs(clock.now())).toBe(before)
+  const answered = start()
+  head(answered.attempt, 200)
+  const measured = answered.endpoint.estimateUs(0)
+  answered.attempt.onError(new errors.RequestAbortedError())
+  expect(answered.endpoint.estimateUs(0)).toBe(measured)
 })

@@ -78,3 +78,13 @@ test('what took an hour is as slow as what took 35 min 47 s, where 32 bits end',
   expect(ewma.estimateUs(0)).toBe(2 ** 31 - 1)
   expect(ewma.estimateUs(10_000) / 2 ** 31).toBeCloseTo(1 / Math.E, 4)
 })
+
+test('is settled by its first 10 samples', () => {
+  const latency = new PeakEwma(30, 0)
+  let samples = 0
+  while (!latency.settled && samples < 100) {
+    latency.observe(5, 0)
+    samples++
+  }
+  expect(samples).toBe(10)
+})
