@@ -87,6 +87,7 @@ class ConsulClient implements Client, Forwarder {
   readonly service: string
   readonly dispatcher: ServiceDispatcher
   readonly fetch: ServiceFetch
+  readonly #settings: Settings
   readonly #dispatcher: ClientDispatcher
   readonly #clock: Clock
   readonly #resolver: Resolver
@@ -101,6 +102,7 @@ class ConsulClient implements Client, Forwarder {
     const clock = settings.clock ?? systemClock
     const events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.service = service
+    this.#settings = settings
     this.#clock = clock
     this.#listeners = new DiscoveryListeners(clock, events)
     this.#policy = new PolicyResolver(settings, events)

@@ -1,7 +1,7 @@
 import { afterEach, expect, test } from 'vitest'
 import { createClient, fixedResolver, type Client } from '../index.js'
 import { serve } from '../client.test.support.js'
-import { parseService } from '../validation/service-name.js'
+import { parseServiceName } from '../validation/service-name.js'
 import { readRequest } from './request-options.js'
 
 let client: Client | undefined
@@ -42,7 +42,7 @@ test('the address of a caller is not read by a request that no balancer hashes b
   expect(read).toBe(0)
 })
 
-const orders = parseService('orders')
+const orders = parseServiceName('orders')
 
 test.each([
   { path: '/' },

@@ -52,8 +52,8 @@ test('ends in one turn after another are each told, as are the first answer of o
     clock: rig.clock,
     events: new Events({ traffic: false, hear: (event) => void told.push(event) }),
   })
-  retained.take({ kind: 'snapshot', instances: fleet.slice(0, 3), excluded: [] })
-  retained.take({ kind: 'snapshot', instances: [], excluded: [] })
+  retained.consider({ kind: 'snapshot', instances: fleet.slice(0, 3), excluded: [] }).adopt()
+  retained.consider({ kind: 'snapshot', instances: [], excluded: [] }).adopt()
   told.length = 0
   const [a, b, c] = rig.present
   if (a === undefined || b === undefined || c === undefined) throw new Error('there are six')

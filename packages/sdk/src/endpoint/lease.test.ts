@@ -25,6 +25,6 @@ test('a failure costs what it took, and not what the clock says', async () => {
   endpoint.penalize = (tookMs) => void penalties.push(tookMs)
   await clock.advance(5)
   lease.outcome('local_failure', clock.now(), clock.now())
-  lease.end()
+  lease.end(clock.now())
   expect([penalties, endpoint.inflight]).toEqual([[5], 0])
 })
