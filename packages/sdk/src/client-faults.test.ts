@@ -89,8 +89,6 @@ describe.each([
     `HTTP/1.1 200 OK\r\nx-large: ${'x'.repeat(5000)}\r\n\r\n`,
     /HEADERS_OVERFLOW|Headers Overflow/,
   ],
-  ['a head that does not parse', 'HTTP/1.1 200 OK\r\nbad header\r\n\r\n', /HTTP\/1\.1|Parse/],
-  ['no HTTP at all', '-ERR unknown command\r\n', /HTTP\/1\.1|Parse/],
 ])('%s', (_, head, message) => {
   test('is not tried elsewhere, and opens no circuit', async () => {
     const requests: number[] = []
@@ -106,6 +104,34 @@ describe.each([
     expect(requests.length).toBe(MANY)
     expectNoBlame()
   })
+})
+
+test('a response that is not valid HTTP is asked for elsewhere, and opens no circuit', async () => {
+  const requests: number[] = []
+  const head = 'HTTP/1.1 200 OK\r\nbad header\r\n\r\n'
+  const origins = await Promise.all([0, 1, 2].map((n) => serveRaw(head, () => requests.push(n))))
+  connect(origins)
+  for (let n = 0; n < MANY; n++) {
+    await expect(client.request({ path: '/' })).rejects.toMatchObject({
+      code: 'ATTEMPTS_EXHAUSTED',
+      message: expect.stringMatching(/HTTP\/1\.1|Parse/) as unknown,
+      cause: expect.any(Error) as unknown,
+    })
+  }
+  expect(requests.length).toBeGreaterThan(MANY)
+  expectNoBlame()
+})
+
+test('an instance that speaks no HTTP loses its traffic, and no request that may be sent twice', async () => {
+  const good = await serve((_, response) => response.end('ok'))
+  const bad = await serveRaw('-ERR unknown command\r\n', ignore)
+  connect([good, bad], { balancer: 'round_robin' })
+  for (let n = 0; n < MANY; n++) {
+    const { body } = await client.request({ path: '/' })
+    expect(await body.text()).toBe('ok')
+  }
+  const { endpoints } = client.inspect()
+  expect(endpoints.find(({ origin }) => origin === bad)?.availability.state).toBe('unavailable')
 })
 
 test('the limit for heads is an option', async () => {

@@ -66,6 +66,7 @@ export type ResponseFilter = (
 export interface CallDependencies {
   readonly service: string
   readonly owner: CallOwner
+  readonly policy: { readonly current: EffectivePolicy }
   /** Undefined: responses are handed on as they are. */
   readonly filter: ResponseFilter | undefined
   readonly events: Events
@@ -83,8 +84,8 @@ export class Call
   implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined
 {
   options: CallOptions
-  /** What holds for it, to its end: a change is for the calls after it. */
-  readonly policy: EffectivePolicy
+  /** What holds for it from its first pick to its end: a change is for the calls after it. */
+  policy: EffectivePolicy
   /** When the latest attempt began, and for pickers the same in whole milliseconds. */
   attemptedAt = 0
   now = 0
@@ -112,7 +113,6 @@ export class Call
 
   constructor(
     dependencies: CallDependencies,
-    policy: EffectivePolicy,
     options: CallOptions,
     deadlines: Deadlines,
     handler: Handler,
@@ -120,7 +120,7 @@ export class Call
   ) {
     super(handler, context)
     this.#dependencies = dependencies
-    this.policy = policy
+    this.policy = dependencies.policy.current
     this.options = options
     this.attemptedAt = dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
@@ -191,6 +191,8 @@ export class Call
     unsubscribe?.()
     this.#wake = undefined
     this.#late = undefined
+    // Discovery has brought the registry's preference.
+    this.policy = this.#dependencies.policy.current
   }
 
   /** Sends the request to one endpoint; it may fail at once. False: the endpoint's circuit refuses. */

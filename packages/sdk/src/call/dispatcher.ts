@@ -44,7 +44,7 @@ export class ClientDispatcher extends Dispatcher {
     super()
     this.#options = options
     const { service, execution: owner, policy, filter, events, clock } = options
-    this.#calls = { service, owner, filter, events, clock }
+    this.#calls = { service, owner, policy, filter, events, clock }
     this.#usualMs = policy.current.timeoutMs
     this.#deadlines = new Deadlines(this.#usualMs, clock)
     this.#origins = options.origins
@@ -131,16 +131,15 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   #execute(options: CallOptions, handler: Handler, context: AsyncResource | undefined): void {
-    const { execution, clock } = this.#options
-    const policy = this.#options.policy.current
-    const { timeoutMs } = policy
+    const { execution, clock, policy } = this.#options
+    const { timeoutMs } = policy.current
     if (timeoutMs !== this.#deadlines.timeoutMs) this.#deadlines = new Deadlines(timeoutMs, clock)
     const own = options.timeoutMs
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
     const limited =
       own === undefined && timeoutMs === this.#usualMs ? options : { headersTimeout: 0, ...options }
     const deadlines = own === undefined ? this.#deadlines : new Deadlines(own, clock)
-    execution.execute(new Call(this.#calls, policy, limited, deadlines, handler, context))
+    execution.execute(new Call(this.#calls, limited, deadlines, handler, context))
   }
 
   async #close(): Promise<void> {

@@ -14,10 +14,9 @@ async function hedged(parts: OptionalParts = {}): Promise<{ rig: CallRig; outcom
   await rig.list()
   const { execution: owner, policy, events, clock } = rig
   const outcomes = new Outcomes()
-  const dependencies = { service: 'orders', owner, filter: undefined, events, clock }
+  const dependencies = { service: 'orders', owner, policy, filter: undefined, events, clock }
   const call = new Call(
     dependencies,
-    policy.current,
     { method: 'GET', path: '/' },
     new Deadlines(1000, clock),
     outcomes,

@@ -208,8 +208,7 @@ test("an attempt that fails by its caller's fault ends what is under way beside 
   const { execution: owner, policy, events, clock } = rig
   const outcomes = new Outcomes()
   const call = new Call(
-    { service: 'orders', owner, filter: undefined, events, clock },
-    policy.current,
+    { service: 'orders', owner, policy, filter: undefined, events, clock },
     { method: 'GET', path: '/' },
     new Deadlines(1000, clock),
     outcomes,

@@ -75,7 +75,7 @@ test('ends in one turn after another are each told, as are the first answer of o
     { type: 'retained:unreachable', service: 'orders', endpoint: '10.0.0.1:1', reason: 'refused' },
     { type: 'retained:unreachable', service: 'orders', endpoint: '10.0.0.1:2', reason: 'refused' },
     { type: 'retained:confirmed', service: 'orders', endpoint: '10.0.0.1:3' },
-    { type: 'retained:expired', service: 'orders', removed: ['http://10.0.0.1:3'] },
+    { type: 'retained:expired', service: 'orders', removed: ['10.0.0.1:3'] },
   ])
   retained.close()
 })

@@ -28,9 +28,7 @@ describe('by default', () => {
   })
 
   const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
-  const notHttp = Object.assign(new errors.HTTPParserError('Expected HTTP/'), {
-    code: 'HPE_INVALID_CONSTANT',
-  })
+  const notHttp = new errors.HTTPParserError('Response does not match the HTTP/1.1 protocol (Expected HTTP/)')
   const exhausted = Object.assign(new Error('connect EMFILE'), { code: 'EMFILE' })
   test.each([
     ['a reset', reset, 'local_failure', 'endpoint'],

@@ -268,7 +268,7 @@ describe('what the application does with it', () => {
 
 test.for<readonly [object, string]>([
   [{ signals: ['SIGKILL'] }, "signals[0] is 'SIGKILL': it must be the name of a signal that can be caught"],
-  [{ deadlineMs: 0 }, 'deadlineMs is 0: it must be a whole number from 1'],
+  [{ deadlineMs: 0 }, 'deadlineMs is 0: it must be a whole number of milliseconds from 1'],
   [{ registration: {} }, 'registration is {}: it must be what register() returns'],
   [{ onSignal: 1 }, 'onSignal is 1: it must be a function'],
   [{ onClose: 1 }, 'unknown option onClose: remove it'],

@@ -63,6 +63,8 @@ function withoutSecrets(name: string, input: unknown): string {
 
 function describeSecret(value: unknown): string {
   if (typeof value === 'string') return hidden(value)
+  // What its schema has described already.
+  if (typeof value === 'object' && value !== null && inspect.custom in value) return shown(value)
   return typeof value === 'object' && value !== null ? 'an object' : shown(value)
 }
 

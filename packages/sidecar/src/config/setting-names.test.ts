@@ -12,6 +12,8 @@ const NONE = [
   'idempotent',
   'id',
   'logger',
+  'retry',
+  'balancer',
 ]
 
 test('every option that the errors of the SDK name has a setting, or is known to have none', () => {
