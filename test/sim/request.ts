@@ -57,9 +57,9 @@ export class SimRequest implements Handler {
 function resultOf(error: Error): CallResult {
   if (!(error instanceof FairleadError)) throw error
   if (error.code === 'DEADLINE_EXCEEDED') return 'deadline'
-  if (error.code === 'NO_ENDPOINTS' || error.code === 'CIRCUIT_OPEN') return 'no endpoint'
+  if (error.code === 'NO_ENDPOINTS' || error.code === 'UNAVAILABLE') return 'no endpoint'
   const { code } = error.cause as NodeJS.ErrnoException
   if (code === 'ECONNRESET') return 'reset'
-  if (code === 'ECONNREFUSED' || code === 'CIRCUIT_OPEN') return 'refused'
+  if (code === 'ECONNREFUSED' || code === 'UNAVAILABLE') return 'refused'
   throw error
 }

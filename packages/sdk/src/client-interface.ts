@@ -43,7 +43,7 @@ export interface Client extends AsyncDisposable {
   /**
    * undici's `request`: a status code, headers and a body that is a stream.
    *
-   * @throws FairleadError `NO_ENDPOINTS`, `CIRCUIT_OPEN`, `DEADLINE_EXCEEDED`, `ATTEMPTS_EXHAUSTED`, `OVERLOADED`,
+   * @throws FairleadError `NO_ENDPOINTS`, `UNAVAILABLE`, `DEADLINE_EXCEEDED`, `ATTEMPTS_EXHAUSTED`, `OVERLOADED`,
    *   `CLIENT_CLOSED`; `INVALID_OPTION` for options that are none;
    *   whatever `signal` was aborted with; undici's own errors for a request that cannot be sent to anyone, and
    *   with `retry: false` for one that failed, with `service` and `endpoint` on it. A body that breaks off after the

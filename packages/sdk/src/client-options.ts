@@ -133,7 +133,7 @@ export interface ClientOptions {
    * Panic: below this share of endpoints of a priority that are available by client-side health, that is by their
    * circuits, the priority is balanced over all that Consul calls healthy, unless other priorities can take what it
    * cannot: sparing the few that are left. 0 to 1; 0: never, so that where all circuits are open requests fail at once
-   * with `CIRCUIT_OPEN`.
+   * with `UNAVAILABLE`.
    * Default 0.5, as Envoy's.
    */
   readonly panicThreshold?: number | undefined

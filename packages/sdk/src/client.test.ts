@@ -500,7 +500,7 @@ describe('without endpoints', () => {
     })
     for (let n = 0; n < 3; n++) await failure(orders.request({ path: '/' }))
     expect(await failure(orders.request({ path: '/' }))).toMatchObject({
-      code: 'CIRCUIT_OPEN',
+      code: 'UNAVAILABLE',
       message: expect.stringMatching(
         /^all 2 endpoints of orders are unavailable: circuit_open \(2\), the first until \d+ ms from now$/,
       ) as unknown,
@@ -679,7 +679,7 @@ describe('what users bring along', () => {
     expect(orders.inspect()).toMatchObject({ prioritiesInPanic: [] })
   })
 
-  test('a balancer that ignores open circuits gets CIRCUIT_OPEN for it', async () => {
+  test('a balancer that ignores open circuits gets UNAVAILABLE for it', async () => {
     const origins = [refusing()]
     const orders = client(fixedResolver(origins), {
       balancer: (endpoints) => ({ pick: () => endpoints[0] }),
@@ -689,7 +689,7 @@ describe('what users bring along', () => {
     })
     await failure(orders.request({ path: '/' }))
     await failure(orders.request({ path: '/' }))
-    expect(await failure(orders.request({ path: '/' }))).toMatchObject({ code: 'CIRCUIT_OPEN' })
+    expect(await failure(orders.request({ path: '/' }))).toMatchObject({ code: 'UNAVAILABLE' })
   })
 
   test.each(Object.keys(balancers) as (keyof typeof balancers)[])(

@@ -20,7 +20,7 @@ export type FairleadErrorCode =
    * Where `errors` is empty nothing was sent. With a `panicThreshold` above 0, the default, requests are sent to them all
    * the same.
    */
-  | 'CIRCUIT_OPEN'
+  | 'UNAVAILABLE'
   /**
    * No response head within `timeoutMs`, the wait for discovery and all attempts included. `endpoint` is the last one
    * tried, `errors` has what came of the attempts before. Of a registration: not done within the time limit of the call.

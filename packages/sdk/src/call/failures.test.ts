@@ -46,7 +46,7 @@ describe('where no endpoint can be picked', () => {
     await rig.list()
     eject(rig, a, b, c)
     expect(rig.send().error).toMatchObject({
-      code: 'CIRCUIT_OPEN',
+      code: 'UNAVAILABLE',
       message: 'all 3 endpoints of orders are unavailable: ejected (3)',
       service: 'orders',
       errors: [],
@@ -61,7 +61,7 @@ describe('where no endpoint can be picked', () => {
     eject(rig, a, b, c)
     rig.sentTo(a).onError(failure)
     await rig.settle()
-    expect(call.error).toMatchObject({ code: 'CIRCUIT_OPEN', errors: [failure] })
+    expect(call.error).toMatchObject({ code: 'UNAVAILABLE', errors: [failure] })
   })
 
   test('a retry that finds an empty set has them as well', async () => {
@@ -101,7 +101,7 @@ describe('where endpoints are retained', () => {
     await rig.list([THREE[0]].filter((one) => one !== undefined))
     eject(rig, a)
     const post = rig.send({ method: 'POST' })
-    expect(post.error).toMatchObject({ code: 'CIRCUIT_OPEN' })
+    expect(post.error).toMatchObject({ code: 'UNAVAILABLE' })
     expect(post.error?.message).toMatch(
       /^all 1 endpoints of orders that discovery lists are unavailable: ejected \(1\); and 2 that are retained/,
     )
@@ -118,7 +118,7 @@ describe('where endpoints are retained', () => {
     await rig.list([THREE[0]].filter((one) => one !== undefined))
     for (const method of ['GET', 'POST'] as const) {
       expect(rig.send({ method }).error).toMatchObject({
-        code: 'CIRCUIT_OPEN',
+        code: 'UNAVAILABLE',
         message: 'all 3 endpoints of orders are unavailable: ejected (3)',
       })
     }
@@ -222,7 +222,7 @@ describe('a circuit that has opened since the pick', () => {
     const rig = new CallRig({ retry: false }, { makeBreaker: refusing })
     await rig.list()
     expect(rig.send().error).toMatchObject({
-      code: 'CIRCUIT_OPEN',
+      code: 'UNAVAILABLE',
       message: 'the circuit of orders at 10.0.0.1:1 is open',
       service: 'orders',
       endpoint: '10.0.0.1:1',

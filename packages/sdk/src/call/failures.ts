@@ -9,7 +9,7 @@ import type { Call, FailedAttempt } from './call.js'
 export function refused(call: Call, endpoint: Endpoint): FailedAttempt {
   const { service } = call
   const { address } = endpoint
-  const error = new FairleadError('CIRCUIT_OPEN', `the circuit of ${service} at ${address} is open`, {
+  const error = new FairleadError('UNAVAILABLE', `the circuit of ${service} at ${address} is open`, {
     service,
     endpoint: address,
   })
@@ -78,7 +78,7 @@ export function nothingToPick(call: Call, cluster: Cluster): FairleadError {
         service,
         errors,
       })
-    : new FairleadError('CIRCUIT_OPEN', allUnavailable(call, cluster, retained), { service, errors })
+    : new FairleadError('UNAVAILABLE', allUnavailable(call, cluster, retained), { service, errors })
 }
 
 /** A balancer of the user's has picked what is no endpoint. */

@@ -6,7 +6,7 @@ import { isOutcome, type Outcome } from '../resilience/outcome.js'
 import { invalidOption } from '../validation/invalid-option.js'
 
 /** What an attempt has brought, for a {@link Classify} of the user's. */
-export type Answer =
+export type AttemptResult =
   /** The head of a final response (not of a 1xx). */
   | {
       /** Tells it apart from the end of a response and from an error. */
@@ -35,7 +35,7 @@ export type Answer =
  * Decides how an attempt went, as far as its endpoint is concerned; `pending`, of a head only: the trailers decide (gRPC).
  * `undefined`: as by default. What it throws counts as `undefined`.
  */
-export type Classify = (answer: Answer) => Outcome | 'pending' | undefined
+export type Classify = (answer: AttemptResult) => Outcome | 'pending' | undefined
 
 /** Whose failure an error is. */
 export type Fault =
@@ -91,7 +91,7 @@ export class Classifier {
     return { outcome: asked === undefined || asked === 'pending' ? usual : asked, fault, advice }
   }
 
-  #ask(answer: Answer): Outcome | 'pending' | undefined {
+  #ask(answer: AttemptResult): Outcome | 'pending' | undefined {
     try {
       const said: unknown = this.#classify?.(answer)
       if (said === undefined || isWord(said)) return said

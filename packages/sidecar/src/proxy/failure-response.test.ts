@@ -5,7 +5,7 @@ import { errorResponse } from './failure-response.js'
 
 const TABLE: Readonly<Record<FairleadErrorCode, readonly [number, string]>> = {
   NO_ENDPOINTS: [503, 'NO_ENDPOINTS'],
-  CIRCUIT_OPEN: [503, 'CIRCUIT_OPEN'],
+  UNAVAILABLE: [503, 'UNAVAILABLE'],
   OVERLOADED: [503, 'OVERLOADED'],
   CLIENT_CLOSED: [503, 'CLIENT_CLOSED'],
   DEADLINE_EXCEEDED: [504, 'DEADLINE_EXCEEDED'],

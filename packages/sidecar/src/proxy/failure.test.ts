@@ -356,14 +356,14 @@ describe('what Fairlead answers itself', () => {
     expect(errorOf(answer).message).toContain('has not answered yet')
   })
 
-  test('503 CIRCUIT_OPEN', async () => {
+  test('503 UNAVAILABLE', async () => {
     const rig = await Rig.start([await dying()], { panicThreshold: 0 })
     let answer = await rig.send({ method: 'POST', body: SMALL })
     for (let sent = 1; sent < 40 && answer.status === 502; sent++) {
       answer = await rig.send({ method: 'POST', body: SMALL })
     }
     expect(answer.status).toBe(503)
-    expect(answer.headers['x-fairlead-error']).toBe('CIRCUIT_OPEN')
+    expect(answer.headers['x-fairlead-error']).toBe('UNAVAILABLE')
     expect(errorOf(answer).message).toContain('all 1 endpoints of orders are unavailable: circuit_open (1)')
   })
 
