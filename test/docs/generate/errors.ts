@@ -25,7 +25,7 @@ What is not ours keeps its own type:
 
 - what the request's own \`signal\` was aborted with, and what its own body fails with;
 - undici's error for a request that can be sent to no endpoint, such as \`InvalidArgumentError\` for a header or a body that is none;
-- undici's error for a body that breaks off after the head of its response was handed on (\`SocketError\`, \`BodyTimeoutError\`): whoever reads the body gets it;
+- undici's error for a body that is cut after the head of its response was handed on (\`SocketError\`, \`BodyTimeoutError\`): the reader of the body gets it;
 - with \`retry: false\`, undici's error for an attempt that failed, with \`service\` and \`endpoint\` on it.
 
 \`client.fetch\` rejects with a \`TypeError\` whose \`cause\` is the error, and with what its \`signal\` was aborted with as it is.

@@ -29,7 +29,7 @@ async function isPending(promise: Promise<unknown>): Promise<boolean> {
 }
 
 describe('close', () => {
-  test('waits for a body that nobody reads until its limit, and aborts it then', async () => {
+  test('waits for an unread body until its limit, and aborts it then', async () => {
     const { orders, clock, warnings } = setUp(
       await serve((_, response) => void response.end('x'.repeat(1_000_000))),
     )

@@ -196,7 +196,7 @@ test('a deadline that another request has set the timer for', async () => {
   expect(heard).toEqual({ a: 'a', b: 'b', c: 'c' })
 })
 
-test('a listener is told in the context of whoever added it', async () => {
+test('a listener is told in the context that it was added in', async () => {
   const resolver = new FakeResolver()
   connect({ resolver })
   const heard = new Promise((resolve) =>

@@ -108,7 +108,7 @@ describe('freshness', () => {
     expect(rig.picks).toEqual([a])
   })
 
-  test('says why there is nobody', async () => {
+  test('says why there is no endpoint', async () => {
     const rig = new Rig()
     expect(rig.cluster.whyEmpty()).toBe('a fake resolver has not answered yet')
     await rig.start([])
@@ -562,7 +562,7 @@ describe('the picker', () => {
     expect(rig.lines('the balancer threw')).toHaveLength(1)
   })
 
-  test('gives one that has failed the request, where there is nobody else', async () => {
+  test('gives one that has failed the request, where there is no other', async () => {
     const rig = new Rig()
     await rig.start([a])
     const endpoint = rig.endpoint(a)
@@ -691,7 +691,7 @@ test('whether calls are traced is looked at again, once a second of requests', a
   expect(tracedAt(7000)).toBe(false)
 })
 
-describe('while nobody asks', () => {
+describe('while no request is made', () => {
   test('the watch ends after one to two times of idleness, and begins again with the next who asks', async () => {
     const rig = new Rig()
     await rig.start([a])
@@ -765,7 +765,7 @@ describe('while nobody asks', () => {
     expect(rig.clock.pending).toBe(0)
   })
 
-  test('whoever waits for an answer keeps the watch', async () => {
+  test('a caller that waits for an answer keeps the watch', async () => {
     const rig = new Rig()
     rig.cluster.follow()
     const stop = rig.cluster.onResolved(() => undefined)
@@ -850,7 +850,7 @@ describe('after any sequence of sets, failures and time', () => {
           const { present } = rig
           const last = rig.changes.at(-1)
           const known = [...(last?.instances ?? []), ...(last?.retained ?? [])]
-          // Of each that is present, and of nobody else: the rig looks at whether they are retired.
+          // Of each that is present, and of no other: the rig looks at whether they are retired.
           expect(new Set(rig.picks)).toEqual(new Set(present.map(({ instance }) => instance)))
           expect(new Set(known)).toEqual(new Set(present.map(({ instance }) => instance)))
           for (const endpoint of present) {

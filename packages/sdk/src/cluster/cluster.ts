@@ -173,7 +173,7 @@ export class Cluster {
    */
   pick(context: PickContext<Endpoint>, mayRepeat = true): Endpoint | undefined {
     this.#subscription.used = true
-    // By the requests themselves: there is no timer where nobody asks, and a comparison costs none of them anything.
+    // By the requests themselves: there is no timer while no request is made, and a comparison costs none of them anything.
     if (context.now >= this.#lookAt) this.#look(context.now)
     return this.#picker.pick(context, mayRepeat)
   }

@@ -5,7 +5,7 @@ import type { Freshness } from '../observe/events.js'
 /** After a set, `savedAt` a time where it comes from disk. */
 export function afterSet(before: Freshness, savedAt: number | undefined): Freshness {
   if (savedAt === undefined) return { kind: 'fresh' }
-  return { kind: 'disk', savedAt, cause: before.kind === 'fresh' ? undefined : before.cause }
+  return { kind: 'disk', savedAt, cause: before.cause }
 }
 
 /** After discovery has failed: what there is becomes no better by failing again. */
@@ -15,7 +15,7 @@ export function afterFailure(before: Freshness, cause: Error, now: number): Fres
 
 /** Is this failure news: the first of an outage? */
 export function isFirstFailure(before: Freshness): boolean {
-  return before.kind === 'fresh' || before.cause === undefined
+  return before.cause === undefined
 }
 
 /** Why there is no endpoint, for an error message: cannot be asked, knows none, or has none that is healthy. */
@@ -29,9 +29,8 @@ export function whyEmpty(
     excluded.length === 0
       ? `${resolver} ${empty}`
       : `${resolver} knows ${excluded.length}, none of them usable: ${few(excluded, shown).join(', ')}`
-  return freshness.kind !== 'fresh' && freshness.cause !== undefined
-    ? `${known}; that is stale, as ${freshness.cause.message}`
-    : known
+  const { cause } = freshness
+  return cause === undefined ? known : `${known}; that is stale, as ${cause.message}`
 }
 
 function shown({ key, reason }: ExcludedInstance): string {

@@ -43,7 +43,7 @@ test('others have their turns meanwhile, and the last set serves until the new o
   expect(rig.present).toHaveLength(COUNT)
 })
 
-test('sessions hold while a set is taken in, and after it for whoever is still there', async () => {
+test('sessions hold while a set is taken in, and after it for the endpoints that are still listed', async () => {
   const secrets = [createSecretKey(Buffer.alloc(32))]
   const carrier = { kind: 'header', name: 'x-session' } as const
   const { layer, filter } = sticky({ carrier, secrets }, 'orders')
@@ -102,14 +102,14 @@ async function holdingOne(): Promise<{ rig: Rig; held: Watched; others: readonly
   const [lost, ...others] = before
   if (lost === undefined) throw new Error('there is none')
   await rig.cluster.update(set(before))
-  await rig.cluster.update(set(others, 'nobody leads'))
+  await rig.cluster.update(set(others, 'no leader'))
   return { rig, held: rig.endpoint(lost), others }
 }
 
 test('what leaves the reserve meanwhile is not brought back by it', async () => {
   const { rig, held, others } = await holdingOne()
   expect(held.retained).toBe(true)
-  const taken = rig.cluster.update(set([...others, ...after], 'nobody leads'))
+  const taken = rig.cluster.update(set([...others, ...after], 'no leader'))
   for (let turn = 0; turn < 3; turn++) await nextTurn()
   held.unreachable(new Error('refused'))
   await taken
@@ -121,10 +121,10 @@ test('what leaves the reserve meanwhile is not brought back by it', async () => 
 test('the next watch waits for what the last one has begun', async () => {
   const { rig, held, others } = await holdingOne()
   const stop = new AbortController()
-  const first = rig.cluster.update(set([...others, ...after], 'nobody leads'), stop.signal)
+  const first = rig.cluster.update(set([...others, ...after], 'no leader'), stop.signal)
   await nextTurn()
   stop.abort()
-  const second = rig.cluster.update(set([...others, ...many('10.0.0.3')], 'nobody leads'))
+  const second = rig.cluster.update(set([...others, ...many('10.0.0.3')], 'no leader'))
   await first
   for (let turn = 0; turn < 3; turn++) await nextTurn()
   held.unreachable(new Error('refused'))

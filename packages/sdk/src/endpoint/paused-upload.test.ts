@@ -52,7 +52,7 @@ describe.each<[string, (source: Source) => unknown]>([
     return { ended }
   }
 
-  test('that its caller does not go on with blames nobody at the deadline', async () => {
+  test('that its caller does not go on with is no failure of its endpoint at the deadline', async () => {
     const { ended } = await upload()
     await clock.advance(TIMEOUT_MS)
     expect(await ended).toBe('DEADLINE_EXCEEDED')

@@ -15,7 +15,7 @@ export type FairleadEvent =
 export type Freshness =
   /** No answer yet; `cause` says why, once asking has failed. */
   | { readonly kind: 'waiting'; readonly cause: Error | undefined }
-  | { readonly kind: 'fresh' }
+  | { readonly kind: 'fresh'; readonly cause?: undefined }
   /** The last known set still serves. `since`: milliseconds of the clock. */
   | { readonly kind: 'stale'; readonly since: number; readonly cause: Error | undefined }
   /** A set that was saved serves, as discovery has not answered. `savedAt`: Unix milliseconds. */

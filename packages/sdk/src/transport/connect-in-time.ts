@@ -20,7 +20,7 @@ export function connectInTime(
   let done = false
   const abort = connect(target, (...result) => {
     if (done) {
-      // It was given up: what comes after all is nobody's.
+      // It was cancelled: a socket that comes after all has no owner.
       result[1]?.destroy()
       return
     }

@@ -17,13 +17,13 @@ export type ConnectorFactory = (instance: Pick<Instance, 'origin' | 'addresses'>
 
 /**
  * Establishes one connection, and calls back once with its socket or with why there is none: before it returns, or later,
- * as where it has to fetch a certificate first. Returns how to give it up; within what time is its caller's to hold.
+ * as where it has to fetch a certificate first. Returns how to cancel it; the time limit is its caller's.
  */
 export type Connector = (target: buildConnector.Options, callback: buildConnector.Callback) => AbortConnect
 
 /**
- * Gives up a connection that is not established yet, for this reason. Its connector need not call back any more: whoever
- * gives it up knows, and a socket that it calls back with all the same is destroyed.
+ * Cancels a connection that is not established yet, for this reason. Its connector need not call back any more, and a
+ * socket that it calls back with all the same is destroyed.
  */
 export type AbortConnect = (reason: Error) => void
 
