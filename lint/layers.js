@@ -16,6 +16,7 @@ const SDK = `
   call sessions
   client-options fetch
   client-interface endpoint-factory client index internal
+  grpc
   testing test-support contract
 `
 

@@ -16,6 +16,7 @@ import type { TransportRequest } from '../transport/transport.js'
 import type { CallOptions, ResponseFilter } from './call.js'
 import { ClientDispatcher } from './dispatcher.js'
 import { Execution } from './execution.js'
+import { Leases } from './leases.js'
 import { PolicyResolver } from './policy.js'
 
 /** Three instances; nothing listens there. */
@@ -39,6 +40,7 @@ export class CallRig {
   readonly cluster: Cluster
   readonly budget: RetryBudget
   readonly execution: Execution
+  readonly leases: Leases
   readonly dispatcher: ClientDispatcher
 
   constructor(options: ClientOptions = {}, { governor, makeBreaker, filter }: OptionalParts = {}) {
@@ -80,11 +82,13 @@ export class CallRig {
     const { budget } = this
     this.execution = new Execution({ cluster, budget, events, clock })
     const { execution } = this
+    this.leases = new Leases(clock)
     this.dispatcher = new ClientDispatcher({
       service,
       origins,
       cluster,
       execution,
+      leases: this.leases,
       policy,
       filter,
       events,

@@ -91,6 +91,12 @@ export class Classifier {
     return { outcome: asked === undefined || asked === 'pending' ? usual : asked, fault, advice }
   }
 
+  /** What the user's `classify` says of an answer that is none of HTTP/1.1; undefined: nothing, or to wait. */
+  asked(answer: AttemptResult): Outcome | undefined {
+    const said = this.#classify && this.#ask(answer)
+    return said === 'pending' ? undefined : said
+  }
+
   #ask(answer: AttemptResult): Outcome | 'pending' | undefined {
     try {
       const said: unknown = this.#classify?.(answer)

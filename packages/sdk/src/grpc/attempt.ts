@@ -1,0 +1,148 @@
+import { status as Status, type Metadata } from '@grpc/grpc-js'
+import type { HeldLease, Leases } from '../call/leases.js'
+import type { Clock } from '../clock.js'
+import type { AttemptResult } from '../endpoint/classify.js'
+import type { Endpoint } from '../endpoint/endpoint.js'
+import { asError } from '../errors.js'
+import { LOAD_HEADER } from '../orca/parse.js'
+import type { Outcome } from '../resilience/outcome.js'
+import type { CallMemory } from './call-memory.js'
+import { outcomeOfStatus } from './status-outcome.js'
+import { SentCall } from './sent-call.js'
+import type { AttemptListener, AttemptStatus, Subchannel, SubchannelCall } from './types.js'
+
+export interface AttemptOptions {
+  readonly endpoint: Endpoint
+  readonly memory: CallMemory
+  readonly leases: Leases
+  readonly clock: Clock
+}
+
+/**
+ * One attempt of a gRPC call, from its pick to its status: a lease of its endpoint. Its load counts from the pick, so that
+ * of many calls in one turn each sees those before it; latency from the last that was sent to the first that was answered.
+ */
+export class Attempt {
+  readonly #options: AttemptOptions
+  #held: HeldLease | undefined
+  #call: SentCall | undefined
+  /** It has brought headers or a message. */
+  #answered = false
+  /** How it ended by what came in; undefined: it was ended here. */
+  #received: AttemptStatus | undefined
+
+  constructor(options: AttemptOptions) {
+    this.#options = options
+  }
+
+  /** Has it been sent? Between the pick and that grpc-js waits for call credentials, and may give the call up. */
+  get started(): boolean {
+    return this.#call !== undefined
+  }
+
+  /** Takes a lease, if it has none. False: the endpoint's circuit refuses. */
+  reserve(): boolean {
+    const { endpoint, leases } = this.#options
+    this.#held ??= leases.take(endpoint, (error) => this.#call?.cancelWithStatus(Status.UNAVAILABLE, error.message))
+    return this.#held !== undefined
+  }
+
+  /** It has not been sent, and may never be. */
+  lapse(): void {
+    if (this.started) return
+    this.#held?.release('ignored')
+    this.#held = undefined
+  }
+
+  /** Sends it. */
+  start(subchannel: Subchannel, ...[metadata, host, method, listener, id]: Parameters<Subchannel['createCall']>): SubchannelCall {
+    try {
+      this.#call = new SentCall(
+        subchannel.createCall(metadata, host, method, this.#hearing(listener), id),
+        this.#options.clock,
+      )
+    } catch (error) {
+      this.lapse()
+      throw error
+    }
+    this.#options.memory.add(this.#options.endpoint)
+    return this.#call
+  }
+
+  /** Its status is known to grpc-js; comes once for each that was started. */
+  readonly ended = (code: Status, details: string, metadata: Metadata): void => {
+    this.#takeLoadReport(metadata)
+    this.#held?.release(this.#outcome(code, details, metadata))
+  }
+
+  #hearing(listener: AttemptListener): AttemptListener {
+    return {
+      onReceiveMetadata: (metadata) => {
+        this.#answer()
+        listener.onReceiveMetadata(metadata)
+      },
+      onReceiveMessage: (message) => {
+        this.#answer()
+        listener.onReceiveMessage(message)
+      },
+      onReceiveStatus: (status) => {
+        this.#received = status
+        listener.onReceiveStatus(status)
+      },
+    }
+  }
+
+  #answer(): void {
+    if (this.#answered) return
+    this.#answered = true
+    this.#held?.firstAnswer(this.#call?.sentAt)
+  }
+
+  #outcome(code: Status, details: string, metadata: Metadata): Outcome {
+    // The deadline of a stream is as long as its caller wants to read it.
+    if (code === Status.DEADLINE_EXCEEDED && this.#answered) return 'ignored'
+    if (this.#received === undefined) return code === Status.DEADLINE_EXCEEDED ? this.#silence() : 'ignored'
+    // What is too large for us would be from any endpoint.
+    if (code === Status.RESOURCE_EXHAUSTED && details.startsWith(TOO_LARGE)) return 'ignored'
+    const usual = outcomeOfStatus(code)
+    const { classifier } = this.#options.endpoint
+    const isCut = this.#received.rstCode !== undefined || details === DROPPED
+    const answer = isCut ? brokenOff(code, details) : trailersOf(code, details, metadata)
+    return classifier.asked(answer) ?? (isCut && usual === 'remote_failure' ? 'local_failure' : usual)
+  }
+
+  /** What it says of the endpoint that it let the deadline pass: nothing, where it had the call for less than half of the time. */
+  #silence(): Outcome {
+    const { clock, memory } = this.#options
+    const now = clock.now()
+    const given = now - (this.#call?.sentAt ?? now)
+    return given * 2 < now - memory.since ? 'ignored' : 'local_failure'
+  }
+
+  #takeLoadReport(metadata: Metadata): void {
+    const { endpoint, clock } = this.#options
+    if (endpoint.backendLoad === undefined) return
+    const [report] = metadata.get(LOAD_HEADER)
+    if (typeof report !== 'string') return
+    try {
+      endpoint.backendLoad.receive(report, Math.floor(clock.now()))
+    } catch (thrown) {
+      endpoint.observerFailed(asError(thrown))
+    }
+  }
+}
+
+// In the words of grpc-js, which has no other sign of them: Http2SubchannelCall.onDisconnect, StreamDecoder.write.
+const DROPPED = 'Connection dropped'
+const TOO_LARGE = 'Received message larger than max'
+
+function brokenOff(code: Status, details: string): AttemptResult {
+  return { kind: 'error', error: Object.assign(new Error(details), { code: Status[code] }) }
+}
+
+/** As they came in, with what grpc-js has taken out of them. */
+function trailersOf(code: Status, details: string, metadata: Metadata): AttemptResult {
+  const trailers: Record<string, string | string[]> = { 'grpc-status': String(code), 'grpc-message': details }
+  for (const [name, value] of Object.entries(metadata.getMap())) trailers[name] = String(value)
+  return { kind: 'trailers', trailers }
+}
