@@ -16,7 +16,7 @@ const SDK = `
   call sessions
   client-options fetch
   client-interface endpoint-factory client index internal
-  grpc
+  grpc connect-node
   testing test-support contract
 `
 

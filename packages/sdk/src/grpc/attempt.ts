@@ -5,9 +5,9 @@ import type { AttemptResult } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import { asError } from '../errors.js'
 import { LOAD_HEADER } from '../orca/parse.js'
+import { outcomeOfGrpcStatus } from '../resilience/grpc-outcome.js'
 import type { Outcome } from '../resilience/outcome.js'
 import type { CallMemory } from './call-memory.js'
-import { outcomeOfStatus } from './status-outcome.js'
 import { SentCall } from './sent-call.js'
 import type { AttemptListener, AttemptStatus, Subchannel, SubchannelCall } from './types.js'
 
@@ -104,7 +104,7 @@ export class Attempt {
     if (this.#received === undefined) return code === Status.DEADLINE_EXCEEDED ? this.#silence() : 'ignored'
     // What is too large for us would be from any endpoint.
     if (code === Status.RESOURCE_EXHAUSTED && details.startsWith(TOO_LARGE)) return 'ignored'
-    const usual = outcomeOfStatus(code)
+    const usual = outcomeOfGrpcStatus(code)
     const { classifier } = this.#options.endpoint
     const isCut = this.#received.rstCode !== undefined || details === DROPPED
     const answer = isCut ? brokenOff(code, details) : trailersOf(code, details, metadata)

@@ -1,0 +1,388 @@
+import { Metadata, status as Status } from '@grpc/grpc-js'
+import { once } from 'node:events'
+import { describe, expect, test, vi } from 'vitest'
+import { takeSilently } from '../client.test.support.js'
+import type { EndpointInspection } from '../observe/inspect.js'
+import { until } from '../test-support/until.test.support.js'
+import { instanceAt } from '../testing/index.js'
+import { failWith, list, OrdersServer, servers, stage, staged, stubOf, type Stage } from './server.test.support.js'
+
+function endpoint({ orders }: Stage, { address }: { readonly address: string }): EndpointInspection {
+  const found = orders.inspect().endpoints.find(({ origin }) => origin.endsWith(address))
+  if (found === undefined) throw new Error(`${address} is not listed`)
+  return found
+}
+
+function inflight({ orders }: Stage): number {
+  return orders.inspect().endpoints.reduce((sum, each) => sum + each.inflight, 0)
+}
+
+/** Until each of these is connected, so that a policy has all of them to choose from. */
+async function warm({ stub }: Stage, all: readonly OrdersServer[]): Promise<void> {
+  const seen = new Set<string>()
+  while (seen.size < all.length) seen.add(await stub.get())
+  for (const server of all) server.calls.length = 0
+}
+
+async function times(count: number, work: () => Promise<string>): Promise<Record<string, number>> {
+  const counts: Record<string, number> = {}
+  for (let n = 0; n < count; n++) {
+    const name = await work()
+    counts[name] = (counts[name] ?? 0) + 1
+  }
+  return counts
+}
+
+describe('each kind of call', () => {
+  test('unary calls go where the policy sends them', async () => {
+    const all = await servers('a', 'b', 'c')
+    const made = await staged(all)
+    await warm(made, all)
+    expect(await times(30, () => made.stub.get())).toEqual({ a: 10, b: 10, c: 10 })
+    expect(inflight(made)).toBe(0)
+  })
+
+  test('a stream of responses is one call, and in flight until its end', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a!])
+    const call = made.stub.list('open')
+    call.on('error', () => undefined)
+    expect(await once(call, 'data')).toEqual(['a'])
+    expect(endpoint(made, a!)).toMatchObject({ inflight: 1, requests: 1 })
+    call.cancel()
+    await until(() => inflight(made) === 0)
+    expect(endpoint(made, a!)).toMatchObject({ failures: 0 })
+    const whole: string[] = []
+    for await (const text of made.stub.list()) whole.push(text as string)
+    expect(whole).toEqual(['a'])
+    await until(() => inflight(made) === 0)
+  })
+
+  test('a stream of requests goes to one endpoint', async () => {
+    const all = await servers('a', 'b')
+    const made = await staged(all)
+    const answer = await made.stub.place('1', '2', '3')
+    expect(answer).toMatch(/^[ab]: 1 2 3$/)
+    expect(inflight(made)).toBe(0)
+  })
+
+  test('a stream both ways', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a!])
+    const call = made.stub.chat()
+    call.write('1')
+    expect(await once(call, 'data')).toEqual(['a: 1'])
+    call.write('2')
+    expect(await once(call, 'data')).toEqual(['a: 2'])
+    expect(inflight(made)).toBe(1)
+    call.end()
+    const [status] = (await once(call, 'status')) as [{ code: Status }]
+    expect(status.code).toBe(Status.OK)
+    await until(() => inflight(made) === 0)
+  })
+
+  test('latency is from what was sent to what came first', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a!])
+    const call = made.stub.chat()
+    // Longer than an answer takes: a client that takes its time is not a slow endpoint.
+    await new Promise((resolve) => setTimeout(resolve, 300))
+    call.write('1')
+    await once(call, 'data')
+    expect(endpoint(made, a!).latencyMs).toBeLessThan(200)
+    call.end()
+    call.resume()
+    await until(() => inflight(made) === 0)
+  })
+})
+
+describe('the policy of the client', () => {
+  test('weights', async () => {
+    const [a, b] = await servers('a', 'b')
+    const made = stage({ balancer: 'weighted_round_robin' })
+    made.resolver.snapshot([
+      { ...a!.instance, weight: 3 },
+      { ...b!.instance, weight: 1 },
+    ])
+    await warm(made, [a!, b!])
+    expect(await times(40, () => made.stub.get())).toEqual({ a: 30, b: 10 })
+  })
+
+  test('keys, by metadata: a call waits for the connection to its own endpoint', async () => {
+    const all = await servers('a', 'b', 'c')
+    const made = await staged(all, { balancer: 'ring_hash', hashOn: [{ header: 'x-user' }] })
+    const by = (user: string): Promise<string> => {
+      const metadata = new Metadata()
+      metadata.set('x-user', user)
+      return made.stub.get('', { metadata })
+    }
+    const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
+    const first = await Promise.all(users.map(by))
+    expect(new Set(first).size).toBe(3)
+    for (let n = 0; n < 3; n++) expect(await Promise.all(users.map(by))).toEqual(first)
+  })
+
+  test('load: calls that begin in one turn see each other', async () => {
+    const all = await servers('a', 'b')
+    for (const server of all) server.onGet = () => undefined
+    const made = stage({ balancer: 'least_request' })
+    list(made, all)
+    const held = await staged(all)
+    void held
+    const [a, b] = all as [OrdersServer, OrdersServer]
+    a.onGet = (_call, answer) => answer(null, 'a')
+    b.onGet = (_call, answer) => answer(null, 'b')
+    await warm(made, all)
+    for (const server of all) server.onGet = () => undefined
+    const calls = Array.from({ length: 10 }, () => made.stub.get('', { deadline: Date.now() + 60_000 }))
+    for (const call of calls) call.catch(() => undefined)
+    await until(() => a.calls.length + b.calls.length === 10)
+    expect([a.calls.length, b.calls.length]).toEqual([5, 5])
+  })
+
+  test('priorities', async () => {
+    const [a, b] = await servers('a', 'b')
+    const made = stage()
+    made.resolver.snapshot([a!.instance, { ...b!.instance, priority: 1 }])
+    expect(await times(5, () => made.stub.get())).toEqual({ a: 5 })
+    await a!.kill()
+    await vi.waitFor(async () => expect(await made.stub.get()).toBe('b'), 10_000)
+  })
+})
+
+describe('health', () => {
+  test.each<[keyof typeof Status, number, number]>([
+    ['UNAVAILABLE', 1, 0],
+    ['DEADLINE_EXCEEDED', 1, 0],
+    ['INTERNAL', 1, 0],
+    ['UNKNOWN', 1, 0],
+    ['DATA_LOSS', 1, 0],
+    ['RESOURCE_EXHAUSTED', 0, 0],
+    ['NOT_FOUND', 0, 0],
+    ['UNIMPLEMENTED', 0, 0],
+    ['CANCELLED', 0, 0],
+  ])('an answer of %s counts %d failures', async (name, failures) => {
+    const [a] = await servers('a')
+    a!.onGet = failWith(Status[name])
+    const made = await staged([a!])
+    await expect(made.stub.get()).rejects.toMatchObject({ code: Status[name] })
+    expect(endpoint(made, a!)).toMatchObject({ requests: 1, failures, inflight: 0 })
+  })
+
+  test('the classifier of the client is asked, as of trailers', async () => {
+    const [a] = await servers('a')
+    a!.onGet = failWith(Status.NOT_FOUND, 'no such order')
+    const classify = vi.fn(() => 'remote_failure' as const)
+    const made = await staged([a!], { classify })
+    await expect(made.stub.get()).rejects.toMatchObject({ code: Status.NOT_FOUND })
+    expect(classify).toHaveBeenCalledWith({
+      kind: 'trailers',
+      trailers: expect.objectContaining({ 'grpc-status': '5', 'grpc-message': 'no such order' }) as unknown,
+    })
+    expect(endpoint(made, a!).failures).toBe(1)
+  })
+
+  test('a circuit opens by it, and calls go elsewhere', async () => {
+    const [a, b] = await servers('a', 'b')
+    a!.onGet = failWith(Status.UNAVAILABLE)
+    const breaker = { volumeThreshold: 2, resetMs: 60_000 }
+    const made = await staged([a!, b!], { breaker, panicThreshold: 0 })
+    await vi.waitFor(async () => {
+      await made.stub.get().catch(() => undefined)
+      expect(endpoint(made, a!).availability).toMatchObject({ state: 'unavailable', reason: 'circuit_open' })
+    }, 10_000)
+    expect(await times(6, () => made.stub.get())).toEqual({ b: 6 })
+  })
+
+  test('a deadline that an endpoint lets pass is a failure of it', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a!])
+    await warm(made, [a!])
+    a!.onGet = () => undefined
+    await expect(made.stub.get('', { deadline: Date.now() + 200 })).rejects.toMatchObject({
+      code: Status.DEADLINE_EXCEEDED,
+    })
+    expect(endpoint(made, a!)).toMatchObject({ failures: 1, inflight: 0 })
+  })
+
+  test('a deadline within a stream, and a cancelled call, are not', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a!])
+    const call = made.stub.makeServerStreamRequest(
+      ...(['/orders.v1.Orders/List', (text: string) => Buffer.from(text), (bytes: Buffer) => bytes.toString(), 'open'] as const),
+      new Metadata(),
+      { deadline: Date.now() + 500 },
+    )
+    call.resume()
+    const [error] = (await once(call, 'error')) as [{ code: Status }]
+    expect(error.code).toBe(Status.DEADLINE_EXCEEDED)
+    await until(() => inflight(made) === 0)
+    expect(endpoint(made, a!)).toMatchObject({ requests: 1, failures: 0 })
+  })
+
+  test('a call is not sent again by us, and by the retries of grpc-js elsewhere', async () => {
+    const [a, b] = await servers('a', 'b')
+    for (const server of [a!, b!]) server.onGet = failWith(Status.UNAVAILABLE)
+    const plain = await staged([a!, b!])
+    await warm({ ...plain, stub: plain.stub }, []).catch(() => undefined)
+    await expect(plain.stub.get()).rejects.toMatchObject({ code: Status.UNAVAILABLE })
+    expect(a!.calls.length + b!.calls.length).toBe(1)
+    const retryPolicy = {
+      ...{ maxAttempts: 2, initialBackoff: '0.01s', maxBackoff: '0.01s', backoffMultiplier: 1 },
+      retryableStatusCodes: ['UNAVAILABLE'],
+    }
+    const retrying = stubOf(plain.orders, {
+      'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], retryPolicy }] }),
+    })
+    a!.calls.length = b!.calls.length = 0
+    await expect(retrying.get()).rejects.toMatchObject({ code: Status.UNAVAILABLE })
+    expect([a!.calls.length, b!.calls.length]).toEqual([1, 1])
+    retrying.close()
+  })
+})
+
+describe('servers come and go', () => {
+  test('one that dies costs the calls that it had, and no others', async () => {
+    const all = await servers('a', 'b')
+    const made = await staged(all)
+    await warm(made, all)
+    await all[0]!.kill()
+    await until(() => endpoint(made, all[0]!).inflight === 0)
+    const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => made.stub.get()))
+    // What was written as the connection broke off is not safe to be sent again.
+    expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(19)
+    expect(await times(10, () => made.stub.get())).toEqual({ b: 10 })
+    await until(() => endpoint(made, all[0]!).availability.reason === 'connection_failed')
+    await all[0]!.start()
+    await until(() => endpoint(made, all[0]!).availability.state === 'available')
+    expect(await times(10, () => made.stub.get())).toEqual({ a: 5, b: 5 })
+  })
+
+  test('a new one gets its share, and one that is drained loses no call', async () => {
+    const all = await servers('a', 'b', 'c')
+    const [a, b, c] = all as [OrdersServer, OrdersServer, OrdersServer]
+    const made = await staged([a, b])
+    await warm(made, [a, b])
+    const stream = made.stub.chat()
+    stream.write('hello')
+    const [greeting] = (await once(stream, 'data')) as [string]
+    const host = all.find(({ name }) => greeting.startsWith(name))!
+    const left = host === a ? b : a
+    let failed = 0
+    let going = true
+    const load = (async () => {
+      while (going) await made.stub.get().catch(() => failed++)
+    })()
+    // As a rolling deployment does it: the new one is listed, the old one is not any more, and drains.
+    list(made, [left, c])
+    await until(() => c.calls.length > 5)
+    host.calls.length = 0
+    let drained = false
+    const draining = host.drain().then(() => (drained = true))
+    for (let n = 0; n < 20; n++) await made.stub.get()
+    stream.write('still there?')
+    expect(await once(stream, 'data')).toEqual([`${host.name}: still there?`])
+    expect(drained).toBe(false)
+    stream.end()
+    stream.resume()
+    await draining
+    going = false
+    await load
+    expect(failed).toBe(0)
+    expect(host.calls).toEqual([])
+  })
+
+  test('none that can be connected to fails at once, by name; waiting for one goes on', async () => {
+    const [a] = await servers('a')
+    await a!.kill()
+    const made = await staged([a!])
+    await expect(made.stub.get()).rejects.toMatchObject({
+      code: Status.UNAVAILABLE,
+      details: expect.stringMatching(/UNAVAILABLE: no endpoint of orders can be connected to: .*ECONNREFUSED/) as unknown,
+    })
+    const patient = new Metadata({ waitForReady: true })
+    const waiting = made.stub.get('', { metadata: patient, deadline: Date.now() + 15_000 })
+    await a!.start()
+    expect(await waiting).toBe('a')
+  })
+
+  test('an address that says nothing is given up in connectTimeoutMs', async () => {
+    const [a] = await servers('a')
+    const silent = instanceAt(`http://${await takeSilently()}`)
+    const made = stage({ connections: { connectTimeoutMs: 100 } })
+    made.resolver.snapshot([silent])
+    await expect(made.stub.get()).rejects.toMatchObject({ details: expect.stringMatching(/no connection in time/) as unknown })
+    made.resolver.snapshot([silent, a!.instance])
+    await vi.waitFor(async () => expect(await made.stub.get()).toBe('a'), 10_000)
+  })
+})
+
+describe('discovery', () => {
+  test('is waited for', async () => {
+    const [a] = await servers('a')
+    const made = stage()
+    const answer = made.stub.get()
+    list(made, [a!])
+    expect(await answer).toBe('a')
+  })
+
+  test('is waited for no longer than timeoutMs', async () => {
+    const made = stage({ timeoutMs: 50 })
+    await expect(made.stub.get()).rejects.toMatchObject({
+      code: Status.UNAVAILABLE,
+      details: expect.stringMatching(/NO_ENDPOINTS: orders has no endpoint yet/) as unknown,
+    })
+  })
+
+  test('that knows nothing is told', async () => {
+    const made = await staged([])
+    await expect(made.stub.get()).rejects.toMatchObject({
+      details: expect.stringMatching(/^NO_ENDPOINTS: orders has no endpoint/) as unknown,
+    })
+  })
+
+  test('what a balancer throws costs its call', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a!], {
+      balancer: () => ({
+        pick: () => {
+          throw new Error('mine')
+        },
+      }),
+    })
+    await expect(made.stub.get()).rejects.toMatchObject({ code: Status.INTERNAL, details: 'mine' })
+  })
+})
+
+describe('the end', () => {
+  test('of the client waits for calls within its limit, and ends them then', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a!])
+    const call = made.stub.list('open')
+    const failed = once(call, 'error')
+    await once(call, 'data')
+    await made.orders.close({ timeoutMs: 100 })
+    expect((await failed)[0]).toMatchObject({
+      code: Status.UNAVAILABLE,
+      details: expect.stringMatching(/the client of orders is closed/) as unknown,
+    })
+    await expect(made.stub.get()).rejects.toMatchObject({
+      code: Status.UNAVAILABLE,
+      details: expect.stringMatching(/CLIENT_CLOSED/) as unknown,
+    })
+  })
+
+  test('of the channel leaves the client as it was', async () => {
+    const [a, b] = await servers('a', 'b')
+    await b!.kill()
+    const made = await staged([a!, b!])
+    await until(() => endpoint(made, b!).availability.state === 'available')
+    await vi.waitFor(async () => {
+      await made.stub.get()
+      expect(endpoint(made, b!).availability.reason).toBe('connection_failed')
+    }, 10_000)
+    made.stub.close()
+    expect(endpoint(made, b!).availability.state).toBe('available')
+    expect(inflight(made)).toBe(0)
+  })
+})
