@@ -86,7 +86,9 @@ describe('a lease', () => {
     await clock.advance(100)
     lease.release()
     socket.destroy()
-    expect(orders.inspect().endpoints).toMatchObject([{ inflight: 0, requests: 1, failures: 0, latencyMs: 5 }])
+    expect(orders.inspect().endpoints).toMatchObject([{ inflight: 0, requests: 1, failures: 0 }])
+    // Of a clock that leaps, a part may be time that the loop was held up.
+    expect(orders.inspect().endpoints[0]?.latencyMs).toBeCloseTo(5, 0)
     lease.release('local_failure')
     lease[Symbol.dispose]()
     expect(orders.inspect().endpoints).toMatchObject([{ inflight: 0, failures: 0 }])
@@ -214,7 +216,9 @@ describe('circuits', () => {
     const probe = await orders.acquire()
     await expect(orders.acquire()).rejects.toMatchObject({
       code: 'UNAVAILABLE',
-      message: expect.stringMatching(/^all 1 endpoints of orders are unavailable: circuit_open \(1\)/) as unknown,
+      message: expect.stringMatching(
+        /^all 1 endpoints of orders are unavailable: circuit_open \(1\)/,
+      ) as unknown,
     })
     probe[Symbol.dispose]()
     const another = await orders.acquire()
@@ -250,7 +254,9 @@ describe('what is retained', () => {
     const { orders } = await retaining()
     await expect(orders.acquire()).rejects.toMatchObject({
       code: 'NO_ENDPOINTS',
-      message: expect.stringMatching(/^orders has no endpoint for acquire\(\): all 2 are retained /) as unknown,
+      message: expect.stringMatching(
+        /^orders has no endpoint for acquire\(\): all 2 are retained /,
+      ) as unknown,
     })
     const lease = await orders.acquire({ idempotent: true })
     lease.release()

@@ -1,4 +1,10 @@
-import { Code, ConnectError, createClient as createRpc, type Client as Rpc, type Transport } from '@connectrpc/connect'
+import {
+  Code,
+  ConnectError,
+  createClient as createRpc,
+  type Client as Rpc,
+  type Transport,
+} from '@connectrpc/connect'
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node'
 import { describe, expect, test, vi } from 'vitest'
 import { afterwards, takeSilently } from '../client.test.support.js'
@@ -8,7 +14,8 @@ import type { ClientOptions } from '../client-options.js'
 import { until } from '../test-support/until.test.support.js'
 import { FakeResolver, instanceAt } from '../testing/index.js'
 import { balancedSessions, type BalancedSessions, type BalancedSessionsOptions } from './balanced-sessions.js'
-import { ConnectServer, connectServers, Orders } from './service.test.support.js'
+import type { ConnectServer } from './service.test.support.js'
+import { connectServers, Orders } from './service.test.support.js'
 
 interface Stage {
   readonly orders: Client
@@ -21,13 +28,13 @@ const silent = { info: () => undefined, warn: () => undefined, error: () => unde
 
 const baseUrl = 'http://orders'
 
+const grpc = (sessionManager: BalancedSessions): Transport => createGrpcTransport({ baseUrl, sessionManager })
+
 const TRANSPORTS: readonly [string, (sessions: BalancedSessions) => Transport][] = [
-  ['gRPC', (sessionManager) => createGrpcTransport({ baseUrl, sessionManager })],
+  ['gRPC', grpc],
   ['Connect', (sessionManager) => createConnectTransport({ baseUrl, httpVersion: '2', sessionManager })],
   ['gRPC-Web', (sessionManager) => createGrpcWebTransport({ baseUrl, httpVersion: '2', sessionManager })],
 ]
-
-const [[, grpc] = TRANSPORTS[0]!] = TRANSPORTS
 
 async function stage(
   servers: readonly ConnectServer[],
@@ -62,7 +69,7 @@ async function* texts(...values: readonly string[]): AsyncGenerator<{ value: str
   }
 }
 
-describe.each(TRANSPORTS)('by %s', (_name, transport) => {
+describe.each(TRANSPORTS)('by %s', (name, transport) => {
   test('each call goes where the policy sends it, streams of all kinds included', async () => {
     const servers = await connectServers('a', 'b')
     const made = await stage(servers, {}, {}, transport)
@@ -88,12 +95,14 @@ describe.each(TRANSPORTS)('by %s', (_name, transport) => {
     ['resource_exhausted', Code.ResourceExhausted, 0],
     ['unimplemented', Code.Unimplemented, 0],
     ['not_found', Code.NotFound, 0],
-  ])('%s counts as it should', async (_what, code, failures) => {
+  ])('%s counts as it should', async (_what, code, told) => {
+    // That of gRPC-Web is in the body, which is not looked into.
+    const failures = name === 'gRPC-Web' ? 0 : told
     const [a] = await connectServers('a')
-    a!.onGet = () => {
+    a.onGet = () => {
       throw new ConnectError('as told', code)
     }
-    const made = await stage([a!], {}, {}, transport)
+    const made = await stage([a], {}, {}, transport)
     await expect(get(made)).rejects.toMatchObject({ code })
     await until(() => inflight(made) === 0)
     expect(made.orders.inspect().endpoints[0]).toMatchObject({ requests: 1, failures })
@@ -114,7 +123,7 @@ test('keys, by headers', async () => {
 
 test('a stream is in flight until its end, and cancelled it is no failure', async () => {
   const [a] = await connectServers('a')
-  const made = await stage([a!])
+  const made = await stage([a])
   const controller = new AbortController()
   const stream = made.rpc.list({ value: 'open' }, { signal: controller.signal })[Symbol.asyncIterator]()
   expect(await stream.next()).toMatchObject({ value: { value: 'a' } })
@@ -127,9 +136,9 @@ test('a stream is in flight until its end, and cancelled it is no failure', asyn
 
 test('a deadline that an endpoint lets pass is a failure, and one within a stream is not', async () => {
   const [a] = await connectServers('a')
-  const made = await stage([a!])
+  const made = await stage([a])
   await get(made)
-  a!.onGet = (_text, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))
+  a.onGet = (_text, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))
   await expect(made.rpc.get({ value: '' }, { timeoutMs: 200 })).rejects.toMatchObject({
     code: Code.DeadlineExceeded,
   })
@@ -140,7 +149,7 @@ test('a deadline that an endpoint lets pass is a failure, and one within a strea
 describe('servers come and go', () => {
   test('what cannot be connected to goes elsewhere, and its circuit hears of it', async () => {
     const servers = await connectServers('a', 'b')
-    await servers[0]!.kill()
+    await servers[0].kill()
     const made = await stage(servers)
     for (let n = 0; n < 4; n++) expect(await get(made)).toBe('b')
     const failures = made.orders.inspect().endpoints.map((each) => each.failures)
@@ -161,19 +170,19 @@ describe('servers come and go', () => {
 
   test('an address that says nothing is given up in connectTimeoutMs', async () => {
     const [a] = await connectServers('a')
-    const made = await stage([a!], { connections: { connectTimeoutMs: 100 } })
-    const mute = instanceAt(`http://${await takeSilently()}`)
-    made.resolver.snapshot([{ ...mute, origin: mute.origin }, a!.instance])
+    const made = await stage([a], { connections: { connectTimeoutMs: 100 } })
+    // In TLS, whose handshake it does not answer.
+    made.resolver.snapshot([instanceAt(`https://${await takeSilently()}`), a.instance])
     await vi.waitFor(() => expect(made.orders.inspect().endpoints).toHaveLength(2))
     for (let n = 0; n < 2; n++) expect(await get(made)).toBe('a')
   })
 
   test('a connection that breaks off within a call is a failure of its endpoint', async () => {
     const [a] = await connectServers('a')
-    const made = await stage([a!])
+    const made = await stage([a])
     const stream = made.rpc.list({ value: 'open' })[Symbol.asyncIterator]()
     await stream.next()
-    await a!.kill()
+    await a.kill()
     await expect(stream.next()).rejects.toBeInstanceOf(ConnectError)
     await until(() => inflight(made) === 0)
     expect(made.orders.inspect().endpoints[0]).toMatchObject({ failures: 1 })
@@ -181,7 +190,7 @@ describe('servers come and go', () => {
 
   test('one that has left finishes its calls, and its connection ends', async () => {
     const servers = await connectServers('a', 'b')
-    const [a, b] = servers as [ConnectServer, ConnectServer]
+    const [a, b] = servers
     const made = await stage([a])
     const controller = new AbortController()
     const stream = made.rpc.list({ value: 'open' }, { signal: controller.signal })[Symbol.asyncIterator]()
@@ -197,17 +206,17 @@ describe('servers come and go', () => {
 
 test('the end closes connections, and the client ends what is left at its limit', async () => {
   const [a] = await connectServers('a')
-  const made = await stage([a!])
+  const made = await stage([a])
   const stream = made.rpc.list({ value: 'open' })[Symbol.asyncIterator]()
   await stream.next()
   made.sessions.close()
   await expect(get(made)).rejects.toThrow('the sessions are closed; make new ones')
-  expect(a!.connections).toBe(1)
+  expect(a.connections).toBe(1)
   const next = stream.next()
   next.catch(() => undefined)
   await made.orders.close({ timeoutMs: 50 })
   await expect(next).rejects.toBeInstanceOf(ConnectError)
-  await until(() => a!.connections === 0)
+  await until(() => a.connections === 0)
 })
 
 test.each([

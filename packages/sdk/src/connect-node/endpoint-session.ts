@@ -79,5 +79,8 @@ export class EndpointSession {
 }
 
 function tooLate(limitMs: number): Error {
-  return Object.assign(new Error(`no connection within ${limitMs} ms`), { code: 'ETIMEDOUT', syscall: 'connect' })
+  return Object.assign(new Error(`no connection within ${limitMs} ms`), {
+    code: 'ETIMEDOUT',
+    syscall: 'connect',
+  })
 }

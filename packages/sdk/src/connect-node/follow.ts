@@ -7,11 +7,13 @@ import type { Outcome } from '../resilience/outcome.js'
 export function follow(stream: ClientHttp2Stream, lease: EndpointLease): void {
   let answered = false
   let outcome: Outcome | undefined
+  let failed = false
   let closedHere: number | undefined
-  // Only by this an abort, or a deadline, of the caller's is told from a reset of the server's.
+  // Only by this an abort, or a deadline, of the caller's is told from a reset of the server's. node:http2 closes the
+  // streams of a connection that broke off by the same method, and connect-node those that have failed.
   const close = stream.close.bind(stream)
   stream.close = (code, callback) => {
-    if (!stream.closed) closedHere = code ?? constants.NGHTTP2_NO_ERROR
+    if (!stream.closed && !failed && isConnected(stream)) closedHere = code ?? constants.NGHTTP2_NO_ERROR
     close(code, callback)
   }
   stream.once('response', (headers) => {
@@ -19,7 +21,7 @@ export function follow(stream: ClientHttp2Stream, lease: EndpointLease): void {
     lease.firstAnswer()
     outcome = outcomeOfGrpc(headers) ?? outcomeOfHttp(headers[':status'])
   })
-  stream.once('trailers', (trailers) => (outcome = outcomeOfGrpc(trailers) ?? outcome))
+  stream.once('trailers', (trailers: IncomingHttpHeaders) => (outcome = outcomeOfGrpc(trailers) ?? outcome))
   const end = (): void => stream.close(constants.NGHTTP2_CANCEL)
   lease.signal.addEventListener('abort', end)
   stream.once('close', () => {
@@ -27,7 +29,11 @@ export function follow(stream: ClientHttp2Stream, lease: EndpointLease): void {
     lease.release(outcomeOf(stream, outcome, answered, closedHere))
   })
   // The one who made the request hears of it as well; a stream without a listener would end the process.
-  stream.on('error', () => undefined)
+  stream.on('error', () => (failed = true))
+}
+
+function isConnected({ session }: ClientHttp2Stream): boolean {
+  return session !== undefined && !session.destroyed && !session.socket.destroyed
 }
 
 function outcomeOf(

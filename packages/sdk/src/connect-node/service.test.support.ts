@@ -7,9 +7,9 @@ import {
 } from '@bufbuild/protobuf/wkt'
 import type { HandlerContext } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
-import { createServer, type Http2Server, type ServerHttp2Session } from 'node:http2'
 import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
+import { createServer, type Http2Server } from 'node:http2'
+import type { AddressInfo, Socket } from 'node:net'
 import { afterwards } from '../client.test.support.js'
 import type { Instance } from '../discovery/resolver.js'
 import { instanceAt } from '../testing/index.js'
@@ -58,7 +58,7 @@ export class ConnectServer {
   readonly name: string
   /** What `get` does; by default it answers. */
   onGet: (text: string, context: HandlerContext) => Promise<string> | string = () => this.name
-  readonly #sessions = new Set<ServerHttp2Session>()
+  readonly #sockets = new Set<Socket>()
   #server: Http2Server | undefined
   #port = 0
 
@@ -73,7 +73,7 @@ export class ConnectServer {
 
   /** Connections to it. */
   get connections(): number {
-    return this.#sessions.size
+    return this.#sockets.size
   }
 
   async start(): Promise<this> {
@@ -98,9 +98,9 @@ export class ConnectServer {
           }),
       }),
     )
-    server.on('session', (session) => {
-      this.#sessions.add(session)
-      session.on('close', () => this.#sessions.delete(session))
+    server.on('connection', (socket: Socket) => {
+      this.#sockets.add(socket)
+      socket.on('close', () => this.#sockets.delete(socket))
     })
     this.#server = server
     server.listen(this.#port, '127.0.0.1')
@@ -115,11 +115,14 @@ export class ConnectServer {
     if (server === undefined) return
     this.#server = undefined
     server.close()
-    for (const session of this.#sessions) session.socket.destroy()
+    for (const socket of this.#sockets) socket.destroy()
     await once(server, 'close')
   }
 }
 
-export function connectServers(...names: readonly string[]): Promise<ConnectServer[]> {
-  return Promise.all(names.map((name) => new ConnectServer(name).start()))
+export async function connectServers<const N extends readonly string[]>(
+  ...names: N
+): Promise<{ -readonly [K in keyof N]: ConnectServer }> {
+  const started = await Promise.all(names.map((name) => new ConnectServer(name).start()))
+  return started as { -readonly [K in keyof N]: ConnectServer }
 }

@@ -43,7 +43,9 @@ export class Attempt {
   /** Takes a lease, if it has none. False: the endpoint's circuit refuses. */
   reserve(): boolean {
     const { endpoint, leases } = this.#options
-    this.#held ??= leases.take(endpoint, (error) => this.#call?.cancelWithStatus(Status.UNAVAILABLE, error.message))
+    this.#held ??= leases.take(endpoint, (error) =>
+      this.#call?.cancelWithStatus(Status.UNAVAILABLE, error.message),
+    )
     return this.#held !== undefined
   }
 
@@ -55,7 +57,10 @@ export class Attempt {
   }
 
   /** Sends it. */
-  start(subchannel: Subchannel, ...[metadata, host, method, listener, id]: Parameters<Subchannel['createCall']>): SubchannelCall {
+  start(
+    subchannel: Subchannel,
+    ...[metadata, host, method, listener, id]: Parameters<Subchannel['createCall']>
+  ): SubchannelCall {
     try {
       this.#call = new SentCall(
         subchannel.createCall(metadata, host, method, this.#hearing(listener), id),

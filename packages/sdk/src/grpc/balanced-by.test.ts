@@ -69,7 +69,7 @@ describe('balancedBy', () => {
     vi.stubEnv('grpc_proxy', 'http://127.0.0.1:1')
     const [a] = await servers('a')
     const made = stage()
-    list(made, [a!])
+    list(made, [a])
     expect(await made.stub.get()).toBe('a')
   })
 })

@@ -5,7 +5,8 @@ import { takeSilently } from '../client.test.support.js'
 import type { EndpointInspection } from '../observe/inspect.js'
 import { until } from '../test-support/until.test.support.js'
 import { instanceAt } from '../testing/index.js'
-import { failWith, list, OrdersServer, servers, stage, staged, stubOf, type Stage } from './server.test.support.js'
+import type { OrdersServer } from './server.test.support.js'
+import { failWith, list, servers, stage, staged, stubOf, type Stage } from './server.test.support.js'
 
 function endpoint({ orders }: Stage, { address }: { readonly address: string }): EndpointInspection {
   const found = orders.inspect().endpoints.find(({ origin }) => origin.endsWith(address))
@@ -44,14 +45,14 @@ describe('each kind of call', () => {
 
   test('a stream of responses is one call, and in flight until its end', async () => {
     const [a] = await servers('a')
-    const made = await staged([a!])
+    const made = await staged([a])
     const call = made.stub.list('open')
     call.on('error', () => undefined)
     expect(await once(call, 'data')).toEqual(['a'])
-    expect(endpoint(made, a!)).toMatchObject({ inflight: 1, requests: 1 })
+    expect(endpoint(made, a)).toMatchObject({ inflight: 1, requests: 1 })
     call.cancel()
     await until(() => inflight(made) === 0)
-    expect(endpoint(made, a!)).toMatchObject({ failures: 0 })
+    expect(endpoint(made, a)).toMatchObject({ failures: 0 })
     const whole: string[] = []
     for await (const text of made.stub.list()) whole.push(text as string)
     expect(whole).toEqual(['a'])
@@ -68,7 +69,7 @@ describe('each kind of call', () => {
 
   test('a stream both ways', async () => {
     const [a] = await servers('a')
-    const made = await staged([a!])
+    const made = await staged([a])
     const call = made.stub.chat()
     call.write('1')
     expect(await once(call, 'data')).toEqual(['a: 1'])
@@ -83,13 +84,13 @@ describe('each kind of call', () => {
 
   test('latency is from what was sent to what came first', async () => {
     const [a] = await servers('a')
-    const made = await staged([a!])
+    const made = await staged([a])
     const call = made.stub.chat()
     // Longer than an answer takes: a client that takes its time is not a slow endpoint.
     await new Promise((resolve) => setTimeout(resolve, 300))
     call.write('1')
     await once(call, 'data')
-    expect(endpoint(made, a!).latencyMs).toBeLessThan(200)
+    expect(endpoint(made, a).latencyMs).toBeLessThan(200)
     call.end()
     call.resume()
     await until(() => inflight(made) === 0)
@@ -101,10 +102,10 @@ describe('the policy of the client', () => {
     const [a, b] = await servers('a', 'b')
     const made = stage({ balancer: 'weighted_round_robin' })
     made.resolver.snapshot([
-      { ...a!.instance, weight: 3 },
-      { ...b!.instance, weight: 1 },
+      { ...a.instance, weight: 3 },
+      { ...b.instance, weight: 1 },
     ])
-    await warm(made, [a!, b!])
+    await warm(made, [a, b])
     expect(await times(40, () => made.stub.get())).toEqual({ a: 30, b: 10 })
   })
 
@@ -114,7 +115,7 @@ describe('the policy of the client', () => {
     const by = (user: string): Promise<string> => {
       const metadata = new Metadata()
       metadata.set('x-user', user)
-      return made.stub.get('', { metadata })
+      return made.stub.get('any', { metadata })
     }
     const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
     const first = await Promise.all(users.map(by))
@@ -124,28 +125,21 @@ describe('the policy of the client', () => {
 
   test('load: calls that begin in one turn see each other', async () => {
     const all = await servers('a', 'b')
-    for (const server of all) server.onGet = () => undefined
-    const made = stage({ balancer: 'least_request' })
-    list(made, all)
-    const held = await staged(all)
-    void held
-    const [a, b] = all as [OrdersServer, OrdersServer]
-    a.onGet = (_call, answer) => answer(null, 'a')
-    b.onGet = (_call, answer) => answer(null, 'b')
+    const made = await staged(all, { balancer: 'least_request' })
     await warm(made, all)
     for (const server of all) server.onGet = () => undefined
-    const calls = Array.from({ length: 10 }, () => made.stub.get('', { deadline: Date.now() + 60_000 }))
+    const calls = Array.from({ length: 10 }, () => made.stub.get('any', { deadline: Date.now() + 60_000 }))
     for (const call of calls) call.catch(() => undefined)
-    await until(() => a.calls.length + b.calls.length === 10)
-    expect([a.calls.length, b.calls.length]).toEqual([5, 5])
+    await until(() => all[0].calls.length + all[1].calls.length === 10)
+    expect(all.map((server) => server.calls.length)).toEqual([5, 5])
   })
 
   test('priorities', async () => {
     const [a, b] = await servers('a', 'b')
     const made = stage()
-    made.resolver.snapshot([a!.instance, { ...b!.instance, priority: 1 }])
+    made.resolver.snapshot([a.instance, { ...b.instance, priority: 1 }])
     expect(await times(5, () => made.stub.get())).toEqual({ a: 5 })
-    await a!.kill()
+    await a.kill()
     await vi.waitFor(async () => expect(await made.stub.get()).toBe('b'), 10_000)
   })
 })
@@ -163,53 +157,58 @@ describe('health', () => {
     ['CANCELLED', 0, 0],
   ])('an answer of %s counts %d failures', async (name, failures) => {
     const [a] = await servers('a')
-    a!.onGet = failWith(Status[name])
-    const made = await staged([a!])
+    a.onGet = failWith(Status[name])
+    const made = await staged([a])
     await expect(made.stub.get()).rejects.toMatchObject({ code: Status[name] })
-    expect(endpoint(made, a!)).toMatchObject({ requests: 1, failures, inflight: 0 })
+    expect(endpoint(made, a)).toMatchObject({ requests: 1, failures, inflight: 0 })
   })
 
   test('the classifier of the client is asked, as of trailers', async () => {
     const [a] = await servers('a')
-    a!.onGet = failWith(Status.NOT_FOUND, 'no such order')
+    a.onGet = failWith(Status.NOT_FOUND, 'no such order')
     const classify = vi.fn(() => 'remote_failure' as const)
-    const made = await staged([a!], { classify })
+    const made = await staged([a], { classify })
     await expect(made.stub.get()).rejects.toMatchObject({ code: Status.NOT_FOUND })
     expect(classify).toHaveBeenCalledWith({
       kind: 'trailers',
       trailers: expect.objectContaining({ 'grpc-status': '5', 'grpc-message': 'no such order' }) as unknown,
     })
-    expect(endpoint(made, a!).failures).toBe(1)
+    expect(endpoint(made, a).failures).toBe(1)
   })
 
   test('a circuit opens by it, and calls go elsewhere', async () => {
     const [a, b] = await servers('a', 'b')
-    a!.onGet = failWith(Status.UNAVAILABLE)
+    a.onGet = failWith(Status.UNAVAILABLE)
     const breaker = { volumeThreshold: 2, resetMs: 60_000 }
-    const made = await staged([a!, b!], { breaker, panicThreshold: 0 })
+    const made = await staged([a, b], { breaker, panicThreshold: 0 })
     await vi.waitFor(async () => {
       await made.stub.get().catch(() => undefined)
-      expect(endpoint(made, a!).availability).toMatchObject({ state: 'unavailable', reason: 'circuit_open' })
+      expect(endpoint(made, a).availability).toMatchObject({ state: 'unavailable', reason: 'circuit_open' })
     }, 10_000)
     expect(await times(6, () => made.stub.get())).toEqual({ b: 6 })
   })
 
   test('a deadline that an endpoint lets pass is a failure of it', async () => {
     const [a] = await servers('a')
-    const made = await staged([a!])
-    await warm(made, [a!])
-    a!.onGet = () => undefined
-    await expect(made.stub.get('', { deadline: Date.now() + 200 })).rejects.toMatchObject({
+    const made = await staged([a])
+    await warm(made, [a])
+    a.onGet = () => undefined
+    await expect(made.stub.get('any', { deadline: Date.now() + 200 })).rejects.toMatchObject({
       code: Status.DEADLINE_EXCEEDED,
     })
-    expect(endpoint(made, a!)).toMatchObject({ failures: 1, inflight: 0 })
+    expect(endpoint(made, a)).toMatchObject({ failures: 1, inflight: 0 })
   })
 
   test('a deadline within a stream, and a cancelled call, are not', async () => {
     const [a] = await servers('a')
-    const made = await staged([a!])
+    const made = await staged([a])
     const call = made.stub.makeServerStreamRequest(
-      ...(['/orders.v1.Orders/List', (text: string) => Buffer.from(text), (bytes: Buffer) => bytes.toString(), 'open'] as const),
+      ...([
+        '/orders.v1.Orders/List',
+        (text: string) => Buffer.from(text),
+        (bytes: Buffer) => bytes.toString(),
+        'open',
+      ] as const),
       new Metadata(),
       { deadline: Date.now() + 500 },
     )
@@ -217,16 +216,16 @@ describe('health', () => {
     const [error] = (await once(call, 'error')) as [{ code: Status }]
     expect(error.code).toBe(Status.DEADLINE_EXCEEDED)
     await until(() => inflight(made) === 0)
-    expect(endpoint(made, a!)).toMatchObject({ requests: 1, failures: 0 })
+    expect(endpoint(made, a)).toMatchObject({ requests: 1, failures: 0 })
   })
 
   test('a call is not sent again by us, and by the retries of grpc-js elsewhere', async () => {
     const [a, b] = await servers('a', 'b')
-    for (const server of [a!, b!]) server.onGet = failWith(Status.UNAVAILABLE)
-    const plain = await staged([a!, b!])
+    for (const server of [a, b]) server.onGet = failWith(Status.UNAVAILABLE)
+    const plain = await staged([a, b])
     await warm({ ...plain, stub: plain.stub }, []).catch(() => undefined)
     await expect(plain.stub.get()).rejects.toMatchObject({ code: Status.UNAVAILABLE })
-    expect(a!.calls.length + b!.calls.length).toBe(1)
+    expect(a.calls.length + b.calls.length).toBe(1)
     const retryPolicy = {
       ...{ maxAttempts: 2, initialBackoff: '0.01s', maxBackoff: '0.01s', backoffMultiplier: 1 },
       retryableStatusCodes: ['UNAVAILABLE'],
@@ -234,9 +233,9 @@ describe('health', () => {
     const retrying = stubOf(plain.orders, {
       'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], retryPolicy }] }),
     })
-    a!.calls.length = b!.calls.length = 0
+    a.calls.length = b.calls.length = 0
     await expect(retrying.get()).rejects.toMatchObject({ code: Status.UNAVAILABLE })
-    expect([a!.calls.length, b!.calls.length]).toEqual([1, 1])
+    expect([a.calls.length, b.calls.length]).toEqual([1, 1])
     retrying.close()
   })
 })
@@ -246,32 +245,31 @@ describe('servers come and go', () => {
     const all = await servers('a', 'b')
     const made = await staged(all)
     await warm(made, all)
-    await all[0]!.kill()
-    await until(() => endpoint(made, all[0]!).inflight === 0)
+    await all[0].kill()
+    await until(() => endpoint(made, all[0]).inflight === 0)
     const outcomes = await Promise.allSettled(Array.from({ length: 20 }, () => made.stub.get()))
     // What was written as the connection broke off is not safe to be sent again.
     expect(outcomes.filter(({ status }) => status === 'fulfilled').length).toBeGreaterThanOrEqual(19)
     expect(await times(10, () => made.stub.get())).toEqual({ b: 10 })
-    await until(() => endpoint(made, all[0]!).availability.reason === 'connection_failed')
-    await all[0]!.start()
-    await until(() => endpoint(made, all[0]!).availability.state === 'available')
+    await until(() => endpoint(made, all[0]).availability.reason === 'connection_failed')
+    await all[0].start()
+    await until(() => endpoint(made, all[0]).availability.state === 'available')
     expect(await times(10, () => made.stub.get())).toEqual({ a: 5, b: 5 })
   })
 
   test('a new one gets its share, and one that is drained loses no call', async () => {
     const all = await servers('a', 'b', 'c')
-    const [a, b, c] = all as [OrdersServer, OrdersServer, OrdersServer]
+    const [a, b, c] = all
     const made = await staged([a, b])
     await warm(made, [a, b])
     const stream = made.stub.chat()
     stream.write('hello')
     const [greeting] = (await once(stream, 'data')) as [string]
-    const host = all.find(({ name }) => greeting.startsWith(name))!
+    const host = greeting.startsWith('a') ? a : b
     const left = host === a ? b : a
-    let failed = 0
-    let going = true
-    const load = (async () => {
-      while (going) await made.stub.get().catch(() => failed++)
+    const load = { going: true, failed: 0 }
+    const loaded = (async () => {
+      while (load.going) await made.stub.get().catch(() => load.failed++)
     })()
     // As a rolling deployment does it: the new one is listed, the old one is not any more, and drains.
     list(made, [left, c])
@@ -286,23 +284,25 @@ describe('servers come and go', () => {
     stream.end()
     stream.resume()
     await draining
-    going = false
-    await load
-    expect(failed).toBe(0)
+    load.going = false
+    await loaded
+    expect(load.failed).toBe(0)
     expect(host.calls).toEqual([])
   })
 
   test('none that can be connected to fails at once, by name; waiting for one goes on', async () => {
     const [a] = await servers('a')
-    await a!.kill()
-    const made = await staged([a!])
+    await a.kill()
+    const made = await staged([a])
     await expect(made.stub.get()).rejects.toMatchObject({
       code: Status.UNAVAILABLE,
-      details: expect.stringMatching(/UNAVAILABLE: no endpoint of orders can be connected to: .*ECONNREFUSED/) as unknown,
+      details: expect.stringMatching(
+        /UNAVAILABLE: no endpoint of orders can be connected to: .*ECONNREFUSED/,
+      ) as unknown,
     })
     const patient = new Metadata({ waitForReady: true })
-    const waiting = made.stub.get('', { metadata: patient, deadline: Date.now() + 15_000 })
-    await a!.start()
+    const waiting = made.stub.get('any', { metadata: patient, deadline: Date.now() + 15_000 })
+    await a.start()
     expect(await waiting).toBe('a')
   })
 
@@ -311,8 +311,10 @@ describe('servers come and go', () => {
     const silent = instanceAt(`http://${await takeSilently()}`)
     const made = stage({ connections: { connectTimeoutMs: 100 } })
     made.resolver.snapshot([silent])
-    await expect(made.stub.get()).rejects.toMatchObject({ details: expect.stringMatching(/no connection in time/) as unknown })
-    made.resolver.snapshot([silent, a!.instance])
+    await expect(made.stub.get()).rejects.toMatchObject({
+      details: expect.stringMatching(/no connection in time/) as unknown,
+    })
+    made.resolver.snapshot([silent, a.instance])
     await vi.waitFor(async () => expect(await made.stub.get()).toBe('a'), 10_000)
   })
 })
@@ -322,7 +324,7 @@ describe('discovery', () => {
     const [a] = await servers('a')
     const made = stage()
     const answer = made.stub.get()
-    list(made, [a!])
+    list(made, [a])
     expect(await answer).toBe('a')
   })
 
@@ -343,7 +345,7 @@ describe('discovery', () => {
 
   test('what a balancer throws costs its call', async () => {
     const [a] = await servers('a')
-    const made = await staged([a!], {
+    const made = await staged([a], {
       balancer: () => ({
         pick: () => {
           throw new Error('mine')
@@ -357,7 +359,7 @@ describe('discovery', () => {
 describe('the end', () => {
   test('of the client waits for calls within its limit, and ends them then', async () => {
     const [a] = await servers('a')
-    const made = await staged([a!])
+    const made = await staged([a])
     const call = made.stub.list('open')
     const failed = once(call, 'error')
     await once(call, 'data')
@@ -374,15 +376,15 @@ describe('the end', () => {
 
   test('of the channel leaves the client as it was', async () => {
     const [a, b] = await servers('a', 'b')
-    await b!.kill()
-    const made = await staged([a!, b!])
-    await until(() => endpoint(made, b!).availability.state === 'available')
+    await b.kill()
+    const made = await staged([a, b])
+    await until(() => endpoint(made, b).availability.state === 'available')
     await vi.waitFor(async () => {
       await made.stub.get()
-      expect(endpoint(made, b!).availability.reason).toBe('connection_failed')
+      expect(endpoint(made, b).availability.reason).toBe('connection_failed')
     }, 10_000)
     made.stub.close()
-    expect(endpoint(made, b!).availability.state).toBe('available')
+    expect(endpoint(made, b).availability.state).toBe('available')
     expect(inflight(made)).toBe(0)
   })
 })

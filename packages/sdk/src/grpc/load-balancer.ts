@@ -23,8 +23,6 @@ import { Unconnected } from './unconnected.js'
 
 type Pick = experimental.PickResult
 
-const NO_KEY = new Metadata()
-
 /**
  * The load balancer of one gRPC channel: picks by the client's policy among its endpoints, over connections of grpc-js, and
  * with a lease for each attempt. Endpoints come from the client's cluster, not by way of grpc-js's resolver, so that set,
@@ -145,10 +143,20 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   }
 
   /** Another pick, of endpoints that are connected. */
-  #connected({ cluster, policy, clock }: ClientParts, key: MetadataKey, memory: CallMemory): Endpoint | undefined {
+  #connected(
+    { cluster, policy, clock }: ClientParts,
+    key: MetadataKey,
+    memory: CallMemory,
+  ): Endpoint | undefined {
     const isReady = (endpoint: Endpoint): boolean => this.#links.get(endpoint)?.state === 'ready'
     for (const tried of [memory.tried, []]) {
-      const pick = new KeyedPick(clock.now(), key, policy.current.hasher, undefined, new Unconnected(isReady, tried))
+      const pick = new KeyedPick(
+        clock.now(),
+        key,
+        policy.current.hasher,
+        undefined,
+        new Unconnected(isReady, tried),
+      )
       const endpoint = endpointOf(cluster.pick(pick, false))
       if (endpoint !== undefined && isReady(endpoint)) return endpoint
     }
@@ -207,7 +215,13 @@ export class ServiceBalancer implements experimental.LoadBalancer {
 
   #connectAny(): void {
     const { cluster, policy, clock } = this.#ofClient()
-    const pick = new KeyedPick(clock.now(), new MetadataKey(NO_KEY), policy.current.hasher, undefined, [])
+    const pick = new KeyedPick(
+      clock.now(),
+      new MetadataKey(new Metadata()),
+      policy.current.hasher,
+      undefined,
+      [],
+    )
     try {
       const endpoint = endpointOf(cluster.pick(pick))
       if (endpoint !== undefined) this.#linkTo(endpoint).connect()

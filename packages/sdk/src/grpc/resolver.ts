@@ -15,7 +15,11 @@ export class ServiceResolver implements experimental.Resolver {
   readonly #listener: experimental.ResolverListener
   #destroyed = false
 
-  constructor(target: experimental.GrpcUri, listener: experimental.ResolverListener, options: ChannelOptions) {
+  constructor(
+    target: experimental.GrpcUri,
+    listener: experimental.ResolverListener,
+    options: ChannelOptions,
+  ) {
     check(target, partsIn(options))
     this.#listener = listener
   }

@@ -4,7 +4,7 @@ import {
   Metadata,
   Server,
   ServerCredentials,
-  status as Status,
+  type status as Status,
   type ChannelOptions,
   type sendUnaryData,
   type ServerDuplexStream,
@@ -67,7 +67,7 @@ export class OrdersServer {
 
   /** On the port that it had before, if it had one. */
   async start(): Promise<this> {
-    const server = new Server({ 'grpc.enable_channelz': 0 })
+    const server = new Server()
     server.addService(ORDERS, {
       get: ((call, answer) => {
         this.calls.push('get')
@@ -118,13 +118,19 @@ export class OrdersServer {
   }
 }
 
-export async function servers(...names: readonly string[]): Promise<OrdersServer[]> {
-  return Promise.all(names.map((name) => new OrdersServer(name).start()))
+export async function servers<const N extends readonly string[]>(
+  ...names: N
+): Promise<{ -readonly [K in keyof N]: OrdersServer }> {
+  const started = await Promise.all(names.map((name) => new OrdersServer(name).start()))
+  return started as { -readonly [K in keyof N]: OrdersServer }
 }
 
 /** A stub as it would be generated, by hand. */
 export class OrdersStub extends GrpcClient {
-  get(text = '', { deadline, metadata }: { deadline?: number; metadata?: Metadata } = {}): Promise<string> {
+  get(
+    text = 'any',
+    { deadline, metadata }: { deadline?: number; metadata?: Metadata } = {},
+  ): Promise<string> {
     return new Promise((resolve, reject) => {
       this.makeUnaryRequest(
         ...(['/orders.v1.Orders/Get', pack, unpack, text] as const),
@@ -135,7 +141,7 @@ export class OrdersStub extends GrpcClient {
     })
   }
 
-  list(text = ''): ReturnType<typeof this.makeServerStreamRequest<string, string>> {
+  list(text = 'any'): ReturnType<typeof this.makeServerStreamRequest<string, string>> {
     return this.makeServerStreamRequest('/orders.v1.Orders/List', pack, unpack, text)
   }
 
