@@ -1,10 +1,10 @@
 import { Metadata, status as Status } from '@grpc/grpc-js'
 import { once } from 'node:events'
 import { describe, expect, test, vi } from 'vitest'
-import { takeSilently } from '../client.test.support.js'
+import { Door, takeSilently } from '../client.test.support.js'
 import type { EndpointInspection } from '../observe/inspect.js'
 import { until } from '../test-support/until.test.support.js'
-import { instanceAt } from '../testing/index.js'
+import { instanceAt, ManualClock } from '../testing/index.js'
 import type { OrdersServer } from './server.test.support.js'
 import { failWith, list, servers, stage, staged, stubOf, type Stage } from './server.test.support.js'
 
@@ -84,13 +84,15 @@ describe('each kind of call', () => {
 
   test('latency is from what was sent to what came first', async () => {
     const [a] = await servers('a')
-    const made = await staged([a])
+    const clock = new ManualClock()
+    const made = await staged([a], { clock })
     const call = made.stub.chat()
-    // Longer than an answer takes: a client that takes its time is not a slow endpoint.
-    await new Promise((resolve) => setTimeout(resolve, 300))
+    await until(() => a.calls.length === 1)
+    // A client that takes its time is not a slow endpoint.
+    await clock.advance(300)
     call.write('1')
     await once(call, 'data')
-    expect(endpoint(made, a).latencyMs).toBeLessThan(200)
+    expect(endpoint(made, a).latencyMs).toBeLessThan(30)
     call.end()
     call.resume()
     await until(() => inflight(made) === 0)
@@ -255,6 +257,45 @@ describe('servers come and go', () => {
     await all[0].start()
     await until(() => endpoint(made, all[0]).availability.state === 'available')
     expect(await times(10, () => made.stub.get())).toEqual({ a: 5, b: 5 })
+  })
+
+  test('its calls on their way are failures of it', async () => {
+    const [a] = await servers('a')
+    // What it says as it shuts down does not get through.
+    const door = new Door(a.instance.origin)
+    await door.open()
+    const classify = vi.fn(() => undefined)
+    const made = stage({ classify })
+    made.resolver.snapshot([instanceAt(door.address)])
+    const call = made.stub.list('open')
+    const failed = once(call, 'error')
+    await once(call, 'data')
+    await door.close()
+    expect((await failed)[0]).toMatchObject({ code: Status.UNAVAILABLE })
+    await until(() => inflight(made) === 0)
+    expect(made.orders.inspect().endpoints[0]).toMatchObject({ requests: 1, failures: 1 })
+    expect(classify).toHaveBeenCalledWith({
+      kind: 'error',
+      error: expect.objectContaining({ code: 'UNAVAILABLE' }) as unknown,
+    })
+  })
+
+  test('the keys of one that dies go to others, and those of others stay', async () => {
+    const all = await servers('a', 'b', 'c')
+    const made = await staged(all, { balancer: 'ring_hash', hashOn: [{ header: 'x-user' }] })
+    const by = (user: string): Promise<string> => {
+      const metadata = new Metadata()
+      metadata.set('x-user', user)
+      return made.stub.get('any', { metadata })
+    }
+    const users = Array.from({ length: 20 }, (_, n) => `user-${n}`)
+    const before = await Promise.all(users.map(by))
+    await all[0].kill()
+    await vi.waitFor(async () => {
+      const after = await Promise.all(users.map(by))
+      expect(after).not.toContain('a')
+      expect(after.filter((_, n) => before[n] !== 'a')).toEqual(before.filter((name) => name !== 'a'))
+    }, 10_000)
   })
 
   test('a new one gets its share, and one that is drained loses no call', async () => {

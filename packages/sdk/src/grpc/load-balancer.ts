@@ -41,6 +41,8 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   #picked: Attempt[] = []
   #state = State.IDLE
   #telling = false
+  /** Somebody wants to be connected, and is not. */
+  #wanted = false
   #waking = false
 
   constructor(helper: experimental.ChannelControlHelper) {
@@ -74,17 +76,16 @@ export class ServiceBalancer implements experimental.LoadBalancer {
     cluster.end.addEventListener('abort', this.#closed)
     cluster.follow()
     this.#tell()
+    // It is made because somebody wants to be connected.
+    this.exitIdle()
     return true
   }
 
   /** Somebody wants to be connected: a call, which picks within this turn, or `waitForReady`, which does not. */
   exitIdle(): void {
-    if (this.#state !== State.IDLE || this.#waking || this.#parts === undefined) return
-    this.#waking = true
-    void nextTurn().then(() => {
-      this.#waking = false
-      if (this.#state === State.IDLE && this.#parts?.cluster.resolved === true) this.#connectAny()
-    })
+    if (this.#state === State.READY) return
+    this.#wanted = true
+    this.#wake()
   }
 
   /** Each connection has a backoff of its own, which grpc-js keeps to itself. */
@@ -213,7 +214,18 @@ export class ServiceBalancer implements experimental.LoadBalancer {
     return link
   }
 
+  #wake(): void {
+    if (this.#state !== State.IDLE || this.#waking) return
+    this.#waking = true
+    void nextTurn().then(() => {
+      this.#waking = false
+      if (this.#state === State.IDLE && this.#wanted && this.#parts?.cluster.resolved === true)
+        this.#connectAny()
+    })
+  }
+
   #connectAny(): void {
+    this.#wanted = false
     const { cluster, policy, clock } = this.#ofClient()
     const pick = new KeyedPick(
       clock.now(),
@@ -260,7 +272,10 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   #tell(): void {
     this.#state = this.#stateOf(this.#ofClient())
     const failure = this.#state === State.TRANSIENT_FAILURE ? 'no endpoint can be connected to' : null
+    if (this.#state === State.READY) this.#wanted = false
     this.#helper.updateState(this.#state, this.#picker, failure)
+    // It may have been told of when discovery had not answered yet.
+    if (this.#wanted) this.#wake()
   }
 
   #stateOf({ cluster, closed }: ClientParts): State {
