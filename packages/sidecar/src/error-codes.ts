@@ -49,7 +49,10 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, Meaning>> = {
   },
   ATTEMPTS_EXHAUSTED: { status: 502, why: 'it failed, and may not be retried (again)' },
   NO_ENDPOINTS: { status: 503, why: 'Consul cannot be reached, or knows no healthy instance' },
-  UNAVAILABLE: { status: 503, why: 'every instance is unavailable, such as by an open circuit, and `--panic-threshold` is 0' },
+  UNAVAILABLE: {
+    status: 503,
+    why: 'every instance is unavailable, such as by an open circuit, and `--panic-threshold` is 0',
+  },
   OVERLOADED: {
     status: 503,
     why: 'more services than `--max-services`, or no descriptor, port or memory left for a connection',
