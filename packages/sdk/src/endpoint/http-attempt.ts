@@ -9,7 +9,7 @@ import type { Permit } from '../resilience/breaker.js'
 import { isFailure, type Outcome } from '../resilience/outcome.js'
 import type { Abort } from '../transport/handler.js'
 import type { ReleaseReason, Transport, TransportRequest } from '../transport/transport.js'
-import type { ClassifiedError, Classifier } from './classify.js'
+import type { ClassifiedError, ClassifiedHead, Classifier } from './classify.js'
 import { Lease, type LeaseAccounting } from './lease.js'
 import { takeLoadReport, type ReportingEndpoint } from './load-report.js'
 
@@ -48,6 +48,8 @@ export interface AttemptListener<E extends AttemptedEndpoint> {
   onRequestSent(attempt: HttpAttempt<E>): void
   onResponseStarted(attempt: HttpAttempt<E>): void
 }
+
+const UPGRADED: ClassifiedHead = { outcome: 'success', statusCode: 101, pushbackMs: 0 }
 
 // Longer than a turn of a busy event loop takes, and than a timer of Node's is late by itself.
 const HELD_UP_MS = 20
@@ -178,7 +180,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
     if (this.#cancelled !== undefined) return
-    this.#answer('success', this.#clock.now())
+    this.#answer(UPGRADED, this.#clock.now())
     socket.once('close', () => this.#end('failed'))
     this.#listener.onUpgrade(this, statusCode, headers, socket)
   }
@@ -231,11 +233,12 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     return this.written && !this.#sent && isHeldByItsBody(this.options.body)
   }
 
-  #answer(outcome: Outcome | 'pending', now: number): void {
+  #answer(head: ClassifiedHead, now: number): void {
+    const { outcome } = head
     const knownSince = this.earliest(now)
     // What says "not now" or fails does so fast: that must not look like answering fast.
     if (!isFailure(outcome) && outcome !== 'overloaded') this.#observe(now, knownSince)
-    if (outcome !== 'pending') this.outcome(outcome, now, knownSince)
+    if (outcome !== 'pending') this.outcome(outcome, now, knownSince, head)
   }
 
   /** From the write, not from the pick: connecting says little of how fast the endpoint answers. */
