@@ -79,8 +79,6 @@ export interface CallDependencies {
 
 const NONE: readonly never[] = Object.freeze([])
 
-const QUEUED = 'was queued for a connection (option connections.maxPerEndpoint)'
-
 /**
  * One request of a caller, over all its attempts: the caller's handler, the deadline, the attempts and what they failed
  * by. Until a response head is handed on, an attempt can be replaced by another; after it, never.
@@ -407,22 +405,32 @@ export class Call
     const { method, path } = this.options
     const attempt = this.#latest
     const endpoint = attempt?.endpoint.address
-    const { timeoutMs } = this.#limit
-    const { boundBy } = this
-    const time =
-      boundBy === undefined
-        ? `after ${timeoutMs} ms (option timeoutMs)`
-        : `by its deadline (${boundBy.source})`
     const what =
       attempt === undefined
-        ? `was not sent ${time}`
-        : `at ${attempt.endpoint.address} ${attempt.carrier === undefined ? QUEUED : 'has no response'} ${time}` +
-          `, attempt ${this.attempts}`
+        ? `was not sent ${this.#time('within')}`
+        : `at ${attempt.endpoint.address} ${this.#outcomeOf(attempt)}, attempt ${this.attempts}`
     return new FairleadError('DEADLINE_EXCEEDED', `${method} ${path} to ${this.service} ${what}`, {
       service: this.service,
       endpoint,
       errors: this.errors,
     })
+  }
+
+  #outcomeOf({ ended, carrier }: HttpAttempt<Endpoint>): string {
+    if (ended) return `failed, and could not be retried ${this.#time('within')}`
+    const what =
+      carrier === undefined
+        ? 'was queued for a connection (option connections.maxPerEndpoint)'
+        : 'has no response'
+    return `${what} ${this.#time('after')}`
+  }
+
+  /** Whose time is over, and how much it was. */
+  #time(relation: 'after' | 'within'): string {
+    const { boundBy } = this
+    return boundBy === undefined
+      ? `${relation} ${this.#limit.timeoutMs} ms (option timeoutMs)`
+      : `by its deadline (${boundBy.source})`
   }
 
   #end(error: Error | undefined): boolean {

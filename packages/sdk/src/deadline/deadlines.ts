@@ -35,7 +35,10 @@ export interface DeadlineReader {
   readonly wrap: <Request extends ReceivedRequest, Response, Result>(
     listener: (request: Request, response: Response) => Result,
   ) => (request: Request, response: Response) => Result
-  /** A middleware, in the shape that Express and Connect have it: before all that sends requests of its own. */
+  /**
+   * A middleware, in the shape that Express and Connect have it: the first of all, as the time of a request runs from its
+   * head on, and once more behind a body parser, where some lose the async context.
+   */
   readonly handle: (request: ReceivedRequest, response: unknown, next: () => void) => void
   /** For Fastify: a plugin, `app.register(deadlines().plugin)`, for all routes of the app. */
   readonly plugin: (app: HookableApp, options: unknown, done: () => void) => void
@@ -70,12 +73,17 @@ const schema = group({
  */
 export function deadlines(options: DeadlinesOptions = {}): DeadlineReader {
   const { longestMs, clock = systemClock } = checked(schema, options)
-  const read = (request: ReceivedRequest): Deadline | undefined =>
-    incomingDeadline(request.headers, longestMs, clock)
+  // By request, since it may be read again behind its body, and its time runs from its head on.
+  const known = new WeakMap<ReceivedRequest, Deadline>()
+  const read = (request: ReceivedRequest): Deadline | undefined => {
+    const deadline = known.get(request) ?? incomingDeadline(request.headers, longestMs, clock)
+    if (deadline !== undefined) known.set(request, deadline)
+    return deadline
+  }
 
   const handle: DeadlineReader['handle'] = (request, _response, next) => {
     const deadline = read(request)
-    if (deadline === undefined) next()
+    if (deadline === undefined || deadline === currentDeadline()) next()
     else within(deadline, next)
   }
   const wrap: DeadlineReader['wrap'] = (listener) => (request, response) => {
@@ -85,30 +93,14 @@ export function deadlines(options: DeadlinesOptions = {}): DeadlineReader {
       ? listener(request, response)
       : within(deadline, () => listener(request, response))
   }
-  return { wrap, handle, plugin: fastifyPlugin(read) }
+  return { wrap, handle, plugin: pluginOf(handle) }
 }
 
-/**
- * Fastify runs the hooks behind a body in the context of whatever brought the end of that body, so that the deadline is
- * bound once more there.
- */
-function fastifyPlugin(read: (request: ReceivedRequest) => Deadline | undefined): DeadlineReader['plugin'] {
+/** Fastify runs what comes behind a body in the context of whatever read its end, and the deadline is bound there again. */
+function pluginOf(handle: DeadlineReader['handle']): DeadlineReader['plugin'] {
   const plugin: DeadlineReader['plugin'] = (app, _options, done) => {
-    const kept = new WeakMap<ReceivedRequest, Deadline>()
-    app.addHook('onRequest', (request, _reply, next) => {
-      const deadline = read(request)
-      if (deadline === undefined) {
-        next()
-        return
-      }
-      kept.set(request, deadline)
-      within(deadline, next)
-    })
-    app.addHook('preValidation', (request, _reply, next) => {
-      const deadline = kept.get(request)
-      if (deadline === undefined || currentDeadline() === deadline) next()
-      else within(deadline, next)
-    })
+    app.addHook('onRequest', handle)
+    app.addHook('preValidation', handle)
     done()
   }
   // Fastify's mark of a plugin whose hooks are for the app that registers it, and not for a scope of its own.
