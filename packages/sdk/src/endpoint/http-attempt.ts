@@ -40,6 +40,8 @@ export interface AttemptListener<E extends AttemptedEndpoint> {
   onComplete(attempt: HttpAttempt<E>, trailers: Buffer[]): void
   /** The endpoint has switched protocols. Nothing follows. */
   onUpgrade(attempt: HttpAttempt<E>, statusCode: number, headers: Buffer[], socket: Duplex): void
+  /** What is sent of it, told in the turn in which it is. */
+  outgoing(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
   /** It has failed, before or after the head. Nothing follows. */
   onFailure(attempt: HttpAttempt<E>, error: Error, classified: ClassifiedError): void
   /** It has its outcome, and the endpoint has no more to do for it. Comes once, before the callback that ends it. */
@@ -120,14 +122,16 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
    * What it says of the endpoint that it has not answered in time. Nothing, where the endpoint had the request for less
    * than half of the time: it stood in our own queue, or our event loop was held up (`lateMs`) before it was written; and
    * nothing where the caller does not go on with the upload.
+   *
+   * @param leastMs Nothing either, where the endpoint had it for a shorter time than this.
    */
-  silence(lateMs: number): Outcome {
+  silence(lateMs: number, leastMs = 0): Outcome {
     const now = this.#clock.now()
     const heldUp = lateMs > HELD_UP_MS
     const writtenAt = this.written ? this.#writtenAt : now
     const given = now - (heldUp ? writtenAt : this.#turnAt)
     const unasked = this.carrier === undefined || given * 2 < now - this.startedAt || this.#heldByItsCaller
-    return unasked ? 'ignored' : 'local_failure'
+    return unasked || given < leastMs ? 'ignored' : 'local_failure'
   }
 
   /** Ends the request from our side, connected or not. Its call hears nothing more of it. */
@@ -140,6 +144,10 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     this.#end('cancelled')
     // Without a connection there is nothing to abort yet: `onConnect` will.
     this.#abort?.(reason)
+  }
+
+  toSend(): Dispatcher.DispatchOptions {
+    return this.#listener.outgoing(this.options)
   }
 
   onTurn(): void {
