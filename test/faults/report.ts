@@ -1,0 +1,78 @@
+import Table from 'cli-table3'
+import { PLAIN, shown } from '../bench/report-style.js'
+import { cellsOf, HEAD } from './cells.js'
+import { goals, type Verdict } from './goals.js'
+import type { Results, Row } from './results.js'
+import { subjectNames } from './subject.js'
+
+/** The tables, for a terminal. */
+export function render(results: Results): string {
+  const { machine, quick, seconds, ratePerSecond, instances, rows } = results
+  return [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${machine.node}`,
+    `${ratePerSecond} requests a second in all to ${instances} instances, one in ten a POST.`,
+    ...subjectNames.flatMap((subject) => {
+      const own = rows.filter((row) => row.subject === subject)
+      return own.length === 0 ? [] : [`\n${subject}`, tableOf(own), ...own.flatMap(reasonsOf)]
+    }),
+    '',
+    `Goals: ${goalsInWords()}. ${verdictsInWords(rows)} ${Math.round(seconds)} s in all.` +
+      (quick ? ' --quick: not to be quoted.' : ''),
+  ].join('\n')
+}
+
+/** What the goals are, as one sentence without its end. */
+export function goalsInWords(): string {
+  return (
+    `no idempotent request lost where an instance is well and nothing of a response had been handed on; ` +
+    `p99 within ${goals.p99Ratio} times the healthy; recovery within ${goals.recoveryMs / 1000} s; ` +
+    `at most ${goals.load} times the offered load; without a fault nothing lost and p99 of ${goals.healthyP99Ms} ms at most`
+  )
+}
+
+export function verdictsInWords(rows: readonly Row[]): string {
+  const all = rows.flatMap(({ result }) =>
+    result.kind === 'measured' ? Object.values<Verdict | undefined>({ ...result.verdicts }) : [],
+  )
+  const number = (verdict: Verdict): number => all.filter((one) => one === verdict).length
+  const without = rows.filter(({ result }) => result.kind === 'not measured').length
+  return (
+    `${number('kept')} kept, ${number('MISSED')} missed.` +
+    (without === 0 ? '' : ` ${without} rows were not measured.`)
+  )
+}
+
+function tableOf(rows: readonly Row[]): string {
+  const table = new Table({ head: [...HEAD], style: PLAIN, wordWrap: true, colWidths: HEAD.map(widthOf) })
+  table.push(
+    ...rows.map((row) => {
+      const [name = '', ...cells] = cellsOf(row)
+      return row.result.kind === 'measured'
+        ? [name, ...cells]
+        : [name, { colSpan: HEAD.length - 1, content: cells[0] ?? '' }]
+    }),
+  )
+  return table.toString()
+}
+
+function widthOf(_: string, column: number): number {
+  return column === 0 ? 32 : 22
+}
+
+const MOST_REASONS = 4
+
+/** Why requests of this row were lost, and whether the load was late. */
+function reasonsOf({ name, result }: Row): readonly string[] {
+  if (result.kind === 'not measured') return []
+  const { reasons, figures } = result
+  const lines: string[] = []
+  if (reasons.length > 0) {
+    const most = reasons.slice(0, MOST_REASONS).map(([reason, times]) => `${times} ${reason}`)
+    lines.push(`${name}: ${most.join(', ')}`)
+  }
+  if (figures.lateP99Ms > goals.healthyP99Ms)
+    lines.push(
+      `${name}: the load itself was late (p99 ${shown(figures.lateP99Ms)} ms): go by no latency of this row`,
+    )
+  return lines
+}
