@@ -29,7 +29,7 @@ export function judge(on: Fault['on'], figures: Figures): Verdicts {
       return {
         idempotent: verdict(lostInAll(figures) === goals.idempotentLost),
         p99: verdict(Math.max(figures.healthyP99Ms, figures.faultP99Ms) <= goals.healthyP99Ms),
-        load: verdict(figures.load <= goals.load),
+        load: verdict(figures.load <= goals.load && figures.load >= 1 / goals.load),
       }
     case 'one':
       return {

@@ -11,6 +11,7 @@ export function render(results: Results): string {
   return [
     `${machine.cpu}, ${machine.cores} cores, ${machine.platform}, Node ${machine.node}`,
     `${ratePerSecond} requests a second in all to ${instances} instances, one in ten a POST.`,
+    ...unwellInWords(rows),
     ...subjectNames.flatMap((subject) => {
       const own = rows.filter((row) => row.subject === subject)
       return own.length === 0 ? [] : [`\n${subject}`, tableOf(own), ...own.flatMap(reasonsOf)]
@@ -40,6 +41,17 @@ export function verdictsInWords(rows: readonly Row[]): string {
     `${number('kept')} kept, ${number('MISSED')} missed.` +
     (without === 0 ? '' : ` ${without} rows were not measured.`)
   )
+}
+
+/** Where the machine was too slow for the load, the figures are the machine's. */
+export function unwellInWords(rows: readonly Row[]): readonly string[] {
+  const unwell = rows.filter(
+    ({ on, result }) =>
+      on === 'none' && result.kind === 'measured' && Object.values<unknown>({ ...result.verdicts }).includes('MISSED'),
+  )
+  if (unwell.length === 0) return []
+  const subjects = unwell.map(({ subject }) => subject).join(' and ')
+  return [`The load was not well without a fault (${subjects}): of the other rows nothing can be said.`]
 }
 
 function tableOf(rows: readonly Row[]): string {
