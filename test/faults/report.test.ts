@@ -78,7 +78,7 @@ test('a row that was not measured says why, in the terminal and on the page', as
   const results = resultsOf(row('none'), NOT_MEASURED)
   for (const text of [render(results), pageOf(results)]) {
     expect(text).toContain('not measured: there is no iptables')
-    expect(text).toContain('3 kept, 0 missed. 1 rows were not measured.')
+    expect(text).toContain('Goals kept: 3; missed: 0; rows not measured: 1.')
   }
 })
 

@@ -37,10 +37,8 @@ export function verdictsInWords(rows: readonly Row[]): string {
   )
   const number = (verdict: Verdict): number => all.filter((one) => one === verdict).length
   const without = rows.filter(({ result }) => result.kind === 'not measured').length
-  return (
-    `${number('kept')} kept, ${number('MISSED')} missed.` +
-    (without === 0 ? '' : ` ${without} rows were not measured.`)
-  )
+  const skipped = without === 0 ? '' : `; rows not measured: ${without}`
+  return `Goals kept: ${number('kept')}; missed: ${number('MISSED')}${skipped}.`
 }
 
 /** Where the machine was too slow for the load, the figures are the machine's. */

@@ -38,9 +38,9 @@ export class Connection {
     this.write(bytes)
   }
 
-  /** What was written goes out, then FIN. */
+  /** What was written goes out, then FIN; nothing more is read, as of a server that has closed the connection. */
   end(): void {
-    this.#socket.end()
+    this.#socket.destroySoon()
   }
 
   /** FIN, or RST where bytes have come that were not read. */
