@@ -38,7 +38,7 @@ export function cellsOf({ name, on, result }: Row): readonly string[] {
 type Measured = Extract<Row['result'], { readonly kind: 'measured' }>
 
 function departure(departure: Measured['figures']['departure']): string {
-  if (departure === undefined) return '-'
+  if (departure === undefined) return 'not known'
   return departure.kind === 'left' ? seconds(departure.afterMs) : 'it stays'
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { figuresOf, percentile } from './figures.js'
-import { countsAt, recordingOf } from './recording.test.support.js'
+import { attemptsAt, countsAt, recordingOf } from './recording.test.support.js'
 
 describe('percentile', () => {
   test('is the nearest rank, which is one of the values', () => {
@@ -85,7 +85,9 @@ describe('load', () => {
   test('is what instances read of what was offered in the same time', () => {
     const seen = countsAt((bucket) => (bucket >= 2000 && bucket < 4000 ? 115 : 100))
     expect(figuresOf(recordingOf(() => ({}), { seen })).load).toBeCloseTo(1.15)
-    expect(figuresOf(recordingOf(() => ({}), { seen, timeline: { faultAt: 1950, endAt: 4060 } })).load).toBeCloseTo(1.15)
+    expect(
+      figuresOf(recordingOf(() => ({}), { seen, timeline: { faultAt: 1950, endAt: 4060 } })).load,
+    ).toBeCloseTo(1.15)
   })
 
   test('is nothing where nothing was read', () => {
@@ -104,11 +106,22 @@ describe('load', () => {
   })
 })
 
-test('traffic is of the one instance with the fault, where there is one', () => {
-  const { departure, back } = figuresOf(recordingOf(() => ({})))
-  expect([departure, back]).toEqual([undefined, undefined])
-  expect(figuresOf(recordingOf(() => ({}), { faulty: 20_000 }))).toMatchObject({
-    departure: { kind: 'left', afterMs: 0 },
-    back: { kind: 'away', forMs: 2000 },
+describe('traffic', () => {
+  const attempts = attemptsAt(20_000, (time) => (time < 2300 || time >= 4100 ? 250 : 0))
+  const traffic = (more: { faulty?: number; attempts?: typeof attempts }): unknown => {
+    const { departure, back } = figuresOf(recordingOf(() => ({}), more))
+    return { departure, back }
+  }
+
+  test('is that of the one instance with the fault', () =>
+    expect(traffic({ faulty: 20_000, attempts })).toEqual({
+      departure: { kind: 'left', afterMs: 300 },
+      back: { kind: 'back', afterMs: 200 },
+    }))
+
+  test('is not known where there is no such instance, or nothing is said of it', () => {
+    const unknown = { departure: undefined, back: undefined }
+    expect(traffic({ attempts })).toEqual(unknown)
+    expect(traffic({ faulty: 20_000 })).toEqual(unknown)
   })
 })

@@ -22,7 +22,7 @@ export interface Figures {
   readonly faultP99Ms: number
   /** How late the load itself was, which is in all latencies. */
   readonly lateP99Ms: number
-  /** `undefined`: no instance alone has the fault. */
+  /** `undefined`: no instance alone has the fault, or the subject did not say what it sends. */
   readonly departure: Departure | undefined
   readonly back: Return | undefined
   /** From the first instance that was well again to the first request from which on all go well; `undefined`: never. */

@@ -33,7 +33,8 @@ test.each([
   ['--only kill --write', '--write: the page is of a whole run'],
   ['--from a.json --quick', '--from: nothing is measured'],
 ])('%s is an error that says what to write', (args, said) =>
-  expect(() => parseFlags(args.split(' '))).toThrow(said))
+  expect(() => parseFlags(args.split(' '))).toThrow(said),
+)
 
 test('each fault has a name of its own', () =>
   expect(new Set(faults.map(({ name }) => name)).size).toBe(faults.length))

@@ -19,7 +19,11 @@ describe('a fault of one instance', () => {
   })
 
   test('what was cut after its head could not be saved, and what never left cannot come back', () => {
-    const figures = { ...WELL, idempotent: { sent: 900, lost: 0, cut: 50 }, back: { kind: 'never left' } as const }
+    const figures = {
+      ...WELL,
+      idempotent: { sent: 900, lost: 0, cut: 50 },
+      back: { kind: 'never left' } as const,
+    }
     expect(judge('one', figures)).toEqual({ idempotent: 'kept', p99: 'kept', load: 'kept' })
   })
 })
@@ -51,5 +55,6 @@ describe('no fault', () => {
     ['load', { load: 0.5 }],
     ['load', { load: 1.3 }],
   ] as const)('%s is missed with %j', (goal, figures) =>
-    expect(judge('none', { ...WELL, ...figures })).toMatchObject({ [goal]: 'MISSED' }))
+    expect(judge('none', { ...WELL, ...figures })).toMatchObject({ [goal]: 'MISSED' }),
+  )
 })

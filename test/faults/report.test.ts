@@ -20,7 +20,11 @@ function row(on: Row['on'], figures: Partial<Figures> = {}, more: Partial<Row> =
   }
 }
 
-const NOT_MEASURED = row('one', {}, { result: { kind: 'not measured', why: 'there is no iptables' }, name: 'half-open' })
+const NOT_MEASURED = row(
+  'one',
+  {},
+  { result: { kind: 'not measured', why: 'there is no iptables' }, name: 'half-open' },
+)
 
 function resultsOf(...rows: readonly Row[]): Results {
   return {
@@ -54,10 +58,9 @@ test('a row has its figures, each with whether its goal is kept', () => {
     'x1.05 kept',
     'x1.10',
   ])
-  expect(cellsOf(row('one', { departure: { kind: 'stayed' }, back: { kind: 'never left' } })).slice(4, 6)).toEqual([
-    'it stays',
-    '-',
-  ])
+  expect(
+    cellsOf(row('one', { departure: { kind: 'stayed' }, back: { kind: 'never left' } })).slice(4, 6),
+  ).toEqual(['it stays', '-'])
   expect(cellsOf(row('one', { back: { kind: 'away', forMs: 12_000 } }))[5]).toBe('not within 12.0 s MISSED')
 })
 
@@ -73,7 +76,7 @@ test('where all fail it is the recovery and the most load that count', () => {
   ])
 })
 
-test('a row that was not measured says why, in the terminal and on the page', async () => {
+test('a row that was not measured says why, in the terminal and on the page', () => {
   expect(cellsOf(NOT_MEASURED)).toHaveLength(HEAD.length)
   const results = resultsOf(row('none'), NOT_MEASURED)
   for (const text of [render(results), pageOf(results)]) {

@@ -45,7 +45,9 @@ export function verdictsInWords(rows: readonly Row[]): string {
 export function unwellInWords(rows: readonly Row[]): readonly string[] {
   const unwell = rows.filter(
     ({ on, result }) =>
-      on === 'none' && result.kind === 'measured' && Object.values<unknown>({ ...result.verdicts }).includes('MISSED'),
+      on === 'none' &&
+      result.kind === 'measured' &&
+      Object.values<unknown>({ ...result.verdicts }).includes('MISSED'),
   )
   if (unwell.length === 0) return []
   const subjects = unwell.map(({ subject }) => subject).join(' and ')

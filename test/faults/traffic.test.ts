@@ -8,6 +8,7 @@ const PORT = 20_000
 function seen(perSecond: (time: number) => number): { departure: Departure; back: Return } {
   const recording = recordingOf(() => ({}), { attempts: attemptsAt(PORT, perSecond), faulty: PORT })
   const departure = departureOf(recording, PORT)
+  if (departure === undefined) throw new Error('there are no attempts')
   return { departure, back: returnOf(recording, PORT, departure) }
 }
 
@@ -34,7 +35,10 @@ test('traffic that stays has nothing to come back from', () => {
 })
 
 test('what is less than half of the fair share is not back', () => {
-  expect(seen((time) => (time < 2300 ? 250 : time < 4000 ? 0 : 100)).back).toEqual({ kind: 'away', forMs: 2000 })
+  expect(seen((time) => (time < 2300 ? 250 : time < 4000 ? 0 : 100)).back).toEqual({
+    kind: 'away',
+    forMs: 2000,
+  })
 })
 
 test('an interval in which the instance was well again is not of the fault', () => {

@@ -14,10 +14,14 @@ export type Return =
 const GONE = 0.1
 const BACK = 0.5
 
-/** It left where what it is sent falls below a tenth of its fair share and stays there until the fault ends. */
-export function departureOf(recording: Recording, port: number): Departure {
+/**
+ * It left where what it is sent falls below a tenth of its fair share and stays there until the fault ends. `undefined`:
+ * the subject did not say what it sends.
+ */
+export function departureOf(recording: Recording, port: number): Departure | undefined {
   const { faultAt, endAt } = recording.timeline
   const during = ratesOf(recording.load.attempts, port).filter(({ to }) => to > faultAt && to <= endAt)
+  if (during.length === 0) return undefined
   const last = during.findLastIndex(({ perSecond }) => perSecond >= GONE * fairShare(recording))
   if (last === during.length - 1) return { kind: 'stayed' }
   return { kind: 'left', afterMs: Math.max((during[last]?.to ?? faultAt) - faultAt, 0) }
