@@ -25,6 +25,7 @@ export async function record(
   const origins = fleet.map(({ origin }) => origin)
   try {
     await using started = await startSubject(children, subject, origins, fault.budget)
+    await started.load.ask('warm up')
     const startAt = monotonicMs() + LEAD_MS
     const healthyFrom = startAt + plan.warmUpMs
     const faultLasts =

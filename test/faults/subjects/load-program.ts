@@ -1,5 +1,5 @@
 import { argument, serve } from '../../bench/subjects/serve.js'
-import { runOpenLoop, type LoadOrder } from './open-loop.js'
+import { runOpenLoop, warmUp, type LoadOrder } from './open-loop.js'
 import { sdkSender, type Budget } from './sdk-sender.js'
 import { sidecarSender, type SidecarAddress } from './sidecar-sender.js'
 
@@ -10,4 +10,4 @@ export type LoadArgument =
 const told = argument() as LoadArgument
 const sender = told.subject === 'sdk' ? sdkSender(told.origins, told.budget) : sidecarSender(told.address)
 
-serve((order) => runOpenLoop(sender, order as LoadOrder))
+serve((order) => (order === 'warm up' ? warmUp(sender) : runOpenLoop(sender, order as LoadOrder)))
