@@ -68,7 +68,7 @@ function tableOf(rows: readonly Row[]): string {
 }
 
 function widthOf(_: string, column: number): number {
-  return column === 0 ? 32 : 22
+  return column === 0 ? 36 : 22
 }
 
 const MOST_REASONS = 4
