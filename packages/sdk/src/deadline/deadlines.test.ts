@@ -188,7 +188,7 @@ test.each([
   [{ longestMs: 0 }, /^longestMs is 0: it must be a whole number of milliseconds from 1 to 86400000$/],
   [{ longestMS: 5 }, /unknown option longestMS: .* \(did you mean longestMs\?\)$/],
 ])('%j is refused', (options, message) => {
-  expect(() => deadlines(options)).toThrow(
+  expect(() => deadlines(options as DeadlinesOptions)).toThrow(
     expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) as unknown }) as Error,
   )
 })
