@@ -4,7 +4,15 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { createClient, currentDeadline, deadlines, fixedResolver, type Client, type ClientOptions } from '../index.js'
+import {
+  createClient,
+  currentDeadline,
+  deadlines,
+  fixedResolver,
+  type Client,
+  type ClientOptions,
+} from '../index.js'
+import type { DeadlinesOptions } from './deadlines.js'
 
 const ENVOY = 'x-envoy-expected-rq-timeout-ms'
 const GRPC = 'grpc-timeout'
@@ -48,7 +56,10 @@ async function tell(client: Client): Promise<Told> {
 
 async function ask(origin: string, headers: Record<string, string> = {}, body?: string): Promise<Told> {
   const post = body === undefined ? {} : { method: 'POST', body }
-  const response = await fetch(origin, { headers: { ...headers, 'content-type': 'application/json' }, ...post })
+  const response = await fetch(origin, {
+    headers: { ...headers, 'content-type': 'application/json' },
+    ...post,
+  })
   return (await response.json()) as Told
 }
 
@@ -133,7 +144,9 @@ describe.each(kinds)('$name', ({ start }) => {
 
   test.each([{}, { [GRPC]: 'soon' }, { [ENVOY]: '0' }])('knows of none with %j', async (headers) => {
     const told = await ask(await start(clientOf(await last())), headers)
-    expect(told).toMatchObject({ headers: expect.not.objectContaining({ [GRPC]: expect.anything() as unknown }) as unknown })
+    expect(told).toMatchObject({
+      headers: expect.not.objectContaining({ [GRPC]: expect.anything() as unknown }) as unknown,
+    })
     expect([told.source, told.headers[ENVOY]]).toEqual([undefined, undefined])
   })
 
@@ -141,7 +154,9 @@ describe.each(kinds)('$name', ({ start }) => {
     const origin = await start(clientOf(await last()))
     const times = Array.from({ length: 20 }, (_, index) => 10_000 + index)
     const told = await Promise.all(times.map((ms) => ask(origin, { [ENVOY]: String(ms) }, '{}')))
-    expect(told.map(({ source }) => source)).toEqual(times.map((ms) => `${ENVOY} of the incoming request, ${ms} ms`))
+    expect(told.map(({ source }) => source)).toEqual(
+      times.map((ms) => `${ENVOY} of the incoming request, ${ms} ms`),
+    )
   })
 })
 
@@ -170,7 +185,9 @@ test('through a chain of servers, each is told less, and what takes too long end
     headers: { [ENVOY]: '300' },
   })
   expect(statusCode).toBe(504)
-  expect(await body.text()).toMatch(/by its deadline \(x-envoy-expected-rq-timeout-ms of the incoming request, \d+ ms\)/)
+  expect(await body.text()).toMatch(
+    /by its deadline \(x-envoy-expected-rq-timeout-ms of the incoming request, \d+ ms\)/,
+  )
   // Far from the 30 s that both would wait.
   expect(performance.now() - begun).toBeLessThan(20_000)
   expect(gone).toBe(true)
@@ -179,9 +196,13 @@ test('through a chain of servers, each is told less, and what takes too long end
 test('a longer time than is believed is taken for the longest', async () => {
   const { wrap } = deadlines({ longestMs: 1000 })
   const origin = await started(
-    createServer(wrap((_request, response) => response.end(JSON.stringify({ source: currentDeadline()?.source })))),
+    createServer(
+      wrap((_request, response) => response.end(JSON.stringify({ source: currentDeadline()?.source }))),
+    ),
   )
-  expect(await ask(origin, { [GRPC]: '5H' })).toEqual({ source: 'grpc-timeout of the incoming request, 1000 ms' })
+  expect(await ask(origin, { [GRPC]: '5H' })).toEqual({
+    source: 'grpc-timeout of the incoming request, 1000 ms',
+  })
 })
 
 test.each([
@@ -189,6 +210,9 @@ test.each([
   [{ longestMS: 5 }, /unknown option longestMS: .* \(did you mean longestMs\?\)$/],
 ])('%j is refused', (options, message) => {
   expect(() => deadlines(options as DeadlinesOptions)).toThrow(
-    expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringMatching(message) as unknown }) as Error,
+    expect.objectContaining({
+      code: 'INVALID_OPTION',
+      message: expect.stringMatching(message) as unknown,
+    }) as Error,
   )
 })
