@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
+import type { Deadline } from '../deadline/deadline.js'
 import { FairleadError, reasonOf } from '../errors.js'
 import type { NotRetried } from '../resilience/not-retried.js'
 import { invalidOption } from '../validation/invalid-option.js'
@@ -53,8 +54,9 @@ export function exhausted(call: Call, failed: FailedAttempt, final: NotRetried):
 }
 
 /** The deadline came before discovery's first answer. */
-export function unresolved(service: string, cluster: Cluster): FairleadError {
-  return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet: ${cluster.whyEmpty()}`, {
+export function unresolved(service: string, cluster: Cluster, boundBy?: Deadline): FairleadError {
+  const whose = boundBy === undefined ? '' : ` by the deadline of its request (${boundBy.source})`
+  return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet${whose}: ${cluster.whyEmpty()}`, {
     service,
   })
 }
