@@ -64,8 +64,8 @@ export interface Client extends AsyncDisposable {
    * client's policy, and counted as a request in flight until `release`. Nothing is sent, and nothing is tried again:
    * for another endpoint after a failure acquire once more, with the addresses that failed in `exclude`.
    *
-   * @throws FairleadError `NO_ENDPOINTS`, `UNAVAILABLE`, `CLIENT_CLOSED`; `INVALID_OPTION`; whatever `signal` was aborted
-   *   with.
+   * @throws FairleadError `NO_ENDPOINTS`, `UNAVAILABLE`, `CLIENT_CLOSED`; `DEADLINE_EXCEEDED` where `withDeadline` has no
+   *   time left; `INVALID_OPTION`; whatever `signal` was aborted with.
    */
   acquire(options?: AcquireOptions): Promise<EndpointLease>
   /**

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
 import { afterwards } from '../client.test.support.js'
-import { createClient } from '../client.js'
+import { createClient, partsOf } from '../client.js'
 import type { Client } from '../client-interface.js'
 import type { ClientOptions } from '../client-options.js'
 import type { Balancer } from '../balance/picker.js'
+import { withDeadline } from '../deadline/with-deadline.js'
 import type { Outcome } from '../resilience/outcome.js'
 import { until } from '../test-support/until.test.support.js'
 import { FakeResolver, instanceAt, ManualClock } from '../testing/index.js'
@@ -134,6 +135,44 @@ describe('a lease', () => {
     expect(inflight(made)).toEqual([1, 0])
   })
 
+  test('hands on how long the endpoint asks to be left alone', async () => {
+    const { orders } = await listed({}, [A])
+    const [live] = partsOf(orders).cluster.endpoints
+    if (live === undefined) throw new Error('there is no endpoint')
+    const record = vi.spyOn(live, 'record')
+    const lease = await orders.acquire()
+    lease.release('overloaded', { pushbackMs: 1500 })
+    expect(record.mock.lastCall?.slice(1)).toEqual([
+      'overloaded',
+      expect.any(Number),
+      { statusCode: 0, pushbackMs: 1500 },
+    ])
+  })
+
+  test.each<[Outcome, object, string]>([
+    ['overloaded', { pushbackMs: -1 }, 'pushbackMs of release is -1: it must be milliseconds, 0 or more'],
+    ['overloaded', { pushbackMs: '5' }, "pushbackMs of release is '5': it must be milliseconds, 0 or more"],
+    [
+      'success',
+      { pushbackMs: 5 },
+      "outcome of release is 'success': it must be overloaded where there is a pushbackMs",
+    ],
+    [
+      'overloaded',
+      { pushback: 5 },
+      'release: unknown option pushback: remove it or check its spelling (did you mean pushbackMs?)',
+    ],
+  ])('released as %s, %j is refused, and held on', async (outcome, details, message) => {
+    const made = await listed({}, [A])
+    const lease = await made.orders.acquire()
+    expect(() => lease.release(outcome, details)).toThrow(
+      expect.objectContaining({ code: 'INVALID_OPTION', message }),
+    )
+    expect(inflight(made)).toEqual([1])
+    lease.release()
+    expect(inflight(made)).toEqual([0])
+  })
+
   test('released without a first answer is no sample of latency', async () => {
     const { orders, clock } = await listed()
     const before = orders.inspect().endpoints[0]?.latencyMs
@@ -260,7 +299,8 @@ describe('what is retained', () => {
     })
     const lease = await orders.acquire({ idempotent: true })
     lease.release()
-    expect(orders.inspect().retainedEndpoints).toMatchObject([{ confirmed: true }, { confirmed: false }])
+    const confirmed = orders.inspect().retainedEndpoints.filter((each) => each.confirmed)
+    expect(confirmed.map(({ origin }) => origin)).toEqual([lease.origin])
   })
 
   test.each([
@@ -380,5 +420,28 @@ test.each([
   const { orders } = rig()
   await expect(orders.acquire(options as AcquireOptions)).rejects.toMatchObject({
     ...{ code: 'INVALID_OPTION', message },
+  })
+})
+
+describe('within a deadline', () => {
+  test('with no time left it fails at once', async () => {
+    const { orders } = await listed()
+    await expect(withDeadline(0, () => orders.acquire())).rejects.toMatchObject({
+      code: 'DEADLINE_EXCEEDED',
+      message: 'acquire() of orders has no time left by its deadline (withDeadline, 0 ms)',
+    })
+  })
+
+  test('discovery is waited for no longer', async () => {
+    const { orders, clock } = rig({ timeoutMs: 5000 })
+    const waiting = withDeadline(100, () => orders.acquire(), { clock })
+    waiting.catch(() => undefined)
+    await clock.advance(100)
+    await expect(waiting).rejects.toMatchObject({
+      code: 'NO_ENDPOINTS',
+      message: expect.stringMatching(
+        /^orders has no endpoint yet by the deadline of its request \(withDeadline, 100 ms\)/,
+      ) as unknown,
+    })
   })
 })

@@ -1,9 +1,12 @@
 import { isAborted, type Clock } from '../clock.js'
 import type { Cluster } from '../cluster/cluster.js'
+import { currentDeadline } from '../deadline/current-deadline.js'
+import type { Deadline } from '../deadline/deadline.js'
 import { hostOf } from '../discovery/origin.js'
 import type { Instance } from '../discovery/resolver.js'
 import { Endpoint } from '../endpoint/endpoint.js'
-import { isOutcome, type Outcome } from '../resilience/outcome.js'
+import { FairleadError } from '../errors.js'
+import { isOutcome, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
 import { invalidOption, requireTime } from '../validation/invalid-option.js'
 import { requireKnown } from '../validation/known-names.js'
 import { clientClosed, excludedAll, mispicked, nothingToPick, unresolved } from './failures.js'
@@ -18,7 +21,8 @@ export interface AcquireOptions {
    * An empty one counts as none. Default: any endpoint.
    */
   readonly key?: string | undefined
-  /** How long to wait for discovery, in milliseconds; `Infinity`: no limit. Default: the client's `timeoutMs`. */
+  /** How long to wait for discovery, in milliseconds; `Infinity`: no limit. Default: the client's `timeoutMs`.
+   * No longer than the deadline of `withDeadline` around it. */
   readonly timeoutMs?: number | undefined
   /** Ends the wait for discovery; what it is aborted with is thrown. It does not end a lease. */
   readonly signal?: AbortSignal | undefined
@@ -29,6 +33,12 @@ export interface AcquireOptions {
   readonly idempotent?: boolean | undefined
   /** The `address` of each endpoint that it must not be, such as those that have failed just now. Default: none. */
   readonly exclude?: readonly string[] | undefined
+}
+
+/** What else an endpoint has said as it failed. */
+export interface ReleaseDetails {
+  /** So many milliseconds it asks to be left alone, as by `Retry-After`; with `overloaded` only. Default 0: it does not. */
+  readonly pushbackMs?: number | undefined
 }
 
 /**
@@ -62,7 +72,7 @@ export interface EndpointLease extends Disposable {
    *   endpoint is well with (a unique key that exists) is `success`. Default `success`.
    * @throws FairleadError `INVALID_OPTION` for what is neither; the lease is held on then.
    */
-  release(outcome?: Outcome | Error): void
+  release(outcome?: Outcome | Error, details?: ReleaseDetails): void
   /** Ends the lease as `ignored`, unless it has been released: whether its block ended by an error is not known. */
   [Symbol.dispose](): void
 }
@@ -94,12 +104,15 @@ export class Acquirer {
     if (closed()) throw clientClosed(service)
     const { timeoutMs = policy.current.timeoutMs, signal } = options
     signal?.throwIfAborted()
+    const bound = currentDeadline()
+    const boundMs = bound?.remainingMs ?? Infinity
+    if (bound !== undefined && boundMs === 0) throw noTimeLeft(service, bound)
     if (!cluster.resolved) {
       // One that is idle has to find out anew.
       cluster.follow()
-      const late = await isLate(cluster, timeoutMs, signal, clock)
+      const late = await isLate(cluster, Math.min(timeoutMs, boundMs), signal, clock)
       signal?.throwIfAborted()
-      if (late) throw unresolved(service, cluster)
+      if (late) throw unresolved(service, cluster, boundMs < timeoutMs ? bound : undefined)
       if (closed()) throw clientClosed(service)
     }
     return this.#take(options)
@@ -159,9 +172,10 @@ class Acquired implements EndpointLease {
     this.#held.firstAnswer()
   }
 
-  release(outcome: Outcome | Error = 'success'): void {
+  release(outcome: Outcome | Error = 'success', details?: ReleaseDetails): void {
+    const told = details && checkedDetails(details, outcome)
     if (outcome instanceof Error) this.#fail(outcome)
-    else if (isOutcome(outcome)) this.#held.release(outcome)
+    else if (isOutcome(outcome)) this.#held.release(outcome, told)
     else throw invalidOption('outcome of release', outcome, WORDS)
   }
 
@@ -178,6 +192,24 @@ class Acquired implements EndpointLease {
 }
 
 const WORDS = 'success, remote_failure, local_failure, overloaded or ignored, or an Error'
+
+function checkedDetails(details: ReleaseDetails, outcome: unknown): OutcomeDetails {
+  requireKnown('release', details, ['pushbackMs'])
+  const { pushbackMs = 0 }: { readonly pushbackMs?: unknown } = details
+  if (typeof pushbackMs !== 'number' || !(pushbackMs >= 0 && pushbackMs < Infinity))
+    throw invalidOption('pushbackMs of release', pushbackMs, 'milliseconds, 0 or more')
+  if (pushbackMs > 0 && outcome !== 'overloaded')
+    throw invalidOption('outcome of release', outcome, 'overloaded where there is a pushbackMs')
+  return { statusCode: 0, pushbackMs }
+}
+
+function noTimeLeft(service: string, bound: Deadline): FairleadError {
+  return new FairleadError(
+    'DEADLINE_EXCEEDED',
+    `acquire() of ${service} has no time left by its deadline (${bound.source})`,
+    { service },
+  )
+}
 
 // What connect(2) says of an address that nobody answers at, and undici of one that did not in time.
 const OF_CONNECTING: readonly unknown[] = [

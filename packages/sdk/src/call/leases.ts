@@ -2,7 +2,7 @@ import type { Clock } from '../clock.js'
 import { LinkedList, type Linked } from '../collections/linked-list.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import type { Lease } from '../endpoint/lease.js'
-import type { Outcome } from '../resilience/outcome.js'
+import { NO_DETAILS, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
 
 /** Hears that the client has ended a lease, as it was closed and its time limit came; `error` says so. */
 export type LeaseEnded = (error: Error) => void
@@ -36,6 +36,11 @@ export class HeldLease implements Linked<HeldLease> {
     return this.#lease.startedAt
   }
 
+  /** The earliest that something read at `now` can have come in: our own event loop may have been held up. */
+  earliest(now: number): number {
+    return this.#lease.earliest(now)
+  }
+
   /**
    * The endpoint has answered. Counts once.
    *
@@ -50,10 +55,10 @@ export class HeldLease implements Linked<HeldLease> {
   }
 
   /** How it went, and its end. Counts once. */
-  release(outcome: Outcome): void {
+  release(outcome: Outcome, details: OutcomeDetails = NO_DETAILS): void {
     if (this.#lease.ended) return
     const now = this.#clock.now()
-    this.#lease.outcome(outcome, now)
+    this.#lease.outcome(outcome, now, this.earliest(now), details)
     this.#lease.end(now)
     this.#gone(this)
   }

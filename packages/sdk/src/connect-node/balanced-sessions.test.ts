@@ -8,7 +8,7 @@ import {
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node'
 import { describe, expect, test, vi } from 'vitest'
 import { afterwards, takeSilently } from '../client.test.support.js'
-import { createClient } from '../client.js'
+import { createClient, partsOf } from '../client.js'
 import type { Client } from '../client-interface.js'
 import type { ClientOptions } from '../client-options.js'
 import { until } from '../test-support/until.test.support.js'
@@ -144,6 +144,32 @@ test('a deadline that an endpoint lets pass is a failure, and one within a strea
   })
   await until(() => inflight(made) === 0)
   expect(made.orders.inspect().endpoints[0]).toMatchObject({ failures: 1 })
+})
+
+const grpcPushback = (): ConnectError =>
+  new ConnectError('later', Code.Unavailable, { 'grpc-retry-pushback-ms': '1500' })
+const httpPushback = (): ConnectError => new ConnectError('later', Code.Unavailable, { 'retry-after': '2' })
+
+test.each([
+  ['gRPC', TRANSPORTS[0]?.[1], grpcPushback, 1500],
+  ['Connect', TRANSPORTS[1]?.[1], httpPushback, 2000],
+] as const)('pushback by %s is load, and no failure', async (_name, transport, failure, pushbackMs) => {
+  const [a] = await connectServers('a')
+  a.onGet = () => {
+    throw failure()
+  }
+  const made = await stage([a], {}, {}, transport)
+  const [live] = partsOf(made.orders).cluster.endpoints
+  if (live === undefined) throw new Error('there is no endpoint')
+  const record = vi.spyOn(live, 'record')
+  await expect(get(made)).rejects.toMatchObject({ code: Code.Unavailable })
+  await until(() => inflight(made) === 0)
+  expect(record.mock.lastCall?.slice(1)).toEqual([
+    'overloaded',
+    expect.any(Number),
+    { statusCode: 0, pushbackMs },
+  ])
+  expect(live.failures).toBe(0)
 })
 
 describe('servers come and go', () => {

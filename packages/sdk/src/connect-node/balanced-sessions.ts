@@ -101,7 +101,7 @@ class Sessions implements BalancedSessions {
       try {
         const stream = await session.request(...request)
         this.#carriers.set(stream, session)
-        follow(stream, lease)
+        follow(stream, lease, this.#parts.clock)
         return stream
       } catch (error) {
         failure = asError(error)

@@ -1,12 +1,25 @@
-import { constants, type ClientHttp2Stream, type IncomingHttpHeaders } from 'node:http2'
+import {
+  constants,
+  type ClientHttp2Stream,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+} from 'node:http2'
 import type { EndpointLease } from '../call/acquire.js'
-import { outcomeOfGrpcStatus } from '../resilience/grpc-outcome.js'
+import type { Clock } from '../clock.js'
+import { grpcPushbackMs, outcomeOfGrpcStatus, PUSHBACK_HEADER } from '../resilience/grpc-outcome.js'
 import type { Outcome } from '../resilience/outcome.js'
+import { parseRetryAfter } from '../resilience/retry-after.js'
+
+/** What the endpoint itself has said. */
+interface Answer {
+  readonly outcome: Outcome
+  readonly pushbackMs: number
+}
 
 /** Has the lease follow the stream of its request: first answer, outcome and end. */
-export function follow(stream: ClientHttp2Stream, lease: EndpointLease): void {
+export function follow(stream: ClientHttp2Stream, lease: EndpointLease, clock: Clock): void {
   let answered = false
-  let outcome: Outcome | undefined
+  let answer: Answer | undefined
   let failed = false
   let closedHere: number | undefined
   // Only by this an abort, or a deadline, of the caller's is told from a reset of the server's. node:http2 closes the
@@ -19,14 +32,17 @@ export function follow(stream: ClientHttp2Stream, lease: EndpointLease): void {
   stream.once('response', (headers) => {
     answered = true
     lease.firstAnswer()
-    outcome = outcomeOfGrpc(headers) ?? outcomeOfHttp(headers[':status'])
+    answer = answerOfGrpc(headers) ?? answerOfHttp(headers, clock)
   })
-  stream.once('trailers', (trailers: IncomingHttpHeaders) => (outcome = outcomeOfGrpc(trailers) ?? outcome))
+  stream.once('trailers', (trailers: IncomingHttpHeaders) => (answer = answerOfGrpc(trailers) ?? answer))
   const end = (): void => stream.close(constants.NGHTTP2_CANCEL)
   lease.signal.addEventListener('abort', end)
   stream.once('close', () => {
     lease.signal.removeEventListener('abort', end)
-    lease.release(outcomeOf(stream, outcome, answered, closedHere))
+    const outcome = outcomeOf(stream, answer?.outcome, answered, closedHere)
+    const pushbackMs = answer?.pushbackMs ?? 0
+    if (outcome === 'overloaded' && pushbackMs > 0) lease.release(outcome, { pushbackMs })
+    else lease.release(outcome)
   })
   // The one who made the request hears of it as well; a stream without a listener would end the process.
   stream.on('error', () => (failed = true))
@@ -52,14 +68,22 @@ function outcomeOf(
   return outcome ?? 'local_failure'
 }
 
-function outcomeOfGrpc(headers: IncomingHttpHeaders): Outcome | undefined {
+function answerOfGrpc(headers: IncomingHttpHeaders): Answer | undefined {
   const status = headers['grpc-status']
-  return typeof status === 'string' ? outcomeOfGrpcStatus(Number(status)) : undefined
+  if (typeof status !== 'string') return undefined
+  const code = Number(status)
+  const pushbackMs = grpcPushbackMs(code, headers[PUSHBACK_HEADER])
+  return { outcome: outcomeOfGrpcStatus(code, pushbackMs), pushbackMs }
 }
 
 /** Unary calls of Connect: https://connectrpc.com/docs/protocol/#error-codes, where `unimplemented` is 501. */
-function outcomeOfHttp(status = 0): Outcome {
-  if (status === 429) return 'overloaded'
-  if (status === 501) return 'ignored'
-  return status >= 500 ? 'remote_failure' : 'success'
+function answerOfHttp(headers: IncomingHttpHeaders & IncomingHttpStatusHeader, clock: Clock): Answer {
+  const { ':status': status = 0, 'retry-after': after } = headers
+  const pushbackMs =
+    (status === 429 || status === 503) && after !== undefined
+      ? parseRetryAfter(after, () => clock.unixTime())
+      : 0
+  if (status === 429 || pushbackMs > 0) return { outcome: 'overloaded', pushbackMs }
+  if (status === 501) return { outcome: 'ignored', pushbackMs }
+  return { outcome: status >= 500 ? 'remote_failure' : 'success', pushbackMs }
 }

@@ -3,16 +3,19 @@ import type { HeldLease, Leases } from '../call/leases.js'
 import type { Clock } from '../clock.js'
 import type { AttemptResult } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
+import type { PeakEwma } from '../endpoint/peak-ewma.js'
 import { asError } from '../errors.js'
 import { LOAD_HEADER } from '../orca/parse.js'
-import { outcomeOfGrpcStatus } from '../resilience/grpc-outcome.js'
-import type { Outcome } from '../resilience/outcome.js'
+import { grpcPushbackMs, outcomeOfGrpcStatus, PUSHBACK_HEADER } from '../resilience/grpc-outcome.js'
+import { NO_DETAILS, type Outcome } from '../resilience/outcome.js'
 import type { CallMemory } from './call-memory.js'
 import { SentCall } from './sent-call.js'
 import type { AttemptListener, AttemptStatus, Subchannel, SubchannelCall } from './types.js'
 
 export interface AttemptOptions {
   readonly endpoint: Endpoint
+  /** What is known of how long it takes, by what it answered only: failures are no answers. */
+  readonly answers: PeakEwma
   readonly memory: CallMemory
   readonly leases: Leases
   readonly clock: Clock
@@ -77,7 +80,10 @@ export class Attempt {
   /** Its status is known to grpc-js; comes once for each that was started. */
   readonly ended = (code: Status, details: string, metadata: Metadata): void => {
     this.#takeLoadReport(metadata)
-    this.#held?.release(this.#outcome(code, details, metadata))
+    const pushbackMs = code === Status.OK ? 0 : grpcPushbackMs(code, metadata.get(PUSHBACK_HEADER)[0])
+    const outcome = this.#outcome(code, details, metadata, pushbackMs)
+    const isPushedBack = pushbackMs > 0 && outcome === 'overloaded'
+    this.#held?.release(outcome, isPushedBack ? { statusCode: 0, pushbackMs } : NO_DETAILS)
   }
 
   #hearing(listener: AttemptListener): AttemptListener {
@@ -100,28 +106,39 @@ export class Attempt {
   #answer(): void {
     if (this.#answered) return
     this.#answered = true
-    this.#held?.firstAnswer(this.#call?.sentAt)
+    if (this.#call === undefined || this.#held === undefined) return
+    const { answers, clock } = this.#options
+    const { sentAt } = this.#call
+    const now = clock.now()
+    answers.observe(Math.max(0, this.#held.earliest(now) - sentAt), now)
+    this.#held.firstAnswer(sentAt)
   }
 
-  #outcome(code: Status, details: string, metadata: Metadata): Outcome {
+  #outcome(code: Status, details: string, metadata: Metadata, pushbackMs: number): Outcome {
     // The deadline of a stream is as long as its caller wants to read it.
     if (code === Status.DEADLINE_EXCEEDED && this.#answered) return 'ignored'
     if (this.#received === undefined) return code === Status.DEADLINE_EXCEEDED ? this.#silence() : 'ignored'
     // What is too large for us would be from any endpoint.
     if (code === Status.RESOURCE_EXHAUSTED && details.startsWith(TOO_LARGE)) return 'ignored'
-    const usual = outcomeOfGrpcStatus(code)
+    const usual = outcomeOfGrpcStatus(code, pushbackMs)
     const { classifier } = this.#options.endpoint
     const isCut = this.#received.rstCode !== undefined || details === DROPPED
     const answer = isCut ? brokenOff(code, details) : trailersOf(code, details, metadata)
     return classifier.asked(answer) ?? (isCut && usual === 'remote_failure' ? 'local_failure' : usual)
   }
 
-  /** What it says of the endpoint that it let the deadline pass: nothing, where it had the call for less than half of the time. */
+  /**
+   * What it says of the endpoint that it let the deadline pass: nothing, where it had the call for less than half of the
+   * time, or for less than it takes. By asking for the impossible, one caller could open the circuits of all endpoints.
+   */
   #silence(): Outcome {
-    const { clock, memory } = this.#options
+    const { clock, memory, answers } = this.#options
     const now = clock.now()
-    const given = now - (this.#call?.sentAt ?? now)
-    return given * 2 < now - memory.since ? 'ignored' : 'local_failure'
+    // What came while our own event loop was held up has not been read.
+    const until = this.#held?.earliest(now) ?? now
+    const given = until - (this.#call?.sentAt ?? until)
+    const usual = answers.settled ? answers.estimateUs(now) / 1000 : 0
+    return given <= 0 || given < usual || given * 2 < until - memory.since ? 'ignored' : 'local_failure'
   }
 
   #takeLoadReport(metadata: Metadata): void {

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createClient } from '../client.js'
 import type { Client } from '../client-interface.js'
 import { fixedResolver } from '../discovery/fixed-resolver.js'
+import { withDeadline } from '../deadline/with-deadline.js'
 import { balancedBy } from './balanced-by.js'
 import { OrdersStub, servers, stage, list } from './server.test.support.js'
 
@@ -48,6 +49,24 @@ describe('balancedBy', () => {
     expect(() => balancedBy(orders, { 'grpc.service_config': text })).toThrow(
       expect.objectContaining({ code: 'INVALID_OPTION', message }),
     )
+  })
+
+  test('has a transformer of calls of the caller see each with its deadline', async () => {
+    const [a] = await servers('a')
+    const seen: unknown[] = []
+    const made = stage(
+      {},
+      {
+        callInvocationTransformer: (call: { readonly callOptions: { readonly deadline?: unknown } }) => {
+          seen.push(call.callOptions.deadline)
+          return call
+        },
+      },
+    )
+    list(made, [a])
+    await made.stub.get()
+    await withDeadline(5000, () => made.stub.get())
+    expect(seen).toEqual([undefined, expect.any(Number)])
   })
 
   test('refuses what is no client', () => {

@@ -1,20 +1,22 @@
-import { experimental, type ChannelOptions } from '@grpc/grpc-js'
+import { experimental, type ClientOptions as StubOptions } from '@grpc/grpc-js'
 import { partsOf } from '../client.js'
 import type { Client } from '../client-interface.js'
 import { FairleadError } from '../errors.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { clientOption } from './client-option.js'
+import { withinDeadline } from './within-deadline.js'
 import { LOAD_BALANCER, ServiceBalancer, ServiceBalancerConfig } from './load-balancer.js'
 import { ServiceResolver } from './resolver.js'
 
 /**
- * The options of a channel of `@grpc/grpc-js` whose calls go where a client of Fairlead's sends them. Its target is
+ * The options of a stub of `@grpc/grpc-js`, or of a channel, whose calls go where a client of Fairlead's sends them. Its target is
  * `fairlead:<service>`. Each attempt of a call is one pick by the client's policy, with its circuits and its accounting;
- * deadlines, retries, metadata, interceptors and credentials are grpc-js's own.
+ * deadlines, retries, metadata, interceptors and credentials are grpc-js's own. A stub's calls take the deadline of
+ * `withDeadline` around them where that is earlier.
  *
  * Close the stub when it is not needed any more, and the client after it.
  *
- * @param options Other options of the channel, such as `grpc.keepalive_time_ms`; of `grpc.service_config` all but the load
+ * @param options Other options, such as `grpc.keepalive_time_ms` and `interceptors`; of `grpc.service_config` all but the load
  *   balancer holds. A proxy of the environment (`grpc_proxy`, `http_proxy`) is not used, as the name of the service is
  *   nothing that it knows.
  * @throws TypeError for what is no client of `createClient`; FairleadError `INVALID_OPTION` for a service config that is not
@@ -30,7 +32,7 @@ import { ServiceResolver } from './resolver.js'
  * const stub = new Client('fairlead:orders', credentials.createInsecure(), balancedBy(orders))
  * ```
  */
-export function balancedBy(client: Client, options: ChannelOptions = {}): ChannelOptions {
+export function balancedBy(client: Client, options: StubOptions = {}): StubOptions {
   const parts = partsOf(client)
   // Each time: it is the same, and grpc-js is the one that keeps it.
   experimental.registerResolver(LOAD_BALANCER, ServiceResolver)
@@ -40,6 +42,7 @@ export function balancedBy(client: Client, options: ChannelOptions = {}): Channe
     ...clientOption(parts),
     'grpc.service_config': withBalancer(options['grpc.service_config']),
     'grpc.enable_http_proxy': 0,
+    callInvocationTransformer: withinDeadline(options.callInvocationTransformer),
   }
 }
 

@@ -2,6 +2,10 @@ import { Metadata, status as Status } from '@grpc/grpc-js'
 import { once } from 'node:events'
 import { describe, expect, test, vi } from 'vitest'
 import { Door, takeSilently } from '../client.test.support.js'
+import { partsOf } from '../client.js'
+import type { ClientOptions } from '../client-options.js'
+import { withDeadline } from '../deadline/with-deadline.js'
+import type { Outcome } from '../resilience/outcome.js'
 import type { EndpointInspection } from '../observe/inspect.js'
 import { until } from '../test-support/until.test.support.js'
 import { instanceAt, ManualClock } from '../testing/index.js'
@@ -239,6 +243,110 @@ describe('health', () => {
     await expect(retrying.get()).rejects.toMatchObject({ code: Status.UNAVAILABLE })
     expect([a.calls.length, b.calls.length]).toEqual([1, 1])
     retrying.close()
+  })
+})
+
+describe('pushback', () => {
+  function pushingBack(ms: string, code = Status.UNAVAILABLE): OrdersServer['onGet'] {
+    const metadata = new Metadata()
+    metadata.set('grpc-retry-pushback-ms', ms)
+    return (_call, answer) => answer({ code, details: 'later', metadata })
+  }
+
+  async function recorded(onGet: OrdersServer['onGet'], options: ClientOptions = {}): Promise<unknown> {
+    const [a] = await servers('a')
+    a.onGet = onGet
+    const made = await staged([a], options)
+    const [live] = partsOf(made.orders).cluster.endpoints
+    if (live === undefined) throw new Error('there is no endpoint')
+    const record = vi.spyOn(live, 'record')
+    await expect(made.stub.get()).rejects.toThrow('later')
+    const [, outcome, , details] = record.mock.lastCall ?? []
+    return { outcome, pushbackMs: details?.pushbackMs, failures: live.failures }
+  }
+
+  test.each<[string, keyof typeof Status, string, number, number]>([
+    ['1500', 'UNAVAILABLE', 'overloaded', 1500, 0],
+    ['20', 'RESOURCE_EXHAUSTED', 'overloaded', 20, 0],
+    // At once, never, and nothing at all.
+    ['0', 'UNAVAILABLE', 'remote_failure', 0, 1],
+    ['-1', 'UNAVAILABLE', 'remote_failure', 0, 1],
+    ['soon', 'UNAVAILABLE', 'remote_failure', 0, 1],
+    ['1500', 'INTERNAL', 'remote_failure', 0, 1],
+    ['1500', 'NOT_FOUND', 'success', 0, 0],
+  ])('of %s with %s is %s, %d ms', async (ms, code, outcome, pushbackMs, failures) => {
+    expect(await recorded(pushingBack(ms, Status[code]))).toEqual({ outcome, pushbackMs, failures })
+  })
+
+  test('does not hold where the classifier of the client says that it has failed', async () => {
+    const classify = (): Outcome => 'remote_failure'
+    expect(await recorded(pushingBack('1500'), { classify })).toEqual({
+      outcome: 'remote_failure',
+      pushbackMs: 0,
+      failures: 1,
+    })
+  })
+})
+
+describe('the deadline of the work around a call', () => {
+  /** How much time the server was told, in milliseconds. */
+  async function told(call: (made: Stage, a: OrdersServer) => Promise<unknown>): Promise<number> {
+    const [a] = await servers('a')
+    let deadline = Number.NaN
+    a.onGet = (incoming, answer) => {
+      deadline = Number(incoming.getDeadline())
+      answer(null, 'a')
+    }
+    const made = await staged([a])
+    await call(made, a)
+    return deadline - Date.now()
+  }
+
+  test('is told to the server', async () => {
+    const leftMs = await told(({ stub }) => withDeadline(5000, () => stub.get()))
+    expect(leftMs).toBeGreaterThan(0)
+    expect(leftMs).toBeLessThanOrEqual(5000)
+  })
+
+  test('is none where there is none', async () => {
+    expect(await told(({ stub }) => stub.get())).toBe(Infinity)
+  })
+
+  test('gives way to an earlier one of the call, and not to a later one', async () => {
+    expect(
+      await told(({ stub }) => withDeadline(60_000, () => stub.get('any', { deadline: Date.now() + 5000 }))),
+    ).toBeLessThanOrEqual(5000)
+    expect(
+      await told(({ stub }) => withDeadline(5000, () => stub.get('any', { deadline: Date.now() + 60_000 }))),
+    ).toBeLessThanOrEqual(5000)
+  })
+
+  test('that is over sends nothing', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a])
+    await expect(withDeadline(0, () => made.stub.get())).rejects.toMatchObject({
+      code: Status.DEADLINE_EXCEEDED,
+    })
+    expect(a.calls).toEqual([])
+    expect(endpoint(made, a)).toMatchObject({ failures: 0, inflight: 0 })
+  })
+
+  test('too short for an endpoint that takes its time says nothing of it', async () => {
+    const [a] = await servers('a')
+    const timers = new Set<NodeJS.Timeout>()
+    a.onGet = (_call, answer) => timers.add(setTimeout(() => answer(null, 'a'), 100))
+    const made = await staged([a])
+    await Promise.all(Array.from({ length: 10 }, () => made.stub.get()))
+    for (let n = 0; n < 5; n++)
+      await expect(made.stub.get('any', { deadline: Date.now() + 20 })).rejects.toMatchObject({
+        code: Status.DEADLINE_EXCEEDED,
+      })
+    expect(endpoint(made, a)).toMatchObject({ requests: 15, failures: 0 })
+    // Silence for longer than it takes is another matter.
+    a.onGet = () => undefined
+    await expect(made.stub.get('any', { deadline: Date.now() + 400 })).rejects.toThrow()
+    expect(endpoint(made, a)).toMatchObject({ failures: 1, inflight: 0 })
+    for (const timer of timers) clearTimeout(timer)
   })
 })
 

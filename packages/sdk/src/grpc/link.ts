@@ -1,6 +1,7 @@
 import { connectivityState as State, type experimental } from '@grpc/grpc-js'
 import type { Clock, Timer } from '../clock.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
+import { PeakEwma } from '../endpoint/peak-ewma.js'
 
 /** What the endpoint is unavailable by while no connection to it can be made. */
 const REASON = 'connection_failed'
@@ -20,6 +21,8 @@ export interface LinkOptions {
  */
 export class Link {
   readonly subchannel: experimental.SubchannelInterface
+  /** How long the endpoint takes for a first answer. */
+  readonly answers: PeakEwma
   /** What the last attempt to connect failed by. */
   failure: string | undefined
   readonly #endpoint: Endpoint
@@ -31,6 +34,7 @@ export class Link {
     this.#endpoint = endpoint
     this.subchannel = subchannel
     this.#options = options
+    this.answers = new PeakEwma(0, options.clock.now())
     subchannel.ref()
     subchannel.addConnectivityStateListener(this.#changed)
     // The pool of grpc-js has it connected already where another channel uses it.

@@ -166,8 +166,8 @@ export class ServiceBalancer implements experimental.LoadBalancer {
 
   /** `undefined`: its circuit refuses. */
   #begin({ leases, clock }: ClientParts, endpoint: Endpoint, memory: CallMemory): Pick | undefined {
-    const { subchannel } = this.#linkTo(endpoint)
-    const attempt = new Attempt({ endpoint, memory, leases, clock })
+    const { subchannel, answers } = this.#linkTo(endpoint)
+    const attempt = new Attempt({ endpoint, answers, memory, leases, clock })
     if (!attempt.reserve()) return undefined
     this.#expect(attempt)
     return {

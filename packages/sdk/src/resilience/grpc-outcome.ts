@@ -14,7 +14,26 @@ const OUTCOMES: ReadonlyMap<number, Outcome> = new Map<number, Outcome>([
   /* DATA_LOSS */ [15, 'remote_failure'],
 ])
 
-/** How an attempt went that its endpoint ended by this code of gRPC: all others are the caller's doing, and well answered. */
-export function outcomeOfGrpcStatus(code: number): Outcome {
-  return OUTCOMES.get(code) ?? 'success'
+// What 429 and 503 are among those of HTTP: they may say how long not to ask.
+const MAY_PUSH_BACK: ReadonlySet<number> = new Set([/* RESOURCE_EXHAUSTED */ 8, /* UNAVAILABLE */ 14])
+
+/** The metadata, in trailers, by which a server says when to ask again. Source: gRPC A6, "Pushback". */
+export const PUSHBACK_HEADER = 'grpc-retry-pushback-ms'
+
+/**
+ * How an attempt went that its endpoint ended by this code of gRPC: all others are the caller's doing, and well answered.
+ *
+ * @param pushbackMs As of {@link grpcPushbackMs}: with one it is load, and no sickness.
+ */
+export function outcomeOfGrpcStatus(code: number, pushbackMs = 0): Outcome {
+  return pushbackMs > 0 ? 'overloaded' : (OUTCOMES.get(code) ?? 'success')
+}
+
+/**
+ * So many milliseconds the endpoint asks to be left alone; 0: it does not. A negative number, and what is none, ask not to
+ * try that call again (A6), and say nothing of others.
+ */
+export function grpcPushbackMs(code: number, value: unknown): number {
+  if (!MAY_PUSH_BACK.has(code) || typeof value !== 'string' || !/^\d{1,10}$/.test(value)) return 0
+  return Number(value)
 }
