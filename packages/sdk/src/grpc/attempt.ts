@@ -1,4 +1,5 @@
-import { status as Status, type Metadata } from '@grpc/grpc-js'
+import { connectivityState as State, status as Status, type Metadata } from '@grpc/grpc-js'
+import { constants } from 'node:http2'
 import type { HeldLease, Leases } from '../call/leases.js'
 import type { Clock } from '../clock.js'
 import type { AttemptResult } from '../endpoint/classify.js'
@@ -21,6 +22,8 @@ export interface AttemptOptions {
   readonly clock: Clock
 }
 
+const { NGHTTP2_REFUSED_STREAM } = constants
+
 /**
  * One attempt of a gRPC call, from its pick to its status: a lease of its endpoint. Its load counts from the pick, so that
  * of many calls in one turn each sees those before it; latency from the last that was sent to the first that was answered.
@@ -29,6 +32,8 @@ export class Attempt {
   readonly #options: AttemptOptions
   #held: HeldLease | undefined
   #call: SentCall | undefined
+  /** What carries it. */
+  #subchannel: Subchannel | undefined
   /** It has brought headers or a message. */
   #answered = false
   /** How it ended by what came in; undefined: it was ended here. */
@@ -73,6 +78,7 @@ export class Attempt {
       this.lapse()
       throw error
     }
+    this.#subchannel = subchannel
     this.#options.memory.add(this.#options.endpoint)
     return this.#call
   }
@@ -120,11 +126,20 @@ export class Attempt {
     if (this.#received === undefined) return code === Status.DEADLINE_EXCEEDED ? this.#silence() : 'ignored'
     // What is too large for us would be from any endpoint.
     if (code === Status.RESOURCE_EXHAUSTED && details.startsWith(TOO_LARGE)) return 'ignored'
+    if (this.#received.rstCode === NGHTTP2_REFUSED_STREAM && this.#isGoingAway) return 'ignored'
     const usual = outcomeOfGrpcStatus(code, pushbackMs)
     const { classifier } = this.#options.endpoint
     const isCut = this.#received.rstCode !== undefined || details === DROPPED
     const answer = isCut ? brokenOff(code, details) : trailersOf(code, details, metadata)
     return classifier.asked(answer) ?? (isCut && usual === 'remote_failure' ? 'local_failure' : usual)
+  }
+
+  /**
+   * The server has announced the end of the connection (GOAWAY) while the call was on its way: as it drains, or as the
+   * connection is old. It has not looked at the call (RFC 9113, 8.7), which grpc-js sends once more.
+   */
+  get #isGoingAway(): boolean {
+    return this.#subchannel?.getConnectivityState() !== State.READY
   }
 
   /**

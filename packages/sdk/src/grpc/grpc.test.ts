@@ -1,6 +1,9 @@
 import { Metadata, status as Status } from '@grpc/grpc-js'
 import { once } from 'node:events'
+import { constants, createServer, type ServerHttp2Session } from 'node:http2'
+import type { AddressInfo } from 'node:net'
 import { describe, expect, test, vi } from 'vitest'
+import { balancers, type BalancerName } from '../balance/balancers.js'
 import { Door, takeSilently } from '../client.test.support.js'
 import { partsOf } from '../client.js'
 import type { ClientOptions } from '../client-options.js'
@@ -10,7 +13,7 @@ import type { EndpointInspection } from '../observe/inspect.js'
 import { until } from '../test-support/until.test.support.js'
 import { instanceAt, ManualClock } from '../testing/index.js'
 import type { OrdersServer } from './server.test.support.js'
-import { failWith, list, servers, stage, staged, stubOf, type Stage } from './server.test.support.js'
+import { failWith, list, server, servers, stage, staged, stubOf, type Stage } from './server.test.support.js'
 
 function endpoint({ orders }: Stage, { address }: { readonly address: string }): EndpointInspection {
   const found = orders.inspect().endpoints.find(({ origin }) => origin.endsWith(address))
@@ -140,6 +143,30 @@ describe('the policy of the client', () => {
     expect(all.map((server) => server.calls.length)).toEqual([5, 5])
   })
 
+  test.each(Object.keys(balancers) as BalancerName[])(
+    '%s has all endpoints take calls, and counts them',
+    async (balancer) => {
+      const all = await servers('a', 'b', 'c')
+      const made = await staged(all, { balancer, hashOn: [{ header: 'x-user' }] })
+      const seen = new Set<string>()
+      let user = 0
+      while (seen.size < all.length) {
+        const names = await Promise.all(
+          Array.from({ length: 8 }, () => {
+            const metadata = new Metadata()
+            metadata.set('x-user', `user-${user++}`)
+            return made.stub.get('any', { metadata })
+          }),
+        )
+        for (const name of names) seen.add(name)
+      }
+      expect(inflight(made)).toBe(0)
+      const { endpoints } = made.orders.inspect()
+      expect(endpoints.map(({ failures }) => failures)).toEqual([0, 0, 0])
+      expect(endpoints.reduce((sum, { requests }) => sum + requests, 0)).toBe(user)
+    },
+  )
+
   test('priorities', async () => {
     const [a, b] = await servers('a', 'b')
     const made = stage()
@@ -243,6 +270,53 @@ describe('health', () => {
     await expect(retrying.get()).rejects.toMatchObject({ code: Status.UNAVAILABLE })
     expect([a.calls.length, b.calls.length]).toEqual([1, 1])
     retrying.close()
+  })
+
+  test('hedges of grpc-js go elsewhere, and the loser says nothing of its endpoint', async () => {
+    const all = await servers('a', 'b')
+    const [a, b] = all
+    const made = await staged(all)
+    await warm(made, all)
+    const hedgingPolicy = { maxAttempts: 2, hedgingDelay: '0.02s', nonFatalStatusCodes: [] }
+    const hedging = stubOf(made.orders, {
+      'grpc.service_config': JSON.stringify({ methodConfig: [{ name: [{}], hedgingPolicy }] }),
+    })
+    await warm({ ...made, stub: hedging }, all)
+    a.onGet = () => undefined
+    expect(await times(4, () => hedging.get())).toEqual({ b: 4 })
+    await until(() => inflight(made) === 0)
+    expect(a.calls.length).toBeGreaterThan(0)
+    expect([endpoint(made, a).failures, endpoint(made, b).failures]).toEqual([0, 0])
+    hedging.close()
+  })
+
+  test.each([
+    ['with the end of its connection announced, is no failure', true, 0],
+    ['on a connection that goes on, is one', false, 1],
+  ])('a stream that is refused %s', async (_what, goesAway, least) => {
+    const refusing = createServer()
+    const sessions = new Set<ServerHttp2Session>()
+    refusing.on('session', (session) => sessions.add(session))
+    refusing.on('stream', (stream) => {
+      if (goesAway) stream.session?.goaway()
+      // Its own reset comes back to it as an error.
+      stream.on('error', () => undefined)
+      stream.close(constants.NGHTTP2_REFUSED_STREAM)
+    })
+    refusing.listen(0, '127.0.0.1')
+    await once(refusing, 'listening')
+    const made = stage()
+    made.resolver.snapshot([instanceAt(`http://127.0.0.1:${(refusing.address() as AddressInfo).port}`)])
+    const deadline = Date.now() + 10_000
+    await expect(made.stub.get('any', { deadline })).rejects.toMatchObject({
+      details: 'Stream refused by server',
+    })
+    const [told] = made.orders.inspect().endpoints
+    expect(told?.requests).toBeGreaterThan(0)
+    expect(told?.failures).toBe(least && told?.requests)
+    for (const session of sessions) session.destroy()
+    refusing.close()
+    await once(refusing, 'close')
   })
 })
 
@@ -439,6 +513,43 @@ describe('servers come and go', () => {
     expect(host.calls).toEqual([])
   })
 
+  test('all of them go, and others come', async () => {
+    const [a] = await servers('a')
+    const made = await staged([a])
+    expect(await made.stub.get()).toBe('a')
+    await a.kill()
+    list(made, [])
+    await vi.waitFor(
+      () => expect(made.stub.get()).rejects.toMatchObject({ code: Status.UNAVAILABLE }),
+      10_000,
+    )
+    const patient = new Metadata({ waitForReady: true })
+    const waiting = made.stub.get('any', { metadata: patient, deadline: Date.now() + 15_000 })
+    const [b] = await servers('b')
+    list(made, [b])
+    expect(await waiting).toBe('b')
+    expect(await made.stub.get()).toBe('b')
+    expect(inflight(made)).toBe(0)
+  })
+
+  test('one that takes one stream at a time gets them in turn', async () => {
+    const a = await server('a', { 'grpc.max_concurrent_streams': 1 })
+    let at = 0
+    let most = 0
+    a.onGet = (_call, answer) => {
+      most = Math.max(most, ++at)
+      setImmediate(() => {
+        at--
+        answer(null, 'a')
+      })
+    }
+    const made = await staged([a])
+    const names = await Promise.all(Array.from({ length: 20 }, () => made.stub.get()))
+    expect(names).toEqual(Array.from({ length: 20 }, () => 'a'))
+    expect(most).toBe(1)
+    expect(endpoint(made, a)).toMatchObject({ requests: 20, failures: 0, inflight: 0 })
+  })
+
   test('none that can be connected to fails at once, by name; waiting for one goes on', async () => {
     const [a] = await servers('a')
     await a.kill()
@@ -521,6 +632,21 @@ describe('the end', () => {
       code: Status.UNAVAILABLE,
       details: expect.stringMatching(/CLIENT_CLOSED/) as unknown,
     })
+  })
+
+  test('of the client ends what waits for an endpoint, waitForReady or not', async () => {
+    const [a] = await servers('a')
+    await a.kill()
+    const made = await staged([a])
+    const metadata = new Metadata({ waitForReady: true })
+    const waiting = made.stub.get('any', { metadata, deadline: Date.now() + 60_000 })
+    const failed = expect(waiting).rejects.toMatchObject({
+      code: Status.UNAVAILABLE,
+      details: expect.stringMatching(/^CLIENT_CLOSED/) as unknown,
+    })
+    await until(() => endpoint(made, a).availability.reason === 'connection_failed')
+    await made.orders.close({ timeoutMs: 0 })
+    await failed
   })
 
   test('of the channel leaves the client as it was', async () => {

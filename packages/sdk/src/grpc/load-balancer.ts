@@ -106,12 +106,14 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   #pick({ metadata, extraPickInfo }: experimental.PickArgs): Pick {
     const parts = this.#parts
     if (parts === undefined) return QUEUED
+    const { closed } = parts
     try {
       return this.#pickOf(parts, metadata, this.#memories.of(extraPickInfo, parts.clock.now()))
     } catch (thrown) {
       const error = asError(thrown)
-      const isOurs = error instanceof FairleadError && error.code !== 'INVALID_OPTION'
-      return failed(isOurs ? Status.UNAVAILABLE : Status.INTERNAL, error)
+      if (!(error instanceof FairleadError) || error.code === 'INVALID_OPTION')
+        return dropped(Status.INTERNAL, error)
+      return closed() ? dropped(Status.UNAVAILABLE, error) : failed(error)
     }
   }
 
@@ -320,14 +322,19 @@ const QUEUED: Pick = Object.freeze({
   onCallEnded: null,
 })
 
-function failed(code: Status, error: Error): Pick {
-  return {
-    pickResultType: experimental.PickResultType.TRANSIENT_FAILURE,
-    subchannel: null,
-    status: { code, details: detailsOf(error), metadata: new Metadata() },
-    onCallStarted: null,
-    onCallEnded: null,
-  }
+/** The end of a call, unless it waits for another state (`waitForReady`). */
+function failed(error: Error): Pick {
+  return endedBy(experimental.PickResultType.TRANSIENT_FAILURE, Status.UNAVAILABLE, error)
+}
+
+/** The end of a call in any case: there is nothing to wait for. */
+function dropped(code: Status, error: Error): Pick {
+  return endedBy(experimental.PickResultType.DROP, code, error)
+}
+
+function endedBy(pickResultType: experimental.PickResultType, code: Status, error: Error): Pick {
+  const status = { code, details: detailsOf(error), metadata: new Metadata() }
+  return { pickResultType, subchannel: null, status, onCallStarted: null, onCallEnded: null }
 }
 
 function detailsOf(error: Error): string {

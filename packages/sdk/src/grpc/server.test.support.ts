@@ -8,6 +8,7 @@ import {
   type ChannelOptions,
   type sendUnaryData,
   type ServerDuplexStream,
+  type ServerOptions,
   type ServerReadableStream,
   type ServerUnaryCall,
   type ServerWritableStream,
@@ -49,11 +50,13 @@ export class OrdersServer {
   readonly calls: string[] = []
   /** What `get` does; by default it answers. */
   onGet: Unary = (_call, answer) => answer(null, this.name)
+  readonly #options: ServerOptions
   #server: Server | undefined
   #port = 0
 
-  constructor(name: string) {
+  constructor(name: string, options: ServerOptions = {}) {
     this.name = name
+    this.#options = options
     afterwards(() => this.kill())
   }
 
@@ -67,7 +70,7 @@ export class OrdersServer {
 
   /** On the port that it had before, if it had one. */
   async start(): Promise<this> {
-    const server = new Server()
+    const server = new Server(this.#options)
     server.addService(ORDERS, {
       get: ((call, answer) => {
         this.calls.push('get')
@@ -116,6 +119,10 @@ export class OrdersServer {
     this.#server?.forceShutdown()
     this.#server = undefined
   }
+}
+
+export async function server(name: string, options: ServerOptions): Promise<OrdersServer> {
+  return new OrdersServer(name, options).start()
 }
 
 export async function servers<const N extends readonly string[]>(
