@@ -13,15 +13,6 @@ import type { CallMemory } from './call-memory.js'
 import { SentCall } from './sent-call.js'
 import type { AttemptListener, AttemptStatus, Subchannel, SubchannelCall } from './types.js'
 
-export interface AttemptOptions {
-  readonly endpoint: Endpoint
-  /** What is known of how long it takes, by what it answered only: failures are no answers. */
-  readonly answers: PeakEwma
-  readonly memory: CallMemory
-  readonly leases: Leases
-  readonly clock: Clock
-}
-
 const { NGHTTP2_REFUSED_STREAM } = constants
 
 /**
@@ -29,7 +20,11 @@ const { NGHTTP2_REFUSED_STREAM } = constants
  * of many calls in one turn each sees those before it; latency from the last that was sent to the first that was answered.
  */
 export class Attempt {
-  readonly #options: AttemptOptions
+  readonly #endpoint: Endpoint
+  readonly #answers: PeakEwma
+  readonly #memory: CallMemory
+  readonly #leases: Leases
+  readonly #clock: Clock
   #held: HeldLease | undefined
   #call: SentCall | undefined
   /** What carries it. */
@@ -39,8 +34,13 @@ export class Attempt {
   /** How it ended by what came in; undefined: it was ended here. */
   #received: AttemptStatus | undefined
 
-  constructor(options: AttemptOptions) {
-    this.#options = options
+  /** @param answers What is known of how long the endpoint takes, by what it answered only: failures are no answers. */
+  constructor(endpoint: Endpoint, answers: PeakEwma, memory: CallMemory, leases: Leases, clock: Clock) {
+    this.#endpoint = endpoint
+    this.#answers = answers
+    this.#memory = memory
+    this.#leases = leases
+    this.#clock = clock
   }
 
   /** Has it been sent? Between the pick and that grpc-js waits for call credentials, and may give the call up. */
@@ -50,8 +50,7 @@ export class Attempt {
 
   /** Takes a lease, if it has none. False: the endpoint's circuit refuses. */
   reserve(): boolean {
-    const { endpoint, leases } = this.#options
-    this.#held ??= leases.take(endpoint, (error) =>
+    this.#held ??= this.#leases.take(this.#endpoint, (error) =>
       this.#call?.cancelWithStatus(Status.UNAVAILABLE, error.message),
     )
     return this.#held !== undefined
@@ -72,14 +71,14 @@ export class Attempt {
     try {
       this.#call = new SentCall(
         subchannel.createCall(metadata, host, method, this.#hearing(listener), id),
-        this.#options.clock,
+        this.#clock,
       )
     } catch (error) {
       this.lapse()
       throw error
     }
     this.#subchannel = subchannel
-    this.#options.memory.add(this.#options.endpoint)
+    this.#memory.add(this.#endpoint)
     return this.#call
   }
 
@@ -113,10 +112,9 @@ export class Attempt {
     if (this.#answered) return
     this.#answered = true
     if (this.#call === undefined || this.#held === undefined) return
-    const { answers, clock } = this.#options
     const { sentAt } = this.#call
-    const now = clock.now()
-    answers.observe(Math.max(0, this.#held.earliest(now) - sentAt), now)
+    const now = this.#clock.now()
+    this.#answers.observe(Math.max(0, this.#held.earliest(now) - sentAt), now)
     this.#held.firstAnswer(sentAt)
   }
 
@@ -128,10 +126,12 @@ export class Attempt {
     if (code === Status.RESOURCE_EXHAUSTED && details.startsWith(TOO_LARGE)) return 'ignored'
     if (this.#received.rstCode === NGHTTP2_REFUSED_STREAM && this.#isGoingAway) return 'ignored'
     const usual = outcomeOfGrpcStatus(code, pushbackMs)
-    const { classifier } = this.#options.endpoint
     const isCut = this.#received.rstCode !== undefined || details === DROPPED
-    const answer = isCut ? brokenOff(code, details) : trailersOf(code, details, metadata)
-    return classifier.asked(answer) ?? (isCut && usual === 'remote_failure' ? 'local_failure' : usual)
+    const { classifier } = this.#endpoint
+    const asked = classifier.asks
+      ? classifier.asked(isCut ? brokenOff(code, details) : trailersOf(code, details, metadata))
+      : undefined
+    return asked ?? (isCut && usual === 'remote_failure' ? 'local_failure' : usual)
   }
 
   /**
@@ -147,24 +147,22 @@ export class Attempt {
    * time, or for less than it takes. By asking for the impossible, one caller could open the circuits of all endpoints.
    */
   #silence(): Outcome {
-    const { clock, memory, answers } = this.#options
-    const now = clock.now()
+    const now = this.#clock.now()
     // What came while our own event loop was held up has not been read.
     const until = this.#held?.earliest(now) ?? now
     const given = until - (this.#call?.sentAt ?? until)
-    const usual = answers.settled ? answers.estimateUs(now) / 1000 : 0
-    return given <= 0 || given < usual || given * 2 < until - memory.since ? 'ignored' : 'local_failure'
+    const usual = this.#answers.settled ? this.#answers.estimateUs(now) / 1000 : 0
+    return given <= 0 || given < usual || given * 2 < until - this.#memory.since ? 'ignored' : 'local_failure'
   }
 
   #takeLoadReport(metadata: Metadata): void {
-    const { endpoint, clock } = this.#options
-    if (endpoint.backendLoad === undefined) return
+    if (this.#endpoint.backendLoad === undefined) return
     const [report] = metadata.get(LOAD_HEADER)
     if (typeof report !== 'string') return
     try {
-      endpoint.backendLoad.receive(report, Math.floor(clock.now()))
+      this.#endpoint.backendLoad.receive(report, Math.floor(this.#clock.now()))
     } catch (thrown) {
-      endpoint.observerFailed(asError(thrown))
+      this.#endpoint.observerFailed(asError(thrown))
     }
   }
 }

@@ -18,7 +18,6 @@ import { partsIn } from './client-option.js'
 import { Discovery } from './discovery.js'
 import { Link } from './link.js'
 import { MetadataKey } from './metadata-key.js'
-import { pickedSubchannel } from './picked-subchannel.js'
 import { Unconnected } from './unconnected.js'
 
 type Pick = experimental.PickResult
@@ -168,13 +167,13 @@ export class ServiceBalancer implements experimental.LoadBalancer {
 
   /** `undefined`: its circuit refuses. */
   #begin({ leases, clock }: ClientParts, endpoint: Endpoint, memory: CallMemory): Pick | undefined {
-    const { subchannel, answers } = this.#linkTo(endpoint)
-    const attempt = new Attempt({ endpoint, answers, memory, leases, clock })
+    const link = this.#linkTo(endpoint)
+    const attempt = new Attempt(endpoint, link.answers, memory, leases, clock)
     if (!attempt.reserve()) return undefined
     this.#expect(attempt)
     return {
       pickResultType: experimental.PickResultType.COMPLETE,
-      subchannel: pickedSubchannel(subchannel, attempt),
+      subchannel: link.pick(attempt),
       status: null,
       onCallStarted: null,
       onCallEnded: attempt.ended,
