@@ -36,6 +36,7 @@ export class CallRig {
   readonly resolver: FakeResolver = new FakeResolver()
   readonly transports: Map<string, HeldTransport> = new Map<string, HeldTransport>()
   readonly published: FairleadEvent[] = []
+  readonly recent: RecentLatency = new RecentLatency(this.clock)
   readonly events: Events
   readonly policy: PolicyResolver
   readonly cluster: Cluster
@@ -80,7 +81,7 @@ export class CallRig {
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     this.budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, clock.now())
     const { budget } = this
-    const recent = new RecentLatency(clock)
+    const { recent } = this
     const random = seededRandom(1)
     this.execution = new Execution({ cluster, budget, recent, random, events, clock })
     const { execution } = this
