@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 
 /** Hears of a response that was held, at the pace that it sets. */
 export interface HeldReader {
@@ -96,14 +96,18 @@ export class HeldResponse {
   }
 
   #pass(reader: HeldReader): void {
-    const chunks = this.#chunks
-    while (!this.#paused && !reader.ended && chunks.length > 0) {
-      const chunk = chunks.shift()
-      if (chunk !== undefined) this.#paused = !reader.tellData(chunk)
+    while (this.#goesOn(reader)) {
+      const chunk = this.#chunks.shift()
+      if (chunk === undefined) break
+      this.#paused = !reader.tellData(chunk)
     }
-    if (this.#paused || reader.ended || chunks.length > 0 || this.#trailers === undefined) return
+    if (this.#trailers === undefined || !this.#goesOn(reader)) return
     const trailers = this.#trailers
     this.#trailers = undefined
     reader.heldEnd(trailers)
+  }
+
+  #goesOn(reader: HeldReader): boolean {
+    return !this.#paused && !reader.ended
   }
 }
