@@ -92,7 +92,7 @@ export class HeldResponse {
   #resumed(reader: HeldReader): void {
     this.#paused = false
     this.#pass(reader)
-    if (!this.#paused) this.#resume()
+    if (this.#goesOn(reader)) this.#resume()
   }
 
   #pass(reader: HeldReader): void {
