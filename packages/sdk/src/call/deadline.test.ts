@@ -8,7 +8,7 @@ import type { Instance } from '../discovery/resolver.js'
 import { createClient, fixedResolver } from '../index.js'
 import { ManualClock } from '../testing/index.js'
 import { toDispatchHandler } from '../transport/handler.js'
-import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
+import { CallRig, Outcomes, THREE } from './call.test.support.js'
 
 const [a, b] = THREE
 const ENVOY = 'x-envoy-expected-rq-timeout-ms'
@@ -38,6 +38,11 @@ function take(rig: CallRig, instance: Instance | undefined): void {
   request.onConnect(() => undefined)
 }
 
+/** The timer that watches the event loop has no request left to watch it for. */
+async function loopWatched(rig: CallRig): Promise<void> {
+  await rig.clock.advance(20)
+}
+
 describe('a deadline that comes before timeoutMs', () => {
   test('ends the call, says whose it is, and leaves no timer', async () => {
     const rig = await listed({ timeoutMs: 1000 })
@@ -49,10 +54,12 @@ describe('a deadline that comes before timeoutMs', () => {
     await rig.clock.advance(1)
     expect(call.error).toMatchObject({
       code: 'DEADLINE_EXCEEDED',
-      message: 'GET /v1 to orders at 10.0.0.1:1 has no response by its deadline (the test, 250 ms), attempt 1',
+      message:
+        'GET /v1 to orders at 10.0.0.1:1 has no response by its deadline (the test, 250 ms), attempt 1',
       endpoint: '10.0.0.1:1',
     })
     expect(rig.inflight).toEqual([0, 0, 0])
+    await loopWatched(rig)
     expect(rig.clock.pending).toBe(pending)
   })
 
@@ -62,6 +69,7 @@ describe('a deadline that comes before timeoutMs', () => {
     const call = rig.send({}, undefined, incoming(rig, 250))
     take(rig, a)
     rig.sentTo(a).onHeaders(200, [], () => undefined, '')
+    await loopWatched(rig)
     expect(rig.clock.pending).toBe(pending)
     await rig.clock.advance(1000)
     rig.sentTo(a).onComplete([])
@@ -115,7 +123,8 @@ describe('a deadline that comes before timeoutMs', () => {
 })
 
 describe('a call with no time left is not sent', () => {
-  const sent = (rig: CallRig): number => [...rig.transports.values()].reduce((sum, each) => sum + each.sent.length, 0)
+  const sent = (rig: CallRig): number =>
+    [...rig.transports.values()].reduce((sum, each) => sum + each.sent.length, 0)
 
   test.each([0, -5])('from the start, %d ms', async (ms) => {
     const rig = await listed({ retry: { budgetRatio: 1, budgetMinPerSecond: 0 } })
@@ -166,7 +175,8 @@ describe('an endpoint that is cut short', () => {
       rig.send()
       take(rig, a)
       await rig.clock.advance(usual)
-      answer(rig.sentTo(a))
+      rig.sentTo(a).onHeaders(200, [], () => undefined, '')
+      rig.sentTo(a).onComplete([])
     }
     rig.send({}, undefined, incoming(rig, given))
     take(rig, a)
@@ -193,7 +203,9 @@ describe('the header', () => {
     expect(headersTo(rig, a)).toEqual({ accept: '*/*', [ENVOY]: '900' })
     rig.sentTo(a).onError(refused())
     await rig.settle()
-    expect(headersTo(rig, b)).toEqual({ accept: '*/*', [ENVOY]: '900' })
+    // The retry waits in a queue as well.
+    await rig.clock.advance(100)
+    expect(headersTo(rig, b)).toEqual({ accept: '*/*', [ENVOY]: '800' })
     // Its timer is late.
     rig.clock.holdUp(5000)
     expect(headersTo(rig, b)).toEqual({ accept: '*/*', [ENVOY]: '1' })
@@ -208,12 +220,15 @@ describe('the header', () => {
     [{ timeoutMs: 100 }, [ENVOY], { [ENVOY]: '100' }],
     [{ deadlineHeader: GRPC } as const, [ENVOY], { [GRPC]: '250m' }],
     [{ deadlineHeader: false } as const, [ENVOY], undefined],
-  ])('of a client with %j, within a deadline of 250 ms that came in by %j, is %j', async (options, by, expected) => {
-    const rig = await listed(options)
-    const deadline = by && incoming(rig, 250, ...(by as DeadlineHeader[]))
-    rig.send({}, undefined, deadline)
-    expect(headersTo(rig, a)).toEqual(expected)
-  })
+  ])(
+    'of a client with %j, within a deadline of 250 ms that came in by %j, is %j',
+    async (options, by, expected) => {
+      const rig = await listed(options)
+      const deadline = by && incoming(rig, 250, ...(by as DeadlineHeader[]))
+      rig.send({}, undefined, deadline)
+      expect(headersTo(rig, a)).toEqual(expected)
+    },
+  )
 
   test('does not tell the time of a stream, which moves on, but that of the deadline around it', async () => {
     const rig = await listed({ deadlineHeader: ENVOY })
@@ -238,12 +253,13 @@ describe('the deadline of the async context', () => {
     const rig = await listed({ timeoutMs: 1000 })
     await rig.clock.advance(12_345)
     const clock = new ManualClock()
-    const calls = withDeadline(250, () => [dispatch(rig), dispatch(rig, { timeoutMs: 100 })], { clock })
-    const [bound, own] = [...calls, dispatch(rig)]
+    const [bound, own] = withDeadline(250, () => [dispatch(rig), dispatch(rig, { timeoutMs: 100 })], {
+      clock,
+    })
     await rig.clock.advance(100)
-    expect([bound?.heard, own?.heard]).toEqual([[], ['error']])
+    expect([bound.heard, own.heard]).toEqual([[], ['error']])
     await rig.clock.advance(150)
-    expect(bound?.error?.message).toContain('by its deadline (withDeadline, 250 ms)')
+    expect(bound.error?.message).toContain('by its deadline (withDeadline, 250 ms)')
   })
 
   test('is not that of the calls outside of it', async () => {

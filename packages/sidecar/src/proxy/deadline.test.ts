@@ -48,9 +48,12 @@ test('what is in no format that is known is passed on as it is', async () => {
 
 test('a request is answered with 504 when its own time is over, and says whose it was', async () => {
   let gone = false
-  const rig = await Rig.start([await serve((_request, response) => response.on('close', () => (gone = true)))], {
-    timeoutMs: 60_000,
-  })
+  const rig = await Rig.start(
+    [await serve((_request, response) => response.on('close', () => (gone = true)))],
+    {
+      timeoutMs: 60_000,
+    },
+  )
   const answer = await rig.send({ path: '/slow', headers: { host: 'orders', [ENVOY]: '100' } })
   expect(answer.status).toBe(504)
   expect(errorOf(answer)).toMatchObject({ error: 'DEADLINE_EXCEEDED', service: 'orders' })
@@ -73,7 +76,8 @@ test('the time of a request runs from its head on, and it is not sent when that 
   expect(answer.status).toBe(504)
   expect(errorOf(answer)).toMatchObject({
     error: 'DEADLINE_EXCEEDED',
-    message: 'POST / to orders was not sent by its deadline (grpc-timeout of the incoming request, 0.000001 ms)',
+    message:
+      'POST / to orders was not sent by its deadline (grpc-timeout of the incoming request, 0.000001 ms)',
   })
   expect(asked).toEqual([])
 })
