@@ -55,7 +55,7 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, Meaning>> = {
   },
   OVERLOADED: {
     status: 503,
-    why: 'more services than `--max-services`, or no descriptor, port or memory left for a connection',
+    why: 'more requests than `--max-concurrent` and `--queue-max`, more services than `--max-services`, or no descriptor, port or memory left for a connection',
   },
   CLIENT_CLOSED: { status: 503, why: 'the sidecar is shutting down, or has just evicted an idle service' },
   DEADLINE_EXCEEDED: {

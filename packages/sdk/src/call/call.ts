@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
+import type { Entrant, Pass } from '../admission/pass.js'
 import type { PickContext } from '../balance/picker.js'
 import type { Clock } from '../clock.js'
 import type { Deadline, DeadlineHeader } from '../deadline/deadline.js'
@@ -34,6 +35,11 @@ export type CallOptions = Dispatcher.DispatchOptions & {
   readonly hashKey?: string | undefined
   /** Who this request is made for: the part `sourceIp` of `hashOn`, and `SourceIP` of a service-resolver. */
   readonly caller?: Caller | undefined
+  /**
+   * How important it is, 0 the most and 7 the least: which is sent first where `admission` queues requests, and which is
+   * shed last. Default: as the header `admission.priorityHeader` says, else 3.
+   */
+  readonly priority?: number | undefined
 }
 
 /** An attempt that has failed before the head of a response. */
@@ -53,6 +59,8 @@ export interface FailedAttempt {
 export interface CallOwner {
   /** Ends the call now, or makes another attempt in a turn of its own. */
   attemptFailed(call: Call, failed: FailedAttempt): void
+  /** It was queued, and its turn has come. */
+  admitted(call: Call): void
   /** The call has ended, in whatever way; `error`: what its caller got instead of a response. */
   ended(call: Call, error: Error | undefined): void
 }
@@ -85,7 +93,7 @@ const NONE: readonly never[] = Object.freeze([])
  */
 export class Call
   extends CallerHandler
-  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined
+  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined, Entrant
 {
   options: CallOptions
   /** What holds for it from its first pick to its end: a change is for the calls after it. */
@@ -101,6 +109,7 @@ export class Call
   low = 0
   tried: readonly Endpoint[] = NONE
   errors: readonly Error[] = NONE
+  pass: Pass | undefined
   readonly #dependencies: CallDependencies
   readonly #limit: TimeLimit
   /** Does it have a key? Not known before a balancer has asked. */
@@ -190,6 +199,17 @@ export class Call
     this.tellConnect((reason) => this.cancel(reason ?? new errors.RequestAbortedError()))
   }
 
+  /** Its turn is in its caller's context, and behind whatever has just ended. */
+  admitted(): void {
+    this.inContext(() => queueMicrotask(() => this.#dependencies.owner.admitted(this)))
+  }
+
+  /** It has waited, and begins only now. */
+  restart(now: number): void {
+    this.attemptedAt = now
+    this.now = Math.floor(now)
+  }
+
   /** Waits for what `subscribe` announces, or for the end of the call. `late`: the error if the deadline comes first. */
   async until(subscribe: (callback: () => void) => () => void, late: () => Error): Promise<void> {
     this.#late = late
@@ -243,8 +263,7 @@ export class Call
   note({ endpoint, error }: FailedAttempt): void {
     this.#avoid(endpoint)
     this.errors = [...this.errors, error]
-    this.attemptedAt = this.#dependencies.clock.now()
-    this.now = Math.floor(this.attemptedAt)
+    this.restart(this.#dependencies.clock.now())
   }
 
   /** A further attempt goes elsewhere than those that are under way. Says whether there are such. */
@@ -344,9 +363,13 @@ export class Call
   expire(lateMs: number): void {
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
     const cutShort = this.boundBy !== undefined
-    this.cancel(this.#whyLate(), (attempt) =>
-      attempt.silence(lateMs, cutShort ? usualMs(attempt.endpoint, this.#dependencies.clock.now()) : 0),
-    )
+    const now = this.#dependencies.clock.now()
+    this.cancel(this.#whyLate(), (attempt) => {
+      const outcome = attempt.silence(lateMs, cutShort ? usualMs(attempt.endpoint, now) : 0)
+      // It would have taken longer still.
+      if (outcome === 'local_failure') this.#measure(attempt, now - lateMs, now)
+      return outcome
+    })
   }
 
   protected override thrown(reason: Error): void {
@@ -380,12 +403,26 @@ export class Call
       events.publish({ type: 'attempt:answered', ...this.#about(attempt, clock.now()), statusCode })
     }
     this.#committed = true
+    if (this.pass !== undefined && (attempt.decided ?? 'success') === 'success')
+      this.#measure(attempt, attempt.earliest(clock.now()), clock.now())
     this.#sent = undefined
     // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
     this.#limit.remove(this)
     for (let each = this.#latest; each !== undefined; each = each.previous) {
       if (each !== attempt) each.cancel(new errors.RequestAbortedError(), 'ignored')
     }
+  }
+
+  /**
+   * How long its answer took, for the limit of concurrency, from when it was let through. Not of a call that was retried,
+   * as in Karn's algorithm: its time is that of a failure as well; nor of a stream, whose time is its sender's.
+   *
+   * @param earliest When it can have come in at the earliest: our own event loop's delay is not the service's.
+   */
+  #measure(attempt: HttpAttempt<Endpoint>, earliest: number, now: number): void {
+    if (attempt.ordinal > 1 || !isReplayable(this.options.body)) return
+    const { startedAt } = attempt
+    this.pass?.observe(Math.max(0, earliest - startedAt), now - startedAt, now)
   }
 
   /** It tells of discovery too, which may be the user's: what cannot be told must not cost those that expire behind it. */
@@ -405,9 +442,10 @@ export class Call
     const { method, path } = this.options
     const attempt = this.#latest
     const endpoint = attempt?.endpoint.address
+    const queued = this.pass?.inflight === 0
     const what =
       attempt === undefined
-        ? `was not sent ${this.#time('within')}`
+        ? `was ${queued ? 'queued for admission, and ' : ''}not sent ${this.#time('within')}`
         : `at ${attempt.endpoint.address} ${this.#outcomeOf(attempt)}, attempt ${this.attempts}`
     return new FairleadError('DEADLINE_EXCEEDED', `${method} ${path} to ${this.service} ${what}`, {
       service: this.service,

@@ -76,6 +76,10 @@ class Rig implements CallOwner {
     if (!call.attempting) call.fail(failed.error)
   }
 
+  admitted(): void {
+    throw new Error('there is no queue')
+  }
+
   ended(): void {
     this.ends++
   }
