@@ -7,6 +7,9 @@ import { Classifier } from './endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
+import { pushback } from './resilience/pushback.js'
+import type { RecentLatency } from './resilience/recent-latency.js'
+import { StallDetector } from './resilience/stall/stall-detector.js'
 import { LoopWatch } from './runtime/loop-watch.js'
 import { tcpConnector } from './transport/connector.js'
 import { http1 } from './transport/http1.js'
@@ -17,6 +20,9 @@ export interface EndpointWiring {
   readonly policy: { readonly current: EffectivePolicy }
   /** Hears of every change of availability, after it has been published. */
   readonly onAvailability: EndpointDependencies['onAvailability']
+  readonly recent: RecentLatency
+  /** May a request of ours be sent? */
+  readonly allowance: () => boolean
   readonly events: Events
   readonly clock: Clock
 }
@@ -26,10 +32,12 @@ export function endpointFactory({
   settings,
   policy,
   onAvailability,
+  recent,
+  allowance,
   events,
   clock,
 }: EndpointWiring): EndpointFactory {
-  const { service, connections, breaker, classify, timeoutMs } = settings
+  const { service, connections, breaker, pushback: backing, stallDetection, classify, timeoutMs } = settings
   const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
   const { maxResponseHeaderBytes } = connections
   const background = inBackground(clock)
@@ -54,9 +62,14 @@ export function endpointFactory({
         once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
     }),
     makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
-    judges: [],
-    classifier: new Classifier(classify, (error) =>
-      once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+    judges: backing === false ? [] : [pushback(backing, background)],
+    stalls:
+      stallDetection === false ? undefined : new StallDetector(stallDetection, recent, allowance, background),
+    recent,
+    classifier: new Classifier(
+      classify,
+      (error) => once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+      () => clock.unixTime(),
     ),
     onAvailability: (endpoint, availability, before) => {
       publishAvailability(events, service, endpoint, availability, before, clock.now())

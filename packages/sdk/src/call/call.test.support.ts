@@ -10,6 +10,7 @@ import { Classifier } from '../endpoint/classify.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { Events, type FairleadEvent } from '../observe/events.js'
 import type { BreakerFactory } from '../resilience/breaker.js'
+import { RecentLatency } from '../resilience/recent-latency.js'
 import { RetryBudget } from '../resilience/retry-budget.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
@@ -36,6 +37,7 @@ export class CallRig {
   readonly resolver: FakeResolver = new FakeResolver()
   readonly transports: Map<string, HeldTransport> = new Map<string, HeldTransport>()
   readonly published: FairleadEvent[] = []
+  readonly recent: RecentLatency = new RecentLatency(this.clock)
   readonly events: Events
   readonly policy: PolicyResolver
   readonly cluster: Cluster
@@ -84,7 +86,9 @@ export class CallRig {
     this.admission =
       settings.admission && new Admission({ service, settings: settings.admission, events, clock })
     const { admission } = this
-    this.execution = new Execution({ cluster, budget, admission, events, clock })
+    const { recent } = this
+    const random = seededRandom(1)
+    this.execution = new Execution({ cluster, budget, admission, recent, random, events, clock })
     const { execution } = this
     this.dispatcher = new ClientDispatcher({
       service,
