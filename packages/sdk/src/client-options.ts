@@ -31,6 +31,8 @@ import {
   word,
 } from './validation/schemas.js'
 import type { Random } from './random.js'
+import type { OpossumBreakerOptions } from './resilience/opossum-breaker.js'
+import type { OutlierDetectionSettings } from './resilience/outlier/settings.js'
 import { checked } from './validation/checked.js'
 import { parseServiceName } from './validation/service-name.js'
 import type { ServiceOrigins } from './validation/service-url.js'
@@ -55,10 +57,68 @@ export interface BreakerOptions {
   readonly volumeThreshold?: number | undefined
   /** The circuit of an endpoint opens above this share of failures, in percent. Default 50. */
   readonly errorThresholdPercentage?: number | undefined
+  /** It opens at so many failures in a row, however few requests there are; `false`: at none. Default 5. */
+  readonly consecutiveFailures?: number | false | undefined
   /** Length of the rolling window in milliseconds. Default 10,000. */
   readonly windowMs?: number | undefined
-  /** How long a circuit stays open before one probe, in milliseconds. Default 5,000. */
+  /**
+   * How long a circuit stays open before one probe, in milliseconds: by chance, half of it to all of it, so that clients do
+   * not return in step. It doubles with each probe that fails, and is as before after a recovery. Default 5,000.
+   */
   readonly resetMs?: number | undefined
+  /** How long it stays open at the very most, in milliseconds. Default 60,000. */
+  readonly maxResetMs?: number | undefined
+}
+
+/** Success rates compared: an endpoint is ejected whose rate stands out from that of the others. */
+export interface SuccessRateEjectionOptions {
+  /** How many standard deviations below the mean of all. Default 1.9 (Envoy and gRPC write 1900). */
+  readonly stdevFactor?: number | undefined
+  /** Endpoints with enough requests that it takes to compare. Default 5. */
+  readonly minimumHosts?: number | undefined
+  /** Requests to an endpoint within an interval that it takes for its rate to mean anything. Default 100. */
+  readonly requestVolume?: number | undefined
+}
+
+/** Failures counted: an endpoint is ejected of which so many fail. */
+export interface FailurePercentageEjectionOptions {
+  /** From this share of failures on, in percent. Default 85. */
+  readonly threshold?: number | undefined
+  /** Endpoints with enough requests that it takes. Default 5. */
+  readonly minimumHosts?: number | undefined
+  /** Requests to an endpoint within an interval that it takes. Default 50. */
+  readonly requestVolume?: number | undefined
+}
+
+/**
+ * Outlier detection: an endpoint that fails while its peers do not is ejected, that is sent nothing for some time. Names
+ * and values are those of Envoy's `outlier_detection` and of gRPC's A50 where they agree.
+ */
+export interface OutlierDetectionOptions {
+  /** How often rates are compared, in milliseconds. Default 10,000. */
+  readonly intervalMs?: number | undefined
+  /**
+   * Failures in a row by which it is ejected at once: statuses 502, 503 and 504, and no response. `false`: never by them.
+   * Default 5.
+   */
+  readonly consecutiveGatewayFailure?: number | false | undefined
+  /** The same of failures without a response: refused, reset, timed out. Default 5. */
+  readonly consecutiveLocalOriginFailure?: number | false | undefined
+  /** `false`: never by its success rate. */
+  readonly successRateEjection?: SuccessRateEjectionOptions | false | undefined
+  /** `false`: never by its share of failures. */
+  readonly failurePercentageEjection?: FailurePercentageEjectionOptions | false | undefined
+  /** How long the first time, in milliseconds, and so much longer each time; one less for each interval without. Default 30,000. */
+  readonly baseEjectionTimeMs?: number | undefined
+  /** How long at the very most, in milliseconds. Default 300,000. */
+  readonly maxEjectionTimeMs?: number | undefined
+  /** Up to so many milliseconds more, by chance, so that clients do not return in step. Default 5,000. */
+  readonly maxEjectionTimeJitterMs?: number | undefined
+  /**
+   * Of the endpoints in use, at most this share is ejected or unavailable otherwise, in percent, rounded down; one may
+   * always be, and one is always kept. Default 50.
+   */
+  readonly maxEjectionPercent?: number | undefined
 }
 
 /** Connections to endpoints: their time limits, number, size limits and TLS. */
@@ -165,6 +225,8 @@ export interface ClientOptions {
   readonly retry?: RetryOptions | false | undefined
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
+  /** `false`: no endpoint is ever ejected. */
+  readonly outlierDetection?: OutlierDetectionOptions | false | undefined
   /**
    * How an attempt went, as far as its endpoint is concerned, in place of Fairlead's own decision: by default a status of
    * 500 or more is a failure, as is an error that is not the caller's. `undefined` leaves it to that.
@@ -206,14 +268,8 @@ export interface Settings {
     readonly budgetRatio: number
     readonly budgetMinPerSecond: number
   }
-  readonly breaker:
-    | {
-        readonly volumeThreshold: number
-        readonly errorThresholdPercentage: number
-        readonly windowMs: number
-        readonly resetMs: number
-      }
-    | false
+  readonly breaker: OpossumBreakerOptions | false
+  readonly outlierDetection: OutlierDetectionSettings | false
   readonly connections: {
     readonly connectTimeoutMs: number
     readonly maxPerEndpoint: number | undefined
@@ -236,6 +292,15 @@ const percentage = v.pipe(
     (value) => value === 0 || value >= 1,
     'a number of percent, 0 or from 1 to 100, such as 50 for one half',
   ),
+)
+
+const portion = amount(1, 100, 'a number of percent from 1 to 100, such as 50 for one half')
+
+const IN_A_ROW = 'a whole number from 1 to 1000000, or false'
+
+const inARow = v.pipe(
+  v.union([v.literal(false), v.number()], IN_A_ROW),
+  v.check((value) => value === false || v.is(count(1, 1e6), value), IN_A_ROW),
 )
 
 const schema = group({
@@ -293,8 +358,51 @@ const schema = group({
       group({
         volumeThreshold: v.optional(count(1, 1e6), 20),
         errorThresholdPercentage: v.optional(percentage, 50),
+        consecutiveFailures: v.optional(inARow, 5),
         windowMs: v.optional(milliseconds(100, LONGEST_MS), 10_000),
         resetMs: v.optional(milliseconds(1, LONGEST_MS), 5000),
+        maxResetMs: v.optional(milliseconds(1, LONGEST_MS), 60_000),
+      }),
+    ),
+    {},
+  ),
+  outlierDetection: v.optional(
+    orFalse(
+      group({
+        intervalMs: v.optional(milliseconds(100, LONGEST_MS), 10_000),
+        consecutiveGatewayFailure: v.optional(inARow, 5),
+        consecutiveLocalOriginFailure: v.optional(inARow, 5),
+        successRateEjection: v.optional(
+          orFalse(
+            group({
+              stdevFactor: v.optional(
+                amount(
+                  0.1,
+                  10,
+                  'a number of standard deviations from 0.1 to 10, such as 1.9 (Envoy writes 1900)',
+                ),
+                1.9,
+              ),
+              minimumHosts: v.optional(count(2, 1e6), 5),
+              requestVolume: v.optional(count(1, 1e6), 100),
+            }),
+          ),
+          {},
+        ),
+        failurePercentageEjection: v.optional(
+          orFalse(
+            group({
+              threshold: v.optional(portion, 85),
+              minimumHosts: v.optional(count(2, 1e6), 5),
+              requestVolume: v.optional(count(1, 1e6), 50),
+            }),
+          ),
+          {},
+        ),
+        baseEjectionTimeMs: v.optional(milliseconds(1, LONGEST_MS), 30_000),
+        maxEjectionTimeMs: v.optional(milliseconds(1, LONGEST_MS), 300_000),
+        maxEjectionTimeJitterMs: v.optional(milliseconds(0, LONGEST_MS), 5000),
+        maxEjectionPercent: v.optional(portion, 50),
       }),
     ),
     {},
@@ -353,6 +461,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     deadlineHeaders: headersOf(rest.deadlineHeader),
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
+    outlierDetection: rest.outlierDetection,
     connections: {
       ...connections,
       maxPerEndpoint: connections.maxPerEndpoint,

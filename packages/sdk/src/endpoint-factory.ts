@@ -6,7 +6,9 @@ import type { Availability } from './resilience/judge.js'
 import { Classifier } from './endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
+import type { Random } from './random.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
+import { outlierDetection } from './resilience/outlier/detector.js'
 import { LoopWatch } from './runtime/loop-watch.js'
 import { tcpConnector } from './transport/connector.js'
 import { http1 } from './transport/http1.js'
@@ -19,6 +21,7 @@ export interface EndpointWiring {
   readonly onAvailability: EndpointDependencies['onAvailability']
   readonly events: Events
   readonly clock: Clock
+  readonly random: Random
 }
 
 /** Makes the live objects of a client's instances: their transport, their judges, and who classifies their responses. */
@@ -28,8 +31,9 @@ export function endpointFactory({
   onAvailability,
   events,
   clock,
+  random,
 }: EndpointWiring): EndpointFactory {
-  const { service, connections, breaker, classify, timeoutMs } = settings
+  const { service, connections, breaker, outlierDetection: outliers, classify, timeoutMs } = settings
   const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
   const { maxResponseHeaderBytes } = connections
   const background = inBackground(clock)
@@ -53,8 +57,8 @@ export function endpointFactory({
       onUnknownParser: (misfit) =>
         once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
     }),
-    makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
-    judges: [],
+    makeBreaker: breaker === false ? undefined : opossumBreaker(breaker, { clock: background, random }),
+    judges: [...(outliers === false ? [] : [outlierDetection(outliers, background, random)])],
     classifier: new Classifier(classify, (error) =>
       once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
     ),

@@ -8,6 +8,9 @@ export type { Client, ExplainOptions, ServiceDispatcher } from './client-interfa
 export type { ReadyOptions } from './cluster/readiness.js'
 export type {
   BreakerOptions,
+  FailurePercentageEjectionOptions,
+  OutlierDetectionOptions,
+  SuccessRateEjectionOptions,
   ClientOptions,
   ConnectionOptions,
   RemovalOptions,

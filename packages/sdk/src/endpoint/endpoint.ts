@@ -142,6 +142,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     return this.observer !== undefined
   }
 
+  get listed(): boolean {
+    return !this.#ended && !this.retained
+  }
+
   /** Requests ever sent to it. */
   get requests(): number {
     return this.#requests
