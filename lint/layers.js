@@ -10,12 +10,12 @@ const SDK = `
   discovery/consul discovery/consul/rules discovery/process-resolvers
   balance/picker balance/explain-pick balance/structures
   balance/layers balance/policies balance/keyed balance/priorities balance
-  deadline request resilience resilience/outlier transport endpoint cluster
+  deadline request resilience resilience/outlier resilience/stall transport endpoint cluster
   observe
   registration orca/load-reporter
   call sessions
   client-options fetch
-  client-interface endpoint-factory client index internal
+  client-interface process-budgets endpoint-factory client index internal
   testing test-support contract
 `
 

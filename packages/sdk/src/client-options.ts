@@ -8,6 +8,7 @@ import type { GovernorOptions } from './cluster/removal-governor.js'
 import type { Classify } from './endpoint/classify.js'
 import type { Environment } from './consul/connection-options.js'
 import type { DeadlineHeader } from './deadline/deadline.js'
+import { routesSchema, type RouteOptions, type RouteSettings } from './call/routes-option.js'
 import { DEADLINE_HEADERS } from './deadline/deadline-header.js'
 import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul/options.js'
 import type { ConsulResolverOptions } from './discovery/consul/resolver.js'
@@ -22,6 +23,7 @@ import { loggerSchema } from './validation/logger-option.js'
 import {
   amount,
   count,
+  countOrFalse,
   group,
   having,
   LONGEST_MS,
@@ -31,8 +33,16 @@ import {
   word,
 } from './validation/schemas.js'
 import type { Random } from './random.js'
+import { hedgeSchema, type HedgeOptions, type HedgeSettings } from './resilience/hedge-options.js'
 import type { OpossumBreakerOptions } from './resilience/opossum-breaker.js'
-import type { OutlierDetectionSettings } from './resilience/outlier/settings.js'
+import {
+  outlierDetectionSchema,
+  type OutlierDetectionOptions,
+  type OutlierDetectionSettings,
+} from './resilience/outlier/outlier-options.js'
+import type { PushbackOptions } from './resilience/pushback.js'
+import { retrySchema, type RetryOptions, type RetrySettings } from './resilience/retry-options.js'
+import { stallSchema, type StallOptions, type StallSettings } from './resilience/stall/stall-options.js'
 import { checked } from './validation/checked.js'
 import { parseServiceName } from './validation/service-name.js'
 import type { ServiceOrigins } from './validation/service-url.js'
@@ -40,16 +50,6 @@ import type { StickyOptions, StickySettings } from './sessions/sticky-options.js
 import { stickySchema } from './sessions/sticky-schema.js'
 import { tlsSchema } from './transport/tls-option.js'
 import { tlsValues } from './validation/tls-values.js'
-
-/** When and how often a request is sent again, and the budget that keeps retries from multiplying an outage. */
-export interface RetryOptions {
-  /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
-  readonly attempts?: number | undefined
-  /** Retries allowed for each request of the last 10 s, 0 to 1. Default 0.2. */
-  readonly budgetRatio?: number | undefined
-  /** Retries a second allowed whatever the traffic, 0 or more. Default 10. */
-  readonly budgetMinPerSecond?: number | undefined
-}
 
 /** The circuit breaker of each endpoint: when it opens, and when it lets a half-open probe through. */
 export interface BreakerOptions {
@@ -68,57 +68,6 @@ export interface BreakerOptions {
   readonly resetMs?: number | undefined
   /** How long it stays open at the very most, in milliseconds. Default 60,000. */
   readonly maxResetMs?: number | undefined
-}
-
-/** Success rates compared: an endpoint is ejected whose rate stands out from that of the others. */
-export interface SuccessRateEjectionOptions {
-  /** How many standard deviations below the mean of all. Default 1.9 (Envoy and gRPC write 1900). */
-  readonly stdevFactor?: number | undefined
-  /** Endpoints with enough requests that it takes to compare. Default 5. */
-  readonly minimumHosts?: number | undefined
-  /** Requests to an endpoint within an interval that it takes for its rate to mean anything. Default 100. */
-  readonly requestVolume?: number | undefined
-}
-
-/** Failures counted: an endpoint is ejected of which so many fail. */
-export interface FailurePercentageEjectionOptions {
-  /** From this share of failures on, in percent. Default 85. */
-  readonly threshold?: number | undefined
-  /** Endpoints with enough requests that it takes. Default 5. */
-  readonly minimumHosts?: number | undefined
-  /** Requests to an endpoint within an interval that it takes. Default 50. */
-  readonly requestVolume?: number | undefined
-}
-
-/**
- * Outlier detection: an endpoint that fails while its peers do not is ejected, that is sent nothing for some time. Names
- * and values are those of Envoy's `outlier_detection` and of gRPC's A50 where they agree.
- */
-export interface OutlierDetectionOptions {
-  /** How often rates are compared, in milliseconds. Default 10,000. */
-  readonly intervalMs?: number | undefined
-  /**
-   * Failures in a row by which it is ejected at once: statuses 502, 503 and 504, and no response. `false`: never by them.
-   * Default 5.
-   */
-  readonly consecutiveGatewayFailure?: number | false | undefined
-  /** The same of failures without a response: refused, reset, timed out. Default 5. */
-  readonly consecutiveLocalOriginFailure?: number | false | undefined
-  /** `false`: never by its success rate. */
-  readonly successRateEjection?: SuccessRateEjectionOptions | false | undefined
-  /** `false`: never by its share of failures. */
-  readonly failurePercentageEjection?: FailurePercentageEjectionOptions | false | undefined
-  /** How long the first time, in milliseconds, and so much longer each time; one less for each interval without. Default 30,000. */
-  readonly baseEjectionTimeMs?: number | undefined
-  /** How long at the very most, in milliseconds. Default 300,000. */
-  readonly maxEjectionTimeMs?: number | undefined
-  /** Up to so many milliseconds more, by chance, so that clients do not return in step. Default 5,000. */
-  readonly maxEjectionTimeJitterMs?: number | undefined
-  /**
-   * Of the endpoints in use, at most this share is ejected or unavailable otherwise, in percent, rounded down; one may
-   * always be, and one is always kept. Default 50.
-   */
-  readonly maxEjectionPercent?: number | undefined
 }
 
 /** Connections to endpoints: their time limits, number, size limits and TLS. */
@@ -223,6 +172,20 @@ export interface ClientOptions {
   readonly deadlineHeader?: DeadlineHeader | false | undefined
   /** `false`: one attempt only. */
   readonly retry?: RetryOptions | false | undefined
+  /** A second attempt beside one that takes long. Default `false`: none. */
+  readonly hedge?: HedgeOptions | false | undefined
+  /** What holds for some requests instead: the first route that fits. Default: none. */
+  readonly routes?: readonly RouteOptions[] | undefined
+  /**
+   * An endpoint that asks to be left alone (429, or 503 with `Retry-After`) gets no requests for that time. `false`: such
+   * answers move no load.
+   */
+  readonly pushback?: Partial<PushbackOptions> | false | undefined
+  /**
+   * An endpoint that owes answers and sends no byte, not even of an answer to `OPTIONS /` from here, while others answer: it
+   * gets no requests until it does, and those it has are tried elsewhere, if they may be. `false`: no silence counts.
+   */
+  readonly stallDetection?: StallOptions | false | undefined
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
   /** `false`: no endpoint is ever ejected. */
@@ -263,11 +226,11 @@ export interface Settings {
   readonly deadlineHeaders: readonly DeadlineHeader[] | undefined
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
-  readonly retry: {
-    readonly attempts: number
-    readonly budgetRatio: number
-    readonly budgetMinPerSecond: number
-  }
+  readonly retry: RetrySettings
+  readonly hedge: HedgeSettings | undefined
+  readonly routes: readonly RouteSettings[]
+  readonly pushback: PushbackOptions | false
+  readonly stallDetection: StallSettings | false
   readonly breaker: OpossumBreakerOptions | false
   readonly outlierDetection: OutlierDetectionSettings | false
   readonly connections: {
@@ -292,15 +255,6 @@ const percentage = v.pipe(
     (value) => value === 0 || value >= 1,
     'a number of percent, 0 or from 1 to 100, such as 50 for one half',
   ),
-)
-
-const portion = amount(1, 100, 'a number of percent from 1 to 100, such as 50 for one half')
-
-const IN_A_ROW = 'a whole number from 1 to 1000000, or false'
-
-const inARow = v.pipe(
-  v.union([v.literal(false), v.number()], IN_A_ROW),
-  v.check((value) => value === false || v.is(count(1, 1e6), value), IN_A_ROW),
 )
 
 const schema = group({
@@ -343,22 +297,17 @@ const schema = group({
   deadlineHeader: v.optional(
     v.union([v.literal(false), v.picklist(DEADLINE_HEADERS)], `'${DEADLINE_HEADERS.join("', '")}' or false`),
   ),
-  retry: v.optional(
-    orFalse(
-      group({
-        attempts: v.optional(count(1, 10), 2),
-        budgetRatio: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.2),
-        budgetMinPerSecond: v.optional(amount(0, 1e6, 'a number, 0 or more'), 10),
-      }),
-    ),
-    {},
-  ),
+  retry: v.optional(retrySchema, {}),
+  hedge: v.optional(hedgeSchema, false),
+  routes: v.optional(routesSchema, []),
+  pushback: v.optional(orFalse(group({ maxMs: v.optional(milliseconds(1, LONGEST_MS), 30_000) })), {}),
+  stallDetection: v.optional(stallSchema, {}),
   breaker: v.optional(
     orFalse(
       group({
         volumeThreshold: v.optional(count(1, 1e6), 20),
         errorThresholdPercentage: v.optional(percentage, 50),
-        consecutiveFailures: v.optional(inARow, 5),
+        consecutiveFailures: v.optional(countOrFalse(1, 1e6), 5),
         windowMs: v.optional(milliseconds(100, LONGEST_MS), 10_000),
         resetMs: v.optional(milliseconds(1, LONGEST_MS), 5000),
         maxResetMs: v.optional(milliseconds(1, LONGEST_MS), 60_000),
@@ -366,47 +315,7 @@ const schema = group({
     ),
     {},
   ),
-  outlierDetection: v.optional(
-    orFalse(
-      group({
-        intervalMs: v.optional(milliseconds(100, LONGEST_MS), 10_000),
-        consecutiveGatewayFailure: v.optional(inARow, 5),
-        consecutiveLocalOriginFailure: v.optional(inARow, 5),
-        successRateEjection: v.optional(
-          orFalse(
-            group({
-              stdevFactor: v.optional(
-                amount(
-                  0.1,
-                  10,
-                  'a number of standard deviations from 0.1 to 10, such as 1.9 (Envoy writes 1900)',
-                ),
-                1.9,
-              ),
-              minimumHosts: v.optional(count(2, 1e6), 5),
-              requestVolume: v.optional(count(1, 1e6), 100),
-            }),
-          ),
-          {},
-        ),
-        failurePercentageEjection: v.optional(
-          orFalse(
-            group({
-              threshold: v.optional(portion, 85),
-              minimumHosts: v.optional(count(2, 1e6), 5),
-              requestVolume: v.optional(count(1, 1e6), 50),
-            }),
-          ),
-          {},
-        ),
-        baseEjectionTimeMs: v.optional(milliseconds(1, LONGEST_MS), 30_000),
-        maxEjectionTimeMs: v.optional(milliseconds(1, LONGEST_MS), 300_000),
-        maxEjectionTimeJitterMs: v.optional(milliseconds(0, LONGEST_MS), 5000),
-        maxEjectionPercent: v.optional(portion, 50),
-      }),
-    ),
-    {},
-  ),
+  outlierDetection: v.optional(outlierDetectionSchema, {}),
   connections: v.optional(
     group({
       connectTimeoutMs: v.optional(milliseconds(1, LONGEST_MS), 1000),
@@ -440,7 +349,7 @@ const schema = group({
  * @throws FairleadError `INVALID_OPTION`, naming the option, its value and what it should be.
  */
 export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
-  const { consul, balancer, retry, breaker, connections, ...rest } = checked(schema, options)
+  const { consul, balancer, breaker, connections, ...rest } = checked(schema, options)
   // Of the right shape by now.
   const raw = options as ClientOptions
   return Object.freeze({
@@ -459,7 +368,11 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     sticky: rest.sticky,
     timeoutMs: rest.timeoutMs,
     deadlineHeaders: headersOf(rest.deadlineHeader),
-    retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
+    retry: rest.retry,
+    hedge: rest.hedge,
+    routes: rest.routes,
+    pushback: rest.pushback,
+    stallDetection: rest.stallDetection,
     breaker,
     outlierDetection: rest.outlierDetection,
     connections: {

@@ -115,7 +115,7 @@ async function serve(): Promise<readonly string[]> {
 /** Runs in the worker, so that nothing from outside of it can be used. */
 function servers(): void {
   const { createServer } = process.getBuiltinModule('node:http')
-  const { once } = process.getBuiltinModule('node:events')
+  const events = process.getBuiltinModule('node:events')
   const thread = process.getBuiltinModule('node:worker_threads')
   const healthy = thread.workerData as number
   const listening = Array.from({ length: healthy + 1 }, (_, place) => {
@@ -128,7 +128,7 @@ function servers(): void {
     server.keepAliveTimeout = 1000
     return server.listen(0, '127.0.0.1')
   })
-  void Promise.all(listening.map((server) => once(server, 'listening'))).then(() => {
+  void Promise.all(listening.map((server) => events.once(server, 'listening'))).then(() => {
     thread.parentPort?.postMessage(
       listening.map((server) => {
         const address = server.address()

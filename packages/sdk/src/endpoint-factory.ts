@@ -9,6 +9,9 @@ import type { Events } from './observe/events.js'
 import type { Random } from './random.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { outlierDetection } from './resilience/outlier/detector.js'
+import { pushback } from './resilience/pushback.js'
+import type { RecentLatency } from './resilience/recent-latency.js'
+import { StallDetector } from './resilience/stall/stall-detector.js'
 import { LoopWatch } from './runtime/loop-watch.js'
 import { tcpConnector } from './transport/connector.js'
 import { http1 } from './transport/http1.js'
@@ -19,6 +22,9 @@ export interface EndpointWiring {
   readonly policy: { readonly current: EffectivePolicy }
   /** Hears of every change of availability, after it has been published. */
   readonly onAvailability: EndpointDependencies['onAvailability']
+  readonly recent: RecentLatency
+  /** May a request of ours be sent? */
+  readonly allowance: () => boolean
   readonly events: Events
   readonly clock: Clock
   readonly random: Random
@@ -29,11 +35,14 @@ export function endpointFactory({
   settings,
   policy,
   onAvailability,
+  recent,
+  allowance,
   events,
   clock,
   random,
 }: EndpointWiring): EndpointFactory {
-  const { service, connections, breaker, outlierDetection: outliers, classify, timeoutMs } = settings
+  const { service, connections, breaker, classify, timeoutMs } = settings
+  const { pushback: backing, outlierDetection: outliers, stallDetection } = settings
   const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
   const { maxResponseHeaderBytes } = connections
   const background = inBackground(clock)
@@ -58,9 +67,17 @@ export function endpointFactory({
         once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
     }),
     makeBreaker: breaker === false ? undefined : opossumBreaker(breaker, { clock: background, random }),
-    judges: [...(outliers === false ? [] : [outlierDetection(outliers, background, random)])],
-    classifier: new Classifier(classify, (error) =>
-      once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+    judges: [
+      ...(backing === false ? [] : [pushback(backing, background)]),
+      ...(outliers === false ? [] : [outlierDetection(outliers, background, random)]),
+    ],
+    stalls:
+      stallDetection === false ? undefined : new StallDetector(stallDetection, recent, allowance, background),
+    recent,
+    classifier: new Classifier(
+      classify,
+      (error) => once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+      () => clock.unixTime(),
     ),
     onAvailability: (endpoint, availability, before) => {
       publishAvailability(events, service, endpoint, availability, before, clock.now())

@@ -4,13 +4,14 @@ import { registeredWeight } from '../../balance/picker.js'
 import { HeldTransport } from '../../endpoint/attempt.test.support.js'
 import { Classifier } from '../../endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from '../../endpoint/endpoint.js'
-import { parseOptions, type OutlierDetectionOptions } from '../../client-options.js'
+import { parseOptions } from '../../client-options.js'
 import type { Random } from '../../random.js'
 import { LoopWatch } from '../../runtime/loop-watch.js'
 import { instanceAt, ManualClock, seededRandom } from '../../testing/index.js'
 import { opossumBreaker } from '../opossum-breaker.js'
 import { NO_DETAILS, type Outcome } from '../outcome.js'
 import { outlierDetection } from './detector.js'
+import type { OutlierDetectionOptions } from './outlier-options.js'
 
 const BASE_MS = 30_000
 const EXACT: OutlierDetectionOptions = { maxEjectionTimeJitterMs: 0 }

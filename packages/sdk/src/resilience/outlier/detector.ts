@@ -5,7 +5,7 @@ import type { Judge, JudgeFactory, Judged } from '../judge.js'
 import type { EjectionContext } from './ejection.js'
 import { OutlierJudge, type OutlierBoard } from './outlier-judge.js'
 import { byFailurePercentage, bySuccessRate } from './rates.js'
-import type { OutlierDetectionSettings } from './settings.js'
+import type { OutlierDetectionSettings } from './outlier-options.js'
 import { mostEjected } from './share.js'
 
 /**

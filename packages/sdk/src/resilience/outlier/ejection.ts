@@ -1,7 +1,7 @@
 import type { Clock, Timer } from '../../clock.js'
 import type { Random } from '../../random.js'
 import type { Judged } from '../judge.js'
-import type { EjectionSettings } from './settings.js'
+import type { EjectionSettings } from './outlier-options.js'
 
 const REASON = 'ejected'
 

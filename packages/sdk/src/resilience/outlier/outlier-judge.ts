@@ -2,7 +2,7 @@ import type { Judge, Judged } from '../judge.js'
 import type { Outcome, OutcomeDetails } from '../outcome.js'
 import { Ejection, type EjectionContext } from './ejection.js'
 import type { Counted } from './rates.js'
-import type { RunSettings } from './settings.js'
+import type { RunSettings } from './outlier-options.js'
 
 /** Who decides for all endpoints together. */
 export interface OutlierBoard {

@@ -1,4 +1,4 @@
-import type { FailurePercentageSettings, SuccessRateSettings } from './settings.js'
+import type { FailurePercentageSettings, SuccessRateSettings } from './outlier-options.js'
 
 /** What an endpoint did within one interval. */
 export interface Counted {
