@@ -29,6 +29,7 @@ import { loggerSchema } from './validation/logger-option.js'
 import {
   amount,
   count,
+  countOrFalse,
   group,
   having,
   LONGEST_MS,
@@ -39,6 +40,12 @@ import {
 } from './validation/schemas.js'
 import type { Random } from './random.js'
 import { hedgeSchema, type HedgeOptions, type HedgeSettings } from './resilience/hedge-options.js'
+import type { OpossumBreakerOptions } from './resilience/opossum-breaker.js'
+import {
+  outlierDetectionSchema,
+  type OutlierDetectionOptions,
+  type OutlierDetectionSettings,
+} from './resilience/outlier/outlier-options.js'
 import type { PushbackOptions } from './resilience/pushback.js'
 import { retrySchema, type RetryOptions, type RetrySettings } from './resilience/retry-options.js'
 import { stallSchema, type StallOptions, type StallSettings } from './resilience/stall/stall-options.js'
@@ -56,10 +63,17 @@ export interface BreakerOptions {
   readonly volumeThreshold?: number | undefined
   /** The circuit of an endpoint opens above this share of failures, in percent. Default 50. */
   readonly errorThresholdPercentage?: number | undefined
+  /** It opens at so many failures in a row, however few requests there are; `false`: at none. Default 5. */
+  readonly consecutiveFailures?: number | false | undefined
   /** Length of the rolling window in milliseconds. Default 10,000. */
   readonly windowMs?: number | undefined
-  /** How long a circuit stays open before one probe, in milliseconds. Default 5,000. */
+  /**
+   * How long a circuit stays open before one probe, in milliseconds: by chance, half of it to all of it, so that clients do
+   * not return in step. It doubles with each probe that fails, and is as before after a recovery. Default 5,000.
+   */
   readonly resetMs?: number | undefined
+  /** How long it stays open at the very most, in milliseconds. Default 60,000. */
+  readonly maxResetMs?: number | undefined
 }
 
 /** Connections to endpoints: their time limits, number, size limits and TLS. */
@@ -185,6 +199,8 @@ export interface ClientOptions {
   readonly stallDetection?: StallOptions | false | undefined
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
+  /** `false`: no endpoint is ever ejected. */
+  readonly outlierDetection?: OutlierDetectionOptions | false | undefined
   /**
    * How an attempt went, as far as its endpoint is concerned, in place of Fairlead's own decision: by default a status of
    * 500 or more is a failure, as is an error that is not the caller's. `undefined` leaves it to that.
@@ -228,14 +244,8 @@ export interface Settings {
   readonly routes: readonly RouteSettings[]
   readonly pushback: PushbackOptions | false
   readonly stallDetection: StallSettings | false
-  readonly breaker:
-    | {
-        readonly volumeThreshold: number
-        readonly errorThresholdPercentage: number
-        readonly windowMs: number
-        readonly resetMs: number
-      }
-    | false
+  readonly breaker: OpossumBreakerOptions | false
+  readonly outlierDetection: OutlierDetectionSettings | false
   readonly connections: {
     readonly connectTimeoutMs: number
     readonly maxPerEndpoint: number | undefined
@@ -311,12 +321,15 @@ const schema = group({
       group({
         volumeThreshold: v.optional(count(1, 1e6), 20),
         errorThresholdPercentage: v.optional(percentage, 50),
+        consecutiveFailures: v.optional(countOrFalse(1, 1e6), 5),
         windowMs: v.optional(milliseconds(100, LONGEST_MS), 10_000),
         resetMs: v.optional(milliseconds(1, LONGEST_MS), 5000),
+        maxResetMs: v.optional(milliseconds(1, LONGEST_MS), 60_000),
       }),
     ),
     {},
   ),
+  outlierDetection: v.optional(outlierDetectionSchema, {}),
   connections: v.optional(
     group({
       connectTimeoutMs: v.optional(milliseconds(1, LONGEST_MS), 1000),
@@ -376,6 +389,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     pushback: rest.pushback,
     stallDetection: rest.stallDetection,
     breaker,
+    outlierDetection: rest.outlierDetection,
     connections: {
       ...connections,
       maxPerEndpoint: connections.maxPerEndpoint,

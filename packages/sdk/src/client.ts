@@ -106,6 +106,7 @@ class ConsulClient implements Client, Forwarder {
   constructor(settings: Settings) {
     const { service, origins, removal } = settings
     const clock = settings.clock ?? systemClock
+    const random = settings.random ?? systemRandom()
     const events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.service = service
     this.#settings = settings
@@ -114,7 +115,6 @@ class ConsulClient implements Client, Forwarder {
     this.#policy = new PolicyResolver(settings, events)
     const resolver = processResolver(settings, clock, events)
     this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, events)
-    const random = settings.random ?? systemRandom()
     const recent = new RecentLatency(clock)
     this.#budget = processBudget(resolver, service, settings.retry, clock)
     const sessions = settings.sticky === undefined ? undefined : sticky(settings.sticky, service)
@@ -130,6 +130,7 @@ class ConsulClient implements Client, Forwarder {
         allowance: () => this.#budget.withdraw(clock.now()),
         events,
         clock,
+        random,
       }),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
