@@ -19,6 +19,7 @@ export type {
   RemovalOptions,
   SnapshotOptions,
 } from './client-options.js'
+export type { AcquireOptions, EndpointLease, ReleaseDetails } from './call/acquire.js'
 export type { CloseOptions } from './call/close.js'
 export type { ConsulConnectionOptions, ConsulTlsOptions } from './consul/connection-options.js'
 export type { ConsulOptions } from './discovery/consul/options.js'
