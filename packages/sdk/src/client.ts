@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { Admission } from './admission/admission.js'
 import { Acquirer, type AcquireOptions, type EndpointLease } from './call/acquire.js'
 import type { CallOptions } from './call/call.js'
 import { closeInTime, type Closable, type CloseOptions } from './call/close.js'
@@ -123,6 +124,7 @@ class ConsulClient implements Client, Forwarder {
   readonly #policy: PolicyResolver
   readonly #cluster: Cluster
   readonly #budget: RetryBudget
+  readonly #admission: Admission | undefined
   readonly #acquirer: Acquirer
   readonly #listeners: DiscoveryListeners
   readonly #closable: Closable
@@ -130,6 +132,7 @@ class ConsulClient implements Client, Forwarder {
   constructor(settings: Settings) {
     const { service, origins, removal } = settings
     const clock = settings.clock ?? systemClock
+    const random = settings.random ?? systemRandom()
     const events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.service = service
     this.#settings = settings
@@ -138,7 +141,6 @@ class ConsulClient implements Client, Forwarder {
     this.#policy = new PolicyResolver(settings, events)
     const resolver = processResolver(settings, clock, events)
     this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, events)
-    const random = settings.random ?? systemRandom()
     const recent = new RecentLatency(clock)
     this.#budget = processBudget(resolver, service, settings.retry, clock)
     const sessions = settings.sticky === undefined ? undefined : sticky(settings.sticky, service)
@@ -154,6 +156,7 @@ class ConsulClient implements Client, Forwarder {
         allowance: () => this.#budget.withdraw(clock.now()),
         events,
         clock,
+        random,
       }),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
       idleMs: settings.idleMs,
@@ -163,9 +166,12 @@ class ConsulClient implements Client, Forwarder {
       random,
       events,
     })
+    this.#admission =
+      settings.admission && new Admission({ service, settings: settings.admission, events, clock })
     const execution = new Execution({
       cluster: this.#cluster,
       budget: this.#budget,
+      admission: this.#admission,
       recent,
       random,
       events,
@@ -223,7 +229,8 @@ class ConsulClient implements Client, Forwarder {
   }
 
   inspect(): ClientInspection {
-    return inspect(this.service, this.#resolver.name, this.#cluster, this.#budget, this.#clock)
+    const { service } = this
+    return inspect(service, this.#resolver.name, this.#cluster, this.#budget, this.#admission, this.#clock)
   }
 
   explain(request: ExplainOptions = {}): PickExplanation {

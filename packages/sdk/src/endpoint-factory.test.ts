@@ -4,7 +4,7 @@ import { parseOptions } from './client-options.js'
 import { endpointFactory } from './endpoint-factory.js'
 import { Events, type FairleadEvent } from './observe/events.js'
 import { RecentLatency } from './resilience/recent-latency.js'
-import { instanceAt, ManualClock } from './testing/index.js'
+import { instanceAt, ManualClock, seededRandom } from './testing/index.js'
 
 test('a change of availability names the endpoint as all other events do: by its address', () => {
   const heard: FairleadEvent[] = []
@@ -19,6 +19,7 @@ test('a change of availability names the endpoint as all other events do: by its
     allowance: () => true,
     events,
     clock,
+    random: seededRandom(1),
   })
   const endpoint = createEndpoint(instanceAt('http://10.0.0.1:80'), 30, 0)
   endpoint.restrict({

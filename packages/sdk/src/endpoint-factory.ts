@@ -6,7 +6,9 @@ import type { Availability } from './resilience/judge.js'
 import { Classifier } from './endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
+import type { Random } from './random.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
+import { outlierDetection } from './resilience/outlier/detector.js'
 import { pushback } from './resilience/pushback.js'
 import type { RecentLatency } from './resilience/recent-latency.js'
 import { StallDetector } from './resilience/stall/stall-detector.js'
@@ -25,6 +27,7 @@ export interface EndpointWiring {
   readonly allowance: () => boolean
   readonly events: Events
   readonly clock: Clock
+  readonly random: Random
 }
 
 /** Makes the live objects of a client's instances: their transport, their judges, and who classifies their responses. */
@@ -36,8 +39,10 @@ export function endpointFactory({
   allowance,
   events,
   clock,
+  random,
 }: EndpointWiring): EndpointFactory {
-  const { service, connections, breaker, pushback: backing, stallDetection, classify, timeoutMs } = settings
+  const { service, connections, breaker, classify, timeoutMs } = settings
+  const { pushback: backing, outlierDetection: outliers, stallDetection } = settings
   const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
   const { maxResponseHeaderBytes } = connections
   const background = inBackground(clock)
@@ -61,8 +66,11 @@ export function endpointFactory({
       onUnknownParser: (misfit) =>
         once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
     }),
-    makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
-    judges: backing === false ? [] : [pushback(backing, background)],
+    makeBreaker: breaker === false ? undefined : opossumBreaker(breaker, { clock: background, random }),
+    judges: [
+      ...(backing === false ? [] : [pushback(backing, background)]),
+      ...(outliers === false ? [] : [outlierDetection(outliers, background, random)]),
+    ],
     stalls:
       stallDetection === false ? undefined : new StallDetector(stallDetection, recent, allowance, background),
     recent,
