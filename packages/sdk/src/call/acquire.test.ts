@@ -240,7 +240,6 @@ describe('the pick', () => {
 })
 
 describe('circuits', () => {
-  // opossum keeps this time by its own timer.
   const breaker = { volumeThreshold: 1, errorThresholdPercentage: 1, resetMs: 20 }
 
   function stateOf({ orders }: Rig): string | undefined {
@@ -251,7 +250,10 @@ describe('circuits', () => {
     const made = await listed({ breaker }, [A])
     const { orders } = made
     ;(await orders.acquire()).release(Object.assign(new Error('connect'), { code: 'ECONNREFUSED' }))
-    await until(() => stateOf(made) === 'probing')
+    await until(() => stateOf(made) === 'unavailable')
+    // The jitter of resetMs may lengthen it.
+    await made.clock.advance(10 * breaker.resetMs)
+    expect(stateOf(made)).toBe('probing')
     const probe = await orders.acquire()
     await expect(orders.acquire()).rejects.toMatchObject({
       code: 'UNAVAILABLE',

@@ -1,6 +1,7 @@
 import { status as Status } from '@grpc/grpc-js'
 import { once } from 'node:events'
 import { expect, test, vi } from 'vitest'
+import { afterwards } from '../client.test.support.js'
 import type { EndpointInspection } from '../observe/inspect.js'
 import { until } from '../test-support/until.test.support.js'
 import { ServerProcess } from './server-process.test.support.js'
@@ -37,6 +38,7 @@ function load({ stub }: Stage, deadlineMs: number) {
     going = false
     await Promise.all(callers)
   }
+  afterwards(end)
   /** Until each of these has answered so many more calls. */
   const answers = (names: readonly string[], more: number): Promise<void> => {
     const before = { ...seen }
@@ -47,7 +49,8 @@ function load({ stub }: Stage, deadlineMs: number) {
 
 async function setUp(options: Parameters<typeof stage>[0] = {}) {
   const all = await started('a', 'b', 'c')
-  const made = stage({ panicThreshold: 0, ...options })
+  // An ejection takes 30 s, and would hide what is told of connections and circuits.
+  const made = stage({ panicThreshold: 0, outlierDetection: false, ...options })
   made.resolver.snapshot(all.map(({ instance }) => instance))
   await made.orders.ready()
   return { all, made }
