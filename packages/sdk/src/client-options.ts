@@ -80,6 +80,24 @@ export interface ConnectionOptions {
    * limit, 16,384 (`--max-http-header-size`).
    */
   readonly maxResponseHeaderBytes?: number | undefined
+  /**
+   * How old a connection may become, in milliseconds: one that is older carries what it has to the end, and is closed
+   * then. Each ends up to 10% earlier, at random, so that a fleet does not connect anew at once. Default: no limit.
+   */
+  readonly maxAgeMs?: number | undefined
+  /** Requests that one connection carries, 1 or more; it is closed behind the last of them. Default: no limit. */
+  readonly maxRequests?: number | undefined
+  /**
+   * Connections that are opened to an endpoint before requests come, when it is new or available again; at most
+   * `maxPerEndpoint`, and each for `keepAliveMs`. To 1,000 endpoints it opens a thousand times as many. Default 0.
+   */
+  readonly preconnect?: number | undefined
+  /**
+   * How long an endpoint that discovery no longer lists may take to finish the requests that it has, in milliseconds;
+   * then they fail, as by a lost connection. `Infinity`: as long as they take. Default 300,000: as long as load balancers
+   * let a target drain by default.
+   */
+  readonly drainMs?: number | undefined
   /** For instances that speak https: Node's own options, such as `ca`, `cert`, `key`, `servername`. */
   readonly tls?: TlsOptions | undefined
 }
@@ -210,6 +228,10 @@ export interface Settings {
     readonly bodyTimeoutMs: number
     /** Undefined: Node's own limit. */
     readonly maxResponseHeaderBytes: number | undefined
+    readonly maxAgeMs: number | undefined
+    readonly maxRequests: number | undefined
+    readonly preconnect: number
+    readonly drainMs: number
     readonly tls: TlsOptions
   }
   readonly classify: Classify | undefined
@@ -292,6 +314,10 @@ const schema = group({
       keepAliveMs: v.optional(milliseconds(1, LONGEST_MS), 4000),
       bodyTimeoutMs: v.optional(milliseconds(0, LONGEST_MS), 300_000),
       maxResponseHeaderBytes: v.optional(count(256, 2 ** 30)),
+      maxAgeMs: v.optional(milliseconds(1, LONGEST_MS)),
+      maxRequests: v.optional(count(1, 2 ** 31)),
+      preconnect: v.optional(count(0, 1000), 0),
+      drainMs: v.optional(millisecondsOrInfinity(1, LONGEST_MS), 300_000),
       tls: v.optional(
         v.pipe(v.custom<TlsOptions>(holdsOptions, 'an object of TLS options'), tlsSchema, tlsValues),
         {},
@@ -342,6 +368,8 @@ export function parseOptions(service: unknown, options: unknown, environment: En
       ...connections,
       maxPerEndpoint: connections.maxPerEndpoint,
       maxResponseHeaderBytes: connections.maxResponseHeaderBytes,
+      maxAgeMs: connections.maxAgeMs,
+      maxRequests: connections.maxRequests,
     },
     resolver: rest.resolver,
     exclude: rest.exclude,

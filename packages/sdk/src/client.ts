@@ -100,6 +100,7 @@ class ConsulClient implements Client, Forwarder {
   constructor(settings: Settings) {
     const { service, origins, removal } = settings
     const clock = settings.clock ?? systemClock
+    const random = settings.random ?? systemRandom()
     const events = new Events(logTo(settings.logger ?? defaultLogger()))
     this.service = service
     this.#settings = settings
@@ -119,13 +120,16 @@ class ConsulClient implements Client, Forwarder {
         onAvailability: (endpoint, availability) => this.#cluster.availabilityChanged(endpoint, availability),
         events,
         clock,
+        random,
       }),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
+      preconnect: settings.connections.preconnect,
+      drainMs: settings.connections.drainMs,
       idleMs: settings.idleMs,
       panicThreshold: settings.panicThreshold,
       outerLayers: sessions === undefined ? [] : [sessions.layer],
       clock,
-      random: settings.random ?? systemRandom(),
+      random,
       events,
     })
     const { budgetRatio, budgetMinPerSecond } = settings.retry

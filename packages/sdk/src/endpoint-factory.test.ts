@@ -3,7 +3,7 @@ import { PolicyResolver } from './call/policy.js'
 import { parseOptions } from './client-options.js'
 import { endpointFactory } from './endpoint-factory.js'
 import { Events, type FairleadEvent } from './observe/events.js'
-import { instanceAt, ManualClock } from './testing/index.js'
+import { instanceAt, ManualClock, seededRandom } from './testing/index.js'
 
 test('a change of availability names the endpoint as all other events do: by its address', () => {
   const heard: FairleadEvent[] = []
@@ -15,6 +15,7 @@ test('a change of availability names the endpoint as all other events do: by its
     onAvailability: () => undefined,
     events,
     clock: new ManualClock(),
+    random: seededRandom(1),
   })
   const endpoint = createEndpoint(instanceAt('http://10.0.0.1:80'), 30, 0)
   endpoint.restrict({

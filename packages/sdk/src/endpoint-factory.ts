@@ -7,6 +7,7 @@ import { Classifier } from './endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
+import type { Random } from './random.js'
 import { LoopWatch } from './runtime/loop-watch.js'
 import { tcpConnector } from './transport/connector.js'
 import { http1 } from './transport/http1.js'
@@ -19,6 +20,7 @@ export interface EndpointWiring {
   readonly onAvailability: EndpointDependencies['onAvailability']
   readonly events: Events
   readonly clock: Clock
+  readonly random: Random
 }
 
 /** Makes the live objects of a client's instances: their transport, their judges, and who classifies their responses. */
@@ -28,10 +30,11 @@ export function endpointFactory({
   onAvailability,
   events,
   clock,
+  random,
 }: EndpointWiring): EndpointFactory {
   const { service, connections, breaker, classify, timeoutMs } = settings
   const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
-  const { maxResponseHeaderBytes } = connections
+  const { maxResponseHeaderBytes, maxAgeMs, maxRequests, preconnect } = connections
   const background = inBackground(clock)
   const once = onceEach()
   const dependencies: EndpointDependencies = {
@@ -40,6 +43,8 @@ export function endpointFactory({
       max,
       connectTimeoutMs: () => policy.current.connectTimeoutMs,
       clock: background,
+      ...(maxAgeMs === undefined ? {} : { maxAge: { ms: maxAgeMs, random } }),
+      ...(maxRequests === undefined ? {} : { maxRequests }),
       client: {
         keepAliveTimeout: keepAliveMs,
         // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
@@ -61,6 +66,8 @@ export function endpointFactory({
     onAvailability: (endpoint, availability, before) => {
       publishAvailability(events, service, endpoint, availability, before, clock.now())
       onAvailability(endpoint, availability, before)
+      // While it was not available its connections have ended, by failures or for want of requests.
+      if (preconnect > 0 && availability.state === 'available') endpoint.preconnect(preconnect)
     },
     onObserverFailed: (error) =>
       once('observer', () => events.publish({ type: 'endpoint:observer-failed', service, error })),

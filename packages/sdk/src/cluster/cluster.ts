@@ -39,6 +39,10 @@ export interface ClusterOptions {
   readonly idleMs: number
   /** Below this share of available endpoints a priority is balanced over all; 0: never. */
   readonly panicThreshold: number
+  /** Connections to open to a new endpoint before requests come. Default 0. */
+  readonly preconnect?: number
+  /** How long an endpoint that has left may take to finish its requests, in milliseconds. Default: as long as they take. */
+  readonly drainMs?: number
   /** Around the picker of every set; the first is innermost. */
   readonly outerLayers: readonly OuterLayer[]
   readonly clock: Clock

@@ -5,6 +5,7 @@ import { Classifier } from '../endpoint/classify.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { ManualClock } from '../testing/index.js'
+import type { ClusterOptions } from './cluster.js'
 import { fleet, Rig } from './cluster.test.support.js'
 
 const [a, b, c] = fleet
@@ -13,8 +14,13 @@ if (a === undefined || b === undefined || c === undefined) throw new Error('ther
 /** Ends when the test says so. */
 class SlowTransport extends HeldTransport {
   readonly destroyedBy: Error[] = []
+  readonly preconnected: number[] = []
   finish: () => void = () => undefined
   readonly #finished = new Promise<void>((resolve) => (this.finish = resolve))
+
+  override preconnect(count: number): void {
+    this.preconnected.push(count)
+  }
 
   override close(): Promise<void> {
     return this.#finished
@@ -27,11 +33,16 @@ class SlowTransport extends HeldTransport {
 }
 
 /** A cluster whose endpoints send nothing; and what each new one was taken for, in milliseconds. */
-function held(): { rig: Rig; seeds: number[]; transports: SlowTransport[] } {
+function held(options: Partial<ClusterOptions> = {}): {
+  rig: Rig
+  seeds: number[]
+  transports: SlowTransport[]
+} {
   const clock = new ManualClock()
   const seeds: number[] = []
   const transports: SlowTransport[] = []
   const rig: Rig = new Rig({
+    ...options,
     clock,
     governor: undefined,
     createEndpoint: (instance, seedMs, usableSince) => {
@@ -112,4 +123,52 @@ describe('an endpoint that has left with requests in flight', () => {
     expect(rig.cluster).toMatchObject({ closed: true, idle: false })
     expect(rig.resolver.watching).toBe(0)
   })
+})
+
+describe('the drain deadline of an endpoint that has left', () => {
+  const DRAIN_MS = 60_000
+
+  test('ends what is in flight on it, at its time and not before', async () => {
+    const { rig, transports } = held({ drainMs: DRAIN_MS })
+    await rig.start([a, b])
+    send(rig, a)
+    await rig.list([b])
+    await rig.clock.advance(DRAIN_MS - 1)
+    expect(transports[0]?.destroyedBy).toEqual([])
+    await rig.clock.advance(1)
+    expect(transports[0]?.destroyedBy.map(({ message }) => message)).toEqual([
+      'orders at 10.0.0.1:1 is no longer listed, and its requests were still in flight after 60000 ms (option connections.drainMs)',
+    ])
+  })
+
+  test('is over with the last of its requests', async () => {
+    const { rig, transports } = held({ drainMs: DRAIN_MS })
+    await rig.start([a, b])
+    send(rig, a)
+    await rig.list([b])
+    const waiting = rig.clock.pending
+    transports[0]?.finish()
+    await rig.settle()
+    expect(rig.clock.pending).toBe(waiting - 1)
+    await rig.clock.advance(DRAIN_MS)
+    expect(transports[0]?.destroyedBy).toEqual([])
+  })
+
+  test('is not there where it is Infinity', async () => {
+    const { rig, transports } = held({ drainMs: Infinity })
+    await rig.start([a, b])
+    send(rig, a)
+    await rig.list([b])
+    await rig.clock.advance(1000 * DRAIN_MS)
+    expect(transports[0]?.destroyedBy).toEqual([])
+  })
+})
+
+test('what is new is preconnected to, once, and nothing else is', async () => {
+  const { rig, transports } = held({ preconnect: 2 })
+  await rig.start([a])
+  await rig.list([a, b])
+  await rig.list([b, a])
+  await rig.list([a, b])
+  expect(transports.map(({ preconnected }) => preconnected)).toEqual([[2], [2]])
 })

@@ -56,6 +56,8 @@ export class HeldTransport implements Transport {
     this.sent.push(request)
   }
 
+  preconnect(): void {}
+
   resend(): boolean {
     return false
   }

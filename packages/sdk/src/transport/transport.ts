@@ -36,6 +36,8 @@ export interface Transport {
   /** Connections, busy and idle. */
   readonly connections: number
   send(request: TransportRequest): void
+  /** Opens connections before requests come, until there are `count` and within its limit. What fails is not told. */
+  preconnect(count: number): void
   /**
    * Takes a request that has failed for another try of its own, where the failure is one of the connection and provably
    * none of the request's or the endpoint's. False: it has failed.

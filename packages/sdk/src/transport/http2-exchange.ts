@@ -1,0 +1,333 @@
+import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
+import { errors } from 'undici'
+import type { Linked } from '../collections/linked-list.js'
+import { asError } from '../errors.js'
+import { isReplayable } from '../request/bodies.js'
+import { Upload, http2Body, lengthOfBody, type Http2Body, type UploadListener } from './http2-body.js'
+import { http2RequestHead, sizeOf, toRawHeaders, type Http2RequestHead } from './http2-head.js'
+import type { TransportRequest } from './transport.js'
+
+/** What limits the exchanges of a connection. */
+export interface ExchangeLimits {
+  /** Of the endpoint. */
+  readonly origin: string
+  /** Longest pause within a response, in milliseconds; 0: none is too long. */
+  readonly bodyTimeoutMs: number
+  /** Of the head of a response, in bytes. */
+  readonly maxHeaderBytes: number
+}
+
+/** What the connection hears of an exchange. */
+export interface ExchangeOwner {
+  /** The endpoint has said something. */
+  heard(): void
+  /** We have ended it, and the endpoint had not said anything of it. */
+  unanswered(): void
+  /** Has the endpoint said that it has not looked at this stream, nor will? */
+  isUnprocessed(streamId: number | undefined): boolean
+  /** Its stream is closed, and its place free. Comes once. */
+  closed(exchange: Exchange): void
+}
+
+const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_NO_ERROR } = constants
+
+/** One request on one stream of HTTP/2, and its response. */
+export class Exchange implements Linked<Exchange>, UploadListener {
+  before: Exchange | undefined
+  after: Exchange | undefined
+  /** The endpoint has provably not processed the request, and it can be sent again as it is. */
+  unprocessed = false
+  readonly #request: TransportRequest
+  readonly #limits: ExchangeLimits
+  readonly #owner: ExchangeOwner
+  #stream: ClientHttp2Stream | undefined
+  #upload: Upload | undefined
+  /** Its request has heard the last of it. */
+  #over = false
+  /** The reader wants a pause. */
+  #paused = false
+  /** Has the head of a final response come? */
+  #headed = false
+  /** The endpoint has ended the stream as it should (END_STREAM), and all has been read off it. */
+  #whole = false
+  #read = false
+  /** What has come while the reader paused, once there is nothing to hold back at the endpoint any more. */
+  readonly #kept: Buffer[] = []
+  #trailers: Buffer[] = []
+  #error: Error | undefined
+
+  constructor(request: TransportRequest, limits: ExchangeLimits, owner: ExchangeOwner) {
+    this.#request = request
+    this.#limits = limits
+    this.#owner = owner
+  }
+
+  /** Sends the request. Its owner hears `closed` in any case. */
+  begin(session: ClientHttp2Session): void {
+    const request = this.#request
+    let head: Http2RequestHead
+    let body: Http2Body
+    try {
+      body = http2Body(request.options.body)
+      head = http2RequestHead(request.options, this.#limits.origin)
+    } catch (thrown) {
+      this.#unsent(asError(thrown))
+      return
+    }
+    request.onConnect((reason) => this.abort(reason ?? new errors.RequestAbortedError()))
+    // Cancelled before its turn came.
+    if (this.#over) {
+      this.#owner.closed(this)
+      return
+    }
+    try {
+      const length = lengthToSend(request.options.method, body, head)
+      this.#stream = session.request(head.fields, { endStream: body.kind === 'none' })
+      this.#upload = new Upload(body, this.#stream, length, this)
+    } catch (thrown) {
+      this.#unsent(refusal(thrown))
+      return
+    }
+    this.#listen(this.#stream)
+    this.#upload.start()
+  }
+
+  /** Ends it from our side: its request gets `reason`, unless it is over. */
+  abort(reason: Error): void {
+    if (this.#over) return
+    if (!this.#headed) this.#owner.unanswered()
+    this.#end(reason)
+    this.#request.onError(reason)
+  }
+
+  onBodySent(chunk: Uint8Array | string): void {
+    if (!this.#over) this.#request.onBodySent?.(chunk)
+  }
+
+  onRequestSent(): void {
+    if (!this.#over) this.#request.onRequestSent?.()
+  }
+
+  onUploadFailed(error: Error): void {
+    this.#fail(error)
+  }
+
+  #listen(stream: ClientHttp2Stream): void {
+    noteWholeness(stream, () => {
+      this.#whole = true
+      // There is nothing left to hold back, and what node has not handed on it drops when the session ends.
+      stream.resume()
+    })
+    stream.on('headers', (_fields, _flags, raw?: string[]) => this.#interim(raw ?? []))
+    stream.on('response', (_fields, _flags, raw?: string[]) => this.#response(stream, raw ?? []))
+    stream.on('trailers', (_fields, _flags, raw?: string[]) => (this.#trailers = toRawHeaders(raw ?? [])))
+    stream.on('end', () => this.#ended())
+    stream.on('error', (error: Error) => (this.#error ??= error))
+    stream.on('close', () => this.#closed(stream))
+    const { headersTimeout } = this.#request.options
+    if (headersTimeout) stream.setTimeout(headersTimeout, () => this.#fail(new errors.HeadersTimeoutError()))
+  }
+
+  /** RFC 9110, 15.2: any number of them before the final one. */
+  #interim(list: readonly string[]): void {
+    const status = statusOf(list)
+    if (this.#over || this.#headed || status >= 200) return
+    this.#heard()
+    this.#request.onHeaders(status, toRawHeaders(list), ignore, '')
+  }
+
+  #response(stream: ClientHttp2Stream, list: readonly string[]): void {
+    if (this.#over) return
+    this.#heard()
+    this.#headed = true
+    const headers = toRawHeaders(list)
+    if (sizeOf(headers) > this.#limits.maxHeaderBytes) {
+      this.#fail(new errors.HeadersOverflowError())
+      return
+    }
+    this.#limitPauses(stream)
+    const goesOn = this.#request.onHeaders(statusOf(list), headers, () => this.#resume(stream), '')
+    if (this.#over) return
+    this.#paused = !goesOn
+    // Before the listener, which would begin to read.
+    if (this.#paused && !this.#whole) stream.pause()
+    stream.on('data', (chunk: Buffer) => this.#data(stream, chunk))
+    if (this.#whole) stream.resume()
+  }
+
+  #data(stream: ClientHttp2Stream, chunk: Buffer): void {
+    if (this.#over) return
+    this.#owner.heard()
+    if (this.#paused) this.#kept.push(chunk)
+    else if (!this.#hand(chunk) && !this.#whole) stream.pause()
+  }
+
+  #resume(stream: ClientHttp2Stream): void {
+    if (!this.#paused) return
+    this.#paused = false
+    while (this.#kept.length > 0 && !this.#isPaused()) {
+      const chunk = this.#kept.shift()
+      if (chunk !== undefined) this.#hand(chunk)
+      if (this.#over) return
+    }
+    if (this.#isPaused()) return
+    if (this.#read) this.#complete()
+    else {
+      this.#limitPauses(stream)
+      stream.resume()
+    }
+  }
+
+  /** A function, as the compiler takes what a callback writes to stay as it was. */
+  #isPaused(): boolean {
+    return this.#paused
+  }
+
+  #hand(chunk: Buffer): boolean {
+    const goesOn = this.#request.onData(chunk)
+    this.#paused = !goesOn
+    return goesOn
+  }
+
+  /** All has been read off the stream. */
+  #ended(): void {
+    // A stream that was reset ends for node, too.
+    if (this.#over || !this.#whole || !this.#headed) return
+    this.#read = true
+    if (!this.#paused) this.#complete()
+  }
+
+  #complete(): void {
+    // RFC 9113, 8.1: the response is whole, also where the endpoint did not want the rest of the request.
+    this.#end(new errors.RequestAbortedError())
+    this.#request.onComplete(this.#trailers)
+  }
+
+  #closed(stream: ClientHttp2Stream): void {
+    this.#owner.closed(this)
+    if (this.#over || this.#read) return
+    const { rstCode, id } = stream
+    if (!this.#headed && (rstCode === NGHTTP2_REFUSED_STREAM || this.#owner.isUnprocessed(id))) {
+      this.#leaveUnprocessed()
+    }
+    this.#fail(failure(this.#error, rstCode))
+  }
+
+  /** RFC 9113, 8.7: it may be sent anywhere again, whatever it is. */
+  #leaveUnprocessed(): void {
+    if (!isReplayable(this.#request.options.body)) return
+    this.unprocessed = true
+    this.#request.written = false
+  }
+
+  /** What cannot be sent, by itself or as the session has just ended. */
+  #unsent(error: Error): void {
+    if (!(error instanceof errors.InvalidArgumentError)) this.#leaveUnprocessed()
+    this.#owner.closed(this)
+    this.#fail(error)
+  }
+
+  #fail(error: Error): void {
+    if (this.#over) return
+    this.#end(error)
+    this.#request.onError(error)
+  }
+
+  /** Nothing more is handed on, and nothing more is sent. */
+  #end(reason: Error): void {
+    this.#over = true
+    this.#kept.length = 0
+    const cut = this.#upload?.pending === true
+    this.#upload?.stop(reason)
+    const stream = this.#stream
+    if (stream === undefined || stream.closed) return
+    if (cut || !this.#read) stream.close(NGHTTP2_CANCEL)
+  }
+
+  #heard(): void {
+    if (!this.#request.answered) this.#request.onResponseStarted?.()
+    this.#owner.heard()
+  }
+
+  /** Node counts from the last byte in either direction; while the reader pauses, none can come. */
+  #limitPauses(stream: ClientHttp2Stream): void {
+    const ms = this.#request.options.bodyTimeout ?? this.#limits.bodyTimeoutMs
+    stream.removeAllListeners('timeout')
+    stream.setTimeout(ms, () => {
+      if (!this.#paused) this.#fail(new errors.BodyTimeoutError())
+    })
+  }
+}
+
+/**
+ * Calls back when the endpoint ends the stream as it should. Node hands an end to the reader also where the endpoint has
+ * reset the stream with NO_ERROR in the middle of a response, and nothing else of it tells the two apart.
+ */
+function noteWholeness(stream: ClientHttp2Stream, onWhole: () => void): void {
+  const push = stream.push.bind(stream)
+  stream.push = (chunk, encoding) => {
+    const whole = chunk === null && !stream.closed
+    const goesOn = push(chunk, encoding)
+    if (whole) onWhole()
+    return goesOn
+  }
+}
+
+/** Writes into the head what is known of the body, as undici does. Returns how long the body has to be, in bytes. */
+function lengthToSend(method: string, body: Http2Body, head: Http2RequestHead): number | undefined {
+  const { fields, contentLength } = head
+  if (body.kind === 'chunks' && body.type !== undefined) fields['content-type'] ??= body.type
+  const known = lengthOfBody(body)
+  const length = contentLength ?? known
+  // RFC 9110, 8.6: of no body, where the method has a meaning for one.
+  const tells = body.kind !== 'none' || method === 'POST' || method === 'PUT' || method === 'PATCH'
+  if (length !== undefined && tells) fields['content-length'] = String(length)
+  if (body.kind === 'none' && tells && length !== 0) throw new errors.RequestContentLengthMismatchError()
+  return body.kind === 'none' ? undefined : length
+}
+
+function statusOf(list: readonly string[]): number {
+  const place = list.indexOf(':status')
+  return Number(list[place + 1])
+}
+
+/** What `session.request` threw. */
+function refusal(thrown: unknown): Error {
+  const error = asError(thrown) as NodeJS.ErrnoException
+  if (error instanceof errors.UndiciError) return error
+  if (error.code === 'ERR_HTTP2_INVALID_SESSION' || error.code === 'ERR_HTTP2_GOAWAY_SESSION') {
+    return new errors.SocketError('the HTTP/2 session has ended')
+  }
+  return new errors.InvalidArgumentError(error.message)
+}
+
+/** Why a stream has closed before its response was whole. */
+function failure(error: Error | undefined, rstCode: number | undefined): Error {
+  if (rstCode === NGHTTP2_NO_ERROR || rstCode === undefined) {
+    return error ?? new errors.SocketError('the endpoint ended the HTTP/2 stream before its response was whole')
+  }
+  // By CANCEL node tells that the connection is gone, where there is no error of the socket.
+  if (rstCode === NGHTTP2_CANCEL) return error ?? new errors.SocketError('the HTTP/2 stream was ended by the other side')
+  return Object.assign(
+    new errors.SocketError(`the HTTP/2 stream was reset: ${nameOf(rstCode)}`),
+    error === undefined ? {} : { cause: error },
+  )
+}
+
+function nameOf(code: number): string {
+  const found = Object.entries(constants).find(
+    ([name, value]) => value === code && ERROR_CODES.has(name),
+  )
+  return found === undefined ? `error ${code}` : found[0].slice('NGHTTP2_'.length)
+}
+
+/** RFC 9113, 7. Other constants of node's have the same numbers. */
+const ERROR_CODES: ReadonlySet<string> = new Set(
+  [
+    ...['NO_ERROR', 'PROTOCOL_ERROR', 'INTERNAL_ERROR', 'FLOW_CONTROL_ERROR', 'SETTINGS_TIMEOUT'],
+    ...['STREAM_CLOSED', 'FRAME_SIZE_ERROR', 'REFUSED_STREAM', 'CANCEL', 'COMPRESSION_ERROR'],
+    ...['CONNECT_ERROR', 'ENHANCE_YOUR_CALM', 'INADEQUATE_SECURITY', 'HTTP_1_1_REQUIRED'],
+  ].map((name) => `NGHTTP2_${name}`),
+)
+
+function ignore(): void {}
