@@ -81,6 +81,19 @@ export interface ConnectionOptions {
    */
   readonly maxResponseHeaderBytes?: number | undefined
   /**
+   * What endpoints are spoken to by. `http1`: HTTP/1.1. `http2`: HTTP/2, many requests on one connection, over TLS by ALPN
+   * and in clear by prior knowledge (`h2c`); an endpoint that does not speak it is one that cannot be reached. `auto`: over
+   * TLS HTTP/2 where it is offered, else HTTP/1.1. Upgrades and CONNECT need HTTP/1.1, and get it with `auto` over TLS.
+   * Default `http1`.
+   */
+  readonly protocol?: 'http1' | 'http2' | 'auto' | undefined
+  /**
+   * HTTP/2: how often a connection is sent a PING, in milliseconds, 1,000 or more; it ends where there is no answer within
+   * 15 s. Servers may end connections that are sent many (gRPC's: more than one in 5 minutes). Default: none but one for a
+   * request that was given up without an answer.
+   */
+  readonly pingMs?: number | undefined
+  /**
    * How old a connection may become, in milliseconds: one that is older carries what it has to the end, and is closed
    * then. Each ends up to 10% earlier, at random, so that a fleet does not connect anew at once. Default: no limit.
    */
@@ -228,6 +241,9 @@ export interface Settings {
     readonly bodyTimeoutMs: number
     /** Undefined: Node's own limit. */
     readonly maxResponseHeaderBytes: number | undefined
+    readonly protocol: 'http1' | 'http2' | 'auto'
+    /** Undefined: only where an endpoint is suspected to be gone. */
+    readonly pingMs: number | undefined
     readonly maxAgeMs: number | undefined
     readonly maxRequests: number | undefined
     readonly preconnect: number
@@ -275,6 +291,8 @@ const schema = group({
   snapshot: v.optional(
     group({
       directory: word('the path of a folder'),
+      protocol: v.optional(v.picklist(['http1', 'http2', 'auto'], "'http1', 'http2' or 'auto'"), 'http1'),
+      pingMs: v.optional(milliseconds(1000, LONGEST_MS)),
       maxAgeMs: v.optional(milliseconds(1, 30 * LONGEST_MS), LONGEST_MS),
     }),
   ),
@@ -368,6 +386,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
       ...connections,
       maxPerEndpoint: connections.maxPerEndpoint,
       maxResponseHeaderBytes: connections.maxResponseHeaderBytes,
+      pingMs: connections.pingMs,
       maxAgeMs: connections.maxAgeMs,
       maxRequests: connections.maxRequests,
     },

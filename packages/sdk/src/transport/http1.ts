@@ -121,6 +121,12 @@ export class Http1Transport implements Transport {
     else use(connection, request)
   }
 
+  /** Takes in a connection that someone else has established, for a request to come. */
+  adopt(socket: Socket): void {
+    if (this.#closed) socket.destroy()
+    else this.#spares.add(socket)
+  }
+
   /**
    * A connection that has answered before, closed without a byte of an answer: the endpoint closed it behind that answer,
    * which is not a failure of this request. Unless it was written to a connection that had rested: that may be anything.

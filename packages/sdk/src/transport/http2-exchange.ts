@@ -85,6 +85,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
       this.#stream = session.request(head.fields, { endStream: body.kind === 'none' })
       this.#upload = new Upload(body, this.#stream, length, this)
     } catch (thrown) {
+      if (hasEnded(thrown)) this.#leaveUnprocessed()
       this.#unsent(refusal(thrown))
       return
     }
@@ -95,7 +96,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   /** Ends it from our side: its request gets `reason`, unless it is over. */
   abort(reason: Error): void {
     if (this.#over) return
-    if (!this.#headed) this.#owner.unanswered()
+    if (this.#stream !== undefined && !this.#headed) this.#owner.unanswered()
     this.#end(reason)
     this.#request.onError(reason)
   }
@@ -220,9 +221,8 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     this.#request.written = false
   }
 
-  /** What cannot be sent, by itself or as the session has just ended. */
+  /** It has no stream. */
   #unsent(error: Error): void {
-    if (!(error instanceof errors.InvalidArgumentError)) this.#leaveUnprocessed()
     this.#owner.closed(this)
     this.#fail(error)
   }
@@ -276,14 +276,19 @@ function noteWholeness(stream: ClientHttp2Stream, onWhole: () => void): void {
 /** Writes into the head what is known of the body, as undici does. Returns how long the body has to be, in bytes. */
 function lengthToSend(method: string, body: Http2Body, head: Http2RequestHead): number | undefined {
   const { fields, contentLength } = head
+  if (body.kind === 'none') {
+    // RFC 9110, 8.6: where the method has a meaning for a body.
+    if (method === 'POST' || method === 'PUT' || method === 'PATCH') fields['content-length'] = '0'
+    return undefined
+  }
   if (body.kind === 'chunks' && body.type !== undefined) fields['content-type'] ??= body.type
   const known = lengthOfBody(body)
-  const length = contentLength ?? known
-  // RFC 9110, 8.6: of no body, where the method has a meaning for one.
-  const tells = body.kind !== 'none' || method === 'POST' || method === 'PUT' || method === 'PATCH'
-  if (length !== undefined && tells) fields['content-length'] = String(length)
-  if (body.kind === 'none' && tells && length !== 0) throw new errors.RequestContentLengthMismatchError()
-  return body.kind === 'none' ? undefined : length
+  if (known !== undefined && contentLength !== undefined && known !== contentLength) {
+    throw new errors.RequestContentLengthMismatchError()
+  }
+  const length = known ?? contentLength
+  if (length !== undefined) fields['content-length'] = String(length)
+  return length
 }
 
 function statusOf(list: readonly string[]): number {
@@ -293,25 +298,29 @@ function statusOf(list: readonly string[]): number {
 
 /** What `session.request` threw. */
 function refusal(thrown: unknown): Error {
-  const error = asError(thrown) as NodeJS.ErrnoException
+  const error = asError(thrown)
   if (error instanceof errors.UndiciError) return error
-  if (error.code === 'ERR_HTTP2_INVALID_SESSION' || error.code === 'ERR_HTTP2_GOAWAY_SESSION') {
-    return new errors.SocketError('the HTTP/2 session has ended')
-  }
+  if (hasEnded(error)) return new errors.SocketError('the HTTP/2 session has ended')
   return new errors.InvalidArgumentError(error.message)
+}
+
+/** Has the session ended, so that no stream was made? */
+function hasEnded(thrown: unknown): boolean {
+  const { code } = thrown as NodeJS.ErrnoException
+  return code === 'ERR_HTTP2_INVALID_SESSION' || code === 'ERR_HTTP2_GOAWAY_SESSION'
 }
 
 /** Why a stream has closed before its response was whole. */
 function failure(error: Error | undefined, rstCode: number | undefined): Error {
-  if (rstCode === NGHTTP2_NO_ERROR || rstCode === undefined) {
-    return error ?? new errors.SocketError('the endpoint ended the HTTP/2 stream before its response was whole')
+  // That of the session or the socket, which ends all streams; for a stream that is reset node only wraps the code.
+  const { code } = (error ?? {}) as NodeJS.ErrnoException
+  if (error !== undefined && code !== 'ERR_HTTP2_STREAM_ERROR') return error
+  // By CANCEL node tells that the connection has ended, too.
+  if (rstCode === undefined || rstCode === NGHTTP2_CANCEL) return new errors.SocketError('other side closed')
+  if (rstCode === NGHTTP2_NO_ERROR) {
+    return new errors.SocketError('the endpoint ended the HTTP/2 stream before its response was whole')
   }
-  // By CANCEL node tells that the connection is gone, where there is no error of the socket.
-  if (rstCode === NGHTTP2_CANCEL) return error ?? new errors.SocketError('the HTTP/2 stream was ended by the other side')
-  return Object.assign(
-    new errors.SocketError(`the HTTP/2 stream was reset: ${nameOf(rstCode)}`),
-    error === undefined ? {} : { cause: error },
-  )
+  return new errors.SocketError(`the endpoint reset the HTTP/2 stream: ${nameOf(rstCode)}`)
 }
 
 function nameOf(code: number): string {

@@ -11,8 +11,11 @@ export interface TransportRequest extends Handler, Linked<TransportRequest> {
   carrier: object | undefined
   /** Whose request it is, should its turn come while another one's work runs; undefined: of no caller's. */
   readonly context: AsyncResource | undefined
-  /** May a byte of it have reached the endpoint? */
-  readonly written: boolean
+  /**
+   * May the endpoint have processed any of it? Set when it is written; taken back by the transport where the endpoint has
+   * said that it has not.
+   */
+  written: boolean
   /** Has a byte of a response come? */
   readonly answered: boolean
   /** It was queued, and its turn has come. */
