@@ -123,7 +123,7 @@ export class Http1Transport implements Transport {
 
   /** Takes in a connection that someone else has established, for a request to come. */
   adopt(socket: Socket): void {
-    if (this.#closed) socket.destroy()
+    if (this.#closed || this.connections >= this.#options.max) socket.destroy()
     else this.#spares.add(socket)
   }
 

@@ -292,7 +292,6 @@ const NO_LIMIT = 2 ** 32 - 1
 
 /** In the context of the one that has waited, and not of the one that has made room. */
 export function inContext(request: TransportRequest, work: () => void): void {
-  request.onTurn?.()
   if (request.context === undefined) work()
   else request.context.runInAsyncScope(work)
 }

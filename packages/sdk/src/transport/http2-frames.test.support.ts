@@ -6,7 +6,7 @@ import { afterwards } from '../client.test.support.js'
 export const FRAME = { DATA: 0, HEADERS: 1, RST_STREAM: 3, SETTINGS: 4, PING: 6, GOAWAY: 7 } as const
 export const END_STREAM = 0x1
 export const END_HEADERS = 0x4
-const ACK = 0x1
+export const ACK = 0x1
 const PREFACE_BYTES = 24
 
 /** RFC 7541, appendix A, index 8: `:status: 200`. */
@@ -31,10 +31,15 @@ export function word(value: number): Buffer {
 export interface FrameServer {
   readonly origin: string
   readonly sockets: readonly Socket[]
+  /** Takes no more connections. */
+  stop(): void
 }
 
-/** Sends SETTINGS, acknowledges ours, and calls `onRequest` for each stream that begins. */
-export async function serveFrames(onRequest: (socket: Socket, streamId: number) => void): Promise<FrameServer> {
+/** Sends SETTINGS, acknowledges ours, and says what else has come: each stream that begins, each PING. */
+export async function serveFrames(
+  onRequest: (socket: Socket, streamId: number) => void,
+  onPing: (socket: Socket, payload: Buffer) => void = () => undefined,
+): Promise<FrameServer> {
   const sockets: Socket[] = []
   const server = createServer((socket) => {
     sockets.push(socket)
@@ -52,18 +57,22 @@ export async function serveFrames(onRequest: (socket: Socket, streamId: number) 
         const length = received.readUIntBE(0, 3)
         if (received.length < 9 + length) return
         const [type, flags, streamId] = [received.readUInt8(3), received.readUInt8(4), received.readUInt32BE(5)]
+        const payload = received.subarray(9, 9 + length)
         received = received.subarray(9 + length)
         if (type === FRAME.SETTINGS && (flags & ACK) === 0) socket.write(frame(FRAME.SETTINGS, ACK, 0))
         if (type === FRAME.HEADERS) onRequest(socket, streamId)
+        if (type === FRAME.PING && (flags & ACK) === 0) onPing(socket, payload)
       }
     })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+  const stop = (): void => {
+    if (server.listening) server.close()
+  }
   afterwards(async () => {
     for (const socket of sockets) socket.destroy()
-    server.close()
-    await once(server, 'close')
+    stop()
   })
-  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets }
+  return { origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, sockets, stop }
 }

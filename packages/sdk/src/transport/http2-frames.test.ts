@@ -2,12 +2,16 @@ import { constants } from 'node:http2'
 import { afterEach, describe, expect, test } from 'vitest'
 import { until } from '../test-support/until.test.support.js'
 import { ManualClock } from '../testing/index.js'
-import { END_HEADERS, END_STREAM, frame, FRAME, serveFrames, STATUS_200, word } from './http2-frames.test.support.js'
+import { createClient, fixedResolver } from '../index.js'
+import { ACK, END_HEADERS, END_STREAM, frame, FRAME, serveFrames, STATUS_200, word } from './http2-frames.test.support.js'
 import { connectHttp2, exchange } from './http2.test.support.js'
 import type { Http2Transport } from './http2.js'
 
-let transport: Http2Transport
-afterEach(() => transport.destroy(new Error('over')))
+let transport: Http2Transport | undefined
+afterEach(async () => {
+  await transport?.destroy(new Error('over'))
+  transport = undefined
+})
 
 const head = (id: number, flags = 0): Buffer => frame(FRAME.HEADERS, END_HEADERS | flags, id, STATUS_200)
 const data = (id: number, text: string, flags = 0): Buffer => frame(FRAME.DATA, flags, id, Buffer.from(text))
@@ -72,14 +76,79 @@ test('a GOAWAY in two steps, as Envoy and Go send it, loses nothing', async () =
   ])
 })
 
-test('a peer that is alive and answers no PING is given up', async () => {
-  const clock = new ManualClock()
-  const { origin, sockets } = await serveFrames(() => undefined)
-  transport = connectHttp2(origin, { clock })
-  const [one, two] = [exchange(transport), exchange(transport)]
-  await until(() => one.attempt.written && two.attempt.written)
-  one.attempt.cancel(new Error('too late'), 'local_failure')
-  await clock.advance(15_000)
-  await until(() => two.over && sockets[0]?.destroyed === true)
-  expect(two.state).toMatchObject({ message: 'the endpoint has not answered a PING within 15000 ms' })
+test('a GOAWAY of an endpoint that is gone then leaves what it has not processed to be tried elsewhere', async () => {
+  const { origin, stop } = await serveFrames((socket) => {
+    stop()
+    socket.write(goaway(0, constants.NGHTTP2_NO_ERROR))
+  })
+  transport = connectHttp2(origin)
+  const one = exchange(transport, { method: 'POST', body: 'x' })
+  await until(() => one.over)
+  expect(one.state).toMatchObject({ code: 'ECONNREFUSED' })
+  expect(one.attempt.written).toBe(false)
+})
+
+describe('PING', () => {
+  test('after a request that was given up without an answer: a dead connection is used no more, and ends', async () => {
+    const clock = new ManualClock()
+    const { origin, sockets } = await serveFrames((socket, id) => {
+      if (sockets.length > 1) socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)]))
+    })
+    transport = connectHttp2(origin, { clock })
+    const [one, two] = [exchange(transport), exchange(transport)]
+    await until(() => one.attempt.written && two.attempt.written)
+    one.attempt.cancel(new Error('too late'), 'local_failure')
+    const three = exchange(transport)
+    await until(() => three.over)
+    expect([three.state, sockets.length]).toEqual(['complete', 2])
+    await clock.advance(14_999)
+    expect(two.state).toBe('open')
+    await clock.advance(1)
+    await until(() => two.over && sockets[0]?.destroyed === true)
+    expect(two.state).toMatchObject({ message: 'the endpoint has not answered a PING within 15000 ms' })
+    expect(two.endpoint.outcomes).toEqual([[1, 'local_failure']])
+    expect(transport.connections).toBe(1)
+  })
+
+  test('as often as it is asked for, until there is no answer', async () => {
+    const clock = new ManualClock()
+    let pings = 0
+    const { origin, sockets } = await serveFrames(
+      (socket, id) => socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)])),
+      (socket, payload) => {
+        if (++pings <= 2) socket.write(frame(FRAME.PING, ACK, 0, payload))
+      },
+    )
+    transport = connectHttp2(origin, { clock, pingMs: 10_000, keepAliveMs: 86_400_000 })
+    const one = exchange(transport)
+    await until(() => one.over)
+    for (const expected of [1, 2, 3]) {
+      await clock.advance(10_000)
+      await until(() => pings === expected)
+      for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+    }
+    await clock.advance(15_000)
+    await until(() => transport.connections === 0 && sockets[0]?.destroyed === true)
+  })
+})
+
+test('what an endpoint has not processed goes to another one, whatever it is, and costs its caller nothing', async () => {
+  const leaving = await serveFrames((socket) => {
+    leaving.stop()
+    socket.write(goaway(0, constants.NGHTTP2_NO_ERROR))
+  })
+  const staying = await serveFrames((socket, id) =>
+    socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)])),
+  )
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const client = createClient('orders', {
+    resolver: fixedResolver([leaving.origin, staying.origin]),
+    balancer: 'round_robin',
+    connections: { protocol: 'http2' },
+    logger: quiet,
+  })
+  const sent = Array.from({ length: 4 }, () => client.request({ path: '/', method: 'POST', body: 'x' }))
+  expect((await Promise.all(sent)).map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
+  expect(leaving.sockets.length).toBe(1)
+  await client.dispatcher.destroy()
 })

@@ -75,7 +75,7 @@ describe('one exchange', () => {
 
   test('what the server sees of it', async () => {
     const seen = new Promise<object>((resolve) =>
-      upstream.server.on('stream', (_stream, headers) => resolve(headers)),
+      upstream.server.on('stream', (_stream, headers) => resolve(Object.fromEntries(Object.entries(headers)))),
     )
     upstream.onStream = (stream) => stream.respond({ ':status': 204 }, { endStream: true })
     const headers = ['Host', 'orders.test', 'Connection', 'x-hop', 'X-Hop', '1', 'TE', 'trailers']
@@ -485,16 +485,6 @@ describe('GOAWAY', () => {
     await completed(second)
   })
 
-  test('of an endpoint that is gone then leaves what it has not processed to be tried elsewhere', async () => {
-    const one = exchange(transport, { method: 'POST', body: 'x' })
-    await waiting(1)
-    upstream.server.close()
-    upstream.sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, 0)
-    await over(one)
-    expect(one.state).toMatchObject({ code: 'ECONNREFUSED' })
-    expect(one.attempt.written).toBe(false)
-  })
-
   test('a server that is shut down in order loses nothing', async () => {
     upstream.onStream = (stream) => {
       stream.respond({ ':status': 200 })
@@ -685,34 +675,6 @@ describe('how long a connection is used', () => {
 })
 
 describe('PING', () => {
-  /** The server goes on reading nothing. */
-  function freeze(): void {
-    upstream.sockets[0]?.pause()
-    const socket = upstream.sockets[0] as unknown as { _handle: { readStop(): void } }
-    socket._handle.readStop()
-  }
-
-  test('after a request that was given up without an answer: a dead connection is used no more, and ends', async () => {
-    const clock = new ManualClock()
-    transport = connectHttp2(origin, { clock })
-    await serveOne()
-    freeze()
-    const [one, two] = [exchange(transport), exchange(transport)]
-    one.attempt.cancel(new Error('too late'), 'local_failure')
-    const three = exchange(transport)
-    await waiting(1)
-    expect(upstream.sessions.length).toBe(2)
-    upstream.answer()
-    await completed(three)
-    await clock.advance(14_999)
-    expect(two.state).toBe('open')
-    await clock.advance(1)
-    await over(two)
-    expect(two.state).toMatchObject({ message: 'the endpoint has not answered a PING within 15000 ms' })
-    expect(two.endpoint.outcomes).toEqual([[1, 'local_failure']])
-    await until(() => transport.connections === 1)
-  })
-
   test('a live connection answers it, and goes on', async () => {
     await serveOne()
     let pings = 0
@@ -721,6 +683,8 @@ describe('PING', () => {
     await waiting(1)
     one.attempt.cancel(new Error('too late'), 'local_failure')
     await until(() => pings === 1)
+    // Until its answer is here, another connection would be opened.
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
     await serveOne()
     // Without a sign of life in between there is no other one.
     const two = exchange(transport)
@@ -728,26 +692,10 @@ describe('PING', () => {
     await waiting(2)
     two.attempt.cancel(new Error('too late'), 'local_failure')
     await until(() => pings === 2)
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
     three.attempt.cancel(new Error('too late'), 'local_failure')
     await serveOne()
     expect([pings, upstream.sessions.length]).toEqual([2, 1])
-  })
-
-  test('as often as it is asked for', async () => {
-    const clock = new ManualClock()
-    transport = connectHttp2(origin, { clock, pingMs: 10_000, keepAliveMs: 86_400_000 })
-    await serveOne()
-    let pings = 0
-    upstream.sessions[0]?.on('ping', () => pings++)
-    await clock.advance(10_000)
-    await until(() => pings === 1)
-    await serveOne()
-    await clock.advance(10_000)
-    await until(() => pings === 2)
-    freeze()
-    await clock.advance(10_000)
-    await clock.advance(15_000)
-    await until(() => transport.connections === 0)
   })
 })
 

@@ -40,7 +40,7 @@ export interface Http2Options extends LifetimeOptions {
 }
 
 /** Takes over where an endpoint wants HTTP/1.1 by ALPN: the connection, and what was to be sent on it. */
-export type FallBack = (socket: Socket, requests: readonly TransportRequest[]) => void
+type FallBack = (socket: Socket, requests: readonly TransportRequest[]) => void
 
 /** HTTP/2, many requests at a time on each connection: over TLS by ALPN, in clear by prior knowledge (`h2c`). */
 export function http2(options: Http2Options): TransportFactory {
@@ -153,7 +153,7 @@ export class Http2Transport implements Transport {
 
   async destroy(error: Error): Promise<void> {
     this.#closed = true
-    const waiting = [...this.takeWaiting()]
+    const waiting = [...this.#connections.flatMap((each) => [...each.unassignAll()]), ...this.#queued()]
     for (const request of waiting) request.onError(error)
     const connections = [...this.#connections]
     for (const connection of connections) connection.destroy(error)
@@ -164,15 +164,6 @@ export class Http2Transport implements Transport {
   /** Is this what carries a request of its own? */
   carries(carrier: object | undefined): boolean {
     return carrier instanceof Exchange || carrier instanceof Http2Connection
-  }
-
-  /** All that has not been sent, of no carrier any more. */
-  *takeWaiting(): Iterable<TransportRequest> {
-    for (const connection of this.#connections) yield* connection.unassignAll()
-    for (let request = this.#waiting.first; request !== undefined; request = this.#waiting.first) {
-      this.#waiting.remove(request)
-      yield request
-    }
   }
 
   /** The first with room, so that the last ones go idle; or a new one; or one that is suspected to be dead. */
@@ -216,11 +207,13 @@ export class Http2Transport implements Transport {
       spoken.socket.destroy()
       this.#failed(connection, noAlpn(this.#target))
     } else {
-      const requests = [...connection.failed(), ...this.#queued()]
-      this.#fallBack(spoken.socket, requests)
+      // First of all, as they would be sent once there is no connection any more.
+      const behind = [...this.#queued()]
+      this.#fallBack(spoken.socket, [...connection.failed(), ...behind])
     }
   }
 
+  /** Takes all out of the queue. */
   *#queued(): Iterable<TransportRequest> {
     for (let request = this.#waiting.first; request !== undefined; request = this.#waiting.first) {
       this.#waiting.remove(request)
@@ -246,6 +239,7 @@ export class Http2Transport implements Transport {
       if (connection === undefined) return
       const next = request
       waiting.remove(next)
+      next.onTurn?.()
       inContext(next, () => connection.carry(next))
     }
     if (this.#connections.every(({ active }) => active === 0)) this.#settled?.()

@@ -146,33 +146,6 @@ describe('in clear', () => {
     await client.close()
     await until(() => upstream.open === 0)
   })
-
-  test('what an endpoint has not processed goes to another one, whatever it is, and costs no caller anything', async () => {
-    const [leaving, staying] = [new Http2Upstream(), new Http2Upstream()]
-    afterwards(async () => {
-      leaving.close()
-      staying.close()
-    })
-    const origins = [await leaving.listen(), await staying.listen()]
-    staying.onStream = (stream) => {
-      stream.respond({ ':status': 200 })
-      stream.end('ok')
-    }
-    leaving.onStream = (stream) => {
-      leaving.server.close()
-      stream.session?.goaway(0, 0)
-    }
-    client = createClient('orders', {
-      resolver: fixedResolver(origins),
-      balancer: 'round_robin',
-      connections: { protocol: 'http2' },
-      logger: { info: ignore, warn: ignore, error: ignore },
-    })
-    const sent = Array.from({ length: 4 }, () => client.request({ path: '/', method: 'POST', body: 'x' }))
-    const statuses = (await Promise.all(sent)).map(({ statusCode }) => statusCode)
-    expect(statuses).toEqual([200, 200, 200, 200])
-    expect(leaving.streams.length).toBeGreaterThan(0)
-  })
 })
 
 test.each(['h2', 'HTTP2', 2])('connections.protocol %j is refused by name', (protocol) => {
