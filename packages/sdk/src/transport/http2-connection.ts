@@ -33,6 +33,10 @@ const USUAL_STREAMS = 100
 // requests have to be waited for as long as it may only be busy.
 const PING_TIMEOUT_MS = 15_000
 
+// A connection that has said something within this is not dead. A busy one is asked hardly ever then, however many of its
+// requests are given up: servers take many PINGs for an attack.
+const SILENCE_MS = 1000
+
 // After its last stream the endpoint closes the socket that it said GOAWAY on. It need not wait for us to do so for long.
 const LINGER_MS = 1000
 
@@ -55,7 +59,9 @@ export class Http2Connection implements ExchangeOwner {
   #lastStreamId: number | undefined
   /** Requests that were sent. */
   #requests = 0
-  /** Has the endpoint said anything since the last PING? */
+  /** When the endpoint said something, by the clock. */
+  #heardAt = 0
+  /** And has it since the last PING? */
   #heardSincePing = true
   #pinging = false
   #idleSince = 0
@@ -131,6 +137,7 @@ export class Http2Connection implements ExchangeOwner {
     this.#socket = socket
     this.#state = 'open'
     this.#limit = limitOf(session)
+    this.heard()
     session.on('remoteSettings', () => {
       this.#limit = limitOf(session)
       this.#listener.onRoom()
@@ -176,16 +183,19 @@ export class Http2Connection implements ExchangeOwner {
   }
 
   heard(): void {
+    this.#heardAt = this.#options.clock.now()
     this.#heardSincePing = true
   }
 
   /**
    * A request was given up without an answer. Over HTTP/1.1 its connection goes with it; here all others would go on to
-   * share that connection, however long it has been dead. So it is asked whether it is alive, once for each sign of life
-   * that there was: endpoints that speak gRPC end connections that ask more often (as Go does, golang/go#70575).
+   * share that connection, however long it has been dead. So one that is silent is asked whether it is alive, as Go's
+   * client does: once for each sign of life that there was, as servers of gRPC end connections that ask more often
+   * (golang/go#70575), and not while others are answered on it (golang/go#76296).
    */
   unanswered(): void {
-    if (this.#state === 'open' && this.#heardSincePing) this.#ping()
+    const silentMs = this.#options.clock.now() - this.#heardAt
+    if (this.#state === 'open' && this.#heardSincePing && silentMs >= SILENCE_MS) this.#ping()
   }
 
   isUnprocessed(streamId: number | undefined): boolean {

@@ -46,6 +46,8 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #over = false
   /** The reader wants a pause. */
   #paused = false
+  /** Has the endpoint said anything of it? A server that has cannot say that it has not processed it (undici#5788). */
+  #answered = false
   /** Has the head of a final response come? */
   #headed = false
   /** The endpoint has ended the stream as it should (END_STREAM), and all has been read off it. */
@@ -96,7 +98,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   /** Ends it from our side: its request gets `reason`, unless it is over. */
   abort(reason: Error): void {
     if (this.#over) return
-    if (this.#stream !== undefined && !this.#headed) this.#owner.unanswered()
+    if (this.#stream !== undefined && !this.#answered) this.#owner.unanswered()
     this.#end(reason)
     this.#request.onError(reason)
   }
@@ -208,7 +210,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     this.#owner.closed(this)
     if (this.#over || this.#read) return
     const { rstCode, id } = stream
-    if (!this.#headed && (rstCode === NGHTTP2_REFUSED_STREAM || this.#owner.isUnprocessed(id))) {
+    if (!this.#answered && (rstCode === NGHTTP2_REFUSED_STREAM || this.#owner.isUnprocessed(id))) {
       this.#leaveUnprocessed()
     }
     this.#fail(failure(this.#error, rstCode))
@@ -245,6 +247,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   }
 
   #heard(): void {
+    this.#answered = true
     if (!this.#request.answered) this.#request.onResponseStarted?.()
     this.#owner.heard()
   }

@@ -97,6 +97,7 @@ describe('PING', () => {
     transport = connectHttp2(origin, { clock })
     const [one, two] = [exchange(transport), exchange(transport)]
     await until(() => one.attempt.written && two.attempt.written)
+    await clock.advance(1000)
     one.attempt.cancel(new Error('too late'), 'local_failure')
     const three = exchange(transport)
     await until(() => three.over)
