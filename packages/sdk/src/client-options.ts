@@ -291,8 +291,6 @@ const schema = group({
   snapshot: v.optional(
     group({
       directory: word('the path of a folder'),
-      protocol: v.optional(v.picklist(['http1', 'http2', 'auto'], "'http1', 'http2' or 'auto'"), 'http1'),
-      pingMs: v.optional(milliseconds(1000, LONGEST_MS)),
       maxAgeMs: v.optional(milliseconds(1, 30 * LONGEST_MS), LONGEST_MS),
     }),
   ),
@@ -332,6 +330,8 @@ const schema = group({
       keepAliveMs: v.optional(milliseconds(1, LONGEST_MS), 4000),
       bodyTimeoutMs: v.optional(milliseconds(0, LONGEST_MS), 300_000),
       maxResponseHeaderBytes: v.optional(count(256, 2 ** 30)),
+      protocol: v.optional(v.picklist(['http1', 'http2', 'auto'], "'http1', 'http2' or 'auto'"), 'http1'),
+      pingMs: v.optional(milliseconds(1000, LONGEST_MS)),
       maxAgeMs: v.optional(milliseconds(1, LONGEST_MS)),
       maxRequests: v.optional(count(1, 2 ** 31)),
       preconnect: v.optional(count(0, 1000), 0),

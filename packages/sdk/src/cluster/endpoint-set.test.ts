@@ -35,6 +35,7 @@ class SlowTransport extends HeldTransport {
 /** A cluster whose endpoints send nothing; and what each new one was taken for, in milliseconds. */
 function held(options: Partial<ClusterOptions> = {}): {
   rig: Rig
+  clock: ManualClock
   seeds: number[]
   transports: SlowTransport[]
 } {
@@ -63,7 +64,7 @@ function held(options: Partial<ClusterOptions> = {}): {
       })
     },
   })
-  return { rig, seeds, transports }
+  return { rig, clock, seeds, transports }
 }
 
 function send(rig: Rig, instance: typeof a): void {
@@ -129,37 +130,37 @@ describe('the drain deadline of an endpoint that has left', () => {
   const DRAIN_MS = 60_000
 
   test('ends what is in flight on it, at its time and not before', async () => {
-    const { rig, transports } = held({ drainMs: DRAIN_MS })
+    const { rig, clock, transports } = held({ drainMs: DRAIN_MS })
     await rig.start([a, b])
     send(rig, a)
     await rig.list([b])
-    await rig.clock.advance(DRAIN_MS - 1)
+    await clock.advance(DRAIN_MS - 1)
     expect(transports[0]?.destroyedBy).toEqual([])
-    await rig.clock.advance(1)
+    await clock.advance(1)
     expect(transports[0]?.destroyedBy.map(({ message }) => message)).toEqual([
       'orders at 10.0.0.1:1 is no longer listed, and its requests were still in flight after 60000 ms (option connections.drainMs)',
     ])
   })
 
   test('is over with the last of its requests', async () => {
-    const { rig, transports } = held({ drainMs: DRAIN_MS })
+    const { rig, clock, transports } = held({ drainMs: DRAIN_MS })
     await rig.start([a, b])
     send(rig, a)
     await rig.list([b])
-    const waiting = rig.clock.pending
+    const waiting = clock.pending
     transports[0]?.finish()
     await rig.settle()
-    expect(rig.clock.pending).toBe(waiting - 1)
-    await rig.clock.advance(DRAIN_MS)
+    expect(clock.pending).toBe(waiting - 1)
+    await clock.advance(DRAIN_MS)
     expect(transports[0]?.destroyedBy).toEqual([])
   })
 
   test('is not there where it is Infinity', async () => {
-    const { rig, transports } = held({ drainMs: Infinity })
+    const { rig, clock, transports } = held({ drainMs: Infinity })
     await rig.start([a, b])
     send(rig, a)
     await rig.list([b])
-    await rig.clock.advance(1000 * DRAIN_MS)
+    await clock.advance(1000 * DRAIN_MS)
     expect(transports[0]?.destroyedBy).toEqual([])
   })
 })

@@ -56,7 +56,7 @@ export class HeldTransport implements Transport {
     this.sent.push(request)
   }
 
-  preconnect(): void {}
+  preconnect(_count: number): void {}
 
   resend(): boolean {
     return false

@@ -94,12 +94,13 @@ describe('PING', () => {
     const { origin, sockets } = await serveFrames((socket, id) => {
       if (sockets.length > 1) socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)]))
     })
-    transport = connectHttp2(origin, { clock })
-    const [one, two] = [exchange(transport), exchange(transport)]
+    const connections = connectHttp2(origin, { clock })
+    transport = connections
+    const [one, two] = [exchange(connections), exchange(connections)]
     await until(() => one.attempt.written && two.attempt.written)
     await clock.advance(1000)
     one.attempt.cancel(new Error('too late'), 'local_failure')
-    const three = exchange(transport)
+    const three = exchange(connections)
     await until(() => three.over)
     expect([three.state, sockets.length]).toEqual(['complete', 2])
     await clock.advance(14_999)
@@ -108,7 +109,7 @@ describe('PING', () => {
     await until(() => two.over && sockets[0]?.destroyed === true)
     expect(two.state).toMatchObject({ message: 'the endpoint has not answered a PING within 15000 ms' })
     expect(two.endpoint.outcomes).toEqual([[1, 'local_failure']])
-    expect(transport.connections).toBe(1)
+    expect(connections.connections).toBe(1)
   })
 
   test('as often as it is asked for, until there is no answer', async () => {
@@ -120,8 +121,9 @@ describe('PING', () => {
         if (++pings <= 2) socket.write(frame(FRAME.PING, ACK, 0, payload))
       },
     )
-    transport = connectHttp2(origin, { clock, pingMs: 10_000, keepAliveMs: 86_400_000 })
-    const one = exchange(transport)
+    const connections = connectHttp2(origin, { clock, pingMs: 10_000, keepAliveMs: 86_400_000 })
+    transport = connections
+    const one = exchange(connections)
     await until(() => one.over)
     for (const expected of [1, 2, 3]) {
       await clock.advance(10_000)
@@ -129,7 +131,7 @@ describe('PING', () => {
       for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
     }
     await clock.advance(15_000)
-    await until(() => transport.connections === 0 && sockets[0]?.destroyed === true)
+    await until(() => connections.connections === 0 && sockets[0]?.destroyed === true)
   })
 })
 

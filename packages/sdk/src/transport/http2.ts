@@ -183,7 +183,7 @@ export class Http2Transport implements Transport {
     const { connectTimeoutMs, clock, maxHeaderBytes } = this.#options
     const connector = http2Connector(this.#connector, maxHeaderBytes, (speaks) => (spoken = speaks))
     const connect = (): void =>
-      connectInTime(connector, connectTimeoutMs(), clock, this.#target, (error) => {
+      connectInTime(connector, connectTimeoutMs(), clock, this.#target, (...[error]) => {
         if (error === null && spoken !== undefined) this.#connected(connection, spoken)
         else this.#failed(connection, error ?? new errors.SocketError('no connection'))
       })
