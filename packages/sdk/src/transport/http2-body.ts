@@ -66,6 +66,8 @@ export class Upload {
   readonly #length: number | undefined
   readonly #listener: UploadListener
   #sent = 0
+  #complete = false
+  /** Nothing more is sent: it is complete, or was stopped. */
   #over = false
   /** Continues what waits for the endpoint to take more. */
   #drained: (() => void) | undefined
@@ -79,9 +81,9 @@ export class Upload {
     this.#listener = listener
   }
 
-  /** Is there more to send? */
-  get pending(): boolean {
-    return !this.#over
+  /** Has all of it been handed to the connection? */
+  get complete(): boolean {
+    return this.#complete
   }
 
   start(): void {
@@ -133,7 +135,7 @@ export class Upload {
     this.#into.on('drain', drained)
     try {
       for await (const chunk of chunks) {
-        if (!this.pending) return
+        if (this.#isOver()) return
         if (!this.#write(chunk)) await new Promise<void>((resolve) => (this.#drained = resolve))
       }
       this.#end()
@@ -145,7 +147,7 @@ export class Upload {
   /** False: the endpoint takes no more for now. */
   #write(given: unknown): boolean {
     const chunk = given as Chunk
-    if (!this.pending) return true
+    if (this.#over) return true
     const size = typeof chunk === 'string' ? Buffer.byteLength(chunk) : chunk.byteLength
     if (size === 0) return true
     this.#sent += size
@@ -165,19 +167,25 @@ export class Upload {
   }
 
   #end(): void {
-    if (!this.pending) return
+    if (this.#over) return
     if (this.#length !== undefined && this.#sent !== this.#length) {
       this.#fail(new errors.RequestContentLengthMismatchError())
       return
     }
+    this.#complete = true
     this.#over = true
     this.#detach?.()
     this.#into.end()
     this.#listener.onRequestSent()
   }
 
+  /** A function, as the compiler takes what a callback writes to stay as it was. */
+  #isOver(): boolean {
+    return this.#over
+  }
+
   #fail(error: Error): void {
-    if (!this.pending) return
+    if (this.#over) return
     this.stop(error)
     this.#listener.onUploadFailed(error)
   }
@@ -207,5 +215,7 @@ function isBlob(body: unknown): body is Blob {
 }
 
 function isChunks(body: unknown): body is Chunks {
-  return typeof body === 'object' && body !== null && (Symbol.iterator in body || Symbol.asyncIterator in body)
+  return (
+    typeof body === 'object' && body !== null && (Symbol.iterator in body || Symbol.asyncIterator in body)
+  )
 }

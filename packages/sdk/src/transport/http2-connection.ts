@@ -254,7 +254,9 @@ export class Http2Connection implements ExchangeOwner {
     this.#pinging = true
     this.#heardSincePing = false
     const timer = clock.setTimer(() => {
-      const error = new errors.SocketError(`the endpoint has not answered a PING within ${PING_TIMEOUT_MS} ms`)
+      const error = new errors.SocketError(
+        `the endpoint has not answered a PING within ${PING_TIMEOUT_MS} ms`,
+      )
       this.#state = 'draining'
       session.destroy(error)
       this.#socket?.destroy()

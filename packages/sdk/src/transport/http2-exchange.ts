@@ -42,6 +42,8 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   readonly #owner: ExchangeOwner
   #stream: ClientHttp2Stream | undefined
   #upload: Upload | undefined
+  /** Cuts an upload: see `#reset`. */
+  #cutting: AbortController | undefined
   /** Its request has heard the last of it. */
   #over = false
   /** The reader wants a pause. */
@@ -55,7 +57,9 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #read = false
   /** What has come while the reader paused, once there is nothing to hold back at the endpoint any more. */
   readonly #kept: Buffer[] = []
+  #headers: readonly Buffer[] = []
   #trailers: Buffer[] = []
+  #received = 0
   #error: Error | undefined
 
   constructor(request: TransportRequest, limits: ExchangeLimits, owner: ExchangeOwner) {
@@ -84,7 +88,11 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     }
     try {
       const length = lengthToSend(request.options.method, body, head)
-      this.#stream = session.request(head.fields, { endStream: body.kind === 'none' })
+      if (body.kind === 'stream' || body.kind === 'chunks') this.#cutting = new AbortController()
+      this.#stream = session.request(head.fields, {
+        endStream: body.kind === 'none',
+        ...(this.#cutting === undefined ? {} : { signal: this.#cutting.signal }),
+      })
       this.#upload = new Upload(body, this.#stream, length, this)
     } catch (thrown) {
       if (hasEnded(thrown)) this.#leaveUnprocessed()
@@ -124,7 +132,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     stream.on('headers', (_fields, _flags, raw?: string[]) => this.#interim(raw ?? []))
     stream.on('response', (_fields, _flags, raw?: string[]) => this.#response(stream, raw ?? []))
     stream.on('trailers', (_fields, _flags, raw?: string[]) => (this.#trailers = toRawHeaders(raw ?? [])))
-    stream.on('end', () => this.#ended())
+    stream.on('end', () => this.#ended(stream))
     stream.on('error', (error: Error) => (this.#error ??= error))
     stream.on('close', () => this.#closed(stream))
     const { headersTimeout } = this.#request.options
@@ -144,6 +152,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     this.#heard()
     this.#headed = true
     const headers = toRawHeaders(list)
+    this.#headers = headers
     if (sizeOf(headers) > this.#limits.maxHeaderBytes) {
       this.#fail(new errors.HeadersOverflowError())
       return
@@ -161,6 +170,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #data(stream: ClientHttp2Stream, chunk: Buffer): void {
     if (this.#over) return
     this.#owner.heard()
+    this.#received += chunk.length
     if (this.#paused) this.#kept.push(chunk)
     else if (!this.#hand(chunk) && !this.#whole) stream.pause()
   }
@@ -193,7 +203,10 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   }
 
   /** All has been read off the stream. */
-  #ended(): void {
+  #ended(stream: ClientHttp2Stream): void {
+    // Servers of node's, that write in pieces and never look at the request, leave END_STREAM out and reset by NO_ERROR.
+    // Without a length that cannot be told from a response that was cut.
+    if (stream.rstCode === NGHTTP2_NO_ERROR && this.#received === lengthOf(this.#headers)) this.#whole = true
     // A stream that was reset ends for node, too.
     if (this.#over || !this.#whole || !this.#headed) return
     this.#read = true
@@ -239,11 +252,19 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #end(reason: Error): void {
     this.#over = true
     this.#kept.length = 0
-    const cut = this.#upload?.pending === true
+    const uploads = this.#upload?.complete === false
     this.#upload?.stop(reason)
-    const stream = this.#stream
-    if (stream === undefined || stream.closed) return
-    if (cut || !this.#read) stream.close(NGHTTP2_CANCEL)
+    if (uploads || !this.#read) this.#reset(uploads)
+  }
+
+  /**
+   * By CANCEL. Before that, node's `close` ends the stream as if the request were whole, so that a server would take an
+   * upload that was cut for a complete one. Aborted by its signal, the stream is only reset.
+   */
+  #reset(uploads: boolean): void {
+    if (this.#stream === undefined || this.#stream.closed) return
+    if (uploads && this.#cutting !== undefined) this.#cutting.abort()
+    else this.#stream.close(NGHTTP2_CANCEL)
   }
 
   #heard(): void {
@@ -294,6 +315,15 @@ function lengthToSend(method: string, body: Http2Body, head: Http2RequestHead): 
   return length
 }
 
+/** What a head says of the length of its body, in bytes; undefined: nothing. */
+function lengthOf(headers: readonly Buffer[]): number | undefined {
+  for (let index = 0; index + 1 < headers.length; index += 2) {
+    if (headers[index]?.toString('latin1') === 'content-length')
+      return Number(headers[index + 1]?.toString('latin1'))
+  }
+  return undefined
+}
+
 function statusOf(list: readonly string[]): number {
   const place = list.indexOf(':status')
   return Number(list[place + 1])
@@ -327,9 +357,7 @@ function failure(error: Error | undefined, rstCode: number | undefined): Error {
 }
 
 function nameOf(code: number): string {
-  const found = Object.entries(constants).find(
-    ([name, value]) => value === code && ERROR_CODES.has(name),
-  )
+  const found = Object.entries(constants).find(([name, value]) => value === code && ERROR_CODES.has(name))
   return found === undefined ? `error ${code}` : found[0].slice('NGHTTP2_'.length)
 }
 

@@ -12,7 +12,12 @@ const PREFACE_BYTES = 24
 /** RFC 7541, appendix A, index 8: `:status: 200`. */
 export const STATUS_200: Buffer = Buffer.from([0x88])
 
-export function frame(type: number, flags: number, streamId: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+export function frame(
+  type: number,
+  flags: number,
+  streamId: number,
+  payload: Buffer = Buffer.alloc(0),
+): Buffer {
   const head = Buffer.alloc(9)
   head.writeUIntBE(payload.length, 0, 3)
   head.writeUInt8(type, 3)
@@ -39,6 +44,7 @@ export interface FrameServer {
 export async function serveFrames(
   onRequest: (socket: Socket, streamId: number) => void,
   onPing: (socket: Socket, payload: Buffer) => void = () => undefined,
+  onFrame: (type: number, flags: number, payload: Buffer) => void = () => undefined,
 ): Promise<FrameServer> {
   const sockets: Socket[] = []
   const server = createServer((socket) => {
@@ -56,9 +62,14 @@ export async function serveFrames(
       while (prefaced && received.length >= 9) {
         const length = received.readUIntBE(0, 3)
         if (received.length < 9 + length) return
-        const [type, flags, streamId] = [received.readUInt8(3), received.readUInt8(4), received.readUInt32BE(5)]
+        const [type, flags, streamId] = [
+          received.readUInt8(3),
+          received.readUInt8(4),
+          received.readUInt32BE(5),
+        ]
         const payload = received.subarray(9, 9 + length)
         received = received.subarray(9 + length)
+        onFrame(type, flags, payload)
         if (type === FRAME.SETTINGS && (flags & ACK) === 0) socket.write(frame(FRAME.SETTINGS, ACK, 0))
         if (type === FRAME.HEADERS) onRequest(socket, streamId)
         if (type === FRAME.PING && (flags & ACK) === 0) onPing(socket, payload)

@@ -1,9 +1,19 @@
 import { constants } from 'node:http2'
+import { Readable } from 'node:stream'
 import { afterEach, describe, expect, test } from 'vitest'
 import { until } from '../test-support/until.test.support.js'
 import { ManualClock } from '../testing/index.js'
 import { createClient, fixedResolver } from '../index.js'
-import { ACK, END_HEADERS, END_STREAM, frame, FRAME, serveFrames, STATUS_200, word } from './http2-frames.test.support.js'
+import {
+  ACK,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  FRAME,
+  serveFrames,
+  STATUS_200,
+  word,
+} from './http2-frames.test.support.js'
 import { connectHttp2, exchange } from './http2.test.support.js'
 import type { Http2Transport } from './http2.js'
 
@@ -36,6 +46,22 @@ describe('a response that is reset by NO_ERROR', () => {
     expect(one.attempt.written).toBe(true)
   })
 
+  test('is whole where it has the length that it told', async () => {
+    // RFC 7541, 6.2.2: a literal without indexing, its name of the static table (28: content-length).
+    const length = Buffer.from([0x88, 0x0f, 0x0d, 0x01, '5'.charCodeAt(0)])
+    const { origin } = await serveFrames((socket, id) => {
+      const begun = frame(FRAME.HEADERS, END_HEADERS, id, length)
+      const text = id === 1 ? 'whole' : 'half'
+      socket.write(Buffer.concat([begun, data(id, text), reset(id, constants.NGHTTP2_NO_ERROR)]))
+    })
+    const connections = connectHttp2(origin)
+    transport = connections
+    const [whole, half] = [exchange(connections), exchange(connections)]
+    await until(() => whole.over && half.over)
+    expect([whole.state, whole.body]).toEqual(['complete', 'whole'])
+    expect(half.state).toBeInstanceOf(Error)
+  })
+
   test('behind its end is whole, also while an upload goes on', async () => {
     const { origin } = await serveFrames((socket, id) => {
       const end = [head(id), data(id, 'whole', END_STREAM), reset(id, constants.NGHTTP2_NO_ERROR)]
@@ -52,8 +78,31 @@ describe('a response that is reset by NO_ERROR', () => {
   })
 })
 
+test.each(['cancelled', 'failed'])('an upload that is %s does not end as if it were whole', async (how) => {
+  const seen: string[] = []
+  const { origin } = await serveFrames(
+    () => undefined,
+    () => undefined,
+    (type, flags, payload) => {
+      if (type === FRAME.DATA) seen.push(`data ${payload.toString()}${flags & END_STREAM ? ', its end' : ''}`)
+      if (type === FRAME.RST_STREAM) seen.push(`reset ${payload.readUInt32BE(0)}`)
+    },
+  )
+  transport = connectHttp2(origin)
+  const body = new Readable({ read: () => undefined })
+  body.push('part')
+  const one = exchange(transport, { method: 'POST', body })
+  await until(() => seen.length === 1)
+  if (how === 'cancelled') one.attempt.cancel(new Error('enough'), 'ignored')
+  else body.destroy(new Error('disk full'))
+  await until(() => seen.length === 2)
+  expect(seen).toEqual(['data part', `reset ${constants.NGHTTP2_CANCEL}`])
+})
+
 test('a connection that ends in the middle of a response cuts it', async () => {
-  const { origin } = await serveFrames((socket, id) => socket.end(Buffer.concat([head(id), data(id, 'half')])))
+  const { origin } = await serveFrames((socket, id) =>
+    socket.end(Buffer.concat([head(id), data(id, 'half')])),
+  )
   transport = connectHttp2(origin)
   const one = exchange(transport)
   await until(() => one.over)
@@ -64,7 +113,8 @@ test('a GOAWAY in two steps, as Envoy and Go send it, loses nothing', async () =
   const { origin, sockets } = await serveFrames((socket, id) => {
     // First of all streams, so that none is lost that is on its way; then of those that have come.
     if (sockets.length === 1 && id === 1) socket.write(goaway(2 ** 31 - 1, constants.NGHTTP2_NO_ERROR))
-    else if (sockets.length === 1) socket.end(Buffer.concat([goaway(1, 0), head(1), data(1, 'first', END_STREAM)]))
+    else if (sockets.length === 1)
+      socket.end(Buffer.concat([goaway(1, 0), head(1), data(1, 'first', END_STREAM)]))
     else socket.write(Buffer.concat([head(id), data(id, 'again', END_STREAM)]))
   })
   transport = connectHttp2(origin)

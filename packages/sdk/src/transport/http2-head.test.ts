@@ -11,7 +11,11 @@ test.each([
   ['none', undefined, {}],
   ['null', null, {}],
   ['names and values in turn', ['X-A', 'b', 'x-a', 'c'], { 'x-a': 'b, c' }],
-  ['a record', { 'X-A': 'b', 'x-n': 1, 'x-u': undefined, 'x-0': null }, { 'x-a': 'b', 'x-n': '1', 'x-0': '' }],
+  [
+    'a record',
+    { 'X-A': 'b', 'x-n': 1, 'x-u': undefined, 'x-0': null },
+    { 'x-a': 'b', 'x-n': '1', 'x-0': '' },
+  ],
   ['a record with lists', { 'x-a': ['b', null, 'c'] }, { 'x-a': 'b, , c' }],
   ['pairs', new Map([['X-A', 'b']]), { 'x-a': 'b' }],
   ['cookies, joined as RFC 9113 has it', ['cookie', 'a=1', 'Cookie', 'b=2'], { cookie: 'a=1; b=2' }],
@@ -32,7 +36,9 @@ test.each([
 })
 
 test('nor is what Connection names', () => {
-  expect(head(['x-hop', '1', 'connection', 'close, X-Hop, TE', 'te', 'trailers, deflate;q=0.5']).fields).toEqual({
+  expect(
+    head(['x-hop', '1', 'connection', 'close, X-Hop, TE', 'te', 'trailers, deflate;q=0.5']).fields,
+  ).toEqual({
     ...PSEUDO,
     te: 'trailers',
   })

@@ -96,7 +96,8 @@ type Each = (name: string, value: string) => void
 function eachField(headers: Dispatcher.DispatchOptions['headers'], each: Each): void {
   if (headers === undefined || headers === null) return
   if (Array.isArray(headers)) {
-    for (let index = 0; index < headers.length; index += 2) eachValue(headers[index], headers[index + 1], each)
+    for (let index = 0; index < headers.length; index += 2)
+      eachValue(headers[index], headers[index + 1], each)
   } else if (Symbol.iterator in headers) {
     for (const [name, value] of headers as Iterable<[string, unknown]>) eachValue(name, value, each)
   } else {

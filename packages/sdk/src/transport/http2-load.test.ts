@@ -33,7 +33,14 @@ const answers = {
 } satisfies Record<string, (stream: ServerHttp2Stream) => void>
 
 const step = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ kind: fc.constant('send'), body: fc.constantFrom('none', 'text', 'stream'), pausing: fc.boolean() }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      kind: fc.constant('send'),
+      body: fc.constantFrom('none', 'text', 'stream'),
+      pausing: fc.boolean(),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('cancel'), which: fc.nat(20) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('reset connection'), which: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('turn') }) },
@@ -43,7 +50,10 @@ test('in-flight is conserved: each request ends once, whatever is done to it, an
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 1, maxLength: 25 }),
-      fc.array(fc.constantFrom(...(Object.keys(answers) as (keyof typeof answers)[])), { minLength: 1, maxLength: 25 }),
+      fc.array(fc.constantFrom(...(Object.keys(answers) as (keyof typeof answers)[])), {
+        minLength: 1,
+        maxLength: 25,
+      }),
       fc.constantFrom(1, 2, 100),
       async (steps, fates, maxConcurrentStreams) => {
         const upstream = new Http2Upstream({ settings: { maxConcurrentStreams } })
@@ -68,7 +78,8 @@ test('in-flight is conserved: each request ends once, whatever is done to it, an
               const one = new Exchanged()
               one.pausing = pausing === true
               sent.push(one)
-              const given = body === 'text' ? 'hello' : body === 'stream' ? Readable.from(['he', 'llo']) : null
+              const given =
+                body === 'text' ? 'hello' : body === 'stream' ? Readable.from(['he', 'llo']) : null
               exchange(transport, given === null ? {} : { method: 'POST', body: given }, one)
             } else if (kind === 'cancel') cancel(sent[which % Math.max(1, sent.length)])
             else if (kind === 'reset connection') upstream.sockets[which]?.resetAndDestroy()
@@ -90,7 +101,9 @@ test('in-flight is conserved: each request ends once, whatever is done to it, an
             expect(one.over || cancelled.has(one)).toBe(true)
           }
           // All places are free: so many new ones fit.
-          const last = Array.from({ length: 2 * Math.min(maxConcurrentStreams, 4) }, () => exchange(transport))
+          const last = Array.from({ length: 2 * Math.min(maxConcurrentStreams, 4) }, () =>
+            exchange(transport),
+          )
           await until(() => last.every(({ over }) => over))
           expect(last.map(({ state }) => state)).toEqual(last.map(() => 'complete'))
         } finally {

@@ -146,7 +146,16 @@ export function exchange(
 ): Exchanged {
   const { endpoint } = exchanged
   const dispatched = { method: 'GET' as const, path: '/', ...options }
-  exchanged.attempt = new HttpAttempt(endpoint, transport, 1, dispatched, exchanged, undefined, systemClock, 0)
+  exchanged.attempt = new HttpAttempt(
+    endpoint,
+    transport,
+    1,
+    dispatched,
+    exchanged,
+    undefined,
+    systemClock,
+    0,
+  )
   exchanged.attempt.send()
   return exchanged
 }

@@ -104,7 +104,9 @@ export class Http2Transport implements Transport {
       const { method, upgrade } = request.options
       const what = upgrade ? `an upgrade to ${String(upgrade)}` : method
       request.onError(
-        new errors.NotSupportedError(`${what} needs HTTP/1.1 (option connections.protocol: 'http1' or 'auto')`),
+        new errors.NotSupportedError(
+          `${what} needs HTTP/1.1 (option connections.protocol: 'http1' or 'auto')`,
+        ),
       )
       return
     }

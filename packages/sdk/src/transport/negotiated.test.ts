@@ -26,7 +26,9 @@ afterAll(() => rmSync(folder, { recursive: true }))
 afterEach(() => client.dispatcher.destroy())
 
 /** Over TLS; answers with the protocol that it was asked by. */
-async function serveSecurely(http1: 'allowed' | 'only' | 'never'): Promise<{ origin: string; sockets: Socket[] }> {
+async function serveSecurely(
+  http1: 'allowed' | 'only' | 'never',
+): Promise<{ origin: string; sockets: Socket[] }> {
   const sockets: Socket[] = []
   const server: https.Server | Http2SecureServer =
     http1 === 'only'
@@ -91,7 +93,9 @@ describe('over TLS', () => {
   test('a burst before it is known, with a server of HTTP/1.1', async () => {
     const { origin, sockets } = await serveSecurely('only')
     connect(origin, { protocol: 'auto', maxPerEndpoint: 3 })
-    expect(await Promise.all(Array.from({ length: 10 }, ask))).toEqual(Array.from({ length: 10 }, () => '1.1'))
+    expect(await Promise.all(Array.from({ length: 10 }, ask))).toEqual(
+      Array.from({ length: 10 }, () => '1.1'),
+    )
     expect(sockets.length).toBe(3)
   })
 

@@ -20,7 +20,11 @@ class NegotiatedTransport implements Transport {
   readonly #http2: Http2Transport
   #fallenBack = false
 
-  constructor(instance: Pick<Instance, 'origin' | 'addresses'>, options: Http1Options, options2: Http2Options) {
+  constructor(
+    instance: Pick<Instance, 'origin' | 'addresses'>,
+    options: Http1Options,
+    options2: Http2Options,
+  ) {
     this.#http1 = new Http1Transport(instance, options)
     this.#http2 = new Http2Transport(instance, options2, (socket, requests) => {
       this.#fallenBack = true
