@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { errors } from 'undici'
 import type { Clock, Timer } from '../clock.js'
 import { LinkedList } from '../collections/linked-list.js'
+import { inOwnContext } from '../runtime/own-context.js'
 import type { Lifetime } from './connection.js'
 import type { Spoken } from './http2-connect.js'
 import { Exchange, type ExchangeLimits, type ExchangeOwner } from './http2-exchange.js'
@@ -177,9 +178,14 @@ export class Http2Connection implements ExchangeOwner {
     this.#state = 'draining'
     // The first that hears of it may have another one aborted.
     for (const exchange of [...this.#exchanges]) exchange.abort(error)
-    this.#session?.destroy()
-    this.#socket?.destroy()
-    if (this.#session === undefined) this.#ended()
+    const [session, socket] = [this.#session, this.#socket]
+    if (session === undefined) this.#ended()
+    else {
+      inNextTurn(() => {
+        session.destroy()
+        socket?.destroy()
+      })
+    }
   }
 
   heard(): void {
@@ -272,8 +278,8 @@ export class Http2Connection implements ExchangeOwner {
   #closeIfDrained(): void {
     if (this.#state !== 'draining' || this.active > 0) return
     const { clock } = this.#options
-    const socket = this.#socket
-    this.#session?.destroy()
+    const [session, socket] = [this.#session, this.#socket]
+    inNextTurn(() => session?.destroy())
     if (socket?.destroyed === false) {
       const linger = clock.setTimer(() => socket.destroy(), LINGER_MS)
       socket.once('close', () => clock.clearTimer(linger))
@@ -301,6 +307,11 @@ function limitOf(session: ClientHttp2Session): number {
 
 /** How node writes that there is none. */
 const NO_LIMIT = 2 ** 32 - 1
+
+/** This turn may be that of a frame that nghttp2 is in the middle of: node itself leaves its stack first. */
+function inNextTurn(work: () => void): void {
+  inOwnContext(() => setImmediate(work))
+}
 
 /** In the context of the one that has waited, and not of the one that has made room. */
 export function inContext(request: TransportRequest, work: () => void): void {

@@ -178,12 +178,11 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #resume(stream: ClientHttp2Stream): void {
     if (!this.#paused) return
     this.#paused = false
-    while (this.#kept.length > 0 && !this.#isPaused()) {
+    while (this.#kept.length > 0 && this.#goesOn()) {
       const chunk = this.#kept.shift()
       if (chunk !== undefined) this.#hand(chunk)
-      if (this.#over) return
     }
-    if (this.#isPaused()) return
+    if (!this.#goesOn()) return
     if (this.#read) this.#complete()
     else {
       this.#limitPauses(stream)
@@ -192,8 +191,8 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   }
 
   /** A function, as the compiler takes what a callback writes to stay as it was. */
-  #isPaused(): boolean {
-    return this.#paused
+  #goesOn(): boolean {
+    return !this.#paused && !this.#over
   }
 
   #hand(chunk: Buffer): boolean {
@@ -260,11 +259,15 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   /**
    * By CANCEL. Before that, node's `close` ends the stream as if the request were whole, so that a server would take an
    * upload that was cut for a complete one. Aborted by its signal, the stream is only reset.
+   * In a turn of its own: this one may be that of a frame that nghttp2 is in the middle of.
    */
   #reset(uploads: boolean): void {
-    if (this.#stream === undefined || this.#stream.closed) return
-    if (uploads && this.#cutting !== undefined) this.#cutting.abort()
-    else this.#stream.close(NGHTTP2_CANCEL)
+    const stream = this.#stream
+    if (stream === undefined || stream.closed) return
+    setImmediate(() => {
+      if (uploads && this.#cutting !== undefined) this.#cutting.abort()
+      else stream.close(NGHTTP2_CANCEL)
+    })
   }
 
   #heard(): void {
