@@ -26,7 +26,7 @@ export default defineConfig({
             'packages/*/src/**/*.test.ts',
             'examples/**/*.test.ts',
             'lint/*.test.js',
-            'test/{support,bench,docs,sim,conformance,libraries}/**/*.test.ts',
+            'test/{support,bench,docs,sim,faults,conformance,libraries}/**/*.test.ts',
           ],
           exclude: ['**/dist/**', '**/node_modules/**'],
           // Bounds for what hangs, not measures of speed: properties take their time where cores are few and busy.

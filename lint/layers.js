@@ -10,7 +10,7 @@ const SDK = `
   discovery/consul discovery/consul/rules discovery/process-resolvers
   balance/picker balance/explain-pick balance/structures
   balance/layers balance/policies balance/keyed balance/priorities balance
-  request resilience transport endpoint cluster
+  deadline request resilience transport endpoint cluster
   observe
   registration orca/load-reporter
   call sessions

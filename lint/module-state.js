@@ -17,6 +17,10 @@ export const stateOf = {
     reason:
       'made once: a memory of WebAssembly, which costs gigabytes of addresses, and in which nothing outlives a call',
   },
+  'packages/sdk/src/deadline/current-deadline.ts': {
+    names: ['storage'],
+    reason: 'made once, when the first deadline is bound: what has none should not pay for those that have',
+  },
   'packages/sidecar/src/proxy/end-of-turn.ts': {
     names: ['due'],
     reason: 'a turn of the event loop is one for the process, and what is due in it is gone at its end',

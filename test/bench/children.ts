@@ -17,12 +17,15 @@ export interface StartOptions {
 /** Every process the benchmark starts, and the folder of their files, so that none of it outlives the benchmark. */
 export class Children implements AsyncDisposable {
   readonly folder: string = mkdtempSync(join(tmpdir(), 'fairlead-bench-'))
+  readonly #scripts: string
   readonly #live = new Set<ChildProcess>()
   // For the day this process is killed outright: our own workers notice, nginx would not.
   readonly #watchdog = new Watchdog()
   #disposed = false
 
-  constructor() {
+  /** @param scripts The folder of what {@link worker} starts. */
+  constructor(scripts: string = join(import.meta.dirname, 'subjects')) {
+    this.#scripts = scripts
     this.#arm()
   }
 
@@ -30,9 +33,9 @@ export class Children implements AsyncDisposable {
     return this.#disposed
   }
 
-  /** Starts a script of `subjects/` that speaks through `serve`. */
+  /** Starts a script that speaks through `serve`. */
   worker(script: string, argument: unknown, { cores, nodeFlags = [] }: StartOptions): Worker {
-    const path = join(import.meta.dirname, 'subjects', script)
+    const path = join(this.#scripts, script)
     const args = [...nodeFlags, '--no-warnings', path, JSON.stringify(argument)]
     return new Worker(script, this.#spawn(cores, process.execPath, args, ['ignore', 'ignore', 'pipe', 'ipc']))
   }
@@ -116,6 +119,11 @@ export class Program {
     if (this.running) await once(this.#child, 'close')
     if (this.#child.exitCode !== 0) throw this.whyEnded()
     return this.#output
+  }
+
+  /** `SIGSTOP` and `SIGCONT`; to end it there is {@link stop}. */
+  signal(signal: 'SIGSTOP' | 'SIGCONT'): void {
+    this.#child.kill(signal)
   }
 
   async stop(): Promise<void> {

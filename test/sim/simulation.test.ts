@@ -123,7 +123,7 @@ test('the circuits of servers that are away open, and close when they are back',
   const reasonsAt = async (second: number): Promise<readonly (string | undefined)[]> => {
     await simulation.timeline.runUntil(second * 1e6)
     return simulation.clients.flatMap(({ endpoints }) =>
-      endpoints.slice(0, 3).map(({ availability }) => availability?.reason),
+      endpoints.slice(0, 3).map(({ availability }) => availability.reason),
     )
   }
   const none = Array.from({ length: 6 }, () => undefined)

@@ -201,6 +201,11 @@ test.each<[unknown, string | RegExp]>([
     "timeoutMs is '1s': it must be a whole number of milliseconds from 1 to 86400000, or Infinity",
   ],
   [{ timeoutMs: 0 }, 'timeoutMs is 0: it must be a whole number of milliseconds from 1 to 86400000'],
+  [
+    { deadlineHeader: 'grpc-timeouts' },
+    "deadlineHeader is 'grpc-timeouts': it must be 'x-envoy-expected-rq-timeout-ms', 'grpc-timeout' or false",
+  ],
+  [{ deadlineHeader: true }, "deadlineHeader is true: it must be 'x-envoy-expected-rq-timeout-ms', 'grpc-timeout' or false"],
   [{ timeoutMs: NaN }, 'timeoutMs is NaN: it must be a whole number of milliseconds'],
   [
     { balancer: 'fastest' },

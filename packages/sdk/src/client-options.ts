@@ -7,6 +7,8 @@ import type { TlsOptions } from './transport/connector.js'
 import type { GovernorOptions } from './cluster/removal-governor.js'
 import type { Classify } from './endpoint/classify.js'
 import type { Environment } from './consul/connection-options.js'
+import type { DeadlineHeader } from './deadline/deadline.js'
+import { DEADLINE_HEADERS } from './deadline/deadline-header.js'
 import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul/options.js'
 import type { ConsulResolverOptions } from './discovery/consul/resolver.js'
 import type { Exclude } from './discovery/excluding.js'
@@ -183,6 +185,13 @@ export interface ClientOptions {
    * Every chunk of a body that is a stream renews it. `Infinity`: no limit. Default 30,000.
    */
   readonly timeoutMs?: number | undefined
+  /**
+   * The header that tells an endpoint how much time is left for the response when an attempt is sent:
+   * `x-envoy-expected-rq-timeout-ms` in milliseconds, or `grpc-timeout`; rounded down, at least 1 ms, and not where the
+   * request has that header already. `false`: none. Default: those by which the deadline came in that the request is made
+   * within (`deadlines()`), else none.
+   */
+  readonly deadlineHeader?: DeadlineHeader | false | undefined
   /** `false`: one attempt only. */
   readonly retry?: RetryOptions | false | undefined
   /** `false`: no circuit ever opens. */
@@ -219,6 +228,8 @@ export interface Settings {
   readonly hashOn: readonly HashPolicy[]
   readonly sticky: StickySettings | undefined
   readonly timeoutMs: number
+  /** Undefined: as the deadline came in. */
+  readonly deadlineHeaders: readonly DeadlineHeader[] | undefined
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
   readonly retry: {
@@ -302,6 +313,9 @@ const schema = group({
   ),
   sticky: v.optional(stickySchema),
   timeoutMs: v.optional(millisecondsOrInfinity(1, LONGEST_MS), 30_000),
+  deadlineHeader: v.optional(
+    v.union([v.literal(false), v.picklist(DEADLINE_HEADERS)], `'${DEADLINE_HEADERS.join("', '")}' or false`),
+  ),
   retry: v.optional(
     orFalse(
       group({
@@ -380,6 +394,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     hashOn: rest.hashOn,
     sticky: rest.sticky,
     timeoutMs: rest.timeoutMs,
+    deadlineHeaders: headersOf(rest.deadlineHeader),
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
     connections: {
@@ -397,6 +412,11 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     clock: rest.clock,
     random: rest.random,
   })
+}
+
+function headersOf(option: DeadlineHeader | false | undefined): readonly DeadlineHeader[] | undefined {
+  if (option === undefined) return undefined
+  return option === false ? [] : [option]
 }
 
 /**

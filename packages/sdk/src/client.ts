@@ -9,6 +9,7 @@ import { parseOptions, type ClientOptions, type Settings } from './client-option
 import { systemClock, type Clock } from './clock.js'
 import type { Client, ExplainOptions, ServiceDispatcher } from './client-interface.js'
 import { Cluster } from './cluster/cluster.js'
+import type { Deadline } from './deadline/deadline.js'
 import { endpointFactory } from './endpoint-factory.js'
 import { asError } from './errors.js'
 import { untilReady, type ReadyOptions } from './cluster/readiness.js'
@@ -64,8 +65,9 @@ export interface Forwarder {
    *   `Transfer-Encoding`, `Expect` and their like); a body that is a Buffer, a `Readable` or null. What undici cannot
    *   send after all fails by its own error, as no failure of an endpoint.
    * @param handler Hears of all that goes wrong, `CLIENT_CLOSED` too.
+   * @param deadline By when it has to be answered, whatever `timeoutMs` says. The async context is not asked for one.
    */
-  forward(options: CallOptions, handler: Handler): void
+  forward(options: CallOptions, handler: Handler, deadline?: Deadline): void
 }
 
 /**
@@ -150,6 +152,7 @@ class ConsulClient implements Client, Forwarder {
       execution,
       policy: this.#policy,
       filter: sessions?.filter,
+      deadlineHeaders: settings.deadlineHeaders,
       events,
       clock,
     })
@@ -172,8 +175,8 @@ class ConsulClient implements Client, Forwarder {
     return this.dispatcher.request<TOpaque>(read as Dispatcher.RequestOptions<TOpaque>)
   }
 
-  forward(options: CallOptions, handler: Handler): void {
-    this.#dispatcher.forward(options, handler)
+  forward(options: CallOptions, handler: Handler, deadline?: Deadline): void {
+    this.#dispatcher.forward(options, handler, deadline)
   }
 
   async ready(options: ReadyOptions = {}): Promise<void> {

@@ -22,10 +22,12 @@ export type FairleadErrorCode =
    */
   | 'UNAVAILABLE'
   /**
-   * No response head within `timeoutMs`, the wait for discovery and all attempts included. `endpoint` is the last one
-   * tried, `errors` has what came of the attempts before. Of a registration: not done within the time limit of the call.
+   * No response head within `timeoutMs`, or by the deadline that the request was made within (`deadlines()`,
+   * `withDeadline`): the message says which. The wait for discovery and all attempts are included. `endpoint` is the last one
+   * tried; undefined: nothing was sent. `errors` has what came of the attempts before. Of a registration: not done within
+   * the time limit of the call.
    *
-   * Look at the latency of that instance, then at `timeoutMs`. The request may have been carried out: make it again only
+   * Look at the latency of that instance, then at `timeoutMs`, or at how much time the caller gave. The request may have been carried out: make it again only
    * where that does no harm.
    */
   | 'DEADLINE_EXCEEDED'

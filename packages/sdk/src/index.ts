@@ -22,6 +22,13 @@ export type { Consistency } from './discovery/consul/question.js'
 export type { CallOptions } from './call/call.js'
 export type { ClientRequestOptions } from './call/request-options.js'
 export { validateOptions } from './client-options.js'
+export { currentDeadline } from './deadline/current-deadline.js'
+export type { Deadline, DeadlineHeader } from './deadline/deadline.js'
+export { deadlines } from './deadline/deadlines.js'
+export type { DeadlineReader, DeadlinesOptions, HookableApp, ReceivedRequest } from './deadline/deadlines.js'
+export type { ReceivedHeaders } from './deadline/deadline-header.js'
+export { withDeadline } from './deadline/with-deadline.js'
+export type { WithDeadlineOptions } from './deadline/with-deadline.js'
 export type { HashPolicyOption } from './hashing/hash-policy-option.js'
 export type {
   StickyCookieOptions,

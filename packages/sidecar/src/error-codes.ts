@@ -49,13 +49,16 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, Meaning>> = {
   },
   ATTEMPTS_EXHAUSTED: { status: 502, why: 'it failed, and may not be retried (again)' },
   NO_ENDPOINTS: { status: 503, why: 'Consul cannot be reached, or knows no healthy instance' },
-  UNAVAILABLE: { status: 503, why: 'every instance is unavailable, such as by an open circuit, and `--panic-threshold` is 0' },
+  UNAVAILABLE: {
+    status: 503,
+    why: 'every instance is unavailable, such as by an open circuit, and `--panic-threshold` is 0',
+  },
   OVERLOADED: {
     status: 503,
     why: 'more services than `--max-services`, or no descriptor, port or memory left for a connection',
   },
   CLIENT_CLOSED: { status: 503, why: 'the sidecar is shutting down, or has just evicted an idle service' },
-  DEADLINE_EXCEEDED: { status: 504, why: 'no response within `--timeout`' },
+  DEADLINE_EXCEEDED: { status: 504, why: 'no response within `--timeout`, or within the time that the request gave' },
   HTTP_VERSION_NOT_SUPPORTED: {
     status: 505,
     why: 'HTTP/2 (its clients get GOAWAY, `HTTP_1_1_REQUIRED`), or not HTTP/1.1 or HTTP/1.0',

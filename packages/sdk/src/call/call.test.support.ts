@@ -2,6 +2,7 @@ import type { Balancer } from '../balance/picker.js'
 import { parseOptions, type ClientOptions } from '../client-options.js'
 import { Cluster } from '../cluster/cluster.js'
 import type { RemovalGovernor } from '../cluster/removal-governor.js'
+import type { Deadline } from '../deadline/deadline.js'
 import type { Instance } from '../discovery/resolver.js'
 import { HeldTransport } from '../endpoint/attempt.test.support.js'
 import { Classifier } from '../endpoint/classify.js'
@@ -44,7 +45,7 @@ export class CallRig {
   constructor(options: ClientOptions = {}, { governor, makeBreaker, filter }: OptionalParts = {}) {
     const { clock, resolver } = this
     const settings = parseOptions('orders', { balancer: inOrder, panicThreshold: 0, ...options }, {})
-    const { service, origins, retry } = settings
+    const { service, origins, retry, deadlineHeaders } = settings
     this.events = new Events({ traffic: true, hear: (event) => void this.published.push(event) })
     const { events } = this
     this.policy = new PolicyResolver(settings, events)
@@ -87,6 +88,7 @@ export class CallRig {
       execution,
       policy,
       filter,
+      deadlineHeaders,
       events,
       clock,
     })
@@ -104,8 +106,12 @@ export class CallRig {
     await this.clock.advance(0)
   }
 
-  send(options: Partial<CallOptions> = {}, outcomes: Outcomes = new Outcomes()): Outcomes {
-    this.dispatcher.forward({ method: 'GET', path: '/', ...options }, outcomes)
+  send(
+    options: Partial<CallOptions> = {},
+    outcomes: Outcomes = new Outcomes(),
+    deadline?: Deadline,
+  ): Outcomes {
+    this.dispatcher.forward({ method: 'GET', path: '/', ...options }, outcomes, deadline)
     return outcomes
   }
 

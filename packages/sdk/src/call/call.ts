@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { PickContext } from '../balance/picker.js'
 import type { Clock } from '../clock.js'
+import type { Deadline, DeadlineHeader } from '../deadline/deadline.js'
+import { withDeadlineHeaders } from '../deadline/deadline-header.js'
 import type { ClassifiedError, Fault } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import type { AttemptListener, HttpAttempt } from '../endpoint/http-attempt.js'
@@ -13,7 +15,7 @@ import type { Caller } from '../hashing/request-hasher.js'
 import type { Events } from '../observe/events.js'
 import { isReplayable } from '../request/bodies.js'
 import { SentBody } from '../request/sent-body.js'
-import type { Deadlined, Deadlines } from '../resilience/deadline.js'
+import type { Deadlined, TimeLimit } from '../resilience/deadline.js'
 import type { Outcome } from '../resilience/outcome.js'
 import { isIdempotent } from '../resilience/retry.js'
 import type { Handler } from '../transport/handler.js'
@@ -69,6 +71,8 @@ export interface CallDependencies {
   readonly policy: { readonly current: EffectivePolicy }
   /** Undefined: responses are handed on as they are. */
   readonly filter: ResponseFilter | undefined
+  /** What tells endpoints how much time is left; undefined: what the call's own deadline came in by. */
+  readonly deadlineHeaders: readonly DeadlineHeader[] | undefined
   readonly events: Events
   readonly clock: Clock
 }
@@ -98,7 +102,7 @@ export class Call
   tried: readonly Endpoint[] = NONE
   errors: readonly Error[] = NONE
   readonly #dependencies: CallDependencies
-  readonly #deadlines: Deadlines
+  readonly #limit: TimeLimit
   /** Does it have a key? Not known before a balancer has asked. */
   #keyed: boolean | undefined
   /** Each leads to the one before it. */
@@ -114,7 +118,7 @@ export class Call
   constructor(
     dependencies: CallDependencies,
     options: CallOptions,
-    deadlines: Deadlines,
+    limit: TimeLimit,
     handler: Handler,
     context: AsyncResource | undefined,
   ) {
@@ -124,8 +128,8 @@ export class Call
     this.options = options
     this.attemptedAt = dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
-    this.#deadlines = deadlines
-    deadlines.add(this, this.attemptedAt)
+    this.#limit = limit
+    limit.add(this, this.attemptedAt)
   }
 
   get service(): string {
@@ -145,6 +149,12 @@ export class Call
   get idempotent(): boolean {
     const { method, idempotent } = this.options
     return isIdempotent({ method, idempotent })
+  }
+
+  /** Whose deadline ends it, if none of its own does before. */
+  get boundBy(): Deadline | undefined {
+    const { bound, boundAt } = this.#limit
+    return this.deadline === boundAt ? bound : undefined
   }
 
   /** Those of the request; however often they are read. */
@@ -208,6 +218,25 @@ export class Call
     if (events.traced) events.publish({ type: 'attempt:start', ...this.#about(attempt, this.attemptedAt) })
     attempt.send()
     return true
+  }
+
+  /**
+   * Ends the call where its time is over by now, although no timer has said so: what cannot be answered in time is not
+   * sent. Says whether it was.
+   */
+  lapse(now: number): boolean {
+    if (this.deadline > now) return false
+    this.expire(now - this.deadline)
+    return true
+  }
+
+  outgoing(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    const names = this.#dependencies.deadlineHeaders ?? this.#limit.bound?.receivedBy
+    if (names === undefined || names.length === 0) return options
+    // While a stream makes progress its own limit moves on: what is told is what stands.
+    const until = isReplayable(this.options.body) ? this.deadline : this.#limit.boundAt
+    if (until === Infinity) return options
+    return withDeadlineHeaders(options, names, until - this.#dependencies.clock.now())
   }
 
   /** Notes a failed attempt, so that the next one goes elsewhere. */
@@ -295,8 +324,8 @@ export class Call
   onBodySent(_attempt: HttpAttempt<Endpoint>, chunk: Uint8Array | string): void {
     // An upload takes as long as its sender does: while a stream makes progress, the deadline moves on.
     if (!this.#committed && !isReplayable(this.options.body)) {
-      this.#deadlines.remove(this)
-      this.#deadlines.add(this, this.#dependencies.clock.now())
+      this.#limit.remove(this)
+      this.#limit.add(this, this.#dependencies.clock.now())
       this.#kept()?.add(chunk)
     }
     this.tellBodySent(chunk)
@@ -314,7 +343,10 @@ export class Call
   /** From the deadlines: its time is over. */
   expire(lateMs: number): void {
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
-    this.cancel(this.#whyLate(), (attempt) => attempt.silence(lateMs))
+    const cutShort = this.boundBy !== undefined
+    this.cancel(this.#whyLate(), (attempt) =>
+      attempt.silence(lateMs, cutShort ? usualMs(attempt.endpoint, this.#dependencies.clock.now()) : 0),
+    )
   }
 
   protected override thrown(reason: Error): void {
@@ -350,7 +382,7 @@ export class Call
     this.#committed = true
     this.#sent = undefined
     // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
-    this.#deadlines.remove(this)
+    this.#limit.remove(this)
     for (let each = this.#latest; each !== undefined; each = each.previous) {
       if (each !== attempt) each.cancel(new errors.RequestAbortedError(), 'ignored')
     }
@@ -374,22 +406,46 @@ export class Call
     const attempt = this.#latest
     const endpoint = attempt?.endpoint.address
     const what =
-      attempt !== undefined && attempt.carrier === undefined
+      attempt === undefined
+        ? `was not sent ${this.#time('within')}`
+        : `at ${attempt.endpoint.address} ${this.#outcomeOf(attempt)}, attempt ${this.attempts}`
+    return new FairleadError('DEADLINE_EXCEEDED', `${method} ${path} to ${this.service} ${what}`, {
+      service: this.service,
+      endpoint,
+      errors: this.errors,
+    })
+  }
+
+  #outcomeOf({ ended, carrier }: HttpAttempt<Endpoint>): string {
+    if (ended) return `failed, and could not be retried ${this.#time('within')}`
+    const what =
+      carrier === undefined
         ? 'was queued for a connection (option connections.maxPerEndpoint)'
         : 'has no response'
-    return new FairleadError(
-      'DEADLINE_EXCEEDED',
-      `${method} ${path} to ${this.service} at ${String(endpoint)} ${what} after ${this.#deadlines.timeoutMs} ms` +
-        ` (option timeoutMs), attempt ${this.attempts}`,
-      { service: this.service, endpoint, errors: this.errors },
-    )
+    return `${what} ${this.#time('after')}`
+  }
+
+  /** Whose time is over, and how much it was. */
+  #time(relation: 'after' | 'within'): string {
+    const { boundBy } = this
+    return boundBy === undefined
+      ? `${relation} ${this.#limit.timeoutMs} ms (option timeoutMs)`
+      : `by its deadline (${boundBy.source})`
   }
 
   #end(error: Error | undefined): boolean {
     if (this.#ended) return false
     this.#ended = true
-    this.#deadlines.remove(this)
+    this.#limit.remove(this)
     this.#dependencies.owner.ended(this, error)
     return true
   }
+}
+
+/**
+ * How long an endpoint takes, in milliseconds; 0: not known. Who is cut short by the deadline of someone else says
+ * nothing before that: by asking for the impossible, one caller could open the circuits of all endpoints.
+ */
+function usualMs(endpoint: Endpoint, now: number): number {
+  return endpoint.settled ? endpoint.estimateUs(now) / 1000 : 0
 }

@@ -2,6 +2,8 @@ import { AsyncResource } from 'node:async_hooks'
 import { Dispatcher, errors } from 'undici'
 import { Call, type CallDependencies, type CallOptions, type ResponseFilter } from './call.js'
 import type { Clock } from '../clock.js'
+import { currentDeadline } from '../deadline/current-deadline.js'
+import type { Deadline, DeadlineHeader } from '../deadline/deadline.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { FairleadError } from '../errors.js'
 import type { Execution } from './execution.js'
@@ -13,7 +15,9 @@ import { invalidOption, requireTime } from '../validation/invalid-option.js'
 import { admit } from '../request/request-rules.js'
 import type { ServiceOrigins } from '../validation/service-url.js'
 import { summarize } from '../runtime/summarize.js'
-import { Deadlines } from '../resilience/deadline.js'
+import { Deadlines, type TimeLimit } from '../resilience/deadline.js'
+import { DeadlineHeap } from '../resilience/deadline-heap.js'
+import { OwnLimit } from '../resilience/own-limit.js'
 
 export interface ClientDispatcherOptions {
   readonly service: string
@@ -24,6 +28,8 @@ export interface ClientDispatcherOptions {
   readonly policy: { readonly current: EffectivePolicy }
   /** Undefined: responses are handed on as they are. */
   readonly filter?: ResponseFilter | undefined
+  /** What tells endpoints how much time is left; undefined: what the deadline of a call came in by. */
+  readonly deadlineHeaders?: readonly DeadlineHeader[] | undefined
   readonly events: Events
   readonly clock: Clock
 }
@@ -34,6 +40,8 @@ export class ClientDispatcher extends Dispatcher {
   readonly #calls: CallDependencies
   /** Those of the requests that bring no limit of their own. */
   #deadlines: Deadlines
+  /** Those of all others. */
+  readonly #ownDeadlines: DeadlineHeap
   /** The limit that undici's own, which is set for each connection, stands behind. */
   readonly #usualMs: number
   readonly #origins: ServiceOrigins
@@ -43,10 +51,11 @@ export class ClientDispatcher extends Dispatcher {
   constructor(options: ClientDispatcherOptions) {
     super()
     this.#options = options
-    const { service, execution: owner, policy, filter, events, clock } = options
-    this.#calls = { service, owner, policy, filter, events, clock }
+    const { service, execution: owner, policy, filter, deadlineHeaders, events, clock } = options
+    this.#calls = { service, owner, policy, filter, deadlineHeaders, events, clock }
     this.#usualMs = policy.current.timeoutMs
     this.#deadlines = new Deadlines(this.#usualMs, clock)
+    this.#ownDeadlines = new DeadlineHeap(clock)
     this.#origins = options.origins
     // `compose` makes a Proxy of this and calls its methods on that, which has no private members.
     for (const name of ['dispatch', 'close', 'destroy'] as const) {
@@ -85,7 +94,7 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   /** As of `Client.forward`. */
-  forward(options: CallOptions, handler: Handler): void {
+  forward(options: CallOptions, handler: Handler, deadline?: Deadline): void {
     try {
       if (this.closed) throw clientClosed(this.#options.service)
       this.#checkOwn(options)
@@ -93,7 +102,7 @@ export class ClientDispatcher extends Dispatcher {
       handler.onError(error as Error)
       return
     }
-    this.#execute(options, handler, undefined)
+    this.#execute(options, handler, undefined, deadline)
   }
 
   /**
@@ -127,19 +136,37 @@ export class ClientDispatcher extends Dispatcher {
     if (this.closed) throw clientClosed(this.#options.service)
     const options = admit(given, callers)
     this.#checkOwn(options)
-    this.#execute(options, handler, contextOf(handler))
+    this.#execute(options, handler, contextOf(handler), currentDeadline())
   }
 
-  #execute(options: CallOptions, handler: Handler, context: AsyncResource | undefined): void {
-    const { execution, clock, policy } = this.#options
+  #execute(
+    options: CallOptions,
+    handler: Handler,
+    context: AsyncResource | undefined,
+    bound: Deadline | undefined,
+  ): void {
+    const { execution, policy } = this.#options
     const { timeoutMs } = policy.current
-    if (timeoutMs !== this.#deadlines.timeoutMs) this.#deadlines = new Deadlines(timeoutMs, clock)
     const own = options.timeoutMs
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
     const limited =
       own === undefined && timeoutMs === this.#usualMs ? options : { headersTimeout: 0, ...options }
-    const deadlines = own === undefined ? this.#deadlines : new Deadlines(own, clock)
-    execution.execute(new Call(this.#calls, limited, deadlines, handler, context))
+    const limit =
+      own === undefined && bound === undefined
+        ? this.#usualLimit(timeoutMs)
+        : this.#ownLimit(own ?? timeoutMs, bound)
+    execution.execute(new Call(this.#calls, limited, limit, handler, context))
+  }
+
+  #usualLimit(timeoutMs: number): TimeLimit {
+    if (timeoutMs !== this.#deadlines.timeoutMs)
+      this.#deadlines = new Deadlines(timeoutMs, this.#options.clock)
+    return this.#deadlines
+  }
+
+  #ownLimit(timeoutMs: number, bound: Deadline | undefined): TimeLimit {
+    const { clock } = this.#options
+    return new OwnLimit(timeoutMs, bound, this.#ownDeadlines, clock, bound === undefined ? 0 : clock.now())
   }
 
   async #close(): Promise<void> {

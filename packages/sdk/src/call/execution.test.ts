@@ -14,7 +14,15 @@ async function hedged(parts: OptionalParts = {}): Promise<{ rig: CallRig; outcom
   await rig.list()
   const { execution: owner, policy, events, clock } = rig
   const outcomes = new Outcomes()
-  const dependencies = { service: 'orders', owner, policy, filter: undefined, events, clock }
+  const dependencies = {
+    service: 'orders',
+    owner,
+    policy,
+    filter: undefined,
+    deadlineHeaders: undefined,
+    events,
+    clock,
+  }
   const call = new Call(
     dependencies,
     { method: 'GET', path: '/' },

@@ -44,7 +44,7 @@ export class Execution implements CallOwner {
     if (this.#events.traced) this.#events.publish({ type: 'call:start', ...ofCall(call, call.attemptedAt) })
     call.begin()
     // Aborted beforehand, or by a handler that threw.
-    if (call.ended) return
+    if (call.ended || call.lapse(call.attemptedAt)) return
     this.#budget.deposit(call.attemptedAt)
     if (this.#cluster.resolved) this.#attempt(call)
     else void this.#attemptWhenResolved(call)
@@ -52,7 +52,7 @@ export class Execution implements CallOwner {
 
   #attempt(call: Call): void {
     // One more may have been due, and the one before it has answered meanwhile.
-    if (call.ended || call.committed) return
+    if (call.ended || call.committed || call.lapse(call.attemptedAt)) return
     if (this.#destroyed !== undefined) {
       call.fail(this.#destroyed)
       return
@@ -117,7 +117,7 @@ export class Execution implements CallOwner {
     // Discovery is not followed while the client is idle.
     this.#cluster.follow()
     await call.until(this.#cluster.onResolved, () => unresolved(call, this.#cluster))
-    this.#attempt(call)
+    if (!call.ended && !call.lapse(this.#clock.now())) this.#attempt(call)
   }
 
   /** Why there is no other attempt; `undefined` when there is one, paid for. */

@@ -42,8 +42,9 @@ export function exhausted(call: Call, failed: FailedAttempt, final: NotRetried):
 }
 
 /** The deadline came before discovery's first answer. */
-export function unresolved({ service }: Call, cluster: Cluster): FairleadError {
-  return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet: ${cluster.whyEmpty()}`, {
+export function unresolved({ service, boundBy }: Call, cluster: Cluster): FairleadError {
+  const whose = boundBy === undefined ? '' : ` by the deadline of its request (${boundBy.source})`
+  return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet${whose}: ${cluster.whyEmpty()}`, {
     service,
   })
 }

@@ -56,7 +56,15 @@ class Rig implements CallOwner {
       },
       events,
     )
-    const dependencies = { service: 'orders', owner: this, policy, filter: undefined, events, clock }
+    const dependencies = {
+      service: 'orders',
+      owner: this,
+      policy,
+      filter: undefined,
+      deadlineHeaders: undefined,
+      events,
+      clock,
+    }
     const options = { method: 'GET', path: '/' } as const
     this.call = new Call(dependencies, options, new Deadlines(100, clock), this.caller, undefined)
     this.call.begin()

@@ -208,7 +208,7 @@ test("an attempt that fails by its caller's fault ends what is under way beside 
   const { execution: owner, policy, events, clock } = rig
   const outcomes = new Outcomes()
   const call = new Call(
-    { service: 'orders', owner, policy, filter: undefined, events, clock },
+    { service: 'orders', owner, policy, filter: undefined, deadlineHeaders: undefined, events, clock },
     { method: 'GET', path: '/' },
     new Deadlines(1000, clock),
     outcomes,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { AVAILABLE, type Availability } from '../endpoint/availability.js'
+import { AVAILABLE, type Availability } from '../resilience/judge.js'
 import { whyUnavailable } from './why-unavailable.js'
 
 const because = (reason: string, until?: number): { availability: Availability } => ({

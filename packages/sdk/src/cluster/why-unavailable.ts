@@ -1,4 +1,4 @@
-import type { Availability } from '../endpoint/availability.js'
+import type { Availability } from '../resilience/judge.js'
 
 /** Why endpoints are unavailable, for an error message: how many for which reason, and when the first may be over. */
 export function whyUnavailable(

@@ -1,3 +1,4 @@
+import type { Dispatcher } from 'undici'
 import { inBackground, systemClock, type Clock } from '../clock.js'
 import type { BackendLoad } from '../orca/backend-load.js'
 import type { Permit } from '../resilience/breaker.js'
@@ -81,6 +82,10 @@ export class HeardAttempts implements AttemptListener<never> {
     this.heard.push(`head ${statusCode}`)
     this.onHeaders?.(headers)
     return true
+  }
+
+  outgoing(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+    return options
   }
 
   onData(): boolean {

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { instanceAt, ManualClock } from '../testing/index.js'
-import { AVAILABLE, type Judged, type JudgeFactory, type Restriction } from './availability.js'
+import { AVAILABLE, type Judged, type JudgeFactory, type Restriction } from '../resilience/judge.js'
 import { Classifier } from './classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint.js'
 import { HeldTransport } from './attempt.test.support.js'

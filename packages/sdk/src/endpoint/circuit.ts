@@ -1,6 +1,6 @@
 import type { Breaker, BreakerFactory, BreakerState, Permit } from '../resilience/breaker.js'
 import type { Outcome } from '../resilience/outcome.js'
-import type { Judged } from './availability.js'
+import type { Judged } from '../resilience/judge.js'
 
 /** What the endpoint is unavailable by. */
 const REASON = 'circuit_open'

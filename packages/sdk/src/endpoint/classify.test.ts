@@ -24,7 +24,7 @@ describe('by default', () => {
     [503, 'remote_failure'],
     [599, 'remote_failure'],
   ])('a head of %i: %s', (statusCode, outcome) => {
-    expect(classifier.head(statusCode, [])).toBe(outcome)
+    expect(classifier.head(statusCode, []).outcome).toBe(outcome)
   })
 
   const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' })
@@ -98,7 +98,7 @@ describe('by the option', () => {
 
   test('pending where nothing more is to come counts as undefined', () => {
     const classifier = by(() => 'pending')
-    expect(classifier.head(200, [])).toBe('pending')
+    expect(classifier.head(200, []).outcome).toBe('pending')
     expect(classifier.trailers([])).toBe('success')
     expect(classifier.error(new Error('read ECONNRESET'), undefined).outcome).toBe('local_failure')
   })
@@ -109,9 +109,9 @@ describe('by the option', () => {
       seen.push(answer)
       return answer.kind === 'head' && answer.statusCode === 404 ? 'remote_failure' : undefined
     })
-    expect(classifier.head(404, raw('X-Reason', 'gone'))).toBe('remote_failure')
-    expect(classifier.head(200, [])).toBe('success')
-    expect(classifier.head(500, [])).toBe('remote_failure')
+    expect(classifier.head(404, raw('X-Reason', 'gone')).outcome).toBe('remote_failure')
+    expect(classifier.head(200, []).outcome).toBe('success')
+    expect(classifier.head(500, []).outcome).toBe('remote_failure')
     expect(seen[0]).toEqual({ kind: 'head', statusCode: 404, headers: { 'x-reason': 'gone' } })
   })
 
@@ -135,7 +135,7 @@ describe('by the option', () => {
       },
       (error) => told.push(error),
     )
-    expect(classifier.head(503, [])).toBe('remote_failure')
+    expect(classifier.head(503, []).outcome).toBe('remote_failure')
     expect(classifier.trailers([])).toBe('success')
     expect(classifier.error(new Error('reset'), undefined).outcome).toBe('local_failure')
     expect(told).toHaveLength(3)
@@ -151,7 +151,7 @@ describe('by the option', () => {
       () => said as Outcome,
       (error) => told.push(error),
     )
-    expect(classifier.head(503, [])).toBe('remote_failure')
+    expect(classifier.head(503, []).outcome).toBe('remote_failure')
     expect(classifier.trailers([])).toBe('success')
     expect(told).toHaveLength(2)
     expect(told[0]).toMatchObject({ code: 'INVALID_OPTION' })

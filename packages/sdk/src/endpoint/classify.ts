@@ -2,7 +2,8 @@ import type { Readable } from 'node:stream'
 import { errors, util } from 'undici'
 import { asError, FairleadError } from '../errors.js'
 import { WatchedBody } from '../request/watched-body.js'
-import { isOutcome, type Outcome } from '../resilience/outcome.js'
+import { isOutcome, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
+import { retryAfterMs } from '../resilience/retry-after.js'
 import { invalidOption } from '../validation/invalid-option.js'
 
 /** What an attempt has brought, for a {@link Classify} of the user's. */
@@ -55,6 +56,14 @@ export interface ClassifiedError {
   readonly advice: string | undefined
 }
 
+/** What there is to know of an attempt by the head of its response; `pending`: the trailers decide. */
+export interface ClassifiedHead extends OutcomeDetails {
+  readonly outcome: Outcome | 'pending'
+}
+
+/** One for each status, so that a response allocates none. */
+const BY_STATUS: ClassifiedHead[] = []
+
 /**
  * The one place that decides how an attempt went: from a head, from trailers, or from an error.
  * By default a status of 500 or more is a failure of the endpoint, as is an error that is not the caller's.
@@ -62,17 +71,28 @@ export interface ClassifiedError {
 export class Classifier {
   readonly #classify: Classify | undefined
   readonly #onThrow: (error: Error) => void
+  readonly #unixTime: () => number
 
-  /** @param onThrow Hears what `classify` threw, and of what it returned that is no outcome. */
-  constructor(classify?: Classify, onThrow: (error: Error) => void = () => undefined) {
+  /**
+   * @param onThrow Hears what `classify` threw, and of what it returned that is no outcome.
+   * @param unixTime Milliseconds since 1970, for a `Retry-After` that is a date.
+   */
+  constructor(
+    classify?: Classify,
+    onThrow: (error: Error) => void = () => undefined,
+    unixTime: () => number = Date.now,
+  ) {
     this.#classify = classify
     this.#onThrow = onThrow
+    this.#unixTime = unixTime
   }
 
-  head(statusCode: number, headers: Buffer[]): Outcome | 'pending' {
-    const outcome = statusCode >= 500 ? 'remote_failure' : 'success'
-    if (this.#classify === undefined) return outcome
-    return this.#ask({ kind: 'head', statusCode, headers: util.parseHeaders(headers) }) ?? outcome
+  head(statusCode: number, headers: Buffer[]): ClassifiedHead {
+    const usual = this.#usual(statusCode, headers)
+    if (this.#classify === undefined) return usual
+    const outcome = this.#ask({ kind: 'head', statusCode, headers: util.parseHeaders(headers) })
+    if (outcome === undefined || outcome === usual.outcome) return usual
+    return { outcome, statusCode, pushbackMs: 0 }
   }
 
   trailers(trailers: Buffer[]): Outcome {
@@ -89,6 +109,19 @@ export class Classifier {
     const usual = fault === 'response' || isInvalidResponse(error) ? 'ignored' : 'local_failure'
     const asked = this.#classify && this.#ask({ kind: 'error', error })
     return { outcome: asked === undefined || asked === 'pending' ? usual : asked, fault, advice }
+  }
+
+  #usual(statusCode: number, headers: readonly Buffer[]): ClassifiedHead {
+    if (statusCode === 429 || statusCode === 503) {
+      const pushbackMs = retryAfterMs(headers, this.#unixTime)
+      // It answers, and says how long not to ask: that is load, and no sickness.
+      if (pushbackMs > 0) return { outcome: 'overloaded', statusCode, pushbackMs }
+    }
+    return (BY_STATUS[statusCode] ??= {
+      outcome: statusCode >= 500 ? 'remote_failure' : 'success',
+      statusCode,
+      pushbackMs: 0,
+    })
   }
 
   #ask(answer: AttemptResult): Outcome | 'pending' | undefined {

@@ -6,18 +6,18 @@ import type { Instance } from '../discovery/resolver.js'
 import { asError, reasonOf } from '../errors.js'
 import type { BackendLoad } from '../orca/backend-load.js'
 import type { BreakerFactory, Permit } from '../resilience/breaker.js'
-import { isFailure, type Outcome } from '../resilience/outcome.js'
+import { isFailure, NO_DETAILS, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
 import type { LoopWatch } from '../runtime/loop-watch.js'
 import type { Transport, TransportFactory } from '../transport/transport.js'
+import { Restrictions } from './availability.js'
 import {
   AVAILABLE,
-  Restrictions,
   type Availability,
   type Judge,
   type Judged,
   type JudgeFactory,
   type Restriction,
-} from './availability.js'
+} from '../resilience/judge.js'
 import { Circuit } from './circuit.js'
 import type { Classifier } from './classify.js'
 import { HttpAttempt, type AttemptedEndpoint, type AttemptListener } from './http-attempt.js'
@@ -221,13 +221,13 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     if (this.#loadChanged !== undefined) this.#tellLoad(this.#loadChanged)
   }
 
-  record(permit: Permit, outcome: Outcome, now: number): void {
+  record(permit: Permit, outcome: Outcome, now: number, details: OutcomeDetails = NO_DETAILS): void {
     if (isFailure(outcome)) this.#failures++
     else if (outcome === 'success') this.observer?.answered(this)
     this.#circuit?.record(permit, outcome, now)
     // Nearly always there is none beside the circuit.
     if (this.#judges !== undefined && this.#judges.length > 0) {
-      for (const judge of this.#judges) judge.record(outcome, now)
+      for (const judge of this.#judges) judge.record(outcome, now, details)
     }
   }
 

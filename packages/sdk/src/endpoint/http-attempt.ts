@@ -9,7 +9,7 @@ import type { Permit } from '../resilience/breaker.js'
 import { isFailure, type Outcome } from '../resilience/outcome.js'
 import type { Abort } from '../transport/handler.js'
 import type { ReleaseReason, Transport, TransportRequest } from '../transport/transport.js'
-import type { ClassifiedError, Classifier } from './classify.js'
+import type { ClassifiedError, ClassifiedHead, Classifier } from './classify.js'
 import { Lease, type LeaseAccounting } from './lease.js'
 import { takeLoadReport, type ReportingEndpoint } from './load-report.js'
 
@@ -40,6 +40,8 @@ export interface AttemptListener<E extends AttemptedEndpoint> {
   onComplete(attempt: HttpAttempt<E>, trailers: Buffer[]): void
   /** The endpoint has switched protocols. Nothing follows. */
   onUpgrade(attempt: HttpAttempt<E>, statusCode: number, headers: Buffer[], socket: Duplex): void
+  /** What is sent of it, told in the turn in which it is. */
+  outgoing(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
   /** It has failed, before or after the head. Nothing follows. */
   onFailure(attempt: HttpAttempt<E>, error: Error, classified: ClassifiedError): void
   /** It has its outcome, and the endpoint has no more to do for it. Comes once, before the callback that ends it. */
@@ -48,6 +50,8 @@ export interface AttemptListener<E extends AttemptedEndpoint> {
   onRequestSent(attempt: HttpAttempt<E>): void
   onResponseStarted(attempt: HttpAttempt<E>): void
 }
+
+const UPGRADED: ClassifiedHead = { outcome: 'success', statusCode: 101, pushbackMs: 0 }
 
 // Longer than a turn of a busy event loop takes, and than a timer of Node's is late by itself.
 const HELD_UP_MS = 20
@@ -118,14 +122,16 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
    * What it says of the endpoint that it has not answered in time. Nothing, where the endpoint had the request for less
    * than half of the time: it stood in our own queue, or our event loop was held up (`lateMs`) before it was written; and
    * nothing where the caller does not go on with the upload.
+   *
+   * @param leastMs Nothing either, where the endpoint had it for a shorter time than this.
    */
-  silence(lateMs: number): Outcome {
+  silence(lateMs: number, leastMs = 0): Outcome {
     const now = this.#clock.now()
     const heldUp = lateMs > HELD_UP_MS
     const writtenAt = this.written ? this.#writtenAt : now
     const given = now - (heldUp ? writtenAt : this.#turnAt)
     const unasked = this.carrier === undefined || given * 2 < now - this.startedAt || this.#heldByItsCaller
-    return unasked ? 'ignored' : 'local_failure'
+    return unasked || given < leastMs ? 'ignored' : 'local_failure'
   }
 
   /** Ends the request from our side, connected or not. Its call hears nothing more of it. */
@@ -138,6 +144,10 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     this.#end('cancelled')
     // Without a connection there is nothing to abort yet: `onConnect` will.
     this.#abort?.(reason)
+  }
+
+  toSend(): Dispatcher.DispatchOptions {
+    return this.#listener.outgoing(this.options)
   }
 
   onTurn(): void {
@@ -178,7 +188,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
     if (this.#cancelled !== undefined) return
-    this.#answer('success', this.#clock.now())
+    this.#answer(UPGRADED, this.#clock.now())
     socket.once('close', () => this.#end('failed'))
     this.#listener.onUpgrade(this, statusCode, headers, socket)
   }
@@ -231,11 +241,12 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     return this.written && !this.#sent && isHeldByItsBody(this.options.body)
   }
 
-  #answer(outcome: Outcome | 'pending', now: number): void {
+  #answer(head: ClassifiedHead, now: number): void {
+    const { outcome } = head
     const knownSince = this.earliest(now)
     // What says "not now" or fails does so fast: that must not look like answering fast.
     if (!isFailure(outcome) && outcome !== 'overloaded') this.#observe(now, knownSince)
-    if (outcome !== 'pending') this.outcome(outcome, now, knownSince)
+    if (outcome !== 'pending') this.outcome(outcome, now, knownSince, head)
   }
 
   /** From the write, not from the pick: connecting says little of how fast the endpoint answers. */

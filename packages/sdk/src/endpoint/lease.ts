@@ -1,6 +1,6 @@
 import type { LoopWatch } from '../runtime/loop-watch.js'
 import type { Permit } from '../resilience/breaker.js'
-import { isFailure, type Outcome } from '../resilience/outcome.js'
+import { isFailure, NO_DETAILS, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
 
 /** What a lease writes to on its endpoint. */
 export interface LeaseAccounting {
@@ -15,7 +15,7 @@ export interface LeaseAccounting {
   /** It failed after so many milliseconds. */
   penalize(elapsedMs: number, now: number): void
   /** How it went, once. */
-  record(permit: Permit, outcome: Outcome, now: number): void
+  record(permit: Permit, outcome: Outcome, now: number, details: OutcomeDetails): void
   /** It ended in whatever way; the load went down. */
   end(): void
 }
@@ -79,14 +79,19 @@ export class Lease {
    *
    * @param knownSince The earliest that it can have been known, by the clock.
    */
-  outcome(outcome: Outcome, now: number, knownSince: number = this.earliest(now)): void {
+  outcome(
+    outcome: Outcome,
+    now: number,
+    knownSince: number = this.earliest(now),
+    details: OutcomeDetails = NO_DETAILS,
+  ): void {
     if (this.#outcome !== undefined) return
     this.#outcome = outcome
     // How long a stream went on before it failed says nothing of latency.
     const elapsedSince = this.#awaited ? this.#startedAt : knownSince
     this.#settle()
     if (isFailure(outcome) || outcome === 'overloaded') this.penalize(now, knownSince, elapsedSince)
-    this.#accounting.record(this.#permit, outcome, now)
+    this.#accounting.record(this.#permit, outcome, now, details)
   }
 
   /** Its endpoint is of less use than its latency says, by the time from `since` to `until`, whatever its outcome was. */

@@ -48,7 +48,7 @@ describe('an observer that throws', () => {
     endpoint.onLoadChange(() => {
       throw new Error('of the balancer')
     })
-    endpoint.onLoadChange(() => void heard++)
+    endpoint.onLoadChange(() => heard++)
     const lease = endpoint.lease(0)
     lease?.end(0)
     expect([endpoint.inflight, heard]).toEqual([0, 2])

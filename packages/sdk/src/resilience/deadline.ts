@@ -1,21 +1,37 @@
 import type { Clock, Timer } from '../clock.js'
 import { LinkedList, type Linked } from '../collections/linked-list.js'
+import type { Deadline } from '../deadline/deadline.js'
 
 /** Something that is over at a time, and stands in the queue of those that are given as long. */
 export interface Deadlined extends Linked<Deadlined> {
-  /** The clock's milliseconds. Written by the queue. */
+  /** The clock's milliseconds. Written by its limit. */
   deadline: number
   /** @param lateMs So much later than its time: our own event loop was held up. */
   expire(lateMs: number): void
+}
+
+/** How long something is given, and who ends it then. */
+export interface TimeLimit {
+  /** From when it is added, in milliseconds; `Infinity`: no limit of its own. */
+  readonly timeoutMs: number
+  /** By when it has to be over for whoever it is done for, and that by the clock's milliseconds; undefined, `Infinity`: whenever. */
+  readonly bound: Deadline | undefined
+  readonly boundAt: number
+  /** @param item It has no limit at present. */
+  add(item: Deadlined, now: number): void
+  /** Whether it was added or not. */
+  remove(item: Deadlined): void
 }
 
 /**
  * One timer for all that have the same time: who came first is over first, so only the first needs one.
  * Adding and removing take constant time, and no timer of their own.
  */
-export class Deadlines {
+export class Deadlines implements TimeLimit {
   /** What each is given, in milliseconds; `Infinity`: no limit. */
   readonly timeoutMs: number
+  readonly bound: undefined
+  readonly boundAt: number = Infinity
   readonly #clock: Clock
   readonly #queue = new LinkedList<Deadlined>()
   #timer: Timer | undefined
@@ -32,7 +48,6 @@ export class Deadlines {
     this.#arm(now)
   }
 
-  /** Whether it is in the queue or not. */
   remove(item: Deadlined): void {
     if (!this.#queue.remove(item)) return
     // A timer left behind would keep the process alive. One that is early for the next in line may stay.

@@ -25,3 +25,14 @@ export function isOutcome(word: unknown): word is Outcome {
 export function isFailure(outcome: Outcome | 'pending'): boolean {
   return outcome === 'remote_failure' || outcome === 'local_failure'
 }
+
+/** What else an answer has told, for judges. */
+export interface OutcomeDetails {
+  /** Of the head; 0: there was none, or it is no HTTP. */
+  readonly statusCode: number
+  /** So many milliseconds it asks to be left alone; 0: it does not. */
+  readonly pushbackMs: number
+}
+
+/** Nothing but the outcome is known. */
+export const NO_DETAILS: OutcomeDetails = Object.freeze({ statusCode: 0, pushbackMs: 0 })

@@ -274,7 +274,7 @@ export class Http1Transport implements Transport {
 
 function use(connection: Connection, request: TransportRequest): void {
   request.carrier = connection
-  connection.send(request.options, request)
+  connection.send(request.toSend?.() ?? request.options, request)
 }
 
 /** Did the other side close the connection? */

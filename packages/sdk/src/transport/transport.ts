@@ -18,6 +18,8 @@ export interface TransportRequest extends Handler, Linked<TransportRequest> {
   written: boolean
   /** Has a byte of a response come? */
   readonly answered: boolean
+  /** What is written of it, asked as it is: one of its headers may tell the time that is left. Absent: `options`. */
+  toSend?(): Dispatcher.DispatchOptions
   /** It was queued, and its turn has come. */
   onTurn?(): void
 }

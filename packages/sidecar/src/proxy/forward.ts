@@ -1,5 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Client, Logger } from '@fairlead/sdk'
+import type { Client, Clock, Logger } from '@fairlead/sdk'
+import { incomingDeadline } from '@fairlead/sdk/internal'
+import { MAX_TIMEOUT_MS } from '../config/whole-number.js'
 import type { Clients } from '../clients.js'
 import type { Responder } from '../inbound/responder.js'
 import { Forwarding } from './forwarding.js'
@@ -17,9 +19,12 @@ export function forward(
   route: Route,
   clients: Clients,
   logger: Logger,
+  clock: Clock,
 ): Responder {
   const client = clients.get(route.service)
-  const forwarding = new Forwarding(response, route.service, logger)
+  // From the head on: reading a body takes of its time.
+  const deadline = incomingDeadline(request.headers, MAX_TIMEOUT_MS, clock)
+  const forwarding = new Forwarding(response, route.service, deadline, logger)
   // RFC 9110, 10.1.1: not in HTTP/1.0. Other expectations have been rejected before.
   if (request.headers.expect !== undefined && request.httpVersionMinor > 0) response.writeContinue()
   if (!hasBody(request)) forwarding.send(request, route, client, null)

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Readable } from 'node:stream'
-import type { Caller, CallOptions, Client, Logger } from '@fairlead/sdk'
+import type { Caller, CallOptions, Client, Deadline, Logger } from '@fairlead/sdk'
 import { forwarderOf, type Abort, type Handler } from '@fairlead/sdk/internal'
 import { ownError, type ErrorResponse } from '../inbound/error-response.js'
 import { errorLog, respondError } from '../inbound/error-writer.js'
@@ -20,6 +20,7 @@ const JOINED_BYTES = 16 * 1024
 export class Forwarding implements Handler, Caller, Due, Responder {
   readonly #response: ServerResponse
   readonly #service: string
+  readonly #deadline: Deadline | undefined
   readonly #logger: Logger
   #abort: Abort | undefined
   #resume: (() => void) | undefined
@@ -35,9 +36,11 @@ export class Forwarding implements Handler, Caller, Due, Responder {
   /** The client has gone, or the response has been ended otherwise: nothing more is written. */
   #gone = false
 
-  constructor(response: ServerResponse, service: string, logger: Logger) {
+  /** @param deadline By when the application wants its answer; undefined: it does not say. */
+  constructor(response: ServerResponse, service: string, deadline: Deadline | undefined, logger: Logger) {
     this.#response = response
     this.#service = service
+    this.#deadline = deadline
     this.#logger = logger
   }
 
@@ -51,11 +54,18 @@ export class Forwarding implements Handler, Caller, Due, Responder {
     const options: CallOptions = {
       method,
       path: route.path,
-      headers: forwardedRequestHeaders(rawHeaders, headers.connection, route.host, hopsOf(headers) + 1),
+      headers: forwardedRequestHeaders(
+        rawHeaders,
+        headers.connection,
+        route.host,
+        hopsOf(headers) + 1,
+        // The client says in them what is left.
+        this.#deadline?.receivedBy,
+      ),
       body,
       caller: this,
     }
-    forwarderOf(client).forward(options, this)
+    forwarderOf(client).forward(options, this, this.#deadline)
   }
 
   /** Computed only for a balancer that reads it. */

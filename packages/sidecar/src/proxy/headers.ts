@@ -19,6 +19,8 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
  */
 export const HOPS_HEADER = 'fairlead-hops'
 
+const NONE: readonly string[] = Object.freeze([])
+
 /** Headers as received, name and value in turn. */
 type RawHeaders = readonly string[]
 
@@ -26,12 +28,15 @@ type RawHeaders = readonly string[]
  * The headers to forward, in their order and spelling, repeated ones kept separate. Pure.
  * Without those of this hop: the hop-by-hop headers, those that `Connection` names, `Expect` (answered here with 100
  * Continue) and our own. Host is `host`; `hops` counts the sidecars so far, this one included.
+ *
+ * @param renewed Further ones to leave out, in lower case: they are sent with a value of now.
  */
 export function forwardedRequestHeaders(
   raw: RawHeaders,
   connection: string | undefined,
   host: string,
   hops: number,
+  renewed: readonly string[] = NONE,
 ): string[] {
   const names = namedBy(connection)
   // A set, as a head may have thousands of headers, and name all of them.
@@ -41,6 +46,7 @@ export function forwardedRequestHeaders(
     const name = raw[index] ?? ''
     const lower = name.toLowerCase()
     if (lower === 'host' || lower === 'expect' || lower === SERVICE_HEADER || lower === HOPS_HEADER) continue
+    if (renewed.length > 0 && renewed.includes(lower)) continue
     if (HOP_BY_HOP.has(lower) || named?.has(lower) === true) continue
     forwarded.push(name, raw[index + 1] ?? '')
   }

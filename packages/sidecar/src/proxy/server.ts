@@ -25,7 +25,7 @@ export function createProxyServer(
   const server = createInboundServer(
     (request, response) => {
       if (stalled !== undefined && hasBody(request)) stalled.expectBody(request)
-      return handle(request, response, clients, hosts, logger, log)
+      return handle(request, response, clients, hosts, logger, log, clock)
     },
     logger,
     clock,
@@ -46,6 +46,7 @@ function handle(
   hosts: OwnHosts,
   logger: Logger,
   log: ErrorLog,
+  clock: Clock,
 ): Responder | undefined {
   const found = route(request, hosts)
   if ('reason' in found) {
@@ -59,7 +60,7 @@ function handle(
     return undefined
   }
   try {
-    return forward(request, response, found, clients, logger)
+    return forward(request, response, found, clients, logger, clock)
   } catch (error) {
     // An invalid name, or too many services.
     respondError(response, errorResponse(error as Error, found.service), log)

@@ -1,0 +1,21 @@
+const NAME = 'retry-after'
+
+/**
+ * The `Retry-After` of a response among raw headers, names and values in turn: in milliseconds from now; 0 where there is
+ * none, or none that is valid. A date counts from `unixTime`. Source: RFC 9110, 10.2.3.
+ */
+export function retryAfterMs(headers: readonly Buffer[], unixTime: () => number): number {
+  for (let place = 0; place + 1 < headers.length; place += 2) {
+    const name = headers[place]
+    if (name?.length !== NAME.length || name.toString('latin1').toLowerCase() !== NAME) continue
+    return parse(headers[place + 1]?.toString('latin1').trim() ?? '', unixTime)
+  }
+  return 0
+}
+
+function parse(value: string, unixTime: () => number): number {
+  if (/^\d+$/.test(value)) return Number(value) * 1000
+  // Only dates of HTTP: `Date.parse` takes much else, such as a lone year.
+  const date = /^[A-Z][a-z]{2}, .* GMT$/.test(value) ? Date.parse(value) : Number.NaN
+  return Number.isNaN(date) ? 0 : Math.max(0, date - unixTime())
+}

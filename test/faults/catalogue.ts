@@ -1,0 +1,86 @@
+import { behaviours, type BehaviourName } from './behaviours.js'
+import type { Budget } from './subjects/sdk-sender.js'
+
+/** How a fault is brought about. */
+export type Means =
+  | { readonly by: 'nothing' }
+  | { readonly by: 'behaviour'; readonly behaviour: BehaviourName }
+  | { readonly by: 'kill' }
+  | { readonly by: 'stop' }
+  | { readonly by: 'packets' }
+
+/** One fault, and on how many instances. */
+export interface Fault {
+  readonly name: string
+  readonly means: Means
+  /** What is done, in words. */
+  readonly about: string
+  readonly on: 'none' | 'one' | 'all'
+  /** Where the length is part of the fault, in milliseconds. */
+  readonly lastsMs?: number
+  readonly budget: Budget
+}
+
+const ONE_EACH: readonly BehaviourName[] = [
+  'accept-and-hang',
+  'reset-on-accept',
+  'reset-before-head',
+  'reset-mid-body',
+  'short-body',
+  'garbage',
+  'one-in-ten-reset',
+  'one-in-three-503',
+  'always-503',
+  'always-500',
+  'retry-after',
+  'slow-head',
+  'slow-body',
+  'hang',
+  'close-after-each',
+  'close-silently',
+]
+
+/** In the order in which they are reported. The first is the measure for the others. */
+export const faults: readonly Fault[] = [
+  { name: 'no-fault', means: { by: 'nothing' }, about: 'nothing is done', on: 'none', budget: 'default' },
+  onOne('refuse'),
+  { ...onOne('refuse'), name: 'kill', means: { by: 'kill' }, about: 'SIGKILL, and started again at the end' },
+  {
+    ...onOne('refuse'),
+    name: 'stop',
+    means: { by: 'stop' },
+    about: 'SIGSTOP, and SIGCONT after 5 s',
+    lastsMs: 5000,
+  },
+  ...ONE_EACH.map(onOne),
+  {
+    ...onOne('refuse'),
+    name: 'half-open',
+    means: { by: 'packets' },
+    about: 'packets to and from its port are dropped',
+  },
+  ...(['refuse', 'reset-before-head', 'always-503'] as const).flatMap(onAll),
+]
+
+function onOne(behaviour: BehaviourName): Fault {
+  const means = { by: 'behaviour', behaviour } as const
+  return { name: behaviour, means, about: behaviours[behaviour], on: 'one', budget: 'default' }
+}
+
+function onAll(behaviour: BehaviourName): readonly Fault[] {
+  const fault: Fault = {
+    ...onOne(behaviour),
+    name: `all-${behaviour}`,
+    about: `all four: each ${behaviours[behaviour]}; they recover one after another, 1 s apart`,
+    on: 'all',
+  }
+  return [
+    fault,
+    {
+      ...fault,
+      name: `${fault.name}-no-budget`,
+      about: `the same, with no limit to retries but 2 attempts`,
+      budget: 'none',
+    },
+  ]
+}

@@ -1,0 +1,60 @@
+import type { Fault } from './catalogue.js'
+import type { Figures } from './figures.js'
+
+export type Verdict = 'kept' | 'MISSED'
+
+/** Of the figures that have a goal, whether it is kept. */
+export interface Verdicts {
+  readonly idempotent?: Verdict
+  readonly p99?: Verdict
+  readonly recovery?: Verdict
+  readonly load?: Verdict
+}
+
+export const goals = {
+  idempotentLost: 0,
+  /** Times the healthy p99 of the same run. */
+  p99Ratio: 3,
+  recoveryMs: 2000,
+  /** Times the load that is offered. */
+  load: 1.2,
+  /** Without a fault: more, and the machine is the limit, not the subject. */
+  healthyP99Ms: 25,
+} as const
+
+/** What is asked of a subject depends on whether an instance was well all the time. */
+export function judge(on: Fault['on'], figures: Figures): Verdicts {
+  switch (on) {
+    case 'none':
+      return {
+        idempotent: verdict(lostInAll(figures) === goals.idempotentLost),
+        p99: verdict(Math.max(figures.healthyP99Ms, figures.faultP99Ms) <= goals.healthyP99Ms),
+        load: verdict(figures.load <= goals.load && figures.load >= 1 / goals.load),
+      }
+    case 'one':
+      return {
+        idempotent: verdict(figures.idempotent.lost === goals.idempotentLost),
+        p99: verdict(figures.faultP99Ms <= goals.p99Ratio * figures.healthyP99Ms),
+        load: verdict(figures.load <= goals.load),
+        ...returned(figures),
+      }
+    case 'all':
+      return {
+        recovery: verdict((figures.recoveryMs ?? Infinity) <= goals.recoveryMs),
+        load: verdict(figures.peakLoad <= goals.load),
+      }
+  }
+}
+
+function returned({ back }: Figures): Verdicts {
+  if (back === undefined || back.kind === 'never left') return {}
+  return { recovery: verdict(back.kind === 'back' && back.afterMs <= goals.recoveryMs) }
+}
+
+function lostInAll({ idempotent, notIdempotent }: Figures): number {
+  return idempotent.lost + idempotent.cut + notIdempotent.lostInFlight + notIdempotent.lostBeyond
+}
+
+function verdict(kept: boolean): Verdict {
+  return kept ? 'kept' : 'MISSED'
+}
