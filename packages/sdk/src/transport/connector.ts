@@ -25,7 +25,7 @@ export type Connector = (target: buildConnector.Options, callback: buildConnecto
  * Cancels a connection that is not established yet, for this reason. Its connector need not call back any more, and a
  * socket that it calls back with all the same is destroyed.
  */
-type AbortConnect = (reason: Error) => void
+export type AbortConnect = (reason: Error) => void
 
 /**
  * Connects over TCP, and over TLS where the instance speaks https: to the addresses that discovery has found behind the origin's host name, in their order, and
