@@ -205,7 +205,10 @@ test.each<[unknown, string | RegExp]>([
     { deadlineHeader: 'grpc-timeouts' },
     "deadlineHeader is 'grpc-timeouts': it must be 'x-envoy-expected-rq-timeout-ms', 'grpc-timeout' or false",
   ],
-  [{ deadlineHeader: true }, "deadlineHeader is true: it must be 'x-envoy-expected-rq-timeout-ms', 'grpc-timeout' or false"],
+  [
+    { deadlineHeader: true },
+    "deadlineHeader is true: it must be 'x-envoy-expected-rq-timeout-ms', 'grpc-timeout' or false",
+  ],
   [{ timeoutMs: NaN }, 'timeoutMs is NaN: it must be a whole number of milliseconds'],
   [
     { balancer: 'fastest' },

@@ -15,6 +15,11 @@ import type { Exclude } from './discovery/excluding.js'
 import type { Resolver } from './discovery/resolver.js'
 import type { SnapshotCacheOptions } from './discovery/saved/snapshot-cache.js'
 import type { HashPolicy } from './discovery/server-policy.js'
+import {
+  healthCheckSchema,
+  type HealthCheckOptions,
+  type HealthCheckSettings,
+} from './health/health-check-option.js'
 import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
 import type { Logger } from './logger.js'
 import { holdsOptions } from './validation/known-names.js'
@@ -197,6 +202,11 @@ export interface ClientOptions {
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
   /**
+   * Active health checks, by HTTP, TCP or gRPC, of endpoints that get no requests: what fails them is sent none while
+   * there are others. Default: none.
+   */
+  readonly healthCheck?: HealthCheckOptions | undefined
+  /**
    * How an attempt went, as far as its endpoint is concerned, in place of Fairlead's own decision: by default a status of
    * 500 or more is a failure, as is an error that is not the caller's. `undefined` leaves it to that.
    */
@@ -245,6 +255,7 @@ export interface Settings {
         readonly resetMs: number
       }
     | false
+  readonly healthCheck: HealthCheckSettings | undefined
   readonly connections: {
     readonly connectTimeoutMs: number
     readonly maxPerEndpoint: number | undefined
@@ -337,6 +348,7 @@ const schema = group({
     ),
     {},
   ),
+  healthCheck: v.optional(healthCheckSchema),
   connections: v.optional(
     group({
       connectTimeoutMs: v.optional(milliseconds(1, LONGEST_MS), 1000),
@@ -397,6 +409,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     deadlineHeaders: headersOf(rest.deadlineHeader),
     retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
     breaker,
+    healthCheck: rest.healthCheck,
     connections: {
       ...connections,
       maxPerEndpoint: connections.maxPerEndpoint,

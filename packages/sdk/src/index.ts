@@ -14,6 +14,13 @@ export type {
   RetryOptions,
   SnapshotOptions,
 } from './client-options.js'
+export type {
+  GrpcHealthCheckOptions,
+  HealthCheckOptions,
+  HealthCheckTiming,
+  HttpHealthCheckOptions,
+  TcpHealthCheckOptions,
+} from './health/health-check-option.js'
 export type { CloseOptions } from './call/close.js'
 export type { ConsulConnectionOptions, ConsulTlsOptions } from './consul/connection-options.js'
 export type { ConsulOptions } from './discovery/consul/options.js'

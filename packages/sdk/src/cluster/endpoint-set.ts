@@ -13,8 +13,21 @@ import { reconcile, type Plan } from './reconcile.js'
  */
 export type EndpointFactory = (instance: Instance, seedMs: number, usableSince: number) => Endpoint
 
+/** Looks after the endpoints of a cluster beside their traffic and while it is in use, as active health checks do. */
+export interface EndpointKeeper {
+  add(endpoint: Endpoint): void
+  /** It has left. */
+  remove(endpoint: Endpoint): void
+  /** The cluster is in use; more than once. */
+  start(): void
+  /** It is idle or closed. */
+  stop(): void
+}
+
 export interface EndpointSetOptions {
   readonly createEndpoint: EndpointFactory
+  /** Hears of the endpoints as they come and go. Default: nothing does. */
+  readonly keeper?: EndpointKeeper | undefined
   /** Connections to open to a new endpoint before requests come. Default 0. */
   readonly preconnect?: number
   /** How long an endpoint that has left may take to finish its requests, in milliseconds. Default: as long as they take. */
@@ -106,7 +119,8 @@ export class EndpointSet {
    * Must be followed by `retire`, when no pick can meet those any longer that have been removed.
    */
   adopt({ endpoints, instances, retained, observer }: NextEndpoints): void {
-    const { clock, preconnect = 0 } = this.#options
+    const { clock, preconnect = 0, keeper } = this.#options
+    const greeted = preconnect > 0 || keeper !== undefined
     const now = Math.floor(clock.now())
     const before = this.#endpoints
     let index = 0
@@ -116,7 +130,9 @@ export class EndpointSet {
       const its = retained.size > 0 && retained.has(place) ? observer : undefined
       if (endpoint.retained && its === undefined) endpoint.usableSince = now
       endpoint.observer = its
-      if (preconnect > 0 && before.get(place) !== endpoint) endpoint.preconnect(preconnect)
+      if (!greeted || before.get(place) === endpoint) continue
+      if (preconnect > 0) endpoint.preconnect(preconnect)
+      keeper?.add(endpoint)
     }
     this.#endpoints = endpoints
     this.#begun = true
@@ -126,6 +142,7 @@ export class EndpointSet {
   retire({ removed }: NextEndpoints): void {
     for (const endpoint of removed) {
       endpoint.observer = undefined
+      this.#options.keeper?.remove(endpoint)
       const closed = endpoint.close()
       if (closed !== undefined) this.#retiring.set(endpoint, this.#drain(endpoint, closed))
     }

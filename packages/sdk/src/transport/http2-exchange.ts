@@ -74,8 +74,9 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     let head: Http2RequestHead
     let body: Http2Body
     try {
-      body = http2Body(request.options.body)
-      head = http2RequestHead(request.options, this.#limits.origin)
+      const options = request.toSend?.() ?? request.options
+      body = http2Body(options.body)
+      head = http2RequestHead(options, this.#limits.origin)
     } catch (thrown) {
       this.#unsent(asError(thrown))
       return
