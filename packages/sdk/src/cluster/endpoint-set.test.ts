@@ -166,6 +166,37 @@ describe('the drain deadline of an endpoint that has left', () => {
   })
 })
 
+test('a keeper hears of each endpoint once as it comes and as it goes, and whether the cluster is in use', async () => {
+  const heard: string[] = []
+  const { rig, clock } = held({
+    idleMs: 60_000,
+    keeper: {
+      add: ({ address }) => void heard.push(`add ${address}`),
+      remove: ({ address }) => void heard.push(`remove ${address}`),
+      start: () => void heard.push('start'),
+      stop: () => void heard.push('stop'),
+    },
+  })
+  await rig.start([a, b])
+  await rig.list([b, a])
+  await rig.list([b, c])
+  expect(heard.splice(0)).toEqual([
+    'start',
+    'add 10.0.0.1:1',
+    'add 10.0.0.1:2',
+    'add 10.0.0.1:3',
+    'remove 10.0.0.1:1',
+  ])
+  await clock.advance(120_000)
+  expect(heard.splice(0)).toEqual(['stop'])
+  rig.cluster.follow()
+  expect(heard.splice(0)).toEqual(['start'])
+  await rig.cluster.close()
+  expect(heard).toEqual(['stop'])
+  rig.cluster.follow()
+  expect(heard).toEqual(['stop'])
+})
+
 test('what is new is preconnected to, once, and nothing else is', async () => {
   const { rig, transports } = held({ preconnect: 2 })
   await rig.start([a])

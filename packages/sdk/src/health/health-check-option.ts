@@ -82,19 +82,13 @@ const PATH_TEXT = 'a path that begins with /, such as /health'
 const STATUSES_TEXT = 'a list of statuses, such as [200, 204]'
 const SERVICE_TEXT = 'the name of a gRPC service, such as orders.v1.Orders, or none for the whole server'
 
-// One that is missing is as bad as an empty one; valibot has no words of ours for what is not there.
-const path = v.optional(
-  v.pipe(v.string(PATH_TEXT), v.regex(/^\/[!-~]*$/, PATH_TEXT)),
-  '',
-) as unknown as v.GenericSchema<string>
-
 export const healthCheckSchema: v.GenericSchema<HealthCheckOptions, HealthCheckSettings> = v.variant(
   'type',
   [
     group({
       type: v.literal('http'),
       ...timing,
-      path,
+      path: v.pipe(v.string(PATH_TEXT), v.regex(/^\/[!-~]*$/, PATH_TEXT)),
       expectedStatuses: v.optional(
         v.pipe(v.array(count(200, 599), STATUSES_TEXT), v.minLength(1, STATUSES_TEXT)),
         [200],

@@ -135,6 +135,26 @@ describe('in clear', () => {
     expect(await ask()).toBe('1.1')
   })
 
+  test('over http2 a request tells how much time is left as well', async () => {
+    const upstream = new Http2Upstream()
+    afterwards(async () => upstream.close())
+    const told: unknown[] = []
+    upstream.server.on('stream', (_stream, head) => told.push(head['x-envoy-expected-rq-timeout-ms']))
+    upstream.onStream = (stream) => {
+      stream.respond({ ':status': 200 })
+      stream.end('ok')
+    }
+    client = createClient('orders', {
+      resolver: fixedResolver([await upstream.listen()]),
+      connections: { protocol: 'http2' },
+      deadlineHeader: 'x-envoy-expected-rq-timeout-ms',
+      timeoutMs: 20_000,
+      logger: { info: ignore, warn: ignore, error: ignore },
+    })
+    expect(await ask()).toBe('ok')
+    expect(told).toEqual([expect.stringMatching(/^(?:1\d|20)\d{3}$/)])
+  })
+
   test('http2 is by prior knowledge, and all of the client works on it', async () => {
     const upstream = new Http2Upstream()
     afterwards(async () => upstream.close())
