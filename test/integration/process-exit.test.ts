@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer as createHttp2Server } from 'node:http2'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { DnsServer } from '#sdk/test-support/dns-server.test.support.js'
@@ -62,6 +63,18 @@ describe.for(['Consul', 'a fixed list', 'a file', 'DNS'])('a client of %s', (sou
     expect(await child.ended, child.stderr).toEqual({ code: 0, signal: null })
     expect(child.lines).toEqual(lines)
   })
+})
+
+test('a client over HTTP/2 that is never closed lets the process end', async () => {
+  const upstream = createHttp2Server((_request, response) => response.end('ok'))
+  upstream.listen(0, '127.0.0.1')
+  await once(upstream, 'listening')
+  const { port } = upstream.address() as AddressInfo
+  const source = JSON.stringify({ origins: [`http://127.0.0.1:${port}`], protocol: 'http2' })
+  await using child = new Child(process.execPath, [PROGRAM, 'request', service.name, source])
+  expect(await child.ended, child.stderr).toEqual({ code: 0, signal: null })
+  expect(child.lines).toEqual(['200 ok', 'done'])
+  upstream.close()
 })
 
 test.for(['http', 'tcp', 'grpc'])(

@@ -19,6 +19,7 @@ const given = JSON.parse(source) as {
   readonly origins?: readonly string[]
   readonly path?: string
   readonly healthCheck?: HealthCheckOptions
+  readonly protocol?: 'http2'
   readonly dns?: { readonly servers: readonly string[]; readonly name: string; readonly port: number }
 }
 
@@ -49,8 +50,13 @@ const late: Resolver = {
 }
 
 function open(): Client {
-  const { consul, healthCheck } = given
-  return createClient(service, { consul: { address: consul }, resolver: resolverOf(), healthCheck })
+  const { consul, healthCheck, protocol } = given
+  return createClient(service, {
+    consul: { address: consul },
+    resolver: resolverOf(),
+    healthCheck,
+    connections: { protocol },
+  })
 }
 
 const stages: Readonly<Record<string, () => Promise<void>>> = {

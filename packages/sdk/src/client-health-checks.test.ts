@@ -127,7 +127,7 @@ describe('by HTTP', () => {
     })
     server.listen(0, '127.0.0.1')
     await once(server, 'listening')
-    afterwards(async () => {
+    afterwards(() => {
       server.close()
       rmSync(folder, { recursive: true })
     })
@@ -160,7 +160,7 @@ test('by TCP: an endpoint that goes and comes back, without a request that fails
   for (let n = 0; n < 20; n++) expect(await ask()).toBe('a')
   expect(client.inspect().endpoints[1]).toMatchObject({ requests: 0, failures: 0 })
   second = createServer(b.answer).listen(port, '127.0.0.1')
-  afterwards(async () => {
+  afterwards(() => {
     second.closeAllConnections()
     second.close()
   })
@@ -171,7 +171,7 @@ test('by TCP: an endpoint that goes and comes back, without a request that fails
 test('by gRPC, in clear, whatever the protocol of the requests is', async () => {
   for (const protocol of ['http1', 'http2'] as const) {
     const upstream = new Http2Upstream()
-    afterwards(async () => upstream.close())
+    afterwards(() => upstream.close())
     let status = 1
     const paths: string[] = []
     upstream.server.on('stream', (stream, head) => {

@@ -14,13 +14,8 @@ if (a === undefined || b === undefined || c === undefined) throw new Error('ther
 /** Ends when the test says so. */
 class SlowTransport extends HeldTransport {
   readonly destroyedBy: Error[] = []
-  readonly preconnected: number[] = []
   finish: () => void = () => undefined
   readonly #finished = new Promise<void>((resolve) => (this.finish = resolve))
-
-  override preconnect(count: number): void {
-    this.preconnected.push(count)
-  }
 
   override close(): Promise<void> {
     return this.#finished

@@ -52,12 +52,15 @@ export class HeldTransport implements Transport {
   readonly connections = 0
   readonly sent: TransportRequest[] = []
   readonly released: ReleaseReason[] = []
+  readonly preconnected: number[] = []
 
   send(request: TransportRequest): void {
     this.sent.push(request)
   }
 
-  preconnect(_count: number): void {}
+  preconnect(count: number): void {
+    this.preconnected.push(count)
+  }
 
   resend(): boolean {
     return false

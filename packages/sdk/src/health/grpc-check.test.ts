@@ -30,7 +30,7 @@ beforeEach(async () => {
   asked = []
   upstream = new Http2Upstream()
   origin = await upstream.listen()
-  afterwards(async () => upstream.close())
+  afterwards(() => upstream.close())
 })
 
 /** Each stream, once its request is whole, is answered so. */

@@ -19,7 +19,7 @@ async function listen(): Promise<{ origin: string; sockets: Socket[] }> {
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  afterwards(async () => {
+  afterwards(() => {
     for (const socket of sockets) socket.destroy()
     server.close()
   })
@@ -55,7 +55,7 @@ test('of one that connects at once, and of a machine that has no more to give', 
   expect(await checkOnce(without, origin)).toEqual({ kind: 'unknown' })
 })
 
-test('cancelled, its connection ends', async () => {
+test('cancelled, its connection ends', () => {
   const found: CheckResult[] = []
   let reason: Error | undefined
   const slow = tcpCheck(() => () => (error) => (reason = error))

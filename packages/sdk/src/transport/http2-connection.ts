@@ -1,7 +1,7 @@
 import type { ClientHttp2Session } from 'node:http2'
 import type { Socket } from 'node:net'
 import { errors } from 'undici'
-import type { Clock, Timer } from '../clock.js'
+import { nextTurn, type Clock, type Timer } from '../clock.js'
 import { LinkedList } from '../collections/linked-list.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import type { Lifetime } from './connection.js'
@@ -143,7 +143,7 @@ export class Http2Connection implements ExchangeOwner {
       this.#limit = limitOf(session)
       this.#listener.onRoom()
     })
-    session.on('goaway', (_code, lastStreamId) => {
+    session.on('goaway', (_code: number, lastStreamId: number) => {
       this.#lastStreamId = lastStreamId
       this.drain()
     })
@@ -310,7 +310,7 @@ const NO_LIMIT = 2 ** 32 - 1
 
 /** This turn may be that of a frame that nghttp2 is in the middle of: node itself leaves its stack first. */
 function inNextTurn(work: () => void): void {
-  inOwnContext(() => setImmediate(work))
+  inOwnContext(() => void nextTurn().then(work))
 }
 
 /** In the context of the one that has waited, and not of the one that has made room. */

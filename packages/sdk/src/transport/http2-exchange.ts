@@ -1,5 +1,6 @@
 import { constants, type ClientHttp2Session, type ClientHttp2Stream } from 'node:http2'
 import { errors } from 'undici'
+import { nextTurn } from '../clock.js'
 import type { Linked } from '../collections/linked-list.js'
 import { asError } from '../errors.js'
 import { isReplayable } from '../request/bodies.js'
@@ -160,7 +161,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     }
     this.#limitPauses(stream)
     const goesOn = this.#request.onHeaders(statusOf(list), headers, () => this.#resume(stream), '')
-    if (this.#over) return
+    if (this.#isOver()) return
     this.#paused = !goesOn
     // Before the listener, which would begin to read.
     if (this.#paused && !this.#whole) stream.pause()
@@ -191,9 +192,13 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     }
   }
 
-  /** A function, as the compiler takes what a callback writes to stay as it was. */
+  /** Functions, as the compiler takes what a callback writes to stay as it was. */
   #goesOn(): boolean {
     return !this.#paused && !this.#over
+  }
+
+  #isOver(): boolean {
+    return this.#over
   }
 
   #hand(chunk: Buffer): boolean {
@@ -265,7 +270,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #reset(uploads: boolean): void {
     const stream = this.#stream
     if (stream === undefined || stream.closed) return
-    setImmediate(() => {
+    void nextTurn().then(() => {
       if (uploads && this.#cutting !== undefined) this.#cutting.abort()
       else stream.close(NGHTTP2_CANCEL)
     })

@@ -81,7 +81,7 @@ export async function serveFrames(
   const stop = (): void => {
     if (server.listening) server.close()
   }
-  afterwards(async () => {
+  afterwards(() => {
     for (const socket of sockets) socket.destroy()
     stop()
   })

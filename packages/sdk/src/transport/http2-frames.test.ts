@@ -127,11 +127,11 @@ test('a GOAWAY in two steps, as Envoy and Go send it, loses nothing', async () =
 })
 
 test('a GOAWAY of an endpoint that is gone then leaves what it has not processed to be tried elsewhere', async () => {
-  const { origin, stop } = await serveFrames((socket) => {
-    stop()
+  const leaving = await serveFrames((socket) => {
+    leaving.stop()
     socket.write(goaway(0, constants.NGHTTP2_NO_ERROR))
   })
-  transport = connectHttp2(origin)
+  transport = connectHttp2(leaving.origin)
   const one = exchange(transport, { method: 'POST', body: 'x' })
   await until(() => one.over)
   expect(one.state).toMatchObject({ code: 'ECONNREFUSED' })

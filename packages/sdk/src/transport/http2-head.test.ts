@@ -58,6 +58,7 @@ test.each([
   [[':path', '/b'], 'invalid header key'],
   [['x-a', 'b\r\nx-c: d'], 'invalid x-a header'],
   [['x-a', 'b\0'], 'invalid x-a header'],
+  [['x-a', { b: 'c' }], 'invalid x-a header'],
   [['content-length', '1x'], 'invalid content-length header'],
   [['content-length', '1', 'Content-Length', '1'], 'duplicate content-length header'],
   [['expect', '100-continue'], 'expect header not supported'],

@@ -105,13 +105,24 @@ function eachField(headers: Dispatcher.DispatchOptions['headers'], each: Each): 
   }
 }
 
+/** As undici writes a value; undefined: it is none. */
+function textOf(value: unknown): string | undefined {
+  if (typeof value === 'string') return value
+  if (value === null || value === undefined) return ''
+  return typeof value === 'number' || typeof value === 'boolean' || typeof value === 'bigint'
+    ? String(value)
+    : undefined
+}
+
 function eachValue(key: unknown, value: unknown, each: Each): void {
   if (value === undefined) return
   const name = String(key).toLowerCase()
   if (!TOKEN.test(name)) throw new errors.InvalidArgumentError('invalid header key')
   for (const one of Array.isArray(value) ? (value as unknown[]) : [value]) {
-    const text = one === null || one === undefined ? '' : String(one)
-    if (NOT_IN_A_VALUE.test(text)) throw new errors.InvalidArgumentError(`invalid ${name} header`)
+    const text = textOf(one)
+    if (text === undefined || NOT_IN_A_VALUE.test(text)) {
+      throw new errors.InvalidArgumentError(`invalid ${name} header`)
+    }
     each(name, text)
   }
 }

@@ -151,7 +151,7 @@ describe('one exchange', () => {
   test.each([
     ['an upgrade', { upgrade: 'websocket' }],
     ['CONNECT', { method: 'CONNECT' as const }],
-  ])('%s is refused, as no failure of the endpoint', async (_, options) => {
+  ])('%s is refused, as no failure of the endpoint', (_, options) => {
     const one = exchange(transport, options)
     expect(one.state).toMatchObject({
       name: 'NotSupportedError',
@@ -585,7 +585,7 @@ describe('a connection', () => {
   test('to a server of HTTP/1.1 is none, and nothing is sent on it', async () => {
     const server = createHttp1((_, response) => response.end('no')).listen(0, '127.0.0.1')
     await once(server, 'listening')
-    afterwards(async () => server.close())
+    afterwards(() => server.close())
     transport = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
     const one = exchange(transport, { method: 'POST' })
     await over(one)
@@ -598,7 +598,7 @@ describe('a connection', () => {
   test('to a server that closes without a word is none', async () => {
     const server = createTcp((socket) => socket.destroy()).listen(0, '127.0.0.1')
     await once(server, 'listening')
-    afterwards(async () => server.close())
+    afterwards(() => server.close())
     transport = connectHttp2(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
     const one = exchange(transport)
     await over(one)

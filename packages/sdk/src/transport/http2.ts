@@ -17,7 +17,7 @@ import {
 } from './http2-connection.js'
 import { Exchange } from './http2-exchange.js'
 import { limitedLifetime, type LifetimeOptions } from './lifetime.js'
-import type { ReleaseReason, Transport, TransportFactory, TransportRequest } from './transport.js'
+import type { Transport, TransportFactory, TransportRequest } from './transport.js'
 
 /** How endpoints are connected to over HTTP/2. */
 export interface Http2Options extends LifetimeOptions {
@@ -134,7 +134,7 @@ export class Http2Transport implements Transport {
     return true
   }
 
-  release(request: TransportRequest, _reason: ReleaseReason): void {
+  release(request: TransportRequest): void {
     const { carrier } = request
     // Where it has a stream, that ends by itself or is reset, and its place is free when it has closed.
     if (carrier === undefined) this.#waiting.remove(request)

@@ -137,7 +137,7 @@ describe('in clear', () => {
 
   test('over http2 a request tells how much time is left as well', async () => {
     const upstream = new Http2Upstream()
-    afterwards(async () => upstream.close())
+    afterwards(() => upstream.close())
     const told: unknown[] = []
     upstream.server.on('stream', (_stream, head) => told.push(head['x-envoy-expected-rq-timeout-ms']))
     upstream.onStream = (stream) => {
@@ -157,7 +157,7 @@ describe('in clear', () => {
 
   test('http2 is by prior knowledge, and all of the client works on it', async () => {
     const upstream = new Http2Upstream()
-    afterwards(async () => upstream.close())
+    afterwards(() => upstream.close())
     upstream.onStream = (stream) => {
       stream.respond({ ':status': 200, 'content-type': 'application/json' })
       stream.end('{"id":42}')
