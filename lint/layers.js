@@ -10,12 +10,12 @@ const SDK = `
   discovery/consul discovery/consul/rules discovery/process-resolvers
   balance/picker balance/explain-pick balance/structures
   balance/layers balance/policies balance/keyed balance/priorities balance
-  deadline request resilience transport endpoint health cluster
+  deadline request resilience resilience/stall transport endpoint health cluster
   observe
   registration orca/load-reporter
   call sessions
   client-options fetch
-  client-interface endpoint-transports endpoint-factory endpoint-checks client index internal
+  client-interface process-budgets endpoint-transports endpoint-factory endpoint-checks client index internal
   testing test-support contract
 `
 

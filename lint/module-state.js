@@ -4,6 +4,10 @@ export const stateOf = {
     names: ['ofConsul', 'watches', 'ofOthers'],
     reason: 'clients made in different places of a program meet here, so that a service costs one watch',
   },
+  'packages/sdk/src/process-budgets.ts': {
+    names: ['ofResolvers'],
+    reason: 'clients of one service made in different places of a program share the budget that protects it',
+  },
   'packages/sdk/src/registration/process-ids.ts': {
     names: ['taken'],
     reason: 'what is registered with one agent under one id is one thing, wherever in a program it is done',

@@ -8,6 +8,7 @@ import { Classifier } from '#sdk/endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from '#sdk/endpoint/endpoint.js'
 import { Events } from '#sdk/observe/events.js'
 import { opossumBreaker } from '#sdk/resilience/opossum-breaker.js'
+import { RecentLatency } from '#sdk/resilience/recent-latency.js'
 import { RetryBudget } from '#sdk/resilience/retry-budget.js'
 import { LoopWatch } from '#sdk/runtime/loop-watch.js'
 import { SimRequest } from './request.js'
@@ -74,7 +75,14 @@ export class SimClient {
     })
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     const budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, timeline.now())
-    const execution = new Execution({ cluster: this.#cluster, budget, events, clock: timeline })
+    const execution = new Execution({
+      cluster: this.#cluster,
+      budget,
+      recent: new RecentLatency(timeline),
+      random,
+      events,
+      clock: timeline,
+    })
     this.#dispatcher = new ClientDispatcher({
       service,
       origins,

@@ -8,6 +8,7 @@ import type { GovernorOptions } from './cluster/removal-governor.js'
 import type { Classify } from './endpoint/classify.js'
 import type { Environment } from './consul/connection-options.js'
 import type { DeadlineHeader } from './deadline/deadline.js'
+import { routesSchema, type RouteOptions, type RouteSettings } from './call/routes-option.js'
 import { DEADLINE_HEADERS } from './deadline/deadline-header.js'
 import { consulSchema, parseConsul, type ConsulOptions } from './discovery/consul/options.js'
 import type { ConsulResolverOptions } from './discovery/consul/resolver.js'
@@ -36,6 +37,10 @@ import {
   word,
 } from './validation/schemas.js'
 import type { Random } from './random.js'
+import { hedgeSchema, type HedgeOptions, type HedgeSettings } from './resilience/hedge-options.js'
+import type { PushbackOptions } from './resilience/pushback.js'
+import { retrySchema, type RetryOptions, type RetrySettings } from './resilience/retry-options.js'
+import { stallSchema, type StallOptions, type StallSettings } from './resilience/stall/stall-options.js'
 import { checked } from './validation/checked.js'
 import { parseServiceName } from './validation/service-name.js'
 import type { ServiceOrigins } from './validation/service-url.js'
@@ -43,16 +48,6 @@ import type { StickyOptions, StickySettings } from './sessions/sticky-options.js
 import { stickySchema } from './sessions/sticky-schema.js'
 import { tlsSchema } from './transport/tls-option.js'
 import { tlsValues } from './validation/tls-values.js'
-
-/** When and how often a request is sent again, and the budget that keeps retries from multiplying an outage. */
-export interface RetryOptions {
-  /** Attempts in all, the first included, 1 to 10. Default 2: one retry, on another endpoint. */
-  readonly attempts?: number | undefined
-  /** Retries allowed for each request of the last 10 s, 0 to 1. Default 0.2. */
-  readonly budgetRatio?: number | undefined
-  /** Retries a second allowed whatever the traffic, 0 or more. Default 10. */
-  readonly budgetMinPerSecond?: number | undefined
-}
 
 /** The circuit breaker of each endpoint: when it opens, and when it lets a half-open probe through. */
 export interface BreakerOptions {
@@ -199,6 +194,20 @@ export interface ClientOptions {
   readonly deadlineHeader?: DeadlineHeader | false | undefined
   /** `false`: one attempt only. */
   readonly retry?: RetryOptions | false | undefined
+  /** A second attempt beside one that takes long. Default `false`: none. */
+  readonly hedge?: HedgeOptions | false | undefined
+  /** What holds for some requests instead: the first route that fits. Default: none. */
+  readonly routes?: readonly RouteOptions[] | undefined
+  /**
+   * An endpoint that asks to be left alone (429, or 503 with `Retry-After`) gets no requests for that time. `false`: such
+   * answers move no load.
+   */
+  readonly pushback?: Partial<PushbackOptions> | false | undefined
+  /**
+   * An endpoint that owes answers and sends no byte, not even of an answer to `OPTIONS /` from here, while others answer: it
+   * gets no requests until it does, and those it has are tried elsewhere, if they may be. `false`: no silence counts.
+   */
+  readonly stallDetection?: StallOptions | false | undefined
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
   /**
@@ -242,11 +251,11 @@ export interface Settings {
   readonly deadlineHeaders: readonly DeadlineHeader[] | undefined
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
-  readonly retry: {
-    readonly attempts: number
-    readonly budgetRatio: number
-    readonly budgetMinPerSecond: number
-  }
+  readonly retry: RetrySettings
+  readonly hedge: HedgeSettings | undefined
+  readonly routes: readonly RouteSettings[]
+  readonly pushback: PushbackOptions | false
+  readonly stallDetection: StallSettings | false
   readonly breaker:
     | {
         readonly volumeThreshold: number
@@ -327,16 +336,11 @@ const schema = group({
   deadlineHeader: v.optional(
     v.union([v.literal(false), v.picklist(DEADLINE_HEADERS)], `'${DEADLINE_HEADERS.join("', '")}' or false`),
   ),
-  retry: v.optional(
-    orFalse(
-      group({
-        attempts: v.optional(count(1, 10), 2),
-        budgetRatio: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.2),
-        budgetMinPerSecond: v.optional(amount(0, 1e6, 'a number, 0 or more'), 10),
-      }),
-    ),
-    {},
-  ),
+  retry: v.optional(retrySchema, {}),
+  hedge: v.optional(hedgeSchema, false),
+  routes: v.optional(routesSchema, []),
+  pushback: v.optional(orFalse(group({ maxMs: v.optional(milliseconds(1, LONGEST_MS), 30_000) })), {}),
+  stallDetection: v.optional(stallSchema, {}),
   breaker: v.optional(
     orFalse(
       group({
@@ -388,7 +392,7 @@ const schema = group({
  * @throws FairleadError `INVALID_OPTION`, naming the option, its value and what it should be.
  */
 export function parseOptions(service: unknown, options: unknown, environment: Environment): Settings {
-  const { consul, balancer, retry, breaker, connections, ...rest } = checked(schema, options)
+  const { consul, balancer, breaker, connections, ...rest } = checked(schema, options)
   // Of the right shape by now.
   const raw = options as ClientOptions
   return Object.freeze({
@@ -407,7 +411,11 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     sticky: rest.sticky,
     timeoutMs: rest.timeoutMs,
     deadlineHeaders: headersOf(rest.deadlineHeader),
-    retry: retry === false ? { attempts: 1, budgetRatio: 0, budgetMinPerSecond: 0 } : retry,
+    retry: rest.retry,
+    hedge: rest.hedge,
+    routes: rest.routes,
+    pushback: rest.pushback,
+    stallDetection: rest.stallDetection,
     breaker,
     healthCheck: rest.healthCheck,
     connections: {

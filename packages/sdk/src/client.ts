@@ -28,7 +28,9 @@ import { logTo } from './observe/log.js'
 import { summaryOf } from './observe/summary.js'
 import { systemRandom } from './random.js'
 import { admit } from './request/request-rules.js'
-import { RetryBudget } from './resilience/retry-budget.js'
+import { processBudget } from './process-budgets.js'
+import { RecentLatency } from './resilience/recent-latency.js'
+import type { RetryBudget } from './resilience/retry-budget.js'
 import { summarize } from './runtime/summarize.js'
 import { sticky } from './sessions/sticky.js'
 import type { Handler } from './transport/handler.js'
@@ -112,6 +114,8 @@ class ConsulClient implements Client, Forwarder {
     this.#policy = new PolicyResolver(settings, events)
     const resolver = processResolver(settings, clock, events)
     this.#resolver = settings.exclude === undefined ? resolver : excluding(resolver, settings.exclude, events)
+    const recent = new RecentLatency(clock)
+    this.#budget = processBudget(resolver, service, settings.retry, clock)
     const sessions = settings.sticky === undefined ? undefined : sticky(settings.sticky, service)
     this.#cluster = new Cluster({
       service,
@@ -121,6 +125,8 @@ class ConsulClient implements Client, Forwarder {
         settings,
         policy: this.#policy,
         onAvailability: (endpoint, availability) => this.#cluster.availabilityChanged(endpoint, availability),
+        recent,
+        allowance: () => this.#budget.withdraw(clock.now()),
         events,
         clock,
         random,
@@ -136,14 +142,11 @@ class ConsulClient implements Client, Forwarder {
       random,
       events,
     })
-    const { budgetRatio, budgetMinPerSecond } = settings.retry
-    this.#budget = new RetryBudget(
-      { ratio: budgetRatio, minPerSecond: budgetMinPerSecond, ttlMs: 10_000 },
-      clock.now(),
-    )
     const execution = new Execution({
       cluster: this.#cluster,
       budget: this.#budget,
+      recent,
+      random,
       events,
       clock,
     })

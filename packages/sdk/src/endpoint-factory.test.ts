@@ -3,18 +3,22 @@ import { PolicyResolver } from './call/policy.js'
 import { parseOptions } from './client-options.js'
 import { endpointFactory } from './endpoint-factory.js'
 import { Events, type FairleadEvent } from './observe/events.js'
+import { RecentLatency } from './resilience/recent-latency.js'
 import { instanceAt, ManualClock, seededRandom } from './testing/index.js'
 
 test('a change of availability names the endpoint as all other events do: by its address', () => {
   const heard: FairleadEvent[] = []
+  const clock = new ManualClock()
   const events = new Events({ traffic: false, hear: (event) => void heard.push(event) })
   const settings = parseOptions('orders', {}, {})
   const createEndpoint = endpointFactory({
     settings,
     policy: new PolicyResolver(settings, events),
     onAvailability: () => undefined,
+    recent: new RecentLatency(clock),
+    allowance: () => true,
     events,
-    clock: new ManualClock(),
+    clock,
     random: seededRandom(1),
   })
   const endpoint = createEndpoint(instanceAt('http://10.0.0.1:80'), 30, 0)

@@ -5,6 +5,9 @@ import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
 import type { Availability } from './resilience/judge.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
+import { pushback } from './resilience/pushback.js'
+import type { RecentLatency } from './resilience/recent-latency.js'
+import { StallDetector } from './resilience/stall/stall-detector.js'
 import { transports, type TransportWiring } from './endpoint-transports.js'
 import { LoopWatch } from './runtime/loop-watch.js'
 
@@ -12,13 +15,16 @@ import { LoopWatch } from './runtime/loop-watch.js'
 export interface EndpointWiring extends TransportWiring {
   /** Hears of every change of availability, after it has been published. */
   readonly onAvailability: EndpointDependencies['onAvailability']
+  readonly recent: RecentLatency
+  /** May a request of ours be sent? */
+  readonly allowance: () => boolean
   readonly events: Events
 }
 
 /** Makes the live objects of a client's instances: their transport, their judges, and who classifies their responses. */
 export function endpointFactory(wiring: EndpointWiring): EndpointFactory {
-  const { settings, onAvailability, events, clock } = wiring
-  const { service, connections, breaker, classify } = settings
+  const { settings, onAvailability, recent, allowance, events, clock } = wiring
+  const { service, connections, breaker, pushback: backing, stallDetection, classify } = settings
   const { preconnect } = connections
   const background = inBackground(clock)
   const once = onceEach()
@@ -27,9 +33,14 @@ export function endpointFactory(wiring: EndpointWiring): EndpointFactory {
       once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
     ),
     makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
-    judges: [],
-    classifier: new Classifier(classify, (error) =>
-      once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+    judges: backing === false ? [] : [pushback(backing, background)],
+    stalls:
+      stallDetection === false ? undefined : new StallDetector(stallDetection, recent, allowance, background),
+    recent,
+    classifier: new Classifier(
+      classify,
+      (error) => once('classify', () => events.publish({ type: 'endpoint:classify-failed', service, error })),
+      () => clock.unixTime(),
     ),
     onAvailability: (endpoint, availability, before) => {
       publishAvailability(events, service, endpoint, availability, before, clock.now())

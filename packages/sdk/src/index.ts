@@ -11,7 +11,6 @@ export type {
   ClientOptions,
   ConnectionOptions,
   RemovalOptions,
-  RetryOptions,
   SnapshotOptions,
 } from './client-options.js'
 export type {
@@ -50,6 +49,11 @@ export type { FairleadErrorCode, FairleadErrorDetails } from './errors.js'
 export type { ServiceFetch } from './fetch/fetch.js'
 export type { FetchInit, FetchPolicy } from './fetch/fetch-init.js'
 export type { AttemptResult, Classify } from './endpoint/classify.js'
+export type { HedgeOptions } from './resilience/hedge-options.js'
+export type { RetryOptions, RetryRules } from './resilience/retry-options.js'
+export type { PushbackOptions } from './resilience/pushback.js'
+export type { StallOptions } from './resilience/stall/stall-options.js'
+export type { RouteMatch, RouteOptions } from './call/routes-option.js'
 export type { Outcome } from './resilience/outcome.js'
 export type { DiscoveryEvent, DiscoveryListener } from './observe/discovery-listeners.js'
 export type { ComparedEndpoint, SkippedInstance, PickExplanation } from './observe/explain.js'

@@ -9,6 +9,7 @@ import { Classifier } from '../endpoint/classify.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { Events, type FairleadEvent } from '../observe/events.js'
 import type { BreakerFactory } from '../resilience/breaker.js'
+import { RecentLatency } from '../resilience/recent-latency.js'
 import { RetryBudget } from '../resilience/retry-budget.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
@@ -35,6 +36,7 @@ export class CallRig {
   readonly resolver: FakeResolver = new FakeResolver()
   readonly transports: Map<string, HeldTransport> = new Map<string, HeldTransport>()
   readonly published: FairleadEvent[] = []
+  readonly recent: RecentLatency = new RecentLatency(this.clock)
   readonly events: Events
   readonly policy: PolicyResolver
   readonly cluster: Cluster
@@ -79,7 +81,9 @@ export class CallRig {
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     this.budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, clock.now())
     const { budget } = this
-    this.execution = new Execution({ cluster, budget, events, clock })
+    const { recent } = this
+    const random = seededRandom(1)
+    this.execution = new Execution({ cluster, budget, recent, random, events, clock })
     const { execution } = this
     this.dispatcher = new ClientDispatcher({
       service,

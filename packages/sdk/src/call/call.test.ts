@@ -289,9 +289,10 @@ describe('what a balancer is given', () => {
     rig.send()
     for (let n = 0; n < 2; n++) {
       rig.sentTo(a).onError(refused())
-      await rig.settle()
+      // The same endpoint again: only after a pause, and by a pick of that time.
+      await rig.clock.advance(250)
     }
-    expect(tried).toEqual([0, 1, 1])
+    expect(tried).toEqual([0, 1, 1, 1, 1])
   })
 
   test('is when the attempt began, in whole milliseconds', async () => {

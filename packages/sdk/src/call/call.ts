@@ -10,6 +10,7 @@ import type { Endpoint } from '../endpoint/endpoint.js'
 import type { AttemptListener, HttpAttempt } from '../endpoint/http-attempt.js'
 import { asError, FairleadError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
+import { withHeaders } from '../request/with-headers.js'
 import { withLastingHeaders } from '../hashing/request-fields.js'
 import type { Caller } from '../hashing/request-hasher.js'
 import type { Events } from '../observe/events.js'
@@ -18,10 +19,12 @@ import { SentBody } from '../request/sent-body.js'
 import type { Deadlined, TimeLimit } from '../resilience/deadline.js'
 import type { Outcome } from '../resilience/outcome.js'
 import { isIdempotent } from '../resilience/retry.js'
+import type { Later } from './later.js'
 import type { Handler } from '../transport/handler.js'
 import { ofAttempt } from './call-events.js'
 import { CallerHandler } from './caller-handler.js'
-import type { EffectivePolicy } from './policy.js'
+import { contentLengthOf, HeldResponse, type HeldReader } from './held-response.js'
+import { policyFor, type EffectivePolicy } from './policy.js'
 
 /** Dispatch options, and what Fairlead adds to them. */
 export type CallOptions = Dispatcher.DispatchOptions & {
@@ -53,6 +56,10 @@ export interface FailedAttempt {
 export interface CallOwner {
   /** Ends the call now, or makes another attempt in a turn of its own. */
   attemptFailed(call: Call, failed: FailedAttempt): void
+  /** An attempt is answered as its policy would have it replaced. Says whether another one takes its place. */
+  attemptRefused(call: Call, failed: FailedAttempt): boolean
+  /** The endpoint of an attempt without a head is stalled. May come again. */
+  attemptStalled(call: Call): void
   /** The call has ended, in whatever way; `error`: what its caller got instead of a response. */
   ended(call: Call, error: Error | undefined): void
 }
@@ -85,7 +92,7 @@ const NONE: readonly never[] = Object.freeze([])
  */
 export class Call
   extends CallerHandler
-  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined
+  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined, HeldReader
 {
   options: CallOptions
   /** What holds for it from its first pick to its end: a change is for the calls after it. */
@@ -112,11 +119,18 @@ export class Call
   /** Ends the wait for the first snapshot. */
   #wake: (() => void) | undefined
   #late: (() => Error) | undefined
+  /** What is due for it later, beside its deadline. */
+  #later: readonly Later[] = NONE
+  /** The response that has begun and is not handed on yet, and whose it is. */
+  #held: HeldResponse | undefined
+  #holder: HttpAttempt<Endpoint> | undefined
+  #idempotent: boolean | undefined
   #committed = false
   #ended = false
 
   constructor(
     dependencies: CallDependencies,
+    policy: EffectivePolicy,
     options: CallOptions,
     limit: TimeLimit,
     handler: Handler,
@@ -124,7 +138,7 @@ export class Call
   ) {
     super(handler, context)
     this.#dependencies = dependencies
-    this.policy = dependencies.policy.current
+    this.policy = policy
     this.options = options
     this.attemptedAt = dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
@@ -145,10 +159,18 @@ export class Call
     return this.#committed
   }
 
-  /** Read only where nothing is left but what discovery no longer lists. */
+  /** Has an attempt brought a head that is the caller's, unless its body breaks off? */
+  get answered(): boolean {
+    return this.#committed || this.#held !== undefined
+  }
+
+  /** May it reach an endpoint twice? Not read for a request that goes well and whose response has no length. */
   get idempotent(): boolean {
-    const { method, idempotent } = this.options
-    return isIdempotent({ method, idempotent })
+    return (this.#idempotent ??= isIdempotent({
+      method: this.options.method,
+      idempotent: this.options.idempotent ?? this.policy.idempotent,
+      headers: this.options.headers,
+    }))
   }
 
   /** Whose deadline ends it, if none of its own does before. */
@@ -179,9 +201,15 @@ export class Call
     return this.#latest?.ordinal ?? 0
   }
 
-  /** Is an attempt under way? */
-  get attempting(): boolean {
-    for (let each = this.#latest; each !== undefined; each = each.previous) if (!each.ended) return true
+  /**
+   * Is an attempt under way?
+   *
+   * @param except Beside this one.
+   */
+  isAttempting(except = 0): boolean {
+    for (let each = this.#latest; each !== undefined; each = each.previous) {
+      if (!each.ended && !each.discarded && each.ordinal !== except) return true
+    }
     return false
   }
 
@@ -202,7 +230,7 @@ export class Call
     this.#wake = undefined
     this.#late = undefined
     // Discovery has brought the registry's preference.
-    this.policy = this.#dependencies.policy.current
+    this.policy = policyFor(this.#dependencies.policy.current, this.options)
   }
 
   /** Sends the request to one endpoint; it may fail at once. False: the endpoint's circuit refuses. */
@@ -220,6 +248,22 @@ export class Call
     return true
   }
 
+  /** Something is due for it later, unless it has its response or its end before that. */
+  await(later: Later): void {
+    this.#later = [...this.#later, later]
+  }
+
+  /** An attempt is given up for the one that has just begun beside it. */
+  giveUp(attempt: HttpAttempt<Endpoint>, error: Error, lateMs: number): void {
+    this.errors = [...this.errors, error]
+    attempt.cancel(error, attempt.silence(lateMs))
+  }
+
+  /** The latest attempt. */
+  get latest(): HttpAttempt<Endpoint> | undefined {
+    return this.#latest
+  }
+
   /**
    * Ends the call where its time is over by now, although no timer has said so: what cannot be answered in time is not
    * sent. Says whether it was.
@@ -230,19 +274,27 @@ export class Call
     return true
   }
 
-  outgoing(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+  outgoing({ options, ordinal }: HttpAttempt<Endpoint>): Dispatcher.DispatchOptions {
+    const { attemptHeader } = this.policy
+    const counted =
+      attemptHeader === undefined ? options : withHeaders(options, [attemptHeader, String(ordinal)])
     const names = this.#dependencies.deadlineHeaders ?? this.#limit.bound?.receivedBy
-    if (names === undefined || names.length === 0) return options
+    if (names === undefined || names.length === 0) return counted
     // While a stream makes progress its own limit moves on: what is told is what stands.
     const until = isReplayable(this.options.body) ? this.deadline : this.#limit.boundAt
-    if (until === Infinity) return options
-    return withDeadlineHeaders(options, names, until - this.#dependencies.clock.now())
+    if (until === Infinity) return counted
+    return withDeadlineHeaders(counted, names, until - this.#dependencies.clock.now())
   }
 
   /** Notes a failed attempt, so that the next one goes elsewhere. */
   note({ endpoint, error }: FailedAttempt): void {
     this.#avoid(endpoint)
     this.errors = [...this.errors, error]
+    this.look()
+  }
+
+  /** What it picks next it picks at this moment. */
+  look(): void {
     this.attemptedAt = this.#dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
   }
@@ -251,7 +303,7 @@ export class Call
   avoidPending(): boolean {
     let pending = false
     for (let each = this.#latest; each !== undefined; each = each.previous) {
-      if (each.ended) continue
+      if (each.ended || each.discarded) continue
       pending = true
       this.#avoid(each.endpoint)
     }
@@ -286,16 +338,48 @@ export class Call
     statusMessage: string,
   ): boolean {
     if (statusCode < 200) return this.tellHead(statusCode, headers, resume, statusMessage)
+    if (this.#held !== undefined) {
+      // Another one was first, and is not whole yet: it may still break off, but this one is not needed for that.
+      attempt.cancel(new errors.RequestAbortedError(), 'ignored')
+      return true
+    }
+    if (statusCode >= 400 && this.#isReplaced(attempt, statusCode)) {
+      attempt.discard()
+      return true
+    }
+    const limit = this.#holdLimit(headers)
+    if (limit >= 0) {
+      this.#held = new HeldResponse(statusCode, headers, resume, statusMessage, limit)
+      this.#holder = attempt
+      return true
+    }
     this.#commit(attempt, statusCode)
     return this.tellHead(statusCode, this.#filtered(attempt, headers), resume, statusMessage)
   }
 
-  onData(_attempt: HttpAttempt<Endpoint>, chunk: Buffer): boolean {
-    return this.tellData(chunk)
+  onData(attempt: HttpAttempt<Endpoint>, chunk: Buffer): boolean {
+    const held = this.#held
+    if (held === undefined) return this.tellData(chunk)
+    if (this.#committed) return held.next(chunk)
+    return !held.add(chunk) || this.#release(held, attempt)
   }
 
-  onComplete(_attempt: HttpAttempt<Endpoint>, trailers: Buffer[]): void {
+  onComplete(attempt: HttpAttempt<Endpoint>, trailers: Buffer[]): void {
+    const held = this.#held
+    if (held === undefined) {
+      this.heldEnd(trailers)
+      return
+    }
+    held.complete(trailers)
+    if (!this.#committed) this.#release(held, attempt)
+  }
+
+  heldEnd(trailers: Buffer[]): void {
     if (this.#end(undefined)) this.tellComplete(trailers)
+  }
+
+  onStalled(): void {
+    this.inContext(() => this.#dependencies.owner.attemptStalled(this))
   }
 
   onUpgrade(attempt: HttpAttempt<Endpoint>, statusCode: number, headers: Buffer[], socket: Duplex): void {
@@ -307,6 +391,8 @@ export class Call
     const { endpoint, written, ordinal } = attempt
     if (this.#committed) this.fail(error)
     else if (!this.#ended) {
+      // Nothing of it was handed on: as if it had never come.
+      if (this.#holder === attempt) this.#drop()
       const failed = { endpoint, error, fault, advice, written, ordinal }
       // This is the turn of whichever request opened the connection.
       this.inContext(() => this.#dependencies.owner.attemptFailed(this, failed))
@@ -342,6 +428,11 @@ export class Call
 
   /** From the deadlines: its time is over. */
   expire(lateMs: number): void {
+    // The head has come in time, and that is what the deadline is for.
+    if (this.#held !== undefined && this.#holder !== undefined) {
+      this.#release(this.#held, this.#holder)
+      return
+    }
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
     const cutShort = this.boundBy !== undefined
     this.cancel(this.#whyLate(), (attempt) =>
@@ -362,9 +453,41 @@ export class Call
     return this.policy.hasher.hash(this.options, this)
   }
 
+  /** May the answer be replaced by that of another endpoint, and is there one? */
+  #isReplaced({ endpoint, written, ordinal, details }: HttpAttempt<Endpoint>, statusCode: number): boolean {
+    const { policy, service } = this
+    if (!policy.retryStatuses.has(statusCode) && (details.pushbackMs === 0 || policy.attempts === 1))
+      return false
+    const message = `${service} at ${endpoint.address} answered ${statusCode}`
+    const error = new errors.ResponseError(message, statusCode, { headers: null })
+    const failed = { endpoint, error, fault: 'endpoint', advice: undefined, written, ordinal } as const
+    return this.inContext(() => this.#dependencies.owner.attemptRefused(this, failed))
+  }
+
+  /** Up to how many bytes the response is held back, in case that it breaks off; negative: it is handed on. */
+  #holdLimit(headers: readonly Buffer[]): number {
+    const { attempts, holdBytes } = this.policy
+    if (this.errors.length + 1 >= attempts || this.options.method === 'HEAD') return -1
+    const length = contentLengthOf(headers)
+    // Nothing can be cut of what has no body; and how much there is of a stream nobody knows.
+    if (length === 0 || !this.idempotent || !isReplayable(this.body)) return -1
+    return length <= holdBytes ? Infinity : 0
+  }
+
+  /** Hands on what was held. */
+  #release(held: HeldResponse, attempt: HttpAttempt<Endpoint>): boolean {
+    this.#commit(attempt, held.statusCode)
+    return held.release(this, (headers) => this.#filtered(attempt, headers))
+  }
+
+  #drop(): void {
+    this.#held = undefined
+    this.#holder = undefined
+  }
+
   /** Where what is sent of a stream is kept, if it may be sent again. */
   #kept(): SentBody | undefined {
-    if (this.policy.attempts === 1 || !isIdempotent(this.options)) return undefined
+    if (this.policy.attempts === 1 || !this.idempotent) return undefined
     return (this.#sent ??= new SentBody())
   }
 
@@ -383,6 +506,7 @@ export class Call
     this.#sent = undefined
     // The deadline is for the head; a stream may go on for hours, under undici's idle timeout.
     this.#limit.remove(this)
+    this.#cancelLater()
     for (let each = this.#latest; each !== undefined; each = each.previous) {
       if (each !== attempt) each.cancel(new errors.RequestAbortedError(), 'ignored')
     }
@@ -433,10 +557,18 @@ export class Call
       : `by its deadline (${boundBy.source})`
   }
 
+  #cancelLater(): void {
+    // Nearly always there is none.
+    if (this.#later.length === 0) return
+    for (const later of this.#later) later.cancel()
+    this.#later = NONE
+  }
+
   #end(error: Error | undefined): boolean {
     if (this.#ended) return false
     this.#ended = true
     this.#limit.remove(this)
+    this.#cancelLater()
     this.#dependencies.owner.ended(this, error)
     return true
   }

@@ -34,12 +34,7 @@ export abstract class CallerHandler {
     }
   }
 
-  protected tellHead(
-    statusCode: number,
-    headers: Buffer[],
-    resume: () => void,
-    statusMessage: string,
-  ): boolean {
+  tellHead(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
     const handler = this.#handler
     try {
       return this.context === undefined
@@ -51,7 +46,7 @@ export abstract class CallerHandler {
     }
   }
 
-  protected tellData(chunk: Buffer): boolean {
+  tellData(chunk: Buffer): boolean {
     const handler = this.#handler
     try {
       return this.context === undefined

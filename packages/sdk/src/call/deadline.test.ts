@@ -49,7 +49,8 @@ describe('a deadline that comes before timeoutMs', () => {
     await rig.clock.advance(1)
     expect(call.error).toMatchObject({
       code: 'DEADLINE_EXCEEDED',
-      message: 'GET /v1 to orders at 10.0.0.1:1 has no response by its deadline (the test, 250 ms), attempt 1',
+      message:
+        'GET /v1 to orders at 10.0.0.1:1 has no response by its deadline (the test, 250 ms), attempt 1',
       endpoint: '10.0.0.1:1',
     })
     expect(rig.inflight).toEqual([0, 0, 0])
@@ -115,7 +116,8 @@ describe('a deadline that comes before timeoutMs', () => {
 })
 
 describe('a call with no time left is not sent', () => {
-  const sent = (rig: CallRig): number => [...rig.transports.values()].reduce((sum, each) => sum + each.sent.length, 0)
+  const sent = (rig: CallRig): number =>
+    [...rig.transports.values()].reduce((sum, each) => sum + each.sent.length, 0)
 
   test.each([0, -5])('from the start, %d ms', async (ms) => {
     const rig = await listed({ retry: { budgetRatio: 1, budgetMinPerSecond: 0 } })
@@ -208,12 +210,15 @@ describe('the header', () => {
     [{ timeoutMs: 100 }, [ENVOY], { [ENVOY]: '100' }],
     [{ deadlineHeader: GRPC } as const, [ENVOY], { [GRPC]: '250m' }],
     [{ deadlineHeader: false } as const, [ENVOY], undefined],
-  ])('of a client with %j, within a deadline of 250 ms that came in by %j, is %j', async (options, by, expected) => {
-    const rig = await listed(options)
-    const deadline = by && incoming(rig, 250, ...(by as DeadlineHeader[]))
-    rig.send({}, undefined, deadline)
-    expect(headersTo(rig, a)).toEqual(expected)
-  })
+  ])(
+    'of a client with %j, within a deadline of 250 ms that came in by %j, is %j',
+    async (options, by, expected) => {
+      const rig = await listed(options)
+      const deadline = by && incoming(rig, 250, ...(by as DeadlineHeader[]))
+      rig.send({}, undefined, deadline)
+      expect(headersTo(rig, a)).toEqual(expected)
+    },
+  )
 
   test('does not tell the time of a stream, which moves on, but that of the deadline around it', async () => {
     const rig = await listed({ deadlineHeader: ENVOY })

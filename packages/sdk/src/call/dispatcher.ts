@@ -8,7 +8,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import { FairleadError } from '../errors.js'
 import type { Execution } from './execution.js'
 import { clientClosed } from './failures.js'
-import type { EffectivePolicy } from './policy.js'
+import { policyFor, type EffectivePolicy } from './policy.js'
 import { toHandler, type Handler } from '../transport/handler.js'
 import type { Events } from '../observe/events.js'
 import { invalidOption, requireTime } from '../validation/invalid-option.js'
@@ -146,16 +146,17 @@ export class ClientDispatcher extends Dispatcher {
     bound: Deadline | undefined,
   ): void {
     const { execution, policy } = this.#options
-    const { timeoutMs } = policy.current
     const own = options.timeoutMs
+    const effective = policyFor(policy.current, options)
+    const { timeoutMs } = effective
     // undici's limit for heads stands behind the client's own deadline, not behind another one.
     const limited =
       own === undefined && timeoutMs === this.#usualMs ? options : { headersTimeout: 0, ...options }
     const limit =
-      own === undefined && bound === undefined
+      own === undefined && bound === undefined && timeoutMs === policy.current.timeoutMs
         ? this.#usualLimit(timeoutMs)
         : this.#ownLimit(own ?? timeoutMs, bound)
-    execution.execute(new Call(this.#calls, limited, limit, handler, context))
+    execution.execute(new Call(this.#calls, effective, limited, limit, handler, context))
   }
 
   #usualLimit(timeoutMs: number): TimeLimit {

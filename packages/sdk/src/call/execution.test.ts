@@ -25,6 +25,7 @@ async function hedged(parts: OptionalParts = {}): Promise<{ rig: CallRig; outcom
   }
   const call = new Call(
     dependencies,
+    policy.current,
     { method: 'GET', path: '/' },
     new Deadlines(1000, clock),
     outcomes,

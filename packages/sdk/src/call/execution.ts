@@ -1,18 +1,29 @@
 import type { Cluster } from '../cluster/cluster.js'
 import { Endpoint } from '../endpoint/endpoint.js'
-import { asError } from '../errors.js'
+import { asError, FairleadError } from '../errors.js'
 import type { Events } from '../observe/events.js'
 import type { NotRetried } from '../resilience/not-retried.js'
-import { whyNotRetry } from '../resilience/retry.js'
+import type { HttpAttempt } from '../endpoint/http-attempt.js'
+import { fullJitterDelay, type BackoffOptions } from '../pacing/backoff.js'
+import type { Random } from '../random.js'
+import { DeadlineHeap } from '../resilience/deadline-heap.js'
+import type { HedgeSettings } from '../resilience/hedge-options.js'
+import { isRetry } from '../resilience/is-retry.js'
+import type { RecentLatency } from '../resilience/recent-latency.js'
 import type { RetryBudget } from '../resilience/retry-budget.js'
 import type { Clock } from '../clock.js'
 import type { Call, CallOwner, FailedAttempt } from './call.js'
+import { Later } from './later.js'
+import { whyFinal, whyNotRepeated } from './why-final.js'
 import { ofAttempt, ofCall } from './call-events.js'
 import { exhausted, located, mispicked, nothingToPick, refused, unresolved } from './failures.js'
 
 export interface ExecutionOptions {
   readonly cluster: Cluster
   readonly budget: RetryBudget
+  /** When to hedge, for policies that go by it; undefined: none does. */
+  readonly recent: RecentLatency | undefined
+  readonly random: Random
   readonly events: Events
   readonly clock: Clock
 }
@@ -25,15 +36,21 @@ export interface ExecutionOptions {
 export class Execution implements CallOwner {
   readonly #cluster: Cluster
   readonly #budget: RetryBudget
+  readonly #recent: RecentLatency | undefined
+  readonly #random: Random
   readonly #events: Events
   readonly #clock: Clock
+  readonly #later: DeadlineHeap
   #destroyed: Error | undefined
   #active = 0
   #idle: (() => void) | undefined
 
-  constructor({ cluster, budget, events, clock }: ExecutionOptions) {
+  constructor({ cluster, budget, recent, random, events, clock }: ExecutionOptions) {
     this.#cluster = cluster
     this.#budget = budget
+    this.#recent = recent
+    this.#random = random
+    this.#later = new DeadlineHeap(clock)
     this.#events = events
     this.#clock = clock
   }
@@ -50,9 +67,10 @@ export class Execution implements CallOwner {
     else void this.#attemptWhenResolved(call)
   }
 
-  #attempt(call: Call): void {
+  /** @param rested It has waited before an endpoint is asked that it has tried. */
+  #attempt(call: Call, rested = false): void {
     // One more may have been due, and the one before it has answered meanwhile.
-    if (call.ended || call.committed || call.lapse(call.attemptedAt)) return
+    if (call.ended || call.answered || call.lapse(call.attemptedAt)) return
     if (this.#destroyed !== undefined) {
       call.fail(this.#destroyed)
       return
@@ -62,11 +80,90 @@ export class Execution implements CallOwner {
       const endpoint = this.#cluster.pick(call, !call.avoidPending())
       if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
       if (!(endpoint instanceof Endpoint)) throw mispicked(endpoint)
-      if (!call.attempt(endpoint)) this.attemptFailed(call, refused(call, endpoint))
+      if (!rested && call.tried.includes(endpoint)) this.#rest(call)
+      else this.#send(call, endpoint)
     } catch (error) {
       // Ours, or that of a balancer of the user's: it must cost a request, not the process.
       call.fail(asError(error))
     }
+  }
+
+  #send(call: Call, endpoint: Endpoint): void {
+    if (call.attempt(endpoint)) this.#time(call)
+    else this.attemptFailed(call, refused(call, endpoint))
+  }
+
+  /** Who has failed a moment ago is given a moment, and not to all calls the same. */
+  #rest(call: Call): void {
+    const delayMs = fullJitterDelay(call.errors.length, SAME_ENDPOINT, this.#random)
+    this.#after(call, delayMs, () => {
+      call.look()
+      this.#attempt(call, true)
+    })
+  }
+
+  /** An attempt has begun: what is due if it takes long. */
+  #time(call: Call): void {
+    const { policy, latest } = call
+    // Nearly always nothing is.
+    if (!policy.timed || latest === undefined || call.ended) return
+    const hedgeMs = call.attempts > 1 ? undefined : this.#hedgeDelay(policy.hedge)
+    if (hedgeMs !== undefined)
+      this.#after(call, hedgeMs, () => void this.#attemptBeside(call, Math.max(2, policy.attempts)))
+    if (policy.perTryTimeoutMs === Infinity) return
+    this.#after(call, policy.perTryTimeoutMs, (lateMs) => this.#tryEnded(call, latest, lateMs))
+  }
+
+  #hedgeDelay(hedge: HedgeSettings | undefined): number | undefined {
+    if (hedge === undefined) return undefined
+    if (hedge.afterMs !== undefined) return hedge.afterMs
+    const usualMs = this.#recent?.quantile(hedge.percentile / 100)
+    return usualMs === undefined ? undefined : Math.max(usualMs, hedge.minMs)
+  }
+
+  /** The time of an attempt is over: it is given up, if another one can take its place. */
+  #tryEnded(call: Call, attempt: HttpAttempt<Endpoint>, lateMs: number): void {
+    if (attempt.ended || attempt.discarded || !this.#attemptBeside(call, call.policy.attempts)) return
+    const { perTryTimeoutMs } = call.policy
+    const { address } = attempt.endpoint
+    const message = `${call.service} at ${address} has no response after ${perTryTimeoutMs} ms (option retry.perTryTimeoutMs)`
+    call.giveUp(
+      attempt,
+      new FairleadError('DEADLINE_EXCEEDED', message, { service: call.service, endpoint: address }),
+      lateMs,
+    )
+  }
+
+  /** Another attempt, elsewhere, while one is under way; if it may be, and there is one. Says whether there is. */
+  #attemptBeside(call: Call, most: number): boolean {
+    if (call.ended || call.answered || this.#destroyed !== undefined || call.attempts >= most) return false
+    if (whyNotRepeated(call, true) !== undefined || isRetry(call.headers, call.policy.attemptHeader))
+      return false
+    call.look()
+    call.avoidPending()
+    const endpoint = this.#pickElse(call)
+    if (endpoint === undefined || !this.#budget.withdraw(call.attemptedAt)) return false
+    // Refused by a circuit that has its one probe: the attempt that is under way goes on.
+    const begun = call.attempt(endpoint)
+    if (begun) this.#time(call)
+    return begun
+  }
+
+  /** An endpoint that the call has not tried; undefined: there is none. */
+  #pickElse(call: Call): Endpoint | undefined {
+    try {
+      const endpoint: unknown = this.#cluster.pick(call, false)
+      return endpoint instanceof Endpoint ? endpoint : undefined
+    } catch {
+      // Of a balancer of the user's: the cluster has told of it, and what the call has is better than nothing.
+      return undefined
+    }
+  }
+
+  #after(call: Call, delayMs: number, work: (lateMs: number) => void): void {
+    // A timer runs in no caller's context.
+    const later = new Later(delayMs, (lateMs) => call.inContext(() => work(lateMs)), this.#later, this.#clock)
+    call.await(later)
   }
 
   /**
@@ -81,15 +178,38 @@ export class Execution implements CallOwner {
     }
     call.note(failed)
     // One that runs beside it may still succeed.
-    const final = call.attempting ? undefined : this.#whyFinal(call, failed)
+    const final = call.isAttempting() ? undefined : this.#whyFinal(call, failed)
     if (this.#events.traced) this.#publishFailure(call, failed, final)
-    if (call.attempting) return
+    if (call.isAttempting()) return
     if (final !== undefined) {
       call.fail(call.policy.attempts === 1 ? located(call.service, failed) : exhausted(call, failed, final))
     }
     // In a turn of its own, as an attempt may fail before `attempt` has returned; and in the context of its caller, as
     // this is that of whichever request opened the connection.
     else call.inContext(() => queueMicrotask(() => this.#attempt(call)))
+  }
+
+  attemptRefused(call: Call, failed: FailedAttempt): boolean {
+    if (this.#destroyed !== undefined || call.deadline <= this.#clock.now()) return false
+    if (call.isAttempting(failed.ordinal)) {
+      // One that runs beside it may do better.
+      call.note(failed)
+      if (this.#events.traced) this.#publishFailure(call, failed, undefined)
+      return true
+    }
+    if (whyFinal(call, failed, call.errors.length + 1) !== undefined) return false
+    call.note(failed)
+    const endpoint = this.#pickElse(call)
+    // Last of all, so that only a retry that is made is paid for. Without one, the answer is the caller's at once.
+    if (endpoint === undefined || !this.#budget.withdraw(call.attemptedAt)) return false
+    if (this.#events.traced) this.#publishFailure(call, failed, undefined)
+    // In a turn of its own: this is the middle of the response that is not wanted.
+    call.inContext(() => queueMicrotask(() => call.ended || this.#send(call, endpoint)))
+    return true
+  }
+
+  attemptStalled(call: Call): void {
+    this.#attemptBeside(call, call.policy.attempts)
   }
 
   /** No call goes on: what is in flight ends as its connection does, and each gets `error`. */
@@ -121,19 +241,11 @@ export class Execution implements CallOwner {
   }
 
   /** Why there is no other attempt; `undefined` when there is one, paid for. */
-  #whyFinal(call: Call, { fault, written }: FailedAttempt): NotRetried | undefined {
-    const { attempts } = call.policy
-    if (attempts === 1) return RETRIES_OFF
-    if (fault === 'response') return RESPONSE_TOO_LARGE
-    const { method, idempotent } = call.options
-    const why = whyNotRetry({ method, idempotent, body: call.body, written })
-    if (why !== undefined) return why
-    if (call.errors.length >= attempts) {
-      return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
-    }
+  #whyFinal(call: Call, failed: FailedAttempt): NotRetried | undefined {
+    const why = whyFinal(call, failed, call.errors.length)
     // What no endpoint has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
     // would use the budget up before its circuit opens (gRPC A6, transparent retries).
-    if (!written) return undefined
+    if (why !== undefined || !failed.written) return why
     // Last of all, so that only a retry that is made is paid for.
     return this.#budget.withdraw(call.attemptedAt) ? undefined : BUDGET_EXHAUSTED
   }
@@ -153,9 +265,6 @@ export class Execution implements CallOwner {
   }
 }
 
-const RETRIES_OFF: NotRetried = { code: 'retries_off', text: 'retries are off (option retry)' }
-const RESPONSE_TOO_LARGE: NotRetried = {
-  code: 'response_too_large',
-  text: 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)',
-}
+// Envoy's: a base of 25 ms, and ten times that at most.
+const SAME_ENDPOINT: BackoffOptions = { baseMs: 25, maxMs: 250 }
 const BUDGET_EXHAUSTED: NotRetried = { code: 'budget_exhausted', text: 'the retry budget is spent' }

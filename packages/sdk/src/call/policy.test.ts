@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { balancers } from '../balance/balancers.js'
 import { Events, type FairleadEvent } from '../observe/events.js'
+import { ONE_ATTEMPT } from '../resilience/retry-options.js'
 import { PolicyResolver, type PolicyOptions } from './policy.js'
 
 function resolver(options: Partial<PolicyOptions> = {}): { policy: PolicyResolver; told: FairleadEvent[] } {
@@ -14,7 +15,9 @@ function resolver(options: Partial<PolicyOptions> = {}): { policy: PolicyResolve
       timeoutMs: 30_000,
       connections: { connectTimeoutMs: 1000 },
       given: { timeoutMs: false, connectTimeoutMs: false },
-      retry: { attempts: 2 },
+      retry: { ...ONE_ATTEMPT, attempts: 2, attemptHeader: undefined },
+      hedge: undefined,
+      routes: [],
       ...options,
     },
     events,

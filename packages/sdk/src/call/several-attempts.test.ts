@@ -5,6 +5,7 @@ import { Classifier } from '../endpoint/classify.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { Events } from '../observe/events.js'
 import { Deadlines } from '../resilience/deadline.js'
+import { ONE_ATTEMPT } from '../resilience/retry-options.js'
 import type { Outcome } from '../resilience/outcome.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { ManualClock } from '../testing/index.js'
@@ -52,7 +53,9 @@ class Rig implements CallOwner {
         timeoutMs: 100,
         connections: { connectTimeoutMs: 100 },
         given: { timeoutMs: true, connectTimeoutMs: true },
-        retry: { attempts: 3 },
+        retry: { ...ONE_ATTEMPT, attempts: 3, attemptHeader: undefined },
+        hedge: undefined,
+        routes: [],
       },
       events,
     )
@@ -66,15 +69,28 @@ class Rig implements CallOwner {
       clock,
     }
     const options = { method: 'GET', path: '/' } as const
-    this.call = new Call(dependencies, options, new Deadlines(100, clock), this.caller, undefined)
+    this.call = new Call(
+      dependencies,
+      policy.current,
+      options,
+      new Deadlines(100, clock),
+      this.caller,
+      undefined,
+    )
     this.call.begin()
   }
 
   /** As execution does it: the next one, or the end where none is left. */
   attemptFailed(call: Call, failed: Parameters<CallOwner['attemptFailed']>[1]): void {
     call.note(failed)
-    if (!call.attempting) call.fail(failed.error)
+    if (!call.isAttempting()) call.fail(failed.error)
   }
+
+  attemptRefused(): boolean {
+    return false
+  }
+
+  attemptStalled(): void {}
 
   ended(): void {
     this.ends++

@@ -209,6 +209,7 @@ test("an attempt that fails by its caller's fault ends what is under way beside 
   const outcomes = new Outcomes()
   const call = new Call(
     { service: 'orders', owner, policy, filter: undefined, deadlineHeaders: undefined, events, clock },
+    policy.current,
     { method: 'GET', path: '/' },
     new Deadlines(1000, clock),
     outcomes,

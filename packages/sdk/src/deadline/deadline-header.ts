@@ -1,6 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
-import { headerValues } from '../hashing/request-fields.js'
+import { withHeaders } from '../request/with-headers.js'
 import { Deadline, type DeadlineHeader } from './deadline.js'
 import { formatGrpcTimeout, parseGrpcTimeout } from './grpc-timeout.js'
 
@@ -54,17 +54,10 @@ export function withDeadlineHeaders(
   names: readonly DeadlineHeader[],
   remainingMs: number,
 ): Dispatcher.DispatchOptions {
-  const { headers } = options
-  const added: string[] = []
-  for (const name of names) {
-    if (headerValues(headers, name) === undefined) added.push(name, format(name, remainingMs))
-  }
-  if (added.length === 0) return options
-  if (Array.isArray(headers)) return { ...options, headers: [...headers, ...added] }
-  const record: Record<string, string> = { ...(headers as Record<string, string> | null | undefined) }
-  for (let index = 0; index + 1 < added.length; index += 2)
-    record[added[index] ?? ''] = added[index + 1] ?? ''
-  return { ...options, headers: record }
+  return withHeaders(
+    options,
+    names.flatMap((name) => [name, format(name, remainingMs)]),
+  )
 }
 
 function format(name: DeadlineHeader, remainingMs: number): string {

@@ -87,8 +87,12 @@ export class HeardAttempts implements AttemptListener<never> {
     return true
   }
 
-  outgoing(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions {
+  outgoing({ options }: { readonly options: Dispatcher.DispatchOptions }): Dispatcher.DispatchOptions {
     return options
+  }
+
+  onStalled(): void {
+    this.heard.push('stalled')
   }
 
   onData(): boolean {

@@ -7,6 +7,9 @@ import { asError, reasonOf } from '../errors.js'
 import type { BackendLoad } from '../orca/backend-load.js'
 import type { BreakerFactory, Permit } from '../resilience/breaker.js'
 import { isFailure, NO_DETAILS, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
+import type { RecentLatency } from '../resilience/recent-latency.js'
+import type { Ping, Silence, Watched } from '../resilience/stall/silence.js'
+import type { StallDetector } from '../resilience/stall/stall-detector.js'
 import type { LoopWatch } from '../runtime/loop-watch.js'
 import type { Transport, TransportFactory } from '../transport/transport.js'
 import { Restrictions } from './availability.js'
@@ -14,7 +17,6 @@ import {
   AVAILABLE,
   type Availability,
   type Judge,
-  type Judged,
   type JudgeFactory,
   type Restriction,
 } from '../resilience/judge.js'
@@ -23,9 +25,22 @@ import type { Classifier } from './classify.js'
 import { HttpAttempt, type AttemptedEndpoint, type AttemptListener } from './http-attempt.js'
 import { Lease } from './lease.js'
 import { LoadProber } from './load-probe.js'
+import { ProbeRequest } from './probe-request.js'
 import { PeakEwma } from './peak-ewma.js'
 
 const NO_JUDGES: readonly Judge[] = Object.freeze([])
+
+/** Whether a server is there: by definition it changes nothing, and whatever the answer is, it is one (RFC 9110, 9.3.7). */
+const PING = Object.freeze({ method: 'OPTIONS', path: '/' })
+/** How long its answer is waited for, in milliseconds: longer than any pause of a process that will go on. */
+const PING_MS = 5000
+/** What a connection fails by where something is there that says so. */
+const REFUSED: ReadonlySet<string | undefined> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'UND_ERR_SOCKET',
+])
 
 /** What all endpoints of a client have in common. */
 export interface EndpointDependencies {
@@ -35,6 +50,10 @@ export interface EndpointDependencies {
   readonly makeBreaker: BreakerFactory | undefined
   /** Those beside the circuit. */
   readonly judges: readonly JudgeFactory[]
+  /** Undefined: no silence counts. */
+  readonly stalls?: StallDetector | undefined
+  /** Undefined: nobody asks for it. */
+  readonly recent?: RecentLatency | undefined
   readonly classifier: Classifier
   /** Hears of every change of its state, or of the reason for it. */
   readonly onAvailability: (endpoint: Endpoint, availability: Availability, before: Availability) => void
@@ -58,7 +77,7 @@ export interface RetainedObserver {
  * It is its latency estimate instead of having one, and what a pick reads comes first: among 10,000 endpoints a pick
  * waits for memory, and an object further costs it 17 of 95 ns.
  */
-export class Endpoint extends PeakEwma implements Prioritized, Judged, AttemptedEndpoint {
+export class Endpoint extends PeakEwma implements Prioritized, Watched, AttemptedEndpoint {
   /** What a pick reads of availability: what the judges say, and what a panic makes of it. */
   #available = true
   #inflight = 0
@@ -69,6 +88,7 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   observer: RetainedObserver | undefined
   usableSince: number
   backendLoad: BackendLoad | undefined
+  silence: Silence | undefined
   readonly #dependencies: EndpointDependencies
   #panic: Panic = 'none'
   /** Of 10,000 endpoints most are never sent a request; all below are made for the first one. */
@@ -122,6 +142,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
 
   get classifier(): Classifier {
     return this.#dependencies.classifier
+  }
+
+  get recent(): RecentLatency | undefined {
+    return this.#dependencies.recent
   }
 
   get loop(): LoopWatch {
@@ -208,6 +232,15 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
     if (this.backendLoad === undefined || this.#ended) return
     this.#prober ??= new LoadProber(this, this.#openTransport(), this.#dependencies.clock)
     this.#prober.ask(path)
+  }
+
+  ping(onHeard: () => void, onEnd: (refused: boolean) => void): Ping {
+    const ping = new ProbeRequest(PING, PING_MS, this.#openTransport(), this.#dependencies.clock, {
+      onHead: onHeard,
+      onEnd: (_end, error) => onEnd(REFUSED.has((error as NodeJS.ErrnoException | undefined)?.code)),
+    })
+    ping.send()
+    return ping
   }
 
   begin(): void {
@@ -306,16 +339,20 @@ export class Endpoint extends PeakEwma implements Prioritized, Judged, Attempted
   }
 
   #makeJudges(): void {
-    const { makeBreaker, judges, clock } = this.#dependencies
+    const { makeBreaker, judges, stalls, clock } = this.#dependencies
     if (makeBreaker !== undefined) this.#circuit = new Circuit(this, makeBreaker, clock)
     const now = clock.now()
     this.#judges = judges.map((makeJudge) => makeJudge(this, now))
+    if (!this.#ended) this.silence = stalls?.watch(this)
   }
 
   /** Its own requests may still finish; probes are not waited for. */
   #endProbes(): void {
     this.#ended = true
     this.#prober?.end()
+    // Its ping would be waited for as its requests are.
+    if (this.silence !== undefined) this.#dependencies.stalls?.unwatch(this.silence)
+    this.silence = undefined
   }
 
   #endJudges(): void {

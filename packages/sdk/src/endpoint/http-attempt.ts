@@ -1,12 +1,14 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
-import type { Dispatcher } from 'undici'
+import { errors, type Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
 import { asError } from '../errors.js'
 import { isReplayable } from '../request/bodies.js'
 import { isHeldByItsBody } from '../request/held-by-body.js'
 import type { Permit } from '../resilience/breaker.js'
-import { isFailure, type Outcome } from '../resilience/outcome.js'
+import { isFailure, NO_DETAILS, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
+import type { RecentLatency } from '../resilience/recent-latency.js'
+import type { Owing, Silence } from '../resilience/stall/silence.js'
 import type { Abort } from '../transport/handler.js'
 import type { ReleaseReason, Transport, TransportRequest } from '../transport/transport.js'
 import type { ClassifiedError, ClassifiedHead, Classifier } from './classify.js'
@@ -18,6 +20,10 @@ export interface AttemptedEndpoint extends LeaseAccounting, ReportingEndpoint {
   /** `host:port`, for people. */
   readonly address: string
   readonly classifier: Classifier
+  /** Hears the time to each response head; undefined: nobody asks for it. */
+  readonly recent?: RecentLatency | undefined
+  /** Hears of what it owes and of every byte of it; undefined: its silence says nothing. */
+  readonly silence?: Silence | undefined
   /** No connection to it could be made. */
   unreachable(error: Error): void
 }
@@ -34,6 +40,8 @@ export interface AttemptListener<E extends AttemptedEndpoint> {
     resume: () => void,
     statusMessage: string,
   ): boolean
+  /** It has no head yet, and its endpoint is stalled. May come again. */
+  onStalled(attempt: HttpAttempt<E>): void
   /** A piece of the body. `false`: pause. */
   onData(attempt: HttpAttempt<E>, chunk: Buffer): boolean
   /** The response is whole. Nothing follows. */
@@ -41,7 +49,7 @@ export interface AttemptListener<E extends AttemptedEndpoint> {
   /** The endpoint has switched protocols. Nothing follows. */
   onUpgrade(attempt: HttpAttempt<E>, statusCode: number, headers: Buffer[], socket: Duplex): void
   /** What is sent of it, told in the turn in which it is. */
-  outgoing(options: Dispatcher.DispatchOptions): Dispatcher.DispatchOptions
+  outgoing(attempt: HttpAttempt<E>): Dispatcher.DispatchOptions
   /** It has failed, before or after the head. Nothing follows. */
   onFailure(attempt: HttpAttempt<E>, error: Error, classified: ClassifiedError): void
   /** It has its outcome, and the endpoint has no more to do for it. Comes once, before the callback that ends it. */
@@ -56,8 +64,12 @@ const UPGRADED: ClassifiedHead = { outcome: 'success', statusCode: 101, pushback
 // Longer than a turn of a busy event loop takes, and than a timer of Node's is late by itself.
 const HELD_UP_MS = 20
 
+// What is read of an answer that is not wanted, so that its connection can be used again: about what a new connection
+// costs, with the page that a proxy sends with its 502.
+const DISCARD_BYTES = 64 * 1024
+
 /** One HTTP request on one endpoint: a lease that a transport speaks to, and that tells its call. */
-export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements TransportRequest {
+export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements TransportRequest, Owing {
   carrier: object | undefined
   before: TransportRequest | undefined
   after: TransportRequest | undefined
@@ -69,6 +81,9 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   readonly ordinal: number
   written = false
   answered = false
+  /** What the head of its response has told beside its status's outcome. */
+  details: OutcomeDetails = NO_DETAILS
+  owedPlace = -1
   readonly #transport: Transport
   readonly #listener: AttemptListener<E>
   readonly #clock: Clock
@@ -81,6 +96,8 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   #sent = false
   #abort: Abort | undefined
   #cancelled: Error | undefined
+  /** So many bytes are still read of an answer that is not wanted; negative: it is. */
+  #discarding = -1
 
   constructor(
     endpoint: E,
@@ -146,8 +163,25 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     this.#abort?.(reason)
   }
 
+  /** Its answer is not the call's. */
+  get discarded(): boolean {
+    return this.#discarding >= 0
+  }
+
+  /** Takes no notice of the rest of its answer, and reads it where it is short. Its call hears nothing more of it. */
+  discard(): void {
+    if (this.ended) return
+    this.#discarding = DISCARD_BYTES
+    // An upload that goes on would hold a connection for nothing.
+    if (!this.#sent) this.cancel(new errors.RequestAbortedError(), 'ignored')
+  }
+
+  onStalled(): void {
+    this.#listener.onStalled(this)
+  }
+
   toSend(): Dispatcher.DispatchOptions {
-    return this.#listener.outgoing(this.options)
+    return this.#listener.outgoing(this)
   }
 
   onTurn(): void {
@@ -165,6 +199,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   }
 
   onHeaders(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean {
+    this.#heard()
     if (this.#cancelled !== undefined) return true
     // Interim responses (1xx) come before the one that counts.
     if (statusCode >= 200) {
@@ -175,15 +210,18 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   }
 
   onData(chunk: Buffer): boolean {
-    return this.#cancelled === undefined ? this.#listener.onData(this, chunk) : true
+    this.#heard()
+    if (this.#cancelled !== undefined) return true
+    return this.discarded ? this.#readUnwanted(chunk) : this.#listener.onData(this, chunk)
   }
 
   onComplete(trailers: Buffer[]): void {
+    this.#heard()
     if (this.#cancelled !== undefined) return
     if (this.decided === undefined)
       this.outcome(this.endpoint.classifier.trailers(trailers), this.#clock.now())
     this.#end('complete')
-    this.#listener.onComplete(this, trailers)
+    if (!this.discarded) this.#listener.onComplete(this, trailers)
   }
 
   onUpgrade(statusCode: number, headers: Buffer[], socket: Duplex): void {
@@ -194,7 +232,12 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   }
 
   onError(error: Error): void {
-    if (this.ended || this.#isResent(error)) return
+    if (this.ended) return
+    if (this.discarded) {
+      this.#end('failed')
+      return
+    }
+    if (this.#isResent(error)) return
     const classified = this.endpoint.classifier.error(error, this.options.body)
     const { outcome, fault } = classified
     const ofEndpoint = fault === 'endpoint' || fault === 'response'
@@ -218,17 +261,20 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   onRequestSent(): void {
     this.#sent = true
+    if (this.details === NO_DETAILS && !this.ended) this.endpoint.silence?.owe(this)
     if (this.#cancelled === undefined) this.#listener.onRequestSent(this)
   }
 
   onResponseStarted(): void {
     this.answered = true
+    this.#heard()
     if (this.#cancelled === undefined) this.#listener.onResponseStarted(this)
   }
 
   /** A failure of the connection alone is not a failure of the attempt. */
   #isResent(error: Error): boolean {
     this.#abort = undefined
+    this.endpoint.silence?.settle(this)
     const { context } = this
     // Now runs the work of whichever request opened the connection.
     return context === undefined
@@ -241,9 +287,23 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     return this.written && !this.#sent && isHeldByItsBody(this.options.body)
   }
 
+  #heard(): void {
+    const { silence } = this.endpoint
+    if (silence !== undefined) silence.heard++
+  }
+
+  #readUnwanted(chunk: Buffer): boolean {
+    this.#discarding -= chunk.length
+    if (this.#discarding < 0) this.cancel(new errors.RequestAbortedError(), 'ignored')
+    return true
+  }
+
   #answer(head: ClassifiedHead, now: number): void {
     const { outcome } = head
     const knownSince = this.earliest(now)
+    this.details = head
+    this.endpoint.silence?.settle(this)
+    this.endpoint.recent?.record(knownSince - this.#writtenAt)
     // What says "not now" or fails does so fast: that must not look like answering fast.
     if (!isFailure(outcome) && outcome !== 'overloaded') this.#observe(now, knownSince)
     if (outcome !== 'pending') this.outcome(outcome, now, knownSince, head)
@@ -259,6 +319,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   #end(reason: ReleaseReason): void {
     if (this.ended) return
+    this.endpoint.silence?.settle(this)
     this.end(this.decided === undefined ? this.#clock.now() : 0)
     this.#transport.release(this, reason)
     this.#listener.onEnd(this)

@@ -16,6 +16,20 @@ export interface BackoffOptions {
  * @returns Milliseconds.
  */
 export function backoffDelay(failures: number, options: BackoffOptions, random: Random): number {
-  const ceiling = Math.min(options.maxMs, options.baseMs * 2 ** Math.min(failures - 1, 30))
+  const ceiling = ceilingOf(failures, options)
   return ceiling / 2 + (ceiling / 2) * random.next()
+}
+
+/**
+ * The same with full jitter, between nothing and all of it: for requests that somebody waits for.
+ *
+ * @param failures Failures in a row, 1 or more.
+ * @returns Milliseconds.
+ */
+export function fullJitterDelay(failures: number, options: BackoffOptions, random: Random): number {
+  return ceilingOf(failures, options) * random.next()
+}
+
+function ceilingOf(failures: number, { baseMs, maxMs }: BackoffOptions): number {
+  return Math.min(maxMs, baseMs * 2 ** Math.min(failures - 1, 30))
 }

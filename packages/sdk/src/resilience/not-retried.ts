@@ -6,6 +6,7 @@ export interface NotRetried {
     | 'not_idempotent'
     | 'body_not_replayable'
     | 'attempts_exhausted'
+    | 'retry_itself'
     | 'budget_exhausted'
   readonly text: string
 }

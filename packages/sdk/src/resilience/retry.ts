@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { headerValues } from '../hashing/request-fields.js'
 import { isReplayable } from '../request/bodies.js'
 import type { NotRetried } from './not-retried.js'
 
@@ -7,6 +8,8 @@ export interface Repeatable {
   readonly method: string
   /** The caller's word on whether sending twice does no harm; overrides the method. */
   readonly idempotent?: boolean | undefined
+  /** One with an `Idempotency-Key` may be sent twice, whatever its method. */
+  readonly headers?: Dispatcher.DispatchOptions['headers']
 }
 
 /** What the question "may this be sent again?" depends on. */
@@ -16,19 +19,22 @@ export interface FailedAttempt extends Repeatable {
   readonly written: boolean
 }
 
+// draft-ietf-httpapi-idempotency-key-header: the server makes one of requests with the same key.
+const KEY = 'idempotency-key'
 // RFC 9110, 9.2.2.
 const IDEMPOTENT: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /** May it reach the endpoint twice? */
-export function isIdempotent({ method, idempotent }: Repeatable): boolean {
-  return idempotent ?? IDEMPOTENT.has(method)
+export function isIdempotent({ method, idempotent, headers }: Repeatable): boolean {
+  return idempotent ?? (IDEMPOTENT.has(method) || headerValues(headers, KEY) !== undefined)
 }
 
-/** May this request reach the endpoint twice, and can it? */
+/** May this request reach the endpoint twice, and can it? Not asked of its headers, as this is for every request. */
 export function mayBeRepeated(
   options: Pick<Dispatcher.DispatchOptions, 'method' | 'idempotent' | 'body'>,
 ): boolean {
-  return isIdempotent(options) && isReplayable(options.body)
+  const { method, idempotent, body } = options
+  return isIdempotent({ method, idempotent }) && isReplayable(body)
 }
 
 /** Why this must not be sent again, whatever the policy; `undefined` when it may. */

@@ -1,0 +1,43 @@
+import type { Fault } from '../endpoint/classify.js'
+import { isRetry } from '../resilience/is-retry.js'
+import type { NotRetried } from '../resilience/not-retried.js'
+import { whyNotRetry } from '../resilience/retry.js'
+import type { Call } from './call.js'
+
+/**
+ * Why there is no other attempt, whatever the budget says; undefined: there may be one.
+ *
+ * @param failures Attempts that have failed, this one included.
+ */
+export function whyFinal(
+  call: Call,
+  { fault, written }: { readonly fault: Fault; readonly written: boolean },
+  failures: number,
+): NotRetried | undefined {
+  const { attempts, attemptHeader } = call.policy
+  if (attempts === 1) return RETRIES_OFF
+  if (fault === 'response') return RESPONSE_TOO_LARGE
+  const why = whyNotRepeated(call, written)
+  if (why !== undefined) return why
+  if (failures >= attempts) {
+    return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
+  }
+  return written && isRetry(call.headers, attemptHeader) ? RETRY_ITSELF : undefined
+}
+
+/** Why it must not be sent again, whatever its policy. */
+export function whyNotRepeated(call: Call, written: boolean): NotRetried | undefined {
+  const { method } = call.options
+  // Provably unwritten is the usual failure, and needs no look at headers.
+  return whyNotRetry({ method, idempotent: written ? call.idempotent : false, body: call.body, written })
+}
+
+const RETRIES_OFF: NotRetried = { code: 'retries_off', text: 'retries are off (option retry)' }
+const RESPONSE_TOO_LARGE: NotRetried = {
+  code: 'response_too_large',
+  text: 'another endpoint would answer the same (option connections.maxResponseHeaderBytes)',
+}
+const RETRY_ITSELF: NotRetried = {
+  code: 'retry_itself',
+  text: 'it is a retry itself, by the header that counts its attempts',
+}

@@ -1,0 +1,28 @@
+import type { Dispatcher } from 'undici'
+import { headerValues } from '../hashing/request-fields.js'
+
+// Envoy counts attempts from 1, gRPC those before this one (A6).
+const ATTEMPT = 'x-envoy-attempt-count'
+const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts'
+
+/**
+ * Is the request itself a retry, of whoever is before us? If each layer of three retried three times, one request would
+ * come to twenty-seven.
+ *
+ * @param attemptHeader The header that we count in, beside those that are known.
+ */
+export function isRetry(
+  headers: Dispatcher.DispatchOptions['headers'],
+  attemptHeader: string | undefined,
+): boolean {
+  return (
+    numberIn(headers, ATTEMPT) > 1 ||
+    numberIn(headers, PREVIOUS_ATTEMPTS) > 0 ||
+    (attemptHeader !== undefined && numberIn(headers, attemptHeader.toLowerCase()) > 1)
+  )
+}
+
+function numberIn(headers: Dispatcher.DispatchOptions['headers'], name: string): number {
+  const value = headerValues(headers, name)
+  return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : 0
+}

@@ -1,0 +1,187 @@
+import type { Judged } from '../judge.js'
+
+/** A request that has been sent, and has no response head. */
+export interface Owing {
+  /** Where it stands among those of its endpoint; negative: nowhere. Written by {@link Silence}. */
+  owedPlace: number
+  /** Its endpoint is stalled. */
+  onStalled(): void
+}
+
+/** What is watched for a stall. */
+export interface Watched extends Judged {
+  /**
+   * Sends a request of ours beside its traffic, which every server of HTTP answers without work. `onHeard`: an answer has
+   * come. `onEnd`, in a later turn: it is over. `refused`: its connection was refused or reset.
+   */
+  ping(onHeard: () => void, onEnd: (refused: boolean) => void): Ping
+}
+
+/** A request of ours that is on its way. */
+export interface Ping {
+  /** Does it wait for a connection that others have? The endpoint knows nothing of it then. */
+  readonly queued: boolean
+  cancel(): void
+}
+
+/** May a request of ours be sent now? */
+export type Allowance = () => boolean
+
+const REASON = 'stalled'
+
+// A false alarm shows that the service has requests that take long: each doubles what it takes for the next one, up to 64 times.
+const MOST_PATIENCE = 64
+const PATIENCE_MS = 30_000
+
+// A ping that is not answered is sent anew on a connection of its own, as the system resends on an old one ever more rarely.
+const FIRST_PAUSE_MS = 1000
+const LONGEST_PAUSE_MS = 5000
+
+/**
+ * The silence of one endpoint, as its {@link StallDetector} looks at it in turns: what it owes, what has been heard of it
+ * since, and what that means. Silence while it owes answers makes it suspect, and it is asked something that takes no work;
+ * where that is not answered either, it is stalled until a byte comes.
+ */
+export class Silence {
+  /** Pieces of responses ever heard; written by its requests, with each. */
+  heard = 0
+  readonly #endpoint: Watched
+  readonly #begin: () => void
+  readonly #owing: Owing[] = []
+  #seen = 0
+  #state: 'quiet' | 'suspect' | 'stalled' = 'quiet'
+  /** How long it has been silent while it owed, or been suspect; negative: it owed nothing at the last look. */
+  #silentMs = -1
+  #patience = 1
+  #patientUntil = 0
+  #ping: Ping | undefined
+  /** Until the next ping of one that is stalled. */
+  #pauseMs = 0
+  #nextPauseMs = FIRST_PAUSE_MS
+  #closed = false
+
+  /** @param begin It owes something, and has not before. */
+  constructor(endpoint: Watched, begin: () => void) {
+    this.#endpoint = endpoint
+    this.#begin = begin
+  }
+
+  /** Does it have to be looked at? */
+  get active(): boolean {
+    return !this.#closed && (this.#owing.length > 0 || this.#state !== 'quiet')
+  }
+
+  owe(request: Owing): void {
+    if (this.#closed || request.owedPlace >= 0) return
+    request.owedPlace = this.#owing.length
+    this.#owing.push(request)
+    if (this.#owing.length === 1) this.#begin()
+  }
+
+  /** It is answered, or nobody waits for it any more; whether it was owed or not. */
+  settle(request: Owing): void {
+    const { owedPlace } = request
+    if (owedPlace < 0) return
+    request.owedPlace = -1
+    const last = this.#owing.pop()
+    if (last === undefined || last === request) return
+    this.#owing[owedPlace] = last
+    last.owedPlace = owedPlace
+  }
+
+  /** Has a byte come since the last look? */
+  listen(now: number): boolean {
+    if (this.heard === this.#seen) return false
+    this.#seen = this.heard
+    // What it owes now was sent since, perhaps just now: it counts from the next look on.
+    this.#silentMs = -1
+    if (this.#state === 'suspect') this.#falseAlarm(now)
+    else if (this.#state === 'stalled') this.#endpoint.lift(REASON)
+    this.#state = 'quiet'
+    return true
+  }
+
+  /**
+   * It has not been heard for another `stepMs`.
+   *
+   * @param limitMs A longer silence is suspect.
+   * @param othersHeard Do other endpoints answer? If none does, it may be us.
+   */
+  look(stepMs: number, limitMs: number, othersHeard: boolean, allowance: Allowance, now: number): void {
+    if (this.#state === 'stalled') this.#await(stepMs, allowance)
+    else if (this.#state === 'quiet' && this.#owing.length === 0) this.#silentMs = -1
+    // What it owes may have been sent just now: from here on.
+    else if (this.#silentMs < 0) this.#silentMs = 0
+    else if (othersHeard) this.#count(stepMs, limitMs, allowance, now)
+  }
+
+  close(): void {
+    this.#closed = true
+    this.#ping?.cancel()
+    this.#ping = undefined
+  }
+
+  #count(stepMs: number, limitMs: number, allowance: Allowance, now: number): void {
+    this.#silentMs += stepMs
+    if (now >= this.#patientUntil) this.#patience = 1
+    if (this.#state === 'suspect') {
+      if (this.#ping?.queued === true) this.#silentMs = 0
+      if (this.#silentMs >= limitMs) this.#stall(now)
+    } else if (this.#silentMs >= limitMs * this.#patience && this.#ask(allowance)) {
+      this.#state = 'suspect'
+      this.#silentMs = 0
+    }
+  }
+
+  #stall(now: number): void {
+    this.#state = 'stalled'
+    this.#nextPauseMs = FIRST_PAUSE_MS
+    this.#pauseMs = FIRST_PAUSE_MS
+    this.#endpoint.restrict({
+      reason: REASON,
+      kind: 'health',
+      state: 'unavailable',
+      since: now,
+      until: undefined,
+    })
+    this.#tell()
+  }
+
+  /** Until a byte comes: asks again, ever less often, and has what is sent to it all the same tried elsewhere. */
+  #await(stepMs: number, allowance: Allowance): void {
+    this.#tell()
+    this.#pauseMs -= stepMs
+    if (this.#pauseMs > 0) return
+    this.#ping?.cancel()
+    this.#ping = undefined
+    if (!this.#ask(allowance)) return
+    this.#nextPauseMs = Math.min(this.#nextPauseMs * 1.5, LONGEST_PAUSE_MS)
+    this.#pauseMs = this.#nextPauseMs
+  }
+
+  #tell(): void {
+    // One that is cancelled meanwhile leaves the list.
+    for (const request of [...this.#owing]) request.onStalled()
+  }
+
+  /** Is a ping on its way? */
+  #ask(allowance: Allowance): boolean {
+    if (this.#ping !== undefined) return true
+    if (!allowance()) return false
+    const ping = this.#endpoint.ping(
+      () => this.heard++,
+      (refused) => {
+        if (this.#ping === ping) this.#ping = undefined
+        // It is not silent, and who is sent there finds out at once.
+        if (refused && this.#state === 'suspect') this.#state = 'quiet'
+      },
+    )
+    this.#ping = ping
+    return true
+  }
+
+  #falseAlarm(now: number): void {
+    this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE)
+    this.#patientUntil = now + PATIENCE_MS
+  }
+}
