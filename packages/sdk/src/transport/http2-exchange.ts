@@ -61,6 +61,8 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #headers: readonly Buffer[] = []
   #trailers: Buffer[] = []
   #received = 0
+  /** Pieces of a response that were read. */
+  #reads = 0
   #error: Error | undefined
 
   constructor(request: TransportRequest, limits: ExchangeLimits, owner: ExchangeOwner) {
@@ -138,7 +140,11 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     stream.on('error', (error: Error) => (this.#error ??= error))
     stream.on('close', () => this.#closed(stream))
     const { headersTimeout } = this.#request.options
-    if (headersTimeout) stream.setTimeout(headersTimeout, () => this.#fail(new errors.HeadersTimeoutError()))
+    if (headersTimeout) {
+      stream.setTimeout(headersTimeout, () =>
+        this.#unlessRead(() => this.#fail(new errors.HeadersTimeoutError())),
+      )
+    }
   }
 
   /** RFC 9110, 15.2: any number of them before the final one. */
@@ -172,6 +178,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   #data(stream: ClientHttp2Stream, chunk: Buffer): void {
     if (this.#over) return
     this.#owner.heard()
+    this.#reads++
     this.#received += chunk.length
     if (this.#paused) this.#kept.push(chunk)
     else if (!this.#hand(chunk) && !this.#whole) stream.pause()
@@ -278,6 +285,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
 
   #heard(): void {
     this.#answered = true
+    this.#reads++
     if (!this.#request.answered) this.#request.onResponseStarted?.()
     this.#owner.heard()
   }
@@ -287,7 +295,15 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     const ms = this.#request.options.bodyTimeout ?? this.#limits.bodyTimeoutMs
     stream.removeAllListeners('timeout')
     stream.setTimeout(ms, () => {
-      if (!this.#paused) this.#fail(new errors.BodyTimeoutError())
+      if (!this.#paused) this.#unlessRead(() => this.#fail(new errors.BodyTimeoutError()))
+    })
+  }
+
+  /** Node runs timers before it reads: what came while our own event loop was held up is not missing. */
+  #unlessRead(fail: () => void): void {
+    const reads = this.#reads
+    void nextTurn().then(() => {
+      if (reads === this.#reads) fail()
     })
   }
 }

@@ -100,11 +100,17 @@ test('in-flight is conserved: each request ends once, whatever is done to it, an
             // Nothing came behind the end: `Exchanged` throws then.
             expect(one.over || cancelled.has(one)).toBe(true)
           }
+          const fill = async (): Promise<Exchanged[]> => {
+            const all = Array.from({ length: 2 * Math.min(maxConcurrentStreams, 4) }, () =>
+              exchange(transport),
+            )
+            await until(() => all.every(({ over }) => over))
+            return all
+          }
+          // Of a connection that was reset our side may not have read it yet: the next requests on it do.
+          await fill()
           // All places are free: so many new ones fit.
-          const last = Array.from({ length: 2 * Math.min(maxConcurrentStreams, 4) }, () =>
-            exchange(transport),
-          )
-          await until(() => last.every(({ over }) => over))
+          const last = await fill()
           expect(last.map(({ state }) => state)).toEqual(last.map(() => 'complete'))
         } finally {
           await transport.destroy(new Error('over'))
