@@ -2,12 +2,13 @@ import type { Balancer, Random, Resolver } from '@fairlead/sdk'
 import { ClientDispatcher } from '#sdk/call/dispatcher.js'
 import { Execution } from '#sdk/call/execution.js'
 import { PolicyResolver } from '#sdk/call/policy.js'
-import { parseOptions } from '#sdk/client-options.js'
+import { parseOptions, type ClientOptions } from '#sdk/client-options.js'
 import { Cluster } from '#sdk/cluster/cluster.js'
 import { Classifier } from '#sdk/endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from '#sdk/endpoint/endpoint.js'
 import { Events } from '#sdk/observe/events.js'
 import { opossumBreaker } from '#sdk/resilience/opossum-breaker.js'
+import { outlierDetection } from '#sdk/resilience/outlier/detector.js'
 import { RecentLatency } from '#sdk/resilience/recent-latency.js'
 import { RetryBudget } from '#sdk/resilience/retry-budget.js'
 import { LoopWatch } from '#sdk/runtime/loop-watch.js'
@@ -18,11 +19,18 @@ import type { Tally } from './tally.js'
 import type { Timeline } from './timeline.js'
 import { SimTransport } from './transport.js'
 
+/** What a client does about endpoints that fail. */
+export type Resilience = Pick<ClientOptions, 'breaker' | 'outlierDetection' | 'retry'>
+
 export interface SimClientOptions {
   readonly balancer: Balancer
   readonly timeoutMs: number
+  readonly resilience: Resilience
   readonly timeline: Timeline
+  /** Of picks. */
   readonly random: Random
+  /** Of how long what fails is left alone. */
+  readonly jitter: Random
 }
 
 /** Yields nothing: the simulation updates the cluster itself. */
@@ -41,16 +49,19 @@ export class SimClient {
   /** By the key of their instance. */
   readonly #servers = new Map<string, SimServer>()
 
-  constructor({ balancer, timeoutMs, timeline, random }: SimClientOptions) {
+  constructor({ balancer, timeoutMs, resilience, timeline, random, jitter }: SimClientOptions) {
     this.#timeline = timeline
-    const settings = parseOptions('orders', { balancer, timeoutMs }, {})
-    const { service, origins, retry, breaker, panicThreshold } = settings
+    const settings = parseOptions('orders', { balancer, timeoutMs, ...resilience }, {})
+    const { service, origins, retry, breaker, outlierDetection: outliers, panicThreshold } = settings
     const events = new Events()
     const policy = new PolicyResolver(settings, events)
     const dependencies: EndpointDependencies = {
       createTransport: ({ key }) => new SimTransport(this.#serverOf(key), timeline),
-      makeBreaker: breaker === false ? undefined : settledBreaker(opossumBreaker(breaker), timeline),
-      judges: [],
+      makeBreaker:
+        breaker === false
+          ? undefined
+          : settledBreaker(opossumBreaker(breaker, { clock: timeline, random: jitter }), timeline),
+      judges: outliers === false ? [] : [outlierDetection(outliers, timeline, jitter)],
       classifier: new Classifier(),
       onObserverFailed: (error) => {
         throw error

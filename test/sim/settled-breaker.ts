@@ -7,7 +7,7 @@ export function settledBreaker(makeBreaker: BreakerFactory, timeline: Timeline):
   return (report, now) => new SettledBreaker(makeBreaker(report, now), timeline)
 }
 
-/** opossum hears of an outcome some microtasks later; of a success, only where the circuit is not closed. */
+/** opossum hears of a failure some microtasks later. */
 class SettledBreaker implements Breaker {
   readonly #breaker: Breaker
   readonly #timeline: Timeline
@@ -31,7 +31,7 @@ class SettledBreaker implements Breaker {
 
   record(permit: Permit, outcome: Outcome, now: number): void {
     this.#breaker.record(permit, outcome, now)
-    if (isFailure(outcome) || this.state !== 'closed') this.#timeline.unsettle()
+    if (isFailure(outcome)) this.#timeline.unsettle()
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import type { Balancer, Random } from '@fairlead/sdk'
 import { seededRandom } from '@fairlead/sdk/testing'
-import { SimClient } from './client.js'
+import { SimClient, type Resilience } from './client.js'
 import { exponential, type Work } from './draws.js'
 import { Fleet } from './fleet.js'
 import { MEAN_WORK_US, usualWork, type Scenario, type Span } from './scenario.js'
@@ -16,6 +16,8 @@ export interface SimulationOptions {
   readonly seed: number
   /** Default: log-normal. */
   readonly work?: Work
+  /** Default: that of a client that is told nothing. */
+  readonly resilience?: Resilience
 }
 
 /** What every request is given, in milliseconds. */
@@ -32,7 +34,8 @@ export class Simulation {
   readonly rest: Tally = new Tally()
   readonly #spans: readonly Span[]
 
-  constructor({ scenario, balancer, clients, servers, seed, work = usualWork }: SimulationOptions) {
+  constructor(options: SimulationOptions) {
+    const { scenario, balancer, clients, servers, seed, work = usualWork, resilience = {} } = options
     const { timeline } = this
     // A stream of its own for everything, so that no policy changes what another one meets.
     const stream = (place: number): Random => seededRandom(seed * 10_000 + place)
@@ -40,7 +43,12 @@ export class Simulation {
     this.tallies = scenario.spans.map(() => new Tally())
     this.clients = Array.from(
       { length: clients },
-      (_, place) => new SimClient({ balancer, timeoutMs: TIMEOUT_MS, timeline, random: stream(100 + place) }),
+      (_, place) =>
+        new SimClient({
+          ...{ balancer, timeoutMs: TIMEOUT_MS, resilience, timeline },
+          random: stream(100 + place),
+          jitter: stream(5000 + place),
+        }),
     )
     this.fleet = new Fleet(this.clients, timeline, stream(1))
     const first = scenario.machines(servers).map((machine) => this.fleet.start(machine))

@@ -7,8 +7,8 @@ export interface VirtualTime extends Clock {
 }
 
 /**
- * Runs `work` with the global timers on virtual time. opossum takes no clock: it leaves its open state by the global
- * `setTimeout`. What the SDK puts off to the next turn of the event loop (a retry by `queueMicrotask`, a load probe by
+ * Runs `work` with the global timers on virtual time: nothing that takes no clock, as opossum does not, is to wait for the
+ * real one. What the SDK puts off to the next turn of the event loop (a retry by `queueMicrotask`, a load probe by
  * `setImmediate`) has its turn in the real one, and the timeline has to wait for that.
  */
 export async function onVirtualTimers(time: VirtualTime, work: () => Promise<void>): Promise<void> {

@@ -24,7 +24,25 @@ test('every option has a default', () => {
     idleMs: 600_000,
     timeoutMs: 30_000,
     retry: { attempts: 2, budgetRatio: 0.2, budgetMinPerSecond: 10 },
-    breaker: { volumeThreshold: 20, errorThresholdPercentage: 50, windowMs: 10_000, resetMs: 5000 },
+    breaker: {
+      volumeThreshold: 20,
+      errorThresholdPercentage: 50,
+      consecutiveFailures: 5,
+      windowMs: 10_000,
+      resetMs: 5000,
+      maxResetMs: 60_000,
+    },
+    outlierDetection: {
+      intervalMs: 10_000,
+      consecutiveGatewayFailure: 5,
+      consecutiveLocalOriginFailure: 5,
+      successRateEjection: { stdevFactor: 1.9, minimumHosts: 5, requestVolume: 100 },
+      failurePercentageEjection: { threshold: 85, minimumHosts: 5, requestVolume: 50 },
+      baseEjectionTimeMs: 30_000,
+      maxEjectionTimeMs: 300_000,
+      maxEjectionTimeJitterMs: 5000,
+      maxEjectionPercent: 50,
+    },
     connections: {
       connectTimeoutMs: 1000,
       maxPerEndpoint: undefined,
@@ -120,8 +138,24 @@ test('what to hash by is taken in the terms of Consul', () => {
   ])
 })
 
-test('retries and circuits can be switched off', () => {
-  expect(parse({ retry: false, breaker: false })).toMatchObject({ retry: { attempts: 1 }, breaker: false })
+test('retries, circuits and ejections can be switched off', () => {
+  expect(parse({ retry: false, breaker: false, outlierDetection: false })).toMatchObject({
+    retry: { attempts: 1 },
+    breaker: false,
+    outlierDetection: false,
+  })
+})
+
+test('each reason to eject can be switched off by itself, as can failures in a row of a circuit', () => {
+  const outlierDetection = {
+    consecutiveGatewayFailure: false,
+    consecutiveLocalOriginFailure: false,
+    successRateEjection: false,
+    failurePercentageEjection: false,
+  } as const
+  const parsed = parse({ outlierDetection, breaker: { consecutiveFailures: false } })
+  expect(parsed.outlierDetection).toMatchObject({ ...outlierDetection, intervalMs: 10_000 })
+  expect(parsed.breaker).toMatchObject({ consecutiveFailures: false, volumeThreshold: 20 })
 })
 
 describe('Consul', () => {
@@ -333,6 +367,31 @@ test.each<[unknown, string | RegExp]>([
     { breaker: { windowMs: 1.5 } },
     'breaker.windowMs is 1.5: it must be a whole number of milliseconds from 100 to',
   ],
+  [
+    { breaker: { consecutiveFailures: 0 } },
+    'breaker.consecutiveFailures is 0: it must be a whole number from 1 to 1000000, or false',
+  ],
+  [{ outlierDetection: true }, 'outlierDetection is true: it must be false or an object of options'],
+  [
+    { outlierDetection: { baseEjectionTime: 1 } },
+    'unknown option outlierDetection.baseEjectionTime: remove it or check its spelling (did you mean baseEjectionTimeMs?)',
+  ],
+  [
+    { outlierDetection: { maxEjectionPercent: 0 } },
+    'outlierDetection.maxEjectionPercent is 0: it must be a number of percent from 1 to 100, such as 50 for one half',
+  ],
+  [
+    { outlierDetection: { successRateEjection: { stdevFactor: 1900 } } },
+    'outlierDetection.successRateEjection.stdevFactor is 1900: it must be a number of standard deviations from 0.1 to 10, such as 1.9 (Envoy writes 1900)',
+  ],
+  [
+    { outlierDetection: { failurePercentageEjection: { threshold: 0.85 } } },
+    'outlierDetection.failurePercentageEjection.threshold is 0.85: it must be a number of percent from 1 to 100, such as 50 for one half',
+  ],
+  [
+    { outlierDetection: { consecutiveGatewayFailure: 1.5 } },
+    'outlierDetection.consecutiveGatewayFailure is 1.5: it must be a whole number from 1 to 1000000, or false',
+  ],
   [{ consul: { address: 'http://a/b?c' } }, "consul.address is 'http://a/b?c': it must be http://host:port"],
   [{ removal: { share: 2 } }, 'removal.share is 2: it must be a number from 0 to 1'],
   [{ snapshot: { directory: '' } }, "snapshot.directory is '': it must be the path of a folder"],
@@ -376,7 +435,7 @@ describe('what holds no options', () => {
   ]
   test.each(others)('%s is refused wherever options go', (other) => {
     expect(() => parse(other)).toThrow(/^options is .*: it must be an object of options$/s)
-    for (const name of ['retry', 'breaker', 'removal'])
+    for (const name of ['retry', 'breaker', 'outlierDetection', 'removal'])
       expect(() => parse({ [name]: other })).toThrow(/: it must be false or an object of options$/)
     for (const name of ['consul', 'connections', 'snapshot'])
       expect(() => parse({ [name]: other })).toThrow(/: it must be an object of options$/)

@@ -1,4 +1,10 @@
 import * as v from 'valibot'
+import {
+  admissionOf,
+  admissionSchema,
+  type AdmissionOptions,
+  type AdmissionSettings,
+} from './admission/admission-options.js'
 import { whyNoBalancer } from './balance/balancer-option.js'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
@@ -28,6 +34,7 @@ import { loggerSchema } from './validation/logger-option.js'
 import {
   amount,
   count,
+  countOrFalse,
   group,
   having,
   LONGEST_MS,
@@ -38,6 +45,12 @@ import {
 } from './validation/schemas.js'
 import type { Random } from './random.js'
 import { hedgeSchema, type HedgeOptions, type HedgeSettings } from './resilience/hedge-options.js'
+import type { OpossumBreakerOptions } from './resilience/opossum-breaker.js'
+import {
+  outlierDetectionSchema,
+  type OutlierDetectionOptions,
+  type OutlierDetectionSettings,
+} from './resilience/outlier/outlier-options.js'
 import type { PushbackOptions } from './resilience/pushback.js'
 import { retrySchema, type RetryOptions, type RetrySettings } from './resilience/retry-options.js'
 import { stallSchema, type StallOptions, type StallSettings } from './resilience/stall/stall-options.js'
@@ -55,10 +68,17 @@ export interface BreakerOptions {
   readonly volumeThreshold?: number | undefined
   /** The circuit of an endpoint opens above this share of failures, in percent. Default 50. */
   readonly errorThresholdPercentage?: number | undefined
+  /** It opens at so many failures in a row, however few requests there are; `false`: at none. Default 5. */
+  readonly consecutiveFailures?: number | false | undefined
   /** Length of the rolling window in milliseconds. Default 10,000. */
   readonly windowMs?: number | undefined
-  /** How long a circuit stays open before one probe, in milliseconds. Default 5,000. */
+  /**
+   * How long a circuit stays open before one probe, in milliseconds: by chance, half of it to all of it, so that clients do
+   * not return in step. It doubles with each probe that fails, and is as before after a recovery. Default 5,000.
+   */
   readonly resetMs?: number | undefined
+  /** How long it stays open at the very most, in milliseconds. Default 60,000. */
+  readonly maxResetMs?: number | undefined
 }
 
 /** Connections to endpoints: their time limits, number, size limits and TLS. */
@@ -192,6 +212,11 @@ export interface ClientOptions {
    * within (`deadlines()`), else none.
    */
   readonly deadlineHeader?: DeadlineHeader | false | undefined
+  /**
+   * A limit of requests in flight, with a queue above it, and `OVERLOADED` at once for what the queue has no room for, the
+   * least important first. Default `false`: no limit.
+   */
+  readonly admission?: AdmissionOptions | false | undefined
   /** `false`: one attempt only. */
   readonly retry?: RetryOptions | false | undefined
   /** A second attempt beside one that takes long. Default `false`: none. */
@@ -210,6 +235,8 @@ export interface ClientOptions {
   readonly stallDetection?: StallOptions | false | undefined
   /** `false`: no circuit ever opens. */
   readonly breaker?: BreakerOptions | false | undefined
+  /** `false`: no endpoint is ever ejected. */
+  readonly outlierDetection?: OutlierDetectionOptions | false | undefined
   /**
    * Active health checks, by HTTP, TCP or gRPC, of endpoints that get no requests: what fails them is sent none while
    * there are others. Default: none.
@@ -249,6 +276,8 @@ export interface Settings {
   readonly timeoutMs: number
   /** Undefined: as the deadline came in. */
   readonly deadlineHeaders: readonly DeadlineHeader[] | undefined
+  /** Undefined: no limit. */
+  readonly admission: AdmissionSettings | undefined
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
   readonly retry: RetrySettings
@@ -256,14 +285,8 @@ export interface Settings {
   readonly routes: readonly RouteSettings[]
   readonly pushback: PushbackOptions | false
   readonly stallDetection: StallSettings | false
-  readonly breaker:
-    | {
-        readonly volumeThreshold: number
-        readonly errorThresholdPercentage: number
-        readonly windowMs: number
-        readonly resetMs: number
-      }
-    | false
+  readonly breaker: OpossumBreakerOptions | false
+  readonly outlierDetection: OutlierDetectionSettings | false
   readonly healthCheck: HealthCheckSettings | undefined
   readonly connections: {
     readonly connectTimeoutMs: number
@@ -336,6 +359,7 @@ const schema = group({
   deadlineHeader: v.optional(
     v.union([v.literal(false), v.picklist(DEADLINE_HEADERS)], `'${DEADLINE_HEADERS.join("', '")}' or false`),
   ),
+  admission: v.optional(admissionSchema),
   retry: v.optional(retrySchema, {}),
   hedge: v.optional(hedgeSchema, false),
   routes: v.optional(routesSchema, []),
@@ -346,12 +370,15 @@ const schema = group({
       group({
         volumeThreshold: v.optional(count(1, 1e6), 20),
         errorThresholdPercentage: v.optional(percentage, 50),
+        consecutiveFailures: v.optional(countOrFalse(1, 1e6), 5),
         windowMs: v.optional(milliseconds(100, LONGEST_MS), 10_000),
         resetMs: v.optional(milliseconds(1, LONGEST_MS), 5000),
+        maxResetMs: v.optional(milliseconds(1, LONGEST_MS), 60_000),
       }),
     ),
     {},
   ),
+  outlierDetection: v.optional(outlierDetectionSchema, {}),
   healthCheck: v.optional(healthCheckSchema),
   connections: v.optional(
     group({
@@ -411,12 +438,14 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     sticky: rest.sticky,
     timeoutMs: rest.timeoutMs,
     deadlineHeaders: headersOf(rest.deadlineHeader),
+    admission: admissionOf(rest.admission),
     retry: rest.retry,
     hedge: rest.hedge,
     routes: rest.routes,
     pushback: rest.pushback,
     stallDetection: rest.stallDetection,
     breaker,
+    outlierDetection: rest.outlierDetection,
     healthCheck: rest.healthCheck,
     connections: {
       ...connections,

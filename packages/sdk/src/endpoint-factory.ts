@@ -5,6 +5,7 @@ import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
 import type { Availability } from './resilience/judge.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
+import { outlierDetection } from './resilience/outlier/detector.js'
 import { pushback } from './resilience/pushback.js'
 import type { RecentLatency } from './resilience/recent-latency.js'
 import { StallDetector } from './resilience/stall/stall-detector.js'
@@ -23,8 +24,9 @@ export interface EndpointWiring extends TransportWiring {
 
 /** Makes the live objects of a client's instances: their transport, their judges, and who classifies their responses. */
 export function endpointFactory(wiring: EndpointWiring): EndpointFactory {
-  const { settings, onAvailability, recent, allowance, events, clock } = wiring
-  const { service, connections, breaker, pushback: backing, stallDetection, classify } = settings
+  const { settings, onAvailability, recent, allowance, events, clock, random } = wiring
+  const { service, connections, breaker, classify } = settings
+  const { pushback: backing, outlierDetection: outliers, stallDetection } = settings
   const { preconnect } = connections
   const background = inBackground(clock)
   const once = onceEach()
@@ -32,8 +34,11 @@ export function endpointFactory(wiring: EndpointWiring): EndpointFactory {
     createTransport: transports(connections.protocol, 'requests', wiring, (misfit) =>
       once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
     ),
-    makeBreaker: breaker === false ? undefined : opossumBreaker(breaker),
-    judges: backing === false ? [] : [pushback(backing, background)],
+    makeBreaker: breaker === false ? undefined : opossumBreaker(breaker, { clock: background, random }),
+    judges: [
+      ...(backing === false ? [] : [pushback(backing, background)]),
+      ...(outliers === false ? [] : [outlierDetection(outliers, background, random)]),
+    ],
     stalls:
       stallDetection === false ? undefined : new StallDetector(stallDetection, recent, allowance, background),
     recent,

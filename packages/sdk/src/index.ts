@@ -3,6 +3,12 @@
  *
  * @module @fairlead/sdk
  */
+export type {
+  AdaptiveConcurrencyOptions,
+  AdmissionOptions,
+  AdmissionQueueOptions,
+} from './admission/admission-options.js'
+export type { AdmissionInspection, ShedReason } from './admission/admission.js'
 export { createClient } from './client.js'
 export type { Client, ExplainOptions, ServiceDispatcher } from './client-interface.js'
 export type { ReadyOptions } from './cluster/readiness.js'
@@ -52,6 +58,11 @@ export type { AttemptResult, Classify } from './endpoint/classify.js'
 export type { HedgeOptions } from './resilience/hedge-options.js'
 export type { RetryOptions, RetryRules } from './resilience/retry-options.js'
 export type { PushbackOptions } from './resilience/pushback.js'
+export type {
+  FailurePercentageEjectionOptions,
+  OutlierDetectionOptions,
+  SuccessRateEjectionOptions,
+} from './resilience/outlier/outlier-options.js'
 export type { StallOptions } from './resilience/stall/stall-options.js'
 export type { RouteMatch, RouteOptions } from './call/routes-option.js'
 export type { Outcome } from './resilience/outcome.js'

@@ -1,3 +1,4 @@
+import { Admission } from '../admission/admission.js'
 import type { Balancer } from '../balance/picker.js'
 import { parseOptions, type ClientOptions } from '../client-options.js'
 import { Cluster } from '../cluster/cluster.js'
@@ -10,6 +11,8 @@ import { Endpoint } from '../endpoint/endpoint.js'
 import { Events, type FairleadEvent } from '../observe/events.js'
 import type { BreakerFactory } from '../resilience/breaker.js'
 import { RecentLatency } from '../resilience/recent-latency.js'
+import { opossumBreaker } from '../resilience/opossum-breaker.js'
+import { outlierDetection } from '../resilience/outlier/detector.js'
 import { RetryBudget } from '../resilience/retry-budget.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
@@ -28,6 +31,8 @@ export interface OptionalParts {
   readonly governor?: RemovalGovernor
   readonly makeBreaker?: BreakerFactory
   readonly filter?: ResponseFilter
+  /** Endpoints have circuits and outlier detection, as the options say. */
+  readonly judged?: boolean
 }
 
 /** All of a client from its dispatcher down, on a transport, a clock and a resolver in the hands of the test. */
@@ -41,13 +46,19 @@ export class CallRig {
   readonly policy: PolicyResolver
   readonly cluster: Cluster
   readonly budget: RetryBudget
+  readonly admission: Admission | undefined
   readonly execution: Execution
   readonly dispatcher: ClientDispatcher
 
-  constructor(options: ClientOptions = {}, { governor, makeBreaker, filter }: OptionalParts = {}) {
+  constructor(
+    options: ClientOptions = {},
+    { governor, makeBreaker, filter, judged = false }: OptionalParts = {},
+  ) {
     const { clock, resolver } = this
     const settings = parseOptions('orders', { balancer: inOrder, panicThreshold: 0, ...options }, {})
-    const { service, origins, retry, deadlineHeaders } = settings
+    const { service, origins, retry, deadlineHeaders, breaker, outlierDetection: outliers } = settings
+    const judging = { clock, random: seededRandom(2) }
+    const judges = judged && outliers !== false ? [outlierDetection(outliers, clock, judging.random)] : []
     this.events = new Events({ traffic: true, hear: (event) => void this.published.push(event) })
     const { events } = this
     this.policy = new PolicyResolver(settings, events)
@@ -60,8 +71,8 @@ export class CallRig {
       createEndpoint: (instance, seedMs, usableSince) =>
         new Endpoint(instance, seedMs, usableSince, {
           createTransport: () => this.#transport(instance),
-          makeBreaker,
-          judges: [],
+          makeBreaker: judged && breaker !== false ? opossumBreaker(breaker, judging) : makeBreaker,
+          judges,
           onObserverFailed: () => undefined,
           classifier: new Classifier(settings.classify),
           onAvailability: (endpoint, availability) =>
@@ -81,9 +92,12 @@ export class CallRig {
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     this.budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, clock.now())
     const { budget } = this
+    this.admission =
+      settings.admission && new Admission({ service, settings: settings.admission, events, clock })
+    const { admission } = this
     const { recent } = this
     const random = seededRandom(1)
-    this.execution = new Execution({ cluster, budget, recent, random, events, clock })
+    this.execution = new Execution({ cluster, budget, admission, recent, random, events, clock })
     const { execution } = this
     this.dispatcher = new ClientDispatcher({
       service,

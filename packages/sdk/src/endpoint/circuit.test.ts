@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { afterEach, beforeEach, expect, test } from 'vitest'
 import { opossumBreaker } from '../resilience/opossum-breaker.js'
 import type { Outcome } from '../resilience/outcome.js'
 import { instanceAt, ManualClock } from '../testing/index.js'
@@ -14,18 +14,22 @@ let changes: string[]
 let endpoint: Endpoint
 
 beforeEach(() => {
-  // opossum times its own way from open to half open.
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
   clock = new ManualClock()
   changes = []
   endpoint = new Endpoint(instanceAt('http://10.0.0.1:80'), 30, -1, {
     createTransport: () => new HeldTransport(),
-    makeBreaker: opossumBreaker({
-      volumeThreshold: 2,
-      errorThresholdPercentage: 50,
-      windowMs: 10_000,
-      resetMs: RESET_MS,
-    }),
+    makeBreaker: opossumBreaker(
+      {
+        volumeThreshold: 2,
+        errorThresholdPercentage: 50,
+        consecutiveFailures: false,
+        windowMs: 10_000,
+        resetMs: RESET_MS,
+        maxResetMs: RESET_MS,
+      },
+      // The longest that jitter allows.
+      { clock, random: { next: () => 1, bits: () => -1 } },
+    ),
     judges: [],
     onObserverFailed: () => undefined,
     classifier: new Classifier(),
@@ -37,7 +41,6 @@ beforeEach(() => {
 
 afterEach(async () => {
   await endpoint.destroy(new Error('over'))
-  vi.useRealTimers()
 })
 
 /** One request; false: the circuit refuses it. */
@@ -53,12 +56,6 @@ async function request(outcome: Outcome): Promise<boolean> {
 async function open(): Promise<void> {
   await clock.advance(1000)
   for (let n = 0; n < 2; n++) await request('local_failure')
-}
-
-/** Time goes by, for opossum and for us. */
-async function pass(ms: number): Promise<void> {
-  await clock.advance(ms)
-  vi.advanceTimersByTime(ms)
 }
 
 test('open, the endpoint is unavailable, since when and until when is told, and it is sent nothing', async () => {
@@ -77,7 +74,7 @@ test('open, the endpoint is unavailable, since when and until when is told, and 
 
 test('half open, one request at a time probes it, and its success closes the circuit', async () => {
   await open()
-  await pass(RESET_MS)
+  await clock.advance(RESET_MS)
   expect(endpoint.available).toBe(true)
   expect(endpoint.availability).toMatchObject({ state: 'probing', since: 1000, until: undefined })
   const probe = endpoint.lease(clock.now())
@@ -92,7 +89,7 @@ test('half open, one request at a time probes it, and its success closes the cir
 
 test('a probe without an outcome gives its leave back, and one that fails opens it again, since the first time', async () => {
   await open()
-  await pass(RESET_MS)
+  await clock.advance(RESET_MS)
   endpoint.lease(clock.now())?.end(clock.now())
   expect(endpoint.available).toBe(true)
   await request('remote_failure')

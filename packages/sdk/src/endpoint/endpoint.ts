@@ -166,6 +166,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     return this.observer !== undefined
   }
 
+  get listed(): boolean {
+    return !this.#ended && !this.retained
+  }
+
   /** Requests ever sent to it. */
   get requests(): number {
     return this.#requests

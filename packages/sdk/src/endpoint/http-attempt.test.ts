@@ -492,6 +492,18 @@ describe('a deadline blames the endpoint', () => {
     expect(attempt.silence(lateMs)).toBe(outcome)
   })
 
+  test('but not for the time in which the event loop stood still before it was written', async () => {
+    const { attempt, clock } = carried()
+    // Its connection was there, and nobody looked.
+    clock.holdUp(2000)
+    await clock.advance(0)
+    attempt.onConnect(() => undefined)
+    await clock.advance(100)
+    expect(attempt.silence(0)).toBe('ignored')
+    await clock.advance(2000)
+    expect(attempt.silence(0)).toBe('local_failure')
+  })
+
   test('of what was not written at all, unless the event loop was held up', async () => {
     const { attempt, clock } = carried()
     await clock.advance(100)

@@ -146,7 +146,9 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     const now = this.#clock.now()
     const heldUp = lateMs > HELD_UP_MS
     const writtenAt = this.written ? this.#writtenAt : now
-    const given = now - (heldUp ? writtenAt : this.#turnAt)
+    // Until it was written, our standing still kept it from getting on; later it only kept us from reading.
+    const stoodStill = this.endpoint.loop.heldUpMs(this.#turnAt, writtenAt)
+    const given = now - (heldUp ? writtenAt : this.#turnAt + stoodStill)
     const unasked = this.carrier === undefined || given * 2 < now - this.startedAt || this.#heldByItsCaller
     return unasked || given < leastMs ? 'ignored' : 'local_failure'
   }

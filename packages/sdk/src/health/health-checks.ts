@@ -11,7 +11,7 @@ import type { HealthCheckLimits } from './health-check-option.js'
 import { HealthRecord } from './health-record.js'
 
 /** What is checked of an endpoint, and what is done to it. */
-export interface CheckedEndpoint extends Judged {
+export interface CheckedEndpoint extends Pick<Judged, 'address' | 'restrict' | 'lift'> {
   readonly instance: Instance
   /** Requests ever sent to it. */
   readonly requests: number

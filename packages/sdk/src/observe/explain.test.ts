@@ -178,6 +178,8 @@ test('an endpoint that is unavailable is named once, with the reason and how lon
       retry: false,
       panicThreshold: 0,
       breaker: { volumeThreshold: 2, resetMs: 60_000 },
+      // As long as jitter allows.
+      random: { next: () => 1, bits: () => -1 },
     },
     [refusing],
   )

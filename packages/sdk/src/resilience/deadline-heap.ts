@@ -1,4 +1,5 @@
 import type { Clock, Timer } from '../clock.js'
+import { polledBy } from './deadline.js'
 
 /** Something that is over at a time of its own. */
 export interface Timed {
@@ -54,11 +55,12 @@ export class DeadlineHeap {
 
   #fire(): void {
     this.#timer = undefined
-    this.#timerAt = Infinity
     // Once: what comes due while these are told is for the next timer, behind what I/O has brought by then.
     const now = this.#clock.now()
+    const due = polledBy(this.#timerAt, now)
+    this.#timerAt = Infinity
     const items = this.#items
-    for (let item = items[0]; item !== undefined && item.at <= now; item = items[0]) {
+    for (let item = items[0]; item !== undefined && item.at <= due; item = items[0]) {
       this.remove(item)
       item.expire(now - item.at)
     }
@@ -69,7 +71,7 @@ export class DeadlineHeap {
     const first = this.#items[0]
     if (first === undefined || first.at >= this.#timerAt) return
     this.#disarm()
-    this.#timerAt = first.at
+    this.#timerAt = Math.max(first.at, now)
     this.#timer = this.#clock.setTimer(this.#onTimer, first.at - now)
   }
 

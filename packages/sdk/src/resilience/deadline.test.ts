@@ -1,8 +1,10 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import type { Clock } from '../clock.js'
 import { ManualClock } from '../testing/index.js'
-import { Deadlines, type Deadlined } from './deadline.js'
+import { Deadlines, type Deadlined, type TimeLimit } from './deadline.js'
+import { DeadlineHeap } from './deadline-heap.js'
+import { OwnLimit } from './own-limit.js'
 
 class Item implements Deadlined {
   deadline = 0
@@ -17,7 +19,10 @@ class Item implements Deadlined {
 
   expire(): void {
     this.expiredAt = this.#clock.now()
+    this.afterwards()
   }
+
+  afterwards: () => void = () => undefined
 }
 
 test('each expires at its time, unless it was removed, with one timer for all and none when empty', async () => {
@@ -91,4 +96,42 @@ test('is told how late it is, and what comes due meanwhile is for the next timer
   expect(late).toEqual([20])
   timers.shift()?.()
   expect(late).toEqual([20, 30])
+})
+
+describe('where what a poll brought has held up the loop, what came in meanwhile is read first', () => {
+  /** The first is due at 100 ms, the second at 150: a poll behind the timer of the first takes until 2,000. */
+  async function expired(
+    limits: (clock: ManualClock) => readonly [TimeLimit, TimeLimit],
+  ): Promise<number | undefined> {
+    const clock = new ManualClock()
+    const [first, second] = [new Item(clock), new Item(clock)]
+    const [firstLimit, secondLimit] = limits(clock)
+    firstLimit.add(first, 0)
+    await clock.advance(50)
+    secondLimit.add(second, 50)
+    clock.holdUp(1950)
+    // The next poll has its answer.
+    first.afterwards = () => queueMicrotask(() => secondLimit.remove(second))
+    await clock.advance(10)
+    expect(clock.pending).toBe(0)
+    expect(first.expiredAt).toBe(2000)
+    return second.expiredAt
+  }
+
+  test('of those that have the same time', async () => {
+    const both = (clock: ManualClock): [TimeLimit, TimeLimit] => {
+      const deadlines = new Deadlines(100, clock)
+      return [deadlines, deadlines]
+    }
+    expect(await expired(both)).toBeUndefined()
+  })
+
+  test('of those with times of their own', async () => {
+    const own = (clock: ManualClock): [TimeLimit, TimeLimit] => {
+      const heap = new DeadlineHeap(clock)
+      const limit = (): TimeLimit => new OwnLimit(100, undefined, heap, clock, clock.now())
+      return [limit(), limit()]
+    }
+    expect(await expired(own)).toBeUndefined()
+  })
 })

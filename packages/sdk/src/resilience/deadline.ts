@@ -23,6 +23,18 @@ export interface TimeLimit {
   remove(item: Deadlined): void
 }
 
+// By so much a timer is late without anyone standing still.
+const LATE_MS = 20
+
+/**
+ * Until when all that had come in has been read, where a timer that was due at `timerAt` is told at `now`. The poll for I/O
+ * came between its time and its being told, and what it read may have held up the loop: what came in behind it is still to
+ * be read. The next timer, which may be due at once, comes behind another poll.
+ */
+export function polledBy(timerAt: number, now: number): number {
+  return now - timerAt > LATE_MS ? timerAt : now
+}
+
 /**
  * One timer for all that have the same time: who came first is over first, so only the first needs one.
  * Adding and removing take constant time, and no timer of their own.
@@ -35,6 +47,8 @@ export class Deadlines implements TimeLimit {
   readonly #clock: Clock
   readonly #queue = new LinkedList<Deadlined>()
   #timer: Timer | undefined
+  /** When the timer is due. */
+  #timerAt = 0
 
   constructor(timeoutMs: number, clock: Clock) {
     this.timeoutMs = timeoutMs
@@ -61,8 +75,9 @@ export class Deadlines implements TimeLimit {
     this.#timer = undefined
     // Once: what comes due while these are told is for the next timer, behind what I/O has brought by then.
     const now = this.#clock.now()
+    const due = polledBy(this.#timerAt, now)
     const queue = this.#queue
-    for (let item = queue.first; item !== undefined && item.deadline <= now; item = queue.first) {
+    for (let item = queue.first; item !== undefined && item.deadline <= due; item = queue.first) {
       this.remove(item)
       item.expire(now - item.deadline)
     }
@@ -72,6 +87,7 @@ export class Deadlines implements TimeLimit {
   #arm(now: number): void {
     const { first } = this.#queue
     if (first === undefined || this.#timer !== undefined) return
+    this.#timerAt = Math.max(first.deadline, now)
     this.#timer = this.#clock.setTimer(() => this.#fire(), first.deadline - now)
   }
 }

@@ -34,6 +34,10 @@ export interface Availability {
 export interface Judged {
   /** `host:port`, for people. */
   readonly address: string
+  /** Does discovery list it? Neither does it count for its peers where it is retained, nor when it has been removed. */
+  readonly listed: boolean
+  /** Is it kept from requests at this moment, by whichever judge? Whatever a panic makes of that. */
+  readonly blocked: boolean
   /** Sets what this judge has to say, in place of what it said by the same reason before. */
   restrict(restriction: Restriction): void
   /** Takes it back. */

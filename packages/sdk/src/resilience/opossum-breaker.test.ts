@@ -1,27 +1,41 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { ManualClock } from '../testing/index.js'
+import type { Random } from '../random.js'
+import { ManualClock, seededRandom } from '../testing/index.js'
 import type { Breaker, BreakerState } from './breaker.js'
 import type { Outcome } from './outcome.js'
-import { opossumBreaker } from './opossum-breaker.js'
+import { opossumBreaker, type OpossumBreakerOptions } from './opossum-breaker.js'
 
-const options = { volumeThreshold: 20, errorThresholdPercentage: 50, windowMs: 10_000, resetMs: 5000 }
+const options: OpossumBreakerOptions = {
+  volumeThreshold: 20,
+  errorThresholdPercentage: 50,
+  consecutiveFailures: false,
+  windowMs: 10_000,
+  resetMs: 5000,
+  maxResetMs: 60_000,
+}
+
+/** The longest that jitter allows. */
+const unlucky: Random = { next: () => 1, bits: () => -1 }
 
 let clock: ManualClock
 let states: BreakerState[]
+/** What each opening was said to last, in milliseconds. */
+let resets: number[]
 let breaker: Breaker
 
-beforeEach(() => {
-  // opossum times its own way from open to half open.
-  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'Date'] })
+beforeEach(() => make())
+afterEach(() => breaker.close())
+
+function make(others: Partial<OpossumBreakerOptions> = {}, random = unlucky): void {
   clock = new ManualClock()
   states = []
-  breaker = opossumBreaker(options)((state) => states.push(state), clock.now())
-})
-
-afterEach(() => {
-  breaker.close()
-  vi.useRealTimers()
-})
+  resets = []
+  const makeBreaker = opossumBreaker({ ...options, ...others }, { clock, random })
+  breaker = makeBreaker((state, resetMs) => {
+    states.push(state)
+    if (resetMs !== undefined) resets.push(resetMs)
+  }, clock.now())
+}
 
 async function requests(count: number, outcome: Outcome): Promise<void> {
   for (let n = 0; n < count; n++) breaker.record(breaker.acquire(), outcome, clock.now())
@@ -96,19 +110,18 @@ describe('closed', () => {
 describe('half open', () => {
   beforeEach(async () => {
     await open()
-    vi.advanceTimersByTime(4999)
+    await clock.advance(4999)
     expect(breaker.state).toBe('open')
-    vi.advanceTimersByTime(1)
+    await clock.advance(1)
     expect(breaker).toMatchObject({ state: 'half_open', available: true })
   })
 
-  test('admits exactly one probe, whose success closes it', async () => {
+  test('admits exactly one probe, whose success closes it', () => {
     const probe = breaker.acquire()
     expect(probe).not.toBe(0)
     expect(breaker.available).toBe(false)
     expect(breaker.acquire()).toBe(0)
     breaker.record(probe, 'success', clock.now())
-    for (let turn = 0; turn < 5; turn++) await Promise.resolve()
     expect(breaker).toMatchObject({ state: 'closed', available: true })
     expect(states).toEqual(['open', 'half_open', 'closed'])
   })
@@ -116,36 +129,152 @@ describe('half open', () => {
   test('a probe that fails opens it again', async () => {
     await requests(1, 'local_failure')
     expect(breaker.state).toBe('open')
-    vi.advanceTimersByTime(5000)
+    expect(breaker.acquire()).toBe(0)
+    await clock.advance(10_000)
     expect(breaker.state).toBe('half_open')
   })
 
-  test('a probe whose caller went away neither closes nor opens it, and another may go', async () => {
+  test.each(['ignored', 'overloaded'] as const)(
+    'a probe that ends %s neither closes nor opens it, and one other may go',
+    async (outcome) => {
+      await requests(1, outcome)
+      expect(breaker).toMatchObject({ state: 'half_open', available: true })
+      expect(breaker.acquire()).not.toBe(0)
+      expect(breaker.acquire()).toBe(0)
+      expect(states).toEqual(['open', 'half_open'])
+    },
+  )
+
+  test('a circuit that has recovered has forgotten why it opened', async () => {
+    await requests(1, 'success')
+    await requests(19, 'local_failure')
+    expect(breaker.state).toBe('closed')
+    await requests(1, 'local_failure')
+    expect(breaker.state).toBe('open')
+  })
+})
+
+describe('how long it stays open', () => {
+  /** From closed to open, and so many probes that fail. */
+  async function openings(count: number): Promise<void> {
+    await open()
+    for (let n = 1; n < count; n++) {
+      await clock.advance(resets.at(-1) ?? 0)
+      await requests(1, 'local_failure')
+    }
+  }
+
+  test('doubles with each probe that fails, up to its limit', async () => {
+    await openings(6)
+    expect(resets).toEqual([5000, 10_000, 20_000, 40_000, 60_000, 60_000])
+  })
+
+  test('begins anew after a recovery, and not after an aborted probe', async () => {
+    await openings(3)
+    await clock.advance(20_000)
     await requests(1, 'ignored')
-    expect(breaker).toMatchObject({ state: 'half_open', available: true })
+    await requests(1, 'local_failure')
+    await clock.advance(40_000)
+    await requests(1, 'success')
+    expect(breaker.state).toBe('closed')
+    await open()
+    expect(resets).toEqual([5000, 10_000, 20_000, 40_000, 5000])
+  })
+
+  test('is spread by chance, over the half below', async () => {
+    const lengths: number[] = []
+    for (let seed = 1; seed <= 200; seed++) {
+      make({}, seededRandom(seed))
+      await requests(20, 'local_failure')
+      lengths.push(...resets)
+    }
+    expect(Math.min(...lengths)).toBeGreaterThanOrEqual(2500)
+    expect(Math.min(...lengths)).toBeLessThan(2600)
+    expect(Math.max(...lengths)).toBeLessThan(5000)
+    expect(Math.max(...lengths)).toBeGreaterThan(4900)
+  })
+
+  test('is never shorter than resetMs allows, where that is above the limit', async () => {
+    make({ resetMs: 90_000 })
+    await openings(2)
+    expect(resets).toEqual([90_000, 90_000])
+  })
+})
+
+describe('failures in a row', () => {
+  beforeEach(() => make({ consecutiveFailures: 5 }))
+
+  test('open it at once, whatever the window holds', async () => {
+    await requests(1000, 'success')
+    await requests(4, 'local_failure')
+    expect(breaker.state).toBe('closed')
+    breaker.record(breaker.acquire(), 'remote_failure', clock.now())
+    expect(breaker.state).toBe('open')
+  })
+
+  test('need no traffic to speak of: hours may lie between them', async () => {
+    for (let n = 0; n < 5; n++) {
+      await clock.advance(3_600_000)
+      await requests(1, 'local_failure')
+    }
+    expect(breaker.state).toBe('open')
+  })
+
+  test.each([
+    ['success', 'closed'],
+    ['ignored', 'open'],
+    ['overloaded', 'closed'],
+  ] as const)('with %s among them: %s', async (outcome, state) => {
+    await requests(4, 'local_failure')
+    await requests(1, outcome)
+    await requests(1, 'local_failure')
+    expect(breaker.state).toBe(state)
+  })
+
+  test('count from the recovery on', async () => {
+    await requests(5, 'local_failure')
+    await clock.advance(5000)
+    await requests(1, 'success')
+    await requests(4, 'local_failure')
+    expect(breaker.state).toBe('closed')
+    await requests(1, 'local_failure')
+    expect(states).toEqual(['open', 'half_open', 'closed', 'open'])
+  })
+
+  test('open it once, where the rate would have opened it as well', async () => {
+    make({ consecutiveFailures: 21, volumeThreshold: 20 })
+    const permits = Array.from({ length: 21 }, () => breaker.acquire())
+    for (const permit of permits) breaker.record(permit, 'local_failure', clock.now())
+    await requests(0, 'ignored')
+    expect(states).toEqual(['open'])
   })
 })
 
 test('results from before the circuit opened do not pass for the probe', async () => {
   const old = [breaker.acquire(), breaker.acquire(), breaker.acquire()]
   await open()
-  vi.advanceTimersByTime(5000)
+  await clock.advance(5000)
   const probe = breaker.acquire()
   breaker.record(old[0] ?? 0, 'success', clock.now())
   breaker.record(old[1] ?? 0, 'local_failure', clock.now())
   breaker.record(old[2] ?? 0, 'ignored', clock.now())
-  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
+  await requests(0, 'ignored')
   expect(breaker).toMatchObject({ state: 'half_open', available: false })
   breaker.record(probe, 'success', clock.now())
-  for (let turn = 0; turn < 5; turn++) await Promise.resolve()
   expect(breaker.state).toBe('closed')
 })
 
-test('starts no timer while closed, and leaves none when closed for good', async () => {
-  await requests(100, 'success')
-  expect(vi.getTimerCount()).toBe(0)
-  await requests(200, 'local_failure')
-  expect(vi.getTimerCount()).toBe(1)
-  breaker.close()
-  expect(vi.getTimerCount()).toBe(0)
+test('starts no timer while closed, and leaves none when closed for good, neither its own nor one of opossum', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'setInterval'] })
+  try {
+    await requests(100, 'success')
+    expect(clock.pending).toBe(0)
+    await requests(200, 'local_failure')
+    expect(breaker.state).toBe('open')
+    expect([clock.pending, vi.getTimerCount()]).toEqual([1, 0])
+    breaker.close()
+    expect(clock.pending).toBe(0)
+  } finally {
+    vi.useRealTimers()
+  }
 })

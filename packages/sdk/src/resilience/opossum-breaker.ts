@@ -1,5 +1,8 @@
 import { EventEmitter } from 'node:events'
 import CircuitBreaker from 'opossum'
+import type { Clock, Timer } from '../clock.js'
+import { backoffDelay } from '../pacing/backoff.js'
+import type { Random } from '../random.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import type { Breaker, BreakerFactory, BreakerState, Permit } from './breaker.js'
 import { isFailure, type Outcome } from './outcome.js'
@@ -9,10 +12,24 @@ export interface OpossumBreakerOptions {
   readonly volumeThreshold: number
   /** The circuit opens above this share of failures in the window, in percent. */
   readonly errorThresholdPercentage: number
+  /** The circuit opens at so many failures in a row, whatever the window holds; false: at none. */
+  readonly consecutiveFailures: number | false
   /** Length of the rolling window in milliseconds. */
   readonly windowMs: number
-  /** How long the circuit stays open before one probe is let through, in milliseconds. */
+  /**
+   * How long the circuit stays open before one probe is let through, in milliseconds: half of it to all of it, by chance.
+   * Twice as long after each probe that fails.
+   */
   readonly resetMs: number
+  /** How long at the very most, in milliseconds. */
+  readonly maxResetMs: number
+}
+
+/** What it goes by. */
+export interface OpossumBreakerContext {
+  /** Of the background, as nothing waits for an open circuit. */
+  readonly clock: Clock
+  readonly random: Random
 }
 
 // Ten buckets: the window slides by a tenth of its length, as opossum's own default does.
@@ -24,29 +41,51 @@ interface Bucket {
   successes: number
 }
 
-/** opossum behind the two-phase port: it owns the window, the threshold and the states. */
-export function opossumBreaker(options: OpossumBreakerOptions): BreakerFactory {
-  return (report, now) => new OpossumBreaker(options, report, now)
+/**
+ * opossum behind the two-phase port: it owns the window and the threshold, and says when to open. The way back is ours:
+ * its own timer has one length, takes no clock, and a window that outlived the recovery would open the circuit again at
+ * the next failure. So each time closed has an opossum of its own, made for the first failure.
+ */
+export function opossumBreaker(
+  options: OpossumBreakerOptions,
+  context: OpossumBreakerContext,
+): BreakerFactory {
+  return (report, now) => new OpossumBreaker(options, context, report, now)
 }
 
 class OpossumBreaker implements Breaker {
   readonly #options: OpossumBreakerOptions
+  readonly #context: OpossumBreakerContext
   readonly #report: Parameters<BreakerFactory>[0]
   readonly #bucketMs: number
-  /** Made for the first failure: it takes 8 kB with its buckets, and most endpoints never fail. */
+  readonly #mostInARow: number
+  /** While closed, from the first failure on: it takes 8 kB with its buckets, and most endpoints never fail. */
   #circuit: CircuitBreaker<[Outcome], void> | undefined
   #rotation: EventEmitter | undefined
   #rotatedAt = 0
   #state: BreakerState = 'closed'
   #period: Permit = 1
   #probing = false
+  /** Failures in a row, while closed. */
+  #inARow = 0
+  /** How often it has opened since it was last closed. */
+  #openings = 0
+  /** While open. */
+  #timer: Timer | undefined
   /** Successes that opossum has not been told of yet, by bucket, the present one first. */
   readonly #untold = new Array<number>(BUCKETS).fill(0)
 
-  constructor(options: OpossumBreakerOptions, report: Parameters<BreakerFactory>[0], now: number) {
+  constructor(
+    options: OpossumBreakerOptions,
+    context: OpossumBreakerContext,
+    report: Parameters<BreakerFactory>[0],
+    now: number,
+  ) {
     this.#options = options
+    this.#context = context
     this.#report = report
     this.#bucketMs = options.windowMs / BUCKETS
+    this.#mostInARow = options.consecutiveFailures === false ? Infinity : options.consecutiveFailures
     this.#rotatedAt = now
   }
 
@@ -67,33 +106,86 @@ class OpossumBreaker implements Breaker {
   record(permit: Permit, outcome: Outcome, now: number): void {
     // From an earlier period: it says how the endpoint was, not how it is.
     if (permit !== this.#period) return
-    if (outcome !== 'success' && !isFailure(outcome)) {
-      this.#probing = false
-      return
-    }
-    this.#rotate(now)
-    if (outcome === 'success' && this.#state === 'closed') {
-      // Changes no state, so it is only counted, and told when the count is next needed.
-      this.#untold[0] = (this.#untold[0] ?? 0) + 1
-      return
-    }
-    const circuit = (this.#circuit ??= this.#makeCircuit())
-    this.#tell(circuit)
-    // opossum has heard of it by the next turn of the microtask queue; the rejection is our own. Its timer, and who hears
-    // of a change, are there for all requests.
-    inOwnContext(() => void circuit.fire(outcome).catch(() => undefined))
+    if (this.#state === 'half_open') this.#probed(outcome)
+    else if (outcome === 'success') this.#succeeded(now)
+    else if (isFailure(outcome)) this.#failed(outcome, now)
+    // It answers.
+    else if (outcome === 'overloaded') this.#inARow = 0
   }
 
   close(): void {
+    this.#forget()
+    if (this.#timer !== undefined) this.#context.clock.clearTimer(this.#timer)
+    this.#timer = undefined
+  }
+
+  #succeeded(now: number): void {
+    this.#inARow = 0
+    this.#rotate(now)
+    // Changes no state, so it is only counted, and told when the count is next needed.
+    this.#untold[0] = (this.#untold[0] ?? 0) + 1
+  }
+
+  #failed(outcome: Outcome, now: number): void {
+    this.#inARow++
+    if (this.#inARow >= this.#mostInARow) {
+      // Who hears of a change is there for all requests.
+      inOwnContext(() => this.#open())
+      return
+    }
+    this.#rotate(now)
+    const circuit = (this.#circuit ??= this.#makeCircuit())
+    this.#tell(circuit)
+    // opossum has heard of it by the next turn of the microtask queue; the rejection is our own.
+    inOwnContext(() => void circuit.fire(outcome).catch(() => undefined))
+  }
+
+  /** By the outcome of a probe: an aborted one decides nothing, and leaves its place to the next. */
+  #probed(outcome: Outcome): void {
+    if (outcome === 'success') inOwnContext(() => this.#recover())
+    else if (isFailure(outcome)) inOwnContext(() => this.#open())
+    else this.#probing = false
+  }
+
+  #open(): void {
+    const { resetMs: baseMs, maxResetMs } = this.#options
+    const { clock, random } = this.#context
+    this.#forget()
+    const limits = { baseMs, maxMs: Math.max(baseMs, maxResetMs) }
+    const resetMs = backoffDelay(++this.#openings, limits, random)
+    this.#timer = clock.setTimer(() => {
+      this.#timer = undefined
+      this.#enter('half_open')
+    }, resetMs)
+    this.#enter('open', resetMs)
+  }
+
+  #recover(): void {
+    this.#openings = 0
+    this.#enter('closed')
+  }
+
+  #enter(state: BreakerState, resetMs?: number): void {
+    this.#state = state
+    this.#period++
+    this.#probing = false
+    this.#report(state, resetMs)
+  }
+
+  /** What has been counted is of a time that is over. */
+  #forget(): void {
     this.#circuit?.shutdown()
+    this.#circuit = undefined
+    this.#rotation = undefined
+    this.#inARow = 0
+    this.#untold.fill(0)
   }
 
   #makeCircuit(): CircuitBreaker<[Outcome], void> {
-    const { volumeThreshold, errorThresholdPercentage, resetMs, windowMs } = this.#options
+    const { volumeThreshold, errorThresholdPercentage, windowMs } = this.#options
     const circuit = new CircuitBreaker(settle, {
       volumeThreshold,
       errorThresholdPercentage,
-      resetTimeout: resetMs,
       rollingCountTimeout: windowMs,
       rollingCountBuckets: BUCKETS,
       // The call is over when opossum hears of it: its own timer, percentiles and snapshots have nothing to do,
@@ -103,15 +195,8 @@ class OpossumBreaker implements Breaker {
       enableSnapshots: false,
       rotateBucketController: (this.#rotation = new EventEmitter()),
     })
-    const enter = (state: BreakerState): void => {
-      this.#state = state
-      this.#period++
-      this.#probing = false
-      this.#report(state, state === 'open' ? resetMs : undefined)
-    }
-    circuit.on('open', () => enter('open'))
-    circuit.on('halfOpen', () => enter('half_open'))
-    circuit.on('close', () => enter('closed'))
+    // Comes behind opossum's own listener, whose timer ends with it.
+    circuit.on('open', () => this.#open())
     return circuit
   }
 

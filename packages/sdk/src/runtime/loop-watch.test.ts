@@ -48,6 +48,31 @@ test('what is read in time came just now, and what is read late since the last p
   expect(watch.earliest(clock.now())).toBe(clock.now())
 })
 
+test('remembers for how long the loop stood still, by when it did', async () => {
+  const clock = new ManualClock()
+  const watch = new LoopWatch(clock)
+  watch.begin(0)
+  expect(watch.heldUpMs(0, 1000)).toBe(0)
+  await clock.advance(10)
+  // The timer was due at 20.
+  clock.holdUp(510)
+  await clock.advance(0)
+  await clock.advance(1000)
+  clock.holdUp(320)
+  await clock.advance(0)
+  expect(watch.heldUpMs(0, 2000)).toBe(500 + 300)
+  expect(watch.heldUpMs(100, 400)).toBe(300)
+  expect(watch.heldUpMs(500, 1000)).toBe(20)
+  expect(watch.heldUpMs(600, 1000)).toBe(0)
+  // Of many the latest.
+  for (let n = 0; n < 100; n++) {
+    clock.holdUp(120)
+    await clock.advance(0)
+  }
+  expect(watch.heldUpMs(0, clock.now())).toBeLessThanOrEqual(16 * 120)
+  expect(watch.heldUpMs(clock.now() - 100, clock.now())).toBe(100)
+})
+
 test('begun anew, it knows nothing of the time before, when nothing was awaited', async () => {
   const clock = new ManualClock()
   const watch = new LoopWatch(clock)

@@ -9,6 +9,9 @@ const PERIOD_MS = 20
  */
 const HELD_UP_MS = PERIOD_MS + 5
 
+// More stalls of the loop than fit into the time of a request that is worth judging.
+const KEPT = 16
+
 /**
  * Since when a response that is read now can have been there: an event loop that was held up reads it late, and that
  * delay is ours and not the endpoint's. It costs a timer of 20 ms while responses are awaited, and nothing otherwise.
@@ -22,6 +25,8 @@ export class LoopWatch {
   #dueAt = 0
   /** The loop has polled since: what had come in by then has been read. */
   #polledAt = 0
+  /** The latest times at which the loop stood still while responses were awaited: from when to when. */
+  readonly #stalls: { readonly from: number; readonly to: number }[] = []
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -45,6 +50,13 @@ export class LoopWatch {
     return now - this.#polledAt > HELD_UP_MS ? this.#polledAt : now
   }
 
+  /** For how much of this time the loop stood still, in milliseconds: at the least, and as far as it is remembered. */
+  heldUpMs(from: number, to: number): number {
+    let sum = 0
+    for (const stall of this.#stalls) sum += Math.max(0, Math.min(stall.to, to) - Math.max(stall.from, from))
+    return sum
+  }
+
   #arm(delayMs: number, now: number): void {
     this.#dueAt = now + delayMs
     this.#timer = this.#clock.setTimer(() => this.#fire(), delayMs)
@@ -56,7 +68,13 @@ export class LoopWatch {
     this.#polledAt = this.#dueAt
     if (this.#awaited === 0) return
     const now = this.#clock.now()
+    if (now - this.#dueAt > PERIOD_MS) this.#remember(this.#dueAt, now)
     // At once where it is late: the turn after a long one tells that all which came in during it has been read.
     this.#arm(Math.max(0, this.#dueAt + PERIOD_MS - now), now)
+  }
+
+  #remember(from: number, to: number): void {
+    this.#stalls.push({ from, to })
+    if (this.#stalls.length > KEPT) this.#stalls.shift()
   }
 }

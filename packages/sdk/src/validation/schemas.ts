@@ -10,6 +10,15 @@ export const count = (least: number, most: number): v.GenericSchema<number> =>
     v.maxValue(most, `a whole number from ${least} to ${most}`),
   )
 
+/** A whole number, or `false` for none. */
+export const countOrFalse = (least: number, most: number): v.GenericSchema<number | false> => {
+  const what = `a whole number from ${least} to ${most}, or false`
+  return v.pipe(
+    v.union([v.literal(false), v.number()], what),
+    v.check((value) => value === false || isCount(value, least, most), what),
+  )
+}
+
 /** A whole number of milliseconds. */
 export const milliseconds = (least: number, most: number): v.GenericSchema<number> =>
   timing(`a whole number of milliseconds from ${least} to ${most}`, (value) => isCount(value, least, most))
