@@ -16,6 +16,7 @@ const SDK = `
   call sessions
   client-options fetch
   client-interface process-budgets endpoint-transports endpoint-factory endpoint-checks client index internal
+  grpc connect-node
   testing test-support contract
 `
 

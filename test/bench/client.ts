@@ -1,14 +1,12 @@
 import type { Children } from './children.js'
 import type { Placement } from './machine.js'
-import { groupOf, type Comparison, type Sample, type Section } from './results.js'
-import { interleaveGenerations, type Lineup } from './rounds.js'
-import { type CallName, calls } from './subjects/client-calls.js'
-import type { ClientArgument, ClientOrder } from './subjects/client-subject.js'
-import { BODY, startUpstreams } from './upstreams.js'
+import { callersOf, CONCURRENCY } from './callers.js'
+import { groupOf, type Comparison, type Section } from './results.js'
+import { interleaveGenerations } from './rounds.js'
+import { httpCalls, type HttpCallName } from './subjects/client-calls.js'
+import { startUpstreams } from './upstreams.js'
 
-const CONCURRENCY = 64
-
-const ratio = (subject: CallName, of: CallName, to: CallName): Comparison => ({ subject, of, to })
+const ratio = (subject: HttpCallName, of: HttpCallName, to: HttpCallName): Comparison => ({ subject, of, to })
 const OURS = 'client.request'
 const COMPARISONS = [
   ratio(OURS, OURS, 'hand-written'),
@@ -22,8 +20,8 @@ const COMPARISONS = [
 /** (b) What a request costs through the client, and through what one would use without it. */
 export async function benchClient(children: Children, where: Placement, quick: boolean): Promise<Section> {
   const upstreams = await startUpstreams(children, where)
-  const start = (): Promise<Lineup<Sample>> =>
-    Promise.resolve(lineUp(children, where, upstreams.origins, quick ? 300 : 500))
+  const names = Object.keys(httpCalls) as HttpCallName[]
+  const start = callersOf(names, children, where, upstreams.origins, quick ? 300 : 500)
   const match = await interleaveGenerations(start, {
     generations: quick ? 1 : 5,
     rounds: 3,
@@ -40,24 +38,5 @@ export async function benchClient(children: Children, where: Placement, quick: b
     notes: [
       'The larger the ratio, the faster; cost the other way round. Where busy is below 95% the upstream was the limit: go by the cost.',
     ],
-  }
-}
-
-function lineUp(
-  children: Children,
-  where: Placement,
-  origins: readonly string[],
-  milliseconds: number,
-): Lineup<Sample> {
-  const contestants = (Object.keys(calls) as CallName[]).map((name) => {
-    const argument: ClientArgument = { call: name, origins, body: BODY, concurrency: CONCURRENCY }
-    const worker = children.worker('client-subject.js', argument, { cores: where.subject })
-    return { name, worker, measure: () => worker.ask<Sample>({ milliseconds } satisfies ClientOrder) }
-  })
-  return {
-    contestants,
-    stop: async () => {
-      await Promise.all(contestants.map(({ worker }) => worker.stop()))
-    },
   }
 }

@@ -4,6 +4,7 @@ import { Children } from './children.js'
 import { benchClient } from './client.js'
 import { parseFlags, usage, type Flags, type Part } from './flags.js'
 import { benchDiscovery } from './discovery/discovery.js'
+import { benchGrpc } from './grpc.js'
 import { describeMachine, placement, type Placement } from './machine.js'
 import { benchPicks } from './picks.js'
 import { benchProxy } from './proxy.js'
@@ -17,6 +18,7 @@ const BENCHES: Readonly<Record<Part, Bench>> = {
   picks: benchPicks,
   rebuilds: benchRebuilds,
   client: benchClient,
+  grpc: benchGrpc,
   proxy: benchProxy,
   discovery: benchDiscovery,
 }

@@ -15,8 +15,9 @@ export const BODY: string = JSON.stringify({
 export async function startUpstreams(
   children: Children,
   where: Placement,
+  script: 'upstream.js' | 'grpc-upstream.js' = 'upstream.js',
 ): Promise<{ readonly worker: Worker; readonly origins: readonly string[] }> {
   const argument: UpstreamArgument = { ports: 4, body: BODY }
-  const worker = children.worker('upstream.js', argument, { cores: where.load })
+  const worker = children.worker(script, argument, { cores: where.load })
   return { worker, origins: await worker.ask<readonly string[]>('origins') }
 }

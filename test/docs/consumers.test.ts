@@ -9,6 +9,8 @@ const built = join(root, 'packages/sdk/dist/index.d.ts')
 
 const PROGRAM = `
 import { createClient, fixedResolver, FairleadError, type Client, type ClientOptions } from '@fairlead/sdk'
+import { balancedSessions } from '@fairlead/sdk/connect-node'
+import { balancedBy } from '@fairlead/sdk/grpc'
 import { FakeResolver } from '@fairlead/sdk/testing'
 
 const options: ClientOptions = { resolver: fixedResolver(['http://127.0.0.1:8080']), timeoutMs: 1000 }
@@ -22,8 +24,12 @@ export async function program(): Promise<unknown[]> {
   await own(new Request('http://orders/'), { timeoutMs: 50, idempotent: true, hashKey: 'x', method: 'PUT', body: 'x' })
   const composed = orders.dispatcher.compose((dispatch) => (given, handler) => dispatch(given, handler))
   await own('/', { dispatcher: composed })
+  const lease = await orders.acquire({ key: 'x', exclude: ['10.0.0.7:8080'] })
+  lease.release('success')
+  const sessions = balancedSessions(orders, { key: (sent) => sent['x-user']?.toString() })
+  const channel: Record<string, unknown> = balancedBy(orders, { 'grpc.keepalive_time_ms': 10_000 })
   const code: string = new FairleadError('NO_ENDPOINTS', 'none').code
-  return [statusCode + 1, headers['x'], await body.json(), response.url, same.url, unbound, composed, code, new FakeResolver()]
+  return [statusCode + 1, headers['x'], await body.json(), response.url, same.url, unbound, composed, code, lease.port + 1, sessions, channel, new FakeResolver()]
 }
 createClient('orders', { connections: { tls: { ca: 'PEM', servername: 'orders', rejectUnauthorized: true, keepAlive: true } } })
 // @ts-expect-error -- Node calls it ca.

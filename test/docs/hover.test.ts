@@ -7,6 +7,8 @@ import { expect, test } from 'vitest'
 const root = join(import.meta.dirname, '../..')
 const ENTRIES = [
   'packages/sdk/src/index.ts',
+  'packages/sdk/src/grpc/index.ts',
+  'packages/sdk/src/connect-node/index.ts',
   'packages/sdk/src/internal.ts',
   'packages/sdk/src/testing/index.ts',
   'packages/sidecar/src/index.ts',

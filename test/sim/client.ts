@@ -1,6 +1,7 @@
 import type { Balancer, Random, Resolver } from '@fairlead/sdk'
 import { ClientDispatcher } from '#sdk/call/dispatcher.js'
 import { Execution } from '#sdk/call/execution.js'
+import { Leases } from '#sdk/call/leases.js'
 import { PolicyResolver } from '#sdk/call/policy.js'
 import { parseOptions, type ClientOptions } from '#sdk/client-options.js'
 import { Cluster } from '#sdk/cluster/cluster.js'
@@ -99,6 +100,7 @@ export class SimClient {
       origins,
       cluster: this.#cluster,
       execution,
+      leases: new Leases(timeline),
       policy,
       events,
       clock: timeline,

@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import type { AcquireOptions, EndpointLease } from './call/acquire.js'
 import type { CloseOptions } from './call/close.js'
 import type { ClientRequestOptions } from './call/request-options.js'
 import type { ReadyOptions } from './cluster/readiness.js'
@@ -59,6 +60,15 @@ export interface Client extends AsyncDisposable {
    */
   readonly fetch: ServiceFetch
   /**
+   * An endpoint for a protocol of yours: a raw socket, a database, `got`, whatever takes an address. Picked by the
+   * client's policy, and counted as a request in flight until `release`. Nothing is sent, and nothing is tried again:
+   * for another endpoint after a failure acquire once more, with the addresses that failed in `exclude`.
+   *
+   * @throws FairleadError `NO_ENDPOINTS`, `UNAVAILABLE`, `CLIENT_CLOSED`; `DEADLINE_EXCEEDED` where `withDeadline` has no
+   *   time left; `INVALID_OPTION`; whatever `signal` was aborted with.
+   */
+  acquire(options?: AcquireOptions): Promise<EndpointLease>
+  /**
    * Resolves when discovery has answered for the first time, also when it knows no instance (a warning is logged then);
    * with `minInstances` when it knows so many.
    *
@@ -79,8 +89,8 @@ export interface Client extends AsyncDisposable {
    */
   explain(request?: ExplainOptions): PickExplanation
   /**
-   * Takes no more requests, lets those in flight finish, and stops watching. What has not finished within `timeoutMs`
-   * (default 25,000) is aborted with `CLIENT_CLOSED`, also a response whose body is not read. Resolves then, and at
+   * Takes no more requests, lets those in flight finish, and leases be released, and stops watching. What has not finished
+   * within `timeoutMs` (default 25,000) is aborted with `CLIENT_CLOSED`, also a response whose body is not read. Resolves then, and at
    * once where the client is closed already. `dispatcher.close()` is undici's, without a limit.
    *
    * @throws FairleadError `INVALID_OPTION` for a limit that is not a number of milliseconds.

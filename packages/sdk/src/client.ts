@@ -1,10 +1,12 @@
 import type { Dispatcher } from 'undici'
 import { Admission } from './admission/admission.js'
+import { Acquirer, type AcquireOptions, type EndpointLease } from './call/acquire.js'
 import type { CallOptions } from './call/call.js'
 import { closeInTime, type Closable, type CloseOptions } from './call/close.js'
 import { ClientDispatcher } from './call/dispatcher.js'
 import { Execution } from './call/execution.js'
-import { PolicyResolver } from './call/policy.js'
+import { Leases } from './call/leases.js'
+import { PolicyResolver, type EffectivePolicy } from './call/policy.js'
 import { readQuestion, readRequest, type ClientRequestOptions } from './call/request-options.js'
 import { parseOptions, type ClientOptions, type Settings } from './client-options.js'
 import { systemClock, type Clock } from './clock.js'
@@ -84,6 +86,28 @@ export function forwarderOf(client: Client): Forwarder {
   return client
 }
 
+/** What a client is made of, for the load balancer of another library that goes by it: only `grpc/` reads it. */
+export interface ClientParts {
+  readonly service: string
+  readonly cluster: Cluster
+  readonly leases: Leases
+  readonly policy: { readonly current: EffectivePolicy }
+  readonly events: Events
+  readonly clock: Clock
+  /** Does it take no more requests? */
+  readonly closed: () => boolean
+}
+
+/**
+ * The parts of a client that `createClient` made.
+ *
+ * @throws TypeError for any other object, as `forwarderOf`.
+ */
+export function partsOf(client: Client): ClientParts {
+  if (!(client instanceof ConsulClient)) throw new TypeError('not a client of createClient()')
+  return client.parts
+}
+
 const EXPLAINED = ['path', 'method', 'headers', 'query', 'idempotent', 'hashKey', 'caller'] as const
 
 /** Hears of nothing, as a request that is explained is not sent. */
@@ -93,6 +117,7 @@ class ConsulClient implements Client, Forwarder {
   readonly service: string
   readonly dispatcher: ServiceDispatcher
   readonly fetch: ServiceFetch
+  readonly parts: ClientParts
   readonly #settings: Settings
   readonly #dispatcher: ClientDispatcher
   readonly #clock: Clock
@@ -101,6 +126,7 @@ class ConsulClient implements Client, Forwarder {
   readonly #cluster: Cluster
   readonly #budget: RetryBudget
   readonly #admission: Admission | undefined
+  readonly #acquirer: Acquirer
   readonly #listeners: DiscoveryListeners
   readonly #closable: Closable
 
@@ -155,11 +181,13 @@ class ConsulClient implements Client, Forwarder {
       events,
       clock,
     })
+    const leases = new Leases(clock)
     const dispatcher = new ClientDispatcher({
       service,
       origins,
       cluster: this.#cluster,
       execution,
+      leases,
       policy: this.#policy,
       filter: sessions?.filter,
       deadlineHeaders: settings.deadlineHeaders,
@@ -169,7 +197,10 @@ class ConsulClient implements Client, Forwarder {
     // One object of two types, which only their declarations keep apart.
     this.dispatcher = dispatcher as unknown as ServiceDispatcher
     this.#dispatcher = dispatcher
-    this.#closable = { service, dispatcher, active: () => execution.active, clock, events }
+    this.#closable = { service, dispatcher, active: () => execution.active + leases.active, clock, events }
+    const closed = (): boolean => dispatcher.closed
+    this.parts = { service, cluster: this.#cluster, leases, policy: this.#policy, events, clock, closed }
+    this.#acquirer = new Acquirer(this.parts)
     this.fetch = createFetch(service, origins.base, this.dispatcher)
     summarize(this, 'Client', () => summaryOf(this.inspect()))
     this.#cluster.follow()
@@ -187,6 +218,10 @@ class ConsulClient implements Client, Forwarder {
 
   forward(options: CallOptions, handler: Handler, deadline?: Deadline): void {
     this.#dispatcher.forward(options, handler, deadline)
+  }
+
+  acquire(options: AcquireOptions = {}): Promise<EndpointLease> {
+    return this.#acquirer.acquire(options)
   }
 
   async ready(options: ReadyOptions = {}): Promise<void> {

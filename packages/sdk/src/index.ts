@@ -19,6 +19,7 @@ export type {
   RemovalOptions,
   SnapshotOptions,
 } from './client-options.js'
+export type { AcquireOptions, EndpointLease, ReleaseDetails } from './call/acquire.js'
 export type {
   GrpcHealthCheckOptions,
   HealthCheckOptions,

@@ -1,13 +1,14 @@
 import { Agent, request as httpRequest } from 'node:http'
 import type { BalancerName, Client } from '@fairlead/sdk'
 import type { Dispatcher } from 'undici'
+import { grpcCalls, type GrpcCallName } from './grpc-calls.js'
 
 /** One request to the end of its body, which it returns; not 200 is an error. */
 export type Call = () => Promise<string>
 
 export const PATH = '/v1/orders/42'
 
-export type CallName =
+export type HttpCallName =
   | 'hand-written'
   | 'client.request'
   | 'client.request, round_robin'
@@ -16,13 +17,15 @@ export type CallName =
   | 'client.fetch'
   | 'node:http'
 
-type Prepare = (origins: readonly string[]) => Call | Promise<Call>
+export type CallName = HttpCallName | GrpcCallName
+
+export type Prepare = (origins: readonly string[]) => Call | Promise<Call>
 
 /**
  * The ways to call four instances of a service, by the name they have in the report.
  * Each loads its own libraries: undici, once loaded, changes what the global fetch sends with.
  */
-export const calls: Readonly<Record<CallName, Prepare>> = {
+export const httpCalls: Readonly<Record<HttpCallName, Prepare>> = {
   'hand-written': handWritten,
   'client.request': (origins) => fairleadRequest(origins, 'peak_ewma'),
   'client.request, round_robin': (origins) => fairleadRequest(origins, 'round_robin'),
@@ -31,6 +34,8 @@ export const calls: Readonly<Record<CallName, Prepare>> = {
   'client.fetch': fairleadFetch,
   'node:http': nodeHttp,
 }
+
+export const calls: Readonly<Record<CallName, Prepare>> = { ...httpCalls, ...grpcCalls }
 
 /** What a programmer would write without Fairlead: no health, no retry, no deadline, no circuit. */
 async function handWritten(origins: readonly string[]): Promise<Call> {

@@ -21,6 +21,7 @@ import type { TransportRequest } from '../transport/transport.js'
 import type { CallOptions, ResponseFilter } from './call.js'
 import { ClientDispatcher } from './dispatcher.js'
 import { Execution } from './execution.js'
+import { Leases } from './leases.js'
 import { PolicyResolver } from './policy.js'
 
 /** Three instances; nothing listens there. */
@@ -48,6 +49,7 @@ export class CallRig {
   readonly budget: RetryBudget
   readonly admission: Admission | undefined
   readonly execution: Execution
+  readonly leases: Leases
   readonly dispatcher: ClientDispatcher
 
   constructor(
@@ -99,11 +101,13 @@ export class CallRig {
     const random = seededRandom(1)
     this.execution = new Execution({ cluster, budget, admission, recent, random, events, clock })
     const { execution } = this
+    this.leases = new Leases(clock)
     this.dispatcher = new ClientDispatcher({
       service,
       origins,
       cluster,
       execution,
+      leases: this.leases,
       policy,
       filter,
       deadlineHeaders,

@@ -159,6 +159,11 @@ export class Call
     return this.#dependencies.service
   }
 
+  /** For people. */
+  get title(): string {
+    return `${this.options.method} ${this.options.path}`
+  }
+
   get ended(): boolean {
     return this.#ended
   }

@@ -9,6 +9,7 @@ import type { Cluster } from '../cluster/cluster.js'
 import { FairleadError } from '../errors.js'
 import type { Execution } from './execution.js'
 import { clientClosed } from './failures.js'
+import type { Leases } from './leases.js'
 import { policyFor, type EffectivePolicy } from './policy.js'
 import { toHandler, type Handler } from '../transport/handler.js'
 import type { Events } from '../observe/events.js'
@@ -26,6 +27,8 @@ export interface ClientDispatcherOptions {
   readonly origins: ServiceOrigins
   readonly cluster: Cluster
   readonly execution: Execution
+  /** Leases that others hold: they end with the requests. */
+  readonly leases: Leases
   readonly policy: { readonly current: EffectivePolicy }
   /** Undefined: responses are handed on as they are. */
   readonly filter?: ResponseFilter | undefined
@@ -172,13 +175,15 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   async #close(): Promise<void> {
-    await this.#options.execution.idle()
+    const { execution, leases } = this.#options
+    await Promise.all([execution.idle(), leases.idle()])
     await this.#options.cluster.close()
     this.#destroying ??= Promise.resolve()
   }
 
   async #destroy(error: Error): Promise<void> {
     this.#options.execution.destroy(error)
+    this.#options.leases.destroy(error)
     await this.#options.cluster.destroy(error)
   }
 

@@ -255,7 +255,7 @@ export class Execution implements CallOwner {
   async #attemptWhenResolved(call: Call): Promise<void> {
     // Discovery is not followed while the client is idle.
     this.#cluster.follow()
-    await call.until(this.#cluster.onResolved, () => unresolved(call, this.#cluster))
+    await call.until(this.#cluster.onResolved, () => unresolved(call.service, this.#cluster, call.boundBy))
     if (call.ended) return
     call.look()
     if (!call.lapse(call.attemptedAt)) this.#attempt(call)

@@ -1,9 +1,21 @@
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
+import type { Deadline } from '../deadline/deadline.js'
 import { FairleadError, reasonOf } from '../errors.js'
 import type { NotRetried } from '../resilience/not-retried.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import type { Call, FailedAttempt } from './call.js'
+
+/** What asked for an endpoint in vain. */
+export interface Unserved {
+  readonly service: string
+  readonly errors: readonly Error[]
+  readonly tried: readonly Endpoint[]
+  /** Only where not, `false`, it may not go to what is retained. */
+  readonly idempotent: boolean | undefined
+  /** For people: `POST /v1/orders`. */
+  readonly title: string
+}
 
 /** The endpoint's circuit gives no leave, although it was picked: by a balancer that does not look at `available`. */
 export function refused(call: Call, endpoint: Endpoint): FailedAttempt {
@@ -42,7 +54,7 @@ export function exhausted(call: Call, failed: FailedAttempt, final: NotRetried):
 }
 
 /** The deadline came before discovery's first answer. */
-export function unresolved({ service, boundBy }: Call, cluster: Cluster): FairleadError {
+export function unresolved(service: string, cluster: Cluster, boundBy?: Deadline): FairleadError {
   const whose = boundBy === undefined ? '' : ` by the deadline of its request (${boundBy.source})`
   return new FairleadError('NO_ENDPOINTS', `${service} has no endpoint yet${whose}: ${cluster.whyEmpty()}`, {
     service,
@@ -50,16 +62,15 @@ export function unresolved({ service, boundBy }: Call, cluster: Cluster): Fairle
 }
 
 /** Discovery has answered, and yet there is no endpoint: the answer was empty, or all endpoints are unavailable. */
-export function nothingToPick(call: Call, cluster: Cluster): FairleadError {
+export function nothingToPick(call: Unserved, cluster: Cluster): FairleadError {
   const { service, errors } = call
   if (cluster.closed) return clientClosed(service)
   const count = cluster.endpoints.length
   const retained = cluster.endpoints.filter((endpoint) => endpoint.retained)
-  if (!call.idempotent && count > 0 && retained.length === count) {
-    const { method, path } = call.options
+  if (call.idempotent === false && count > 0 && retained.length === count) {
     return new FairleadError(
       'NO_ENDPOINTS',
-      `${service} has no endpoint for ${method} ${path}: all ${count} are retained although discovery no longer lists them, and their addresses may be another service's by now; only idempotent requests are sent there (option idempotent)`,
+      `${service} has no endpoint for ${call.title}: all ${count} are retained although discovery no longer lists them, and their addresses may be another service's by now; only idempotent requests are sent there (option idempotent)`,
       { service, errors },
     )
   }
@@ -82,6 +93,15 @@ export function nothingToPick(call: Call, cluster: Cluster): FairleadError {
     : new FairleadError('UNAVAILABLE', allUnavailable(call, cluster, retained), { service, errors })
 }
 
+/** The caller wants none of those that there are. */
+export function excludedAll(service: string, count: number): FairleadError {
+  return new FairleadError(
+    'NO_ENDPOINTS',
+    `${service} has no other endpoint: all ${count} are excluded (option exclude of acquire)`,
+    { service },
+  )
+}
+
 /** A balancer of the user's has picked what is no endpoint. */
 export function mispicked(picked: unknown): FairleadError {
   return invalidOption('what balancer picked', picked, 'one of the endpoints that it was given, or undefined')
@@ -92,14 +112,14 @@ export function clientClosed(service: string): FairleadError {
 }
 
 function allUnavailable(
-  { service, idempotent }: Call,
+  { service, idempotent }: Unserved,
   cluster: Cluster,
   retained: readonly Endpoint[],
 ): string {
   const { endpoints } = cluster
   const available = retained.filter(({ blocked }) => !blocked).length
   const listed = endpoints.filter((endpoint) => !endpoint.retained)
-  return idempotent || available === 0
+  return idempotent !== false || available === 0
     ? `all ${endpoints.length} endpoints of ${service} are unavailable: ${cluster.whyUnavailable(endpoints)}`
     : `all ${listed.length} endpoints of ${service} that discovery lists are unavailable: ${cluster.whyUnavailable(listed)}; and ${available} that are retained although no longer listed get only idempotent requests (option idempotent)`
 }

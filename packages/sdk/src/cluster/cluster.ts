@@ -157,6 +157,11 @@ export class Cluster {
     return this.#closing.signal.aborted
   }
 
+  /** Aborts when it is closed. */
+  get end(): AbortSignal {
+    return this.#closing.signal
+  }
+
   /** Follows discovery, if it is not followed already, until it is paused or the cluster is closed. */
   follow(): void {
     if (this.closed) return

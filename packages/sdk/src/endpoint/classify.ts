@@ -111,6 +111,17 @@ export class Classifier {
     return { outcome: asked === undefined || asked === 'pending' ? usual : asked, fault, advice }
   }
 
+  /** Does the user have a say? */
+  get asks(): boolean {
+    return this.#classify !== undefined
+  }
+
+  /** What the user's `classify` says of an answer that is none of HTTP/1.1; undefined: nothing, or to wait. */
+  asked(answer: AttemptResult): Outcome | undefined {
+    const said = this.#classify && this.#ask(answer)
+    return said === 'pending' ? undefined : said
+  }
+
   #usual(statusCode: number, headers: readonly Buffer[]): ClassifiedHead {
     if (statusCode === 429 || statusCode === 503) {
       const pushbackMs = retryAfterMs(headers, this.#unixTime)

@@ -84,7 +84,7 @@ export class RequestHasher {
       case 'query_parameter':
         return this.#hashValues(queryValue(pathOf(request), name))
       case 'pathname':
-        return this.#hashValues(pathnameOf(request))
+        return this.#hashValues(pathnameOf(request) || undefined)
       case 'source_ip':
         return this.#hashValues(callerAddress(request.caller))
     }
@@ -118,6 +118,7 @@ function callerAddress(caller: Caller | undefined): string | undefined {
 
 /** Names of HTTP/2 under which Envoy's users, and so Consul's, hash by the path or the method. */
 function pseudoHeader(request: KeyedRequest, name: string): string | undefined {
-  if (name === ':path') return pathOf(request)
+  // What is no request of HTTP has no path, and must not be one endpoint for all by that.
+  if (name === ':path') return pathOf(request) || undefined
   return name === ':method' ? request.method : undefined
 }

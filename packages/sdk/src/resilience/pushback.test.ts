@@ -6,6 +6,8 @@ import { pushback } from './pushback.js'
 
 class Rig implements Judged {
   readonly address = '10.0.0.1:80'
+  readonly listed = true
+  readonly blocked = false
   readonly clock = new ManualClock()
   readonly restrictions: Restriction[] = []
   restriction: Restriction | undefined

@@ -8,12 +8,13 @@ export function retryAfterMs(headers: readonly Buffer[], unixTime: () => number)
   for (let place = 0; place + 1 < headers.length; place += 2) {
     const name = headers[place]
     if (name?.length !== NAME.length || name.toString('latin1').toLowerCase() !== NAME) continue
-    return parse(headers[place + 1]?.toString('latin1').trim() ?? '', unixTime)
+    return parseRetryAfter(headers[place + 1]?.toString('latin1').trim() ?? '', unixTime)
   }
   return 0
 }
 
-function parse(value: string, unixTime: () => number): number {
+/** A value of it, as {@link retryAfterMs} reads it. */
+export function parseRetryAfter(value: string, unixTime: () => number): number {
   if (/^\d+$/.test(value)) return Number(value) * 1000
   // Only dates of HTTP: `Date.parse` takes much else, such as a lone year.
   const date = /^[A-Z][a-z]{2}, .* GMT$/.test(value) ? Date.parse(value) : Number.NaN

@@ -19,6 +19,8 @@ type OwedRig = Rig & { readonly owed: Request }
 /** An endpoint in the hands of the test: what it is asked, and what its silence comes to. */
 class Server implements Watched {
   readonly address = '10.0.0.1:80'
+  readonly listed = true
+  readonly blocked = false
   restriction: Restriction | undefined
   readonly pings: {
     heard: () => void
