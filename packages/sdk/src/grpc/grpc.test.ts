@@ -352,6 +352,18 @@ describe('pushback', () => {
     expect(await recorded(pushingBack(ms, Status[code]))).toEqual({ outcome, pushbackMs, failures })
   })
 
+  test('has its endpoint left alone for that time, at most as long as the client allows', async () => {
+    const all = await servers('a', 'b')
+    const made = await staged(all, { pushback: { maxMs: 5000 }, panicThreshold: 0 })
+    await warm(made, all)
+    all[0].onGet = pushingBack('60000')
+    await Promise.allSettled(Array.from({ length: 2 }, () => made.stub.get()))
+    const { availability, failures } = endpoint(made, all[0])
+    expect(availability).toMatchObject({ state: 'unavailable', reason: 'pushback' })
+    expect(failures).toBe(0)
+    expect(await times(10, () => made.stub.get())).toEqual({ b: 10 })
+  })
+
   test('does not hold where the classifier of the client says that it has failed', async () => {
     const classify = (): Outcome => 'remote_failure'
     expect(await recorded(pushingBack('1500'), { classify })).toEqual({
