@@ -1,4 +1,10 @@
 import * as v from 'valibot'
+import {
+  admissionOf,
+  admissionSchema,
+  type AdmissionOptions,
+  type AdmissionSettings,
+} from './admission/admission-options.js'
 import { whyNoBalancer } from './balance/balancer-option.js'
 import { balancers, type BalancerName } from './balance/balancers.js'
 import type { Balancer } from './balance/picker.js'
@@ -170,6 +176,11 @@ export interface ClientOptions {
    * within (`deadlines()`), else none.
    */
   readonly deadlineHeader?: DeadlineHeader | false | undefined
+  /**
+   * A limit of requests in flight, with a queue above it, and `OVERLOADED` at once for what the queue has no room for, the
+   * least important first. Default `false`: no limit.
+   */
+  readonly admission?: AdmissionOptions | false | undefined
   /** `false`: one attempt only. */
   readonly retry?: RetryOptions | false | undefined
   /** A second attempt beside one that takes long. Default `false`: none. */
@@ -224,6 +235,8 @@ export interface Settings {
   readonly timeoutMs: number
   /** Undefined: as the deadline came in. */
   readonly deadlineHeaders: readonly DeadlineHeader[] | undefined
+  /** Undefined: no limit. */
+  readonly admission: AdmissionSettings | undefined
   /** Was it given, so that the registry has no say in it? */
   readonly given: { readonly timeoutMs: boolean; readonly connectTimeoutMs: boolean }
   readonly retry: RetrySettings
@@ -297,6 +310,7 @@ const schema = group({
   deadlineHeader: v.optional(
     v.union([v.literal(false), v.picklist(DEADLINE_HEADERS)], `'${DEADLINE_HEADERS.join("', '")}' or false`),
   ),
+  admission: v.optional(admissionSchema),
   retry: v.optional(retrySchema, {}),
   hedge: v.optional(hedgeSchema, false),
   routes: v.optional(routesSchema, []),
@@ -368,6 +382,7 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     sticky: rest.sticky,
     timeoutMs: rest.timeoutMs,
     deadlineHeaders: headersOf(rest.deadlineHeader),
+    admission: admissionOf(rest.admission),
     retry: rest.retry,
     hedge: rest.hedge,
     routes: rest.routes,

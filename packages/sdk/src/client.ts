@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { Admission } from './admission/admission.js'
 import type { CallOptions } from './call/call.js'
 import { closeInTime, type Closable, type CloseOptions } from './call/close.js'
 import { ClientDispatcher } from './call/dispatcher.js'
@@ -98,6 +99,7 @@ class ConsulClient implements Client, Forwarder {
   readonly #policy: PolicyResolver
   readonly #cluster: Cluster
   readonly #budget: RetryBudget
+  readonly #admission: Admission | undefined
   readonly #listeners: DiscoveryListeners
   readonly #closable: Closable
 
@@ -138,9 +140,12 @@ class ConsulClient implements Client, Forwarder {
       random,
       events,
     })
+    this.#admission =
+      settings.admission && new Admission({ service, settings: settings.admission, events, clock })
     const execution = new Execution({
       cluster: this.#cluster,
       budget: this.#budget,
+      admission: this.#admission,
       recent,
       random,
       events,
@@ -189,7 +194,8 @@ class ConsulClient implements Client, Forwarder {
   }
 
   inspect(): ClientInspection {
-    return inspect(this.service, this.#resolver.name, this.#cluster, this.#budget, this.#clock)
+    const { service } = this
+    return inspect(service, this.#resolver.name, this.#cluster, this.#budget, this.#admission, this.#clock)
   }
 
   explain(request: ExplainOptions = {}): PickExplanation {

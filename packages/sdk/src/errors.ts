@@ -13,8 +13,8 @@ export type FairleadErrorCode =
    */
   | 'NO_ENDPOINTS'
   /**
-   * Endpoints are listed, but all of them are unavailable by client-side health (their circuits are open), and
-   * `panicThreshold` is 0 or panic does not apply.
+   * Endpoints are listed, but all of them are unavailable by client-side health (their circuits are open, or they are
+   * ejected), and `panicThreshold` is 0 or panic does not apply.
    *
    * Look at `availability` and `failures` of the endpoints in `inspect()`: the instances answer with 5xx or not at all.
    * Where `errors` is empty nothing was sent. With a `panicThreshold` above 0, the default, requests are sent to them all
@@ -41,11 +41,12 @@ export type FairleadErrorCode =
    */
   | 'ATTEMPTS_EXHAUSTED'
   /**
-   * This side is at a limit: the machine has no file descriptor, port or memory left for a connection, or the sidecar was
-   * asked for more services than `--max-services`. It says nothing about the endpoint.
+   * This side is at a limit: `admission` lets no more requests through, the machine has no file descriptor, port or memory
+   * left for a connection, or the sidecar was asked for more services than `--max-services`; the message says which. It says
+   * nothing about the endpoint, and the last attempt was not sent.
    *
-   * Look at the limits of this process (`ulimit -n`, ephemeral ports), or for the source of so many names of services.
-   * The last attempt was not sent.
+   * Send less, or look at `admission` in `inspect()`; at the limits of this process (`ulimit -n`, ephemeral ports); or for
+   * the source of so many names of services. It is not retried, as that would be more of what is too much.
    */
   | 'OVERLOADED'
   /**

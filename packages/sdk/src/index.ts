@@ -3,6 +3,12 @@
  *
  * @module @fairlead/sdk
  */
+export type {
+  AdaptiveConcurrencyOptions,
+  AdmissionOptions,
+  AdmissionQueueOptions,
+} from './admission/admission-options.js'
+export type { AdmissionInspection, ShedReason } from './admission/admission.js'
 export { createClient } from './client.js'
 export type { Client, ExplainOptions, ServiceDispatcher } from './client-interface.js'
 export type { ReadyOptions } from './cluster/readiness.js'

@@ -47,6 +47,7 @@ export class Clients {
       panicThreshold: config.panicThreshold,
       hashOn,
       timeoutMs,
+      admission: config.admission,
       idleMs: config.idleTimeoutMs,
       connections: {
         bodyTimeoutMs: config.bodyTimeoutMs,

@@ -55,10 +55,13 @@ export const ERROR_CODES: Readonly<Record<ErrorCode, Meaning>> = {
   },
   OVERLOADED: {
     status: 503,
-    why: 'more services than `--max-services`, or no descriptor, port or memory left for a connection',
+    why: 'more requests than `--max-concurrent` and `--queue-max`, more services than `--max-services`, or no descriptor, port or memory left for a connection',
   },
   CLIENT_CLOSED: { status: 503, why: 'the sidecar is shutting down, or has just evicted an idle service' },
-  DEADLINE_EXCEEDED: { status: 504, why: 'no response within `--timeout`, or within the time that the request gave' },
+  DEADLINE_EXCEEDED: {
+    status: 504,
+    why: 'no response within `--timeout`, or within the time that the request gave',
+  },
   HTTP_VERSION_NOT_SUPPORTED: {
     status: 505,
     why: 'HTTP/2 (its clients get GOAWAY, `HTTP_1_1_REQUIRED`), or not HTTP/1.1 or HTTP/1.0',

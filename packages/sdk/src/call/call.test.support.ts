@@ -1,3 +1,4 @@
+import { Admission } from '../admission/admission.js'
 import type { Balancer } from '../balance/picker.js'
 import { parseOptions, type ClientOptions } from '../client-options.js'
 import { Cluster } from '../cluster/cluster.js'
@@ -45,6 +46,7 @@ export class CallRig {
   readonly policy: PolicyResolver
   readonly cluster: Cluster
   readonly budget: RetryBudget
+  readonly admission: Admission | undefined
   readonly execution: Execution
   readonly dispatcher: ClientDispatcher
 
@@ -90,9 +92,12 @@ export class CallRig {
     const { budgetRatio: ratio, budgetMinPerSecond: minPerSecond } = retry
     this.budget = new RetryBudget({ ratio, minPerSecond, ttlMs: 10_000 }, clock.now())
     const { budget } = this
+    this.admission =
+      settings.admission && new Admission({ service, settings: settings.admission, events, clock })
+    const { admission } = this
     const { recent } = this
     const random = seededRandom(1)
-    this.execution = new Execution({ cluster, budget, recent, random, events, clock })
+    this.execution = new Execution({ cluster, budget, admission, recent, random, events, clock })
     const { execution } = this
     this.dispatcher = new ClientDispatcher({
       service,

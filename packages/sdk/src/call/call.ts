@@ -1,6 +1,7 @@
 import type { AsyncResource } from 'node:async_hooks'
 import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
+import type { Entrant, Pass } from '../admission/pass.js'
 import type { PickContext } from '../balance/picker.js'
 import type { Clock } from '../clock.js'
 import type { Deadline, DeadlineHeader } from '../deadline/deadline.js'
@@ -37,6 +38,11 @@ export type CallOptions = Dispatcher.DispatchOptions & {
   readonly hashKey?: string | undefined
   /** Who this request is made for: the part `sourceIp` of `hashOn`, and `SourceIP` of a service-resolver. */
   readonly caller?: Caller | undefined
+  /**
+   * How important it is, 0 the most and 7 the least: which is sent first where `admission` queues requests, and which is
+   * shed last. Default: as the header `admission.priorityHeader` says, else 3.
+   */
+  readonly priority?: number | undefined
 }
 
 /** An attempt that has failed before the head of a response. */
@@ -56,6 +62,8 @@ export interface FailedAttempt {
 export interface CallOwner {
   /** Ends the call now, or makes another attempt in a turn of its own. */
   attemptFailed(call: Call, failed: FailedAttempt): void
+  /** It was queued, and its turn has come. */
+  admitted(call: Call): void
   /** An attempt is answered as its policy would have it replaced. Says whether another one takes its place. */
   attemptRefused(call: Call, failed: FailedAttempt): boolean
   /** The endpoint of an attempt without a head is stalled. May come again. */
@@ -92,7 +100,7 @@ const NONE: readonly never[] = Object.freeze([])
  */
 export class Call
   extends CallerHandler
-  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined, HeldReader
+  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined, HeldReader, Entrant
 {
   options: CallOptions
   /** What holds for it from its first pick to its end: a change is for the calls after it. */
@@ -108,6 +116,7 @@ export class Call
   low = 0
   tried: readonly Endpoint[] = NONE
   errors: readonly Error[] = NONE
+  pass: Pass | undefined
   readonly #dependencies: CallDependencies
   readonly #limit: TimeLimit
   /** Does it have a key? Not known before a balancer has asked. */
@@ -218,6 +227,11 @@ export class Call
     this.tellConnect((reason) => this.cancel(reason ?? new errors.RequestAbortedError()))
   }
 
+  /** Its turn is in its caller's context, and behind whatever has just ended. */
+  admitted(): void {
+    this.inContext(() => queueMicrotask(() => this.#dependencies.owner.admitted(this)))
+  }
+
   /** Waits for what `subscribe` announces, or for the end of the call. `late`: the error if the deadline comes first. */
   async until(subscribe: (callback: () => void) => () => void, late: () => Error): Promise<void> {
     this.#late = late
@@ -256,7 +270,7 @@ export class Call
   /** An attempt is given up for the one that has just begun beside it. */
   giveUp(attempt: HttpAttempt<Endpoint>, error: Error, lateMs: number): void {
     this.errors = [...this.errors, error]
-    attempt.cancel(error, attempt.silence(lateMs))
+    attempt.cancel(error, this.#silence(attempt, lateMs, 0))
   }
 
   /** The latest attempt. */
@@ -338,6 +352,7 @@ export class Call
     statusMessage: string,
   ): boolean {
     if (statusCode < 200) return this.tellHead(statusCode, headers, resume, statusMessage)
+    if (this.pass !== undefined) this.#answered(attempt)
     if (this.#held !== undefined) {
       // Another one was first, and is not whole yet: it may still break off, but this one is not needed for that.
       attempt.cancel(new errors.RequestAbortedError(), 'ignored')
@@ -383,6 +398,7 @@ export class Call
   }
 
   onUpgrade(attempt: HttpAttempt<Endpoint>, statusCode: number, headers: Buffer[], socket: Duplex): void {
+    this.#answered(attempt)
     this.#commit(attempt, statusCode)
     if (this.#end(undefined)) this.tellUpgrade(statusCode, this.#filtered(attempt, headers), socket)
   }
@@ -436,7 +452,11 @@ export class Call
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
     const cutShort = this.boundBy !== undefined
     this.cancel(this.#whyLate(), (attempt) =>
-      attempt.silence(lateMs, cutShort ? usualMs(attempt.endpoint, this.#dependencies.clock.now()) : 0),
+      this.#silence(
+        attempt,
+        lateMs,
+        cutShort ? usualMs(attempt.endpoint, this.#dependencies.clock.now()) : 0,
+      ),
     )
   }
 
@@ -512,6 +532,32 @@ export class Call
     }
   }
 
+  /** What it says of an endpoint that an attempt has no answer. */
+  #silence(attempt: HttpAttempt<Endpoint>, lateMs: number, leastMs: number): Outcome {
+    const outcome = attempt.silence(lateMs, leastMs)
+    const now = this.#dependencies.clock.now()
+    // It would have taken longer still.
+    if (outcome === 'local_failure') this.#measure(attempt, now - lateMs, now)
+    return outcome
+  }
+
+  #answered(attempt: HttpAttempt<Endpoint>): void {
+    const now = this.#dependencies.clock.now()
+    if ((attempt.decided ?? 'success') === 'success') this.#measure(attempt, attempt.earliest(now), now)
+  }
+
+  /**
+   * How long its answer took, for the limit of concurrency, from when it was let through. Not of a call that was retried,
+   * as in Karn's algorithm: its time is that of a failure as well; nor of a stream, whose time is its sender's.
+   *
+   * @param earliest When it can have come in at the earliest: our own event loop's delay is not the service's.
+   */
+  #measure(attempt: HttpAttempt<Endpoint>, earliest: number, now: number): void {
+    if (attempt.ordinal > 1 || !isReplayable(this.options.body)) return
+    const { startedAt } = attempt
+    this.pass?.observe(Math.max(0, earliest - startedAt), now - startedAt, now)
+  }
+
   /** It tells of discovery too, which may be the user's: what cannot be told must not cost those that expire behind it. */
   #whyLate(): Error {
     try {
@@ -529,9 +575,10 @@ export class Call
     const { method, path } = this.options
     const attempt = this.#latest
     const endpoint = attempt?.endpoint.address
+    const queued = this.pass?.inflight === 0
     const what =
       attempt === undefined
-        ? `was not sent ${this.#time('within')}`
+        ? `was ${queued ? 'queued for admission, and ' : ''}not sent ${this.#time('within')}`
         : `at ${attempt.endpoint.address} ${this.#outcomeOf(attempt)}, attempt ${this.attempts}`
     return new FairleadError('DEADLINE_EXCEEDED', `${method} ${path} to ${this.service} ${what}`, {
       service: this.service,

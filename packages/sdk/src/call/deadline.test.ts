@@ -8,7 +8,7 @@ import type { Instance } from '../discovery/resolver.js'
 import { createClient, fixedResolver } from '../index.js'
 import { ManualClock } from '../testing/index.js'
 import { toDispatchHandler } from '../transport/handler.js'
-import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
+import { CallRig, Outcomes, THREE } from './call.test.support.js'
 
 const [a, b] = THREE
 const ENVOY = 'x-envoy-expected-rq-timeout-ms'
@@ -38,6 +38,11 @@ function take(rig: CallRig, instance: Instance | undefined): void {
   request.onConnect(() => undefined)
 }
 
+/** The timer that watches the event loop has no request left to watch it for. */
+async function loopWatched(rig: CallRig): Promise<void> {
+  await rig.clock.advance(20)
+}
+
 describe('a deadline that comes before timeoutMs', () => {
   test('ends the call, says whose it is, and leaves no timer', async () => {
     const rig = await listed({ timeoutMs: 1000 })
@@ -54,6 +59,7 @@ describe('a deadline that comes before timeoutMs', () => {
       endpoint: '10.0.0.1:1',
     })
     expect(rig.inflight).toEqual([0, 0, 0])
+    await loopWatched(rig)
     expect(rig.clock.pending).toBe(pending)
   })
 
@@ -63,6 +69,7 @@ describe('a deadline that comes before timeoutMs', () => {
     const call = rig.send({}, undefined, incoming(rig, 250))
     take(rig, a)
     rig.sentTo(a).onHeaders(200, [], () => undefined, '')
+    await loopWatched(rig)
     expect(rig.clock.pending).toBe(pending)
     await rig.clock.advance(1000)
     rig.sentTo(a).onComplete([])
@@ -168,7 +175,8 @@ describe('an endpoint that is cut short', () => {
       rig.send()
       take(rig, a)
       await rig.clock.advance(usual)
-      answer(rig.sentTo(a))
+      rig.sentTo(a).onHeaders(200, [], () => undefined, '')
+      rig.sentTo(a).onComplete([])
     }
     rig.send({}, undefined, incoming(rig, given))
     take(rig, a)
@@ -195,7 +203,9 @@ describe('the header', () => {
     expect(headersTo(rig, a)).toEqual({ accept: '*/*', [ENVOY]: '900' })
     rig.sentTo(a).onError(refused())
     await rig.settle()
-    expect(headersTo(rig, b)).toEqual({ accept: '*/*', [ENVOY]: '900' })
+    // The retry waits in a queue as well.
+    await rig.clock.advance(100)
+    expect(headersTo(rig, b)).toEqual({ accept: '*/*', [ENVOY]: '800' })
     // Its timer is late.
     rig.clock.holdUp(5000)
     expect(headersTo(rig, b)).toEqual({ accept: '*/*', [ENVOY]: '1' })
@@ -243,12 +253,13 @@ describe('the deadline of the async context', () => {
     const rig = await listed({ timeoutMs: 1000 })
     await rig.clock.advance(12_345)
     const clock = new ManualClock()
-    const calls = withDeadline(250, () => [dispatch(rig), dispatch(rig, { timeoutMs: 100 })], { clock })
-    const [bound, own] = [...calls, dispatch(rig)]
+    const [bound, own] = withDeadline(250, () => [dispatch(rig), dispatch(rig, { timeoutMs: 100 })], {
+      clock,
+    })
     await rig.clock.advance(100)
-    expect([bound?.heard, own?.heard]).toEqual([[], ['error']])
+    expect([bound.heard, own.heard]).toEqual([[], ['error']])
     await rig.clock.advance(150)
-    expect(bound?.error?.message).toContain('by its deadline (withDeadline, 250 ms)')
+    expect(bound.error?.message).toContain('by its deadline (withDeadline, 250 ms)')
   })
 
   test('is not that of the calls outside of it', async () => {

@@ -1,6 +1,7 @@
 import { AsyncResource } from 'node:async_hooks'
 import { Dispatcher, errors } from 'undici'
 import { Call, type CallDependencies, type CallOptions, type ResponseFilter } from './call.js'
+import { LEAST_IMPORTANT } from '../admission/priority.js'
 import type { Clock } from '../clock.js'
 import { currentDeadline } from '../deadline/current-deadline.js'
 import type { Deadline, DeadlineHeader } from '../deadline/deadline.js'
@@ -11,7 +12,7 @@ import { clientClosed } from './failures.js'
 import { policyFor, type EffectivePolicy } from './policy.js'
 import { toHandler, type Handler } from '../transport/handler.js'
 import type { Events } from '../observe/events.js'
-import { invalidOption, requireTime } from '../validation/invalid-option.js'
+import { invalidOption, requireCount, requireTime } from '../validation/invalid-option.js'
 import { admit } from '../request/request-rules.js'
 import type { ServiceOrigins } from '../validation/service-url.js'
 import { summarize } from '../runtime/summarize.js'
@@ -182,9 +183,10 @@ export class ClientDispatcher extends Dispatcher {
   }
 
   /** What undici knows nothing of. */
-  #checkOwn({ origin, timeoutMs, hashKey, idempotent }: CallOptions): void {
+  #checkOwn({ origin, timeoutMs, hashKey, idempotent, priority }: CallOptions): void {
     if (timeoutMs !== undefined) requireTime('timeoutMs', timeoutMs)
     if (hashKey !== undefined && typeof hashKey !== 'string') throw invalidOption('hashKey', hashKey, 'text')
+    if (priority !== undefined) requireCount('priority', priority, 0, LEAST_IMPORTANT)
     // undici takes `null` for nothing.
     if (typeof (idempotent ?? false) !== 'boolean')
       throw invalidOption('idempotent', idempotent, 'true or false')

@@ -1,3 +1,4 @@
+import type { Admission } from '../admission/admission.js'
 import type { Cluster } from '../cluster/cluster.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { asError, FairleadError } from '../errors.js'
@@ -21,6 +22,8 @@ import { exhausted, located, mispicked, nothingToPick, refused, unresolved } fro
 export interface ExecutionOptions {
   readonly cluster: Cluster
   readonly budget: RetryBudget
+  /** Undefined: every call goes at once. */
+  readonly admission?: Admission | undefined
   /** When to hedge, for policies that go by it; undefined: none does. */
   readonly recent: RecentLatency | undefined
   readonly random: Random
@@ -36,6 +39,7 @@ export interface ExecutionOptions {
 export class Execution implements CallOwner {
   readonly #cluster: Cluster
   readonly #budget: RetryBudget
+  readonly #admission: Admission | undefined
   readonly #recent: RecentLatency | undefined
   readonly #random: Random
   readonly #events: Events
@@ -45,9 +49,10 @@ export class Execution implements CallOwner {
   #active = 0
   #idle: (() => void) | undefined
 
-  constructor({ cluster, budget, recent, random, events, clock }: ExecutionOptions) {
+  constructor({ cluster, budget, admission, recent, random, events, clock }: ExecutionOptions) {
     this.#cluster = cluster
     this.#budget = budget
+    this.#admission = admission
     this.#recent = recent
     this.#random = random
     this.#later = new DeadlineHeap(clock)
@@ -62,6 +67,18 @@ export class Execution implements CallOwner {
     call.begin()
     // Aborted beforehand, or by a handler that threw.
     if (call.ended || call.lapse(call.attemptedAt)) return
+    // Above the retries, so that a call counts once.
+    if (this.#admission === undefined || this.#admission.admit(call, call.attemptedAt)) this.#start(call)
+  }
+
+  admitted(call: Call): void {
+    // Aborted between its turn and this one.
+    if (call.ended) return
+    call.look()
+    if (!call.lapse(call.attemptedAt)) this.#start(call)
+  }
+
+  #start(call: Call): void {
     this.#budget.deposit(call.attemptedAt)
     if (this.#cluster.resolved) this.#attempt(call)
     else void this.#attemptWhenResolved(call)
@@ -215,15 +232,17 @@ export class Execution implements CallOwner {
   /** No call goes on: what is in flight ends as its connection does, and each gets `error`. */
   destroy(error: Error): void {
     this.#destroyed ??= error
+    this.#admission?.destroy(error)
   }
 
   ended(call: Call, error: Error | undefined): void {
+    this.#admission?.leave(call)
     if (this.#events.traced) this.#publishEnd(call, error)
     this.#active--
     if (this.#active === 0) this.#idle?.()
   }
 
-  /** Calls that have not ended. */
+  /** Calls that have not ended, those that are queued included. */
   get active(): number {
     return this.#active
   }
@@ -237,7 +256,9 @@ export class Execution implements CallOwner {
     // Discovery is not followed while the client is idle.
     this.#cluster.follow()
     await call.until(this.#cluster.onResolved, () => unresolved(call, this.#cluster))
-    if (!call.ended && !call.lapse(this.#clock.now())) this.#attempt(call)
+    if (call.ended) return
+    call.look()
+    if (!call.lapse(call.attemptedAt)) this.#attempt(call)
   }
 
   /** Why there is no other attempt; `undefined` when there is one, paid for. */

@@ -1,4 +1,4 @@
-import { Buffer } from 'node:buffer'
+import type { Buffer } from 'node:buffer'
 
 /** Hears of a response that was held, at the pace that it sets. */
 export interface HeldReader {
@@ -92,18 +92,22 @@ export class HeldResponse {
   #resumed(reader: HeldReader): void {
     this.#paused = false
     this.#pass(reader)
-    if (!this.#paused) this.#resume()
+    if (this.#goesOn(reader)) this.#resume()
   }
 
   #pass(reader: HeldReader): void {
-    const chunks = this.#chunks
-    while (!this.#paused && !reader.ended && chunks.length > 0) {
-      const chunk = chunks.shift()
-      if (chunk !== undefined) this.#paused = !reader.tellData(chunk)
+    while (this.#goesOn(reader)) {
+      const chunk = this.#chunks.shift()
+      if (chunk === undefined) break
+      this.#paused = !reader.tellData(chunk)
     }
-    if (this.#paused || reader.ended || chunks.length > 0 || this.#trailers === undefined) return
+    if (this.#trailers === undefined || !this.#goesOn(reader)) return
     const trailers = this.#trailers
     this.#trailers = undefined
     reader.heldEnd(trailers)
+  }
+
+  #goesOn(reader: HeldReader): boolean {
+    return !this.#paused && !reader.ended
   }
 }

@@ -11,7 +11,7 @@ export type ClientRequestOptions<TOpaque = null> = Omit<
   Dispatcher.RequestOptions<TOpaque>,
   'origin' | 'method'
 > &
-  Pick<CallOptions, 'timeoutMs' | 'hashKey' | 'caller'> & {
+  Pick<CallOptions, 'timeoutMs' | 'hashKey' | 'caller' | 'priority'> & {
     /** Default `GET`. */
     readonly method?: Dispatcher.HttpMethod
   }
@@ -41,6 +41,7 @@ const KNOWN: Readonly<Record<keyof ClientRequestOptions<unknown> | 'origin', tru
   timeoutMs: true,
   hashKey: true,
   caller: true,
+  priority: true,
 }
 
 const known: ReadonlySet<string> = new Set(Object.keys(KNOWN))

@@ -86,6 +86,10 @@ class Rig implements CallOwner {
     if (!call.isAttempting()) call.fail(failed.error)
   }
 
+  admitted(): void {
+    throw new Error('there is no queue')
+  }
+
   attemptRefused(): boolean {
     return false
   }

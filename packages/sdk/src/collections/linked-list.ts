@@ -23,6 +23,11 @@ export class LinkedList<T extends Linked<T>> implements Iterable<T> {
     return this.#first
   }
 
+  /** What has been in it for the shortest time. */
+  get last(): T | undefined {
+    return this.#last
+  }
+
   get size(): number {
     return this.#size
   }

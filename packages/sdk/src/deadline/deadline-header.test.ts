@@ -32,7 +32,9 @@ describe('of an incoming request', () => {
   test('it says whose it is', () => {
     const of = (headers: Record<string, string>): string | undefined =>
       incomingDeadline(headers, 60_000, new ManualClock())?.source
-    expect(of({ [GRPC]: '2S', [ENVOY]: '250' })).toBe('x-envoy-expected-rq-timeout-ms of the incoming request, 250 ms')
+    expect(of({ [GRPC]: '2S', [ENVOY]: '250' })).toBe(
+      'x-envoy-expected-rq-timeout-ms of the incoming request, 250 ms',
+    )
     expect(of({ [GRPC]: '2S', [ENVOY]: '2500' })).toBe('grpc-timeout of the incoming request, 2000 ms')
     expect(of({ [GRPC]: '2H' })).toBe('grpc-timeout of the incoming request, 60000 ms')
   })

@@ -67,7 +67,10 @@ test('one that was carried elsewhere is the same, and goes on', () => {
   const clock = new ManualClock()
   const carried = withDeadline(100, currentDeadline, { clock })
   clock.holdUp(60)
-  expect(carried && withDeadline(carried, () => [currentDeadline() === carried, remaining()])).toEqual([true, 40])
+  expect(carried && withDeadline(carried, () => [currentDeadline() === carried, remaining()])).toEqual([
+    true,
+    40,
+  ])
   expect(carried && withDeadline(10, () => withDeadline(carried, remaining), { clock })).toBe(10)
 })
 
@@ -78,16 +81,27 @@ test('Infinity is none, and a time that is over is over', () => {
 })
 
 test.each([
-  [NaN, 'deadline of withDeadline is NaN: it must be milliseconds from now, or what currentDeadline() returns'],
-  ['5', "deadline of withDeadline is '5': it must be milliseconds from now, or what currentDeadline() returns"],
+  [
+    NaN,
+    'deadline of withDeadline is NaN: it must be milliseconds from now, or what currentDeadline() returns',
+  ],
+  [
+    '5',
+    "deadline of withDeadline is '5': it must be milliseconds from now, or what currentDeadline() returns",
+  ],
   [undefined, 'deadline of withDeadline is undefined: it must be milliseconds from now'],
 ])('%j is refused', (deadline, message) => {
   expect(() => withDeadline(deadline as number, () => 1)).toThrow(
-    expect.objectContaining({ code: 'INVALID_OPTION', message: expect.stringContaining(message) as unknown }) as Error,
+    expect.objectContaining({
+      code: 'INVALID_OPTION',
+      message: expect.stringContaining(message) as unknown,
+    }) as Error,
   )
 })
 
 test('so is what cannot be run, and an option that there is not', () => {
-  expect(() => withDeadline(5, 5 as unknown as () => void)).toThrow('what withDeadline runs is 5: it must be a function')
+  expect(() => withDeadline(5, 5 as unknown as () => void)).toThrow(
+    'what withDeadline runs is 5: it must be a function',
+  )
   expect(() => withDeadline(5, () => 1, { clok: 1 } as object)).toThrow('withDeadline: unknown option clok')
 })

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import { errors, util } from 'undici'
+import { systemClock } from '../clock.js'
 import { asError, FairleadError } from '../errors.js'
 import { WatchedBody } from '../request/watched-body.js'
 import { isOutcome, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
@@ -61,9 +62,6 @@ export interface ClassifiedHead extends OutcomeDetails {
   readonly outcome: Outcome | 'pending'
 }
 
-/** One for each status, so that a response allocates none. */
-const BY_STATUS: ClassifiedHead[] = []
-
 /**
  * The one place that decides how an attempt went: from a head, from trailers, or from an error.
  * By default a status of 500 or more is a failure of the endpoint, as is an error that is not the caller's.
@@ -72,6 +70,8 @@ export class Classifier {
   readonly #classify: Classify | undefined
   readonly #onThrow: (error: Error) => void
   readonly #unixTime: () => number
+  /** One for each status, so that a response allocates none. */
+  readonly #byStatus: ClassifiedHead[] = []
 
   /**
    * @param onThrow Hears what `classify` threw, and of what it returned that is no outcome.
@@ -80,7 +80,7 @@ export class Classifier {
   constructor(
     classify?: Classify,
     onThrow: (error: Error) => void = () => undefined,
-    unixTime: () => number = Date.now,
+    unixTime: () => number = () => systemClock.unixTime(),
   ) {
     this.#classify = classify
     this.#onThrow = onThrow
@@ -117,7 +117,7 @@ export class Classifier {
       // It answers, and says how long not to ask: that is load, and no sickness.
       if (pushbackMs > 0) return { outcome: 'overloaded', statusCode, pushbackMs }
     }
-    return (BY_STATUS[statusCode] ??= {
+    return (this.#byStatus[statusCode] ??= {
       outcome: statusCode >= 500 ? 'remote_failure' : 'success',
       statusCode,
       pushbackMs: 0,

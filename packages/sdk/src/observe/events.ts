@@ -9,7 +9,7 @@ import type { Instance } from '../discovery/resolver.js'
  * `log-lines.ts` if people are to read of it.
  */
 export type FairleadEvent =
-  DiscoveryNews | EndpointNews | TrafficNews | ClientNews | RegistrationNews | ShutdownNews
+  DiscoveryNews | EndpointNews | TrafficNews | AdmissionNews | ClientNews | RegistrationNews | ShutdownNews
 
 /** How far the set of instances can be trusted. */
 export type Freshness =
@@ -183,6 +183,21 @@ interface OfAttempt extends OfCall {
   /** 1 for the first of its call. */
   readonly attempt: number
 }
+
+/** What admission does. */
+type AdmissionNews =
+  /**
+   * Calls are shed; told once in 10 s. `reason`: why the last one was. `shed`: how many, since it was told last;
+   * `limit`, `inflight`, `queued`: how many calls there may be in flight, and are, and are queued.
+   */
+  OfService & {
+    readonly type: 'admission:shedding'
+    readonly reason: 'queueFull' | 'displaced' | 'queueTimeout'
+    readonly shed: number
+    readonly limit: number
+    readonly inflight: number
+    readonly queued: number
+  }
 
 /** What becomes of a client. */
 type ClientNews =

@@ -1,3 +1,4 @@
+import type { Admission, AdmissionInspection } from '../admission/admission.js'
 import type { Clock } from '../clock.js'
 import type { Cluster } from '../cluster/cluster.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
@@ -96,6 +97,8 @@ export interface ClientInspection {
   readonly excluded: readonly ExcludedInstance[]
   /** Retries that the budget allows at this moment. */
   readonly retryBudget: number
+  /** The limit of concurrency, what is queued, and what was shed; undefined: there is no limit. */
+  readonly admission: AdmissionInspection | undefined
 }
 
 export function inspect(
@@ -103,6 +106,7 @@ export function inspect(
   resolver: string,
   cluster: Cluster,
   budget: RetryBudget,
+  admission: Admission | undefined,
   clock: Clock,
 ): ClientInspection {
   const now = clock.now()
@@ -129,6 +133,7 @@ export function inspect(
     }),
     excluded: cluster.excluded,
     retryBudget: budget.balance(now),
+    admission: admission?.inspect(),
   }
 }
 

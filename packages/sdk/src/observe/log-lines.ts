@@ -141,6 +141,11 @@ export const LOG_LINES: Lines = {
       { service, endpoint, method, path, reason: reasonOf(error) },
       `attempt failed; ${final === undefined ? 'trying another endpoint' : `not tried again: ${final.text}`}`,
     ),
+  'admission:shedding': ({ service, reason, shed, limit, inflight, queued }) =>
+    warnLine(
+      { service, code: 'OVERLOADED', reason, shed, limit, inflight, queued },
+      'more requests than admission lets through; shedding the least important with OVERLOADED',
+    ),
   'client:close-timeout': ({ service, requests, timeoutMs }) =>
     warnLine(
       { service, requests, timeoutMs },

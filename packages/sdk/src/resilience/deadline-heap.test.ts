@@ -111,6 +111,7 @@ test('is told how late it is, and what comes due meanwhile is for the next timer
   add('second', 140)
   add('first', 100)
   clock.holdUp(120)
-  await clock.advance(0)
+  // As far as the first one's handler holds it up: a clock does not go back.
+  await clock.advance(50)
   expect(order).toEqual(['first 20', 'turn', 'second 30', 'turn'])
 })

@@ -51,6 +51,7 @@ const DEFAULTS: Config = {
   hashOn: [],
   sticky: undefined,
   timeoutMs: undefined,
+  admission: undefined,
   bodyTimeoutMs: 300_000,
   maxResponseHeaderBytes: undefined,
   applicationTimeoutMs: 300_000,

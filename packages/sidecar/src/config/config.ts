@@ -1,5 +1,6 @@
-import type { BalancerName, HashPolicyOption, StickyOptions } from '@fairlead/sdk'
+import type { AdmissionOptions, BalancerName, HashPolicyOption, StickyOptions } from '@fairlead/sdk'
 import { Command } from 'commander'
+import { admissionFrom, type AdmissionFlags } from './admission.js'
 import { unsetBlank } from './blank-variables.js'
 import { addFlags } from './flags.js'
 import { HELP } from './help.js'
@@ -45,6 +46,8 @@ export interface Config {
   readonly sticky: StickyOptions | undefined
   /** From a request to the head of its response, in milliseconds; undefined: as for the balancer. */
   readonly timeoutMs: number | undefined
+  /** The limit of requests in flight of each service, and its queue; undefined: no limit. */
+  readonly admission: AdmissionOptions | undefined
   /** How long requests in flight may take to finish after SIGTERM, in milliseconds. */
   readonly drainTimeoutMs: number
   /** How long an instance may be silent within the body of a response, in milliseconds; 0: indefinitely. */
@@ -60,7 +63,11 @@ export interface Config {
 }
 
 interface Parsed
-  extends Omit<Config, 'services' | 'allowedHosts' | 'sticky' | 'layers'>, StickyFlags, LayerFlags {
+  extends
+    Omit<Config, 'services' | 'allowedHosts' | 'sticky' | 'layers' | 'admission'>,
+    StickyFlags,
+    LayerFlags,
+    AdmissionFlags {
   readonly service: readonly string[]
   readonly allowedHost: readonly string[]
   readonly timeout: number | undefined
@@ -102,6 +109,7 @@ export function parseConfig(argv: readonly string[], version: string): Config {
     hashOn: parsed.hashOn,
     sticky: stickyFrom(command, parsed, process.env),
     timeoutMs: parsed.timeout,
+    admission: admissionFrom(command, parsed),
     bodyTimeoutMs: parsed.bodyTimeout,
     maxResponseHeaderBytes: parsed.maxResponseHeaderBytes,
     applicationTimeoutMs: parsed.applicationTimeout,

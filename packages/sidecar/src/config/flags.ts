@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander'
+import { addAdmissionOptions } from './admission.js'
 import { balancerNames, parseBalancerName } from './balancer-name.js'
 import { collectHashOn } from './hash-on.js'
 import { addLayerOptions } from './layers.js'
@@ -150,5 +151,6 @@ export function addFlags(command: Command): void {
         .default('info'),
     )
   addLayerOptions(command)
+  addAdmissionOptions(command)
   addStickyOptions(command)
 }

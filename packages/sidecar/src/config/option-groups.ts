@@ -22,6 +22,7 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
     '--drain-timeout',
     '--max-response-header-bytes',
   ],
+  Admission: ['--max-concurrent', '--queue-max', '--queue-timeout', '--priority-header'],
   Log: ['--log-level'],
 }
 

@@ -148,6 +148,7 @@ export const CONFIG: Config = {
   balancer: 'round_robin',
   layers: { subset: undefined, zone: undefined, slowStartMs: undefined },
   panicThreshold: 0.5,
+  admission: undefined,
   hashOn: [],
   sticky: undefined,
   timeoutMs: 5000,
