@@ -10,7 +10,7 @@ const SDK = `
   discovery/consul discovery/consul/rules discovery/process-resolvers
   balance/picker balance/explain-pick balance/structures
   balance/layers balance/policies balance/keyed balance/priorities balance
-  deadline request resilience resilience/outlier resilience/stall admission transport endpoint health cluster
+  request deadline resilience resilience/outlier resilience/stall admission transport endpoint health cluster
   observe
   registration orca/load-reporter
   call sessions
