@@ -10,12 +10,12 @@ const SDK = `
   discovery/consul discovery/consul/rules discovery/process-resolvers
   balance/picker balance/explain-pick balance/structures
   balance/layers balance/policies balance/keyed balance/priorities balance
-  deadline request resilience resilience/outlier resilience/stall admission transport endpoint cluster
+  request deadline resilience resilience/outlier resilience/stall admission transport endpoint health cluster
   observe
   registration orca/load-reporter
   call sessions
   client-options fetch
-  client-interface process-budgets endpoint-factory client index internal
+  client-interface process-budgets endpoint-transports endpoint-factory endpoint-checks client index internal
   grpc connect-node
   testing test-support contract
 `

@@ -1,4 +1,7 @@
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
+import { createServer as createHttp2Server } from 'node:http2'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { DnsServer } from '#sdk/test-support/dns-server.test.support.js'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
@@ -61,6 +64,47 @@ describe.for(['Consul', 'a fixed list', 'a file', 'DNS'])('a client of %s', (sou
     expect(child.lines).toEqual(lines)
   })
 })
+
+test('a client over HTTP/2 that is never closed lets the process end', async () => {
+  const upstream = createHttp2Server((_request, response) => response.end('ok'))
+  upstream.listen(0, '127.0.0.1')
+  await once(upstream, 'listening')
+  const { port } = upstream.address() as AddressInfo
+  const source = JSON.stringify({ origins: [`http://127.0.0.1:${port}`], protocol: 'http2' })
+  await using child = new Child(process.execPath, [PROGRAM, 'request', service.name, source])
+  expect(await child.ended, child.stderr).toEqual({ code: 0, signal: null })
+  expect(child.lines).toEqual(['200 ok', 'done'])
+  upstream.close()
+})
+
+test.for(['http', 'tcp', 'grpc'])(
+  'a health check by %s that is under way lets the process end',
+  async (type) => {
+    // It takes connections and says nothing, for as long as a check waits: longer than the test.
+    let connections = 0
+    const silent = createServer((socket) => {
+      connections++
+      socket.on('error', () => undefined)
+    })
+    silent.listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    const { port } = silent.address() as AddressInfo
+    // A connection alone is answered by the kernel: a handshake is not.
+    const origins = [`${type === 'tcp' ? 'https' : 'http'}://127.0.0.1:${port}`]
+    const healthCheck = {
+      type,
+      intervalMs: 100,
+      timeoutMs: 3_600_000,
+      ...(type === 'http' ? { path: '/' } : {}),
+    }
+    const source = JSON.stringify({ origins, healthCheck })
+    await using child = new Child(process.execPath, [PROGRAM, 'health checks', service.name, source])
+    expect(await child.ended, child.stderr).toEqual({ code: 0, signal: null })
+    expect(child.lines).toEqual(['done'])
+    expect(connections).toBe(1)
+    silent.close()
+  },
+)
 
 test.for([
   ['wait for discovery', ['200', 'done']],

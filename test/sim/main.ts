@@ -1,4 +1,5 @@
 import { access, constants } from 'node:fs/promises'
+import type { Resilience } from './client.js'
 import { figuresOf } from './figures.js'
 import { parseFlags, usage, type Flags } from './flags.js'
 import { policies } from './policies.js'
@@ -11,6 +12,9 @@ import { Simulation } from './simulation.js'
 const SIZE = 100
 const QUICK_SIZE = 25
 const SEED = 1
+
+/** What is compared are policies, not what else keeps requests from an endpoint; `faults/main.ts` compares that. */
+const POLICY_ALONE: Resilience = { outlierDetection: false, breaker: { consecutiveFailures: false } }
 
 /** Every policy in every scenario, each told of as soon as it is known. */
 async function simulate(flags: Flags): Promise<readonly Result[]> {
@@ -29,7 +33,10 @@ async function runOf(scenario: Scenario, policy: string, size: number): Promise<
   const balancer = policies[policy]
   if (balancer === undefined) throw new Error(`there is no policy ${policy}`)
   process.stderr.write(`${scenario.name}, ${policy} ...\n`)
-  const simulation = new Simulation({ scenario, balancer, clients: size, servers: size, seed: SEED })
+  const simulation = new Simulation({
+    ...{ scenario, balancer, clients: size, servers: size, seed: SEED },
+    resilience: POLICY_ALONE,
+  })
   await simulation.run()
   return { policy, figures: figuresOf(simulation, scenario.spans) }
 }

@@ -16,8 +16,8 @@ export interface Machine {
   readonly coldFactor: number
 }
 
-/** `failing`: answers 500 at once. `down`: refuses connections. */
-export type ServerState = 'up' | 'failing' | 'down'
+/** `failing`: answers with an error at once. `silent`: takes what comes, and never answers. `down`: refuses connections. */
+export type ServerState = 'up' | 'failing' | 'silent' | 'down'
 
 // Compiled code and filled caches come with requests, not with time.
 const COLD_REQUESTS = 200
@@ -35,6 +35,8 @@ export class SimServer {
   readonly instance: Instance
   readonly machine: Machine
   state: ServerState = 'up'
+  /** While it is failing: the status of its errors, and that every so many-th request gets one. */
+  error: { readonly status: number; readonly every: number } = { status: 500, every: 1 }
   /** How many times longer than on its own everything takes. */
   slowdown = 1
   /** While clients know it, in milliseconds. */
@@ -46,6 +48,8 @@ export class SimServer {
   #serving: Visit[] = []
   #waiting: Visit[] = []
   #served = 0
+  /** Requests while it was failing. */
+  #failing = 0
 
   constructor(name: number, machine: Machine, timeline: Timeline) {
     this.instance = instanceAt(`http://10.0.0.1:${name}`, { weight: machine.weight })
@@ -71,14 +75,16 @@ export class SimServer {
     } else if (visit.workUs === undefined) {
       // It is asked for its load. One that fails at everything fails at that as well.
       if (this.state === 'up') this.#answer(visit, 200, 0)
-      else visit.return({ status: 500, headers: [] }, NETWORK_US)
-    } else if (this.state === 'up') {
+      else if (this.state === 'failing') visit.return({ status: 500, headers: [] }, NETWORK_US)
+    } else if (this.state === 'silent') {
+      // Its sender gives up.
+    } else if (this.state === 'up' || ++this.#failing % this.error.every > 0) {
       visit.met = this.inflight
       this.#waiting.push(visit)
       this.#fill()
     } else {
       this.#load.failed(this.#timeline.nowUs)
-      this.#answer(visit, 500, FAIL_US)
+      this.#answer(visit, this.error.status, FAIL_US)
     }
   }
 

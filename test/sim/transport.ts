@@ -46,6 +46,8 @@ export class SimTransport implements Transport {
   }
 
   /** No connection is ever closed behind an answer. */
+  preconnect(): void {}
+
   resend(): boolean {
     return false
   }

@@ -5,6 +5,7 @@ import {
   fixedResolver,
   register,
   type Client,
+  type HealthCheckOptions,
   type Resolver,
 } from '@fairlead/sdk'
 import { say } from './say.js'
@@ -17,6 +18,8 @@ const given = JSON.parse(source) as {
   readonly consul?: string
   readonly origins?: readonly string[]
   readonly path?: string
+  readonly healthCheck?: HealthCheckOptions
+  readonly protocol?: 'http2'
   readonly dns?: { readonly servers: readonly string[]; readonly name: string; readonly port: number }
 }
 
@@ -47,7 +50,13 @@ const late: Resolver = {
 }
 
 function open(): Client {
-  return createClient(service, { consul: { address: given.consul }, resolver: resolverOf() })
+  const { consul, healthCheck, protocol } = given
+  return createClient(service, {
+    consul: { address: consul },
+    resolver: resolverOf(),
+    healthCheck,
+    connections: { protocol },
+  })
 }
 
 const stages: Readonly<Record<string, () => Promise<void>>> = {
@@ -65,6 +74,11 @@ const stages: Readonly<Record<string, () => Promise<void>>> = {
     const client = open()
     client.onDiscovery(({ freshness }) => freshness)
     await sayAnswer(client)
+  },
+  async 'health checks'() {
+    await open().ready()
+    // Long enough for one to be under way at any moment.
+    await new Promise((resolve) => setTimeout(resolve, 500))
   },
   async 'wait for discovery'() {
     const waiting = createClient(service, { resolver: late, timeoutMs: Infinity })

@@ -49,7 +49,66 @@ test('every option has a default', () => {
       keepAliveMs: 4000,
       bodyTimeoutMs: 300_000,
       maxResponseHeaderBytes: undefined,
+      protocol: 'http1',
+      pingMs: undefined,
+      maxAgeMs: undefined,
+      maxRequests: undefined,
+      preconnect: 0,
+      drainMs: 300_000,
     },
+    healthCheck: undefined,
+  })
+})
+
+describe('health checks', () => {
+  const timing = {
+    intervalMs: 10_000,
+    intervalJitterPercent: 10,
+    timeoutMs: 1000,
+    unhealthyThreshold: 3,
+    healthyThreshold: 2,
+    always: false,
+  }
+
+  test.each([
+    [
+      { type: 'http', path: '/health?deep=1' },
+      { type: 'http', path: '/health?deep=1', expectedStatuses: [200] },
+    ],
+    [{ type: 'tcp' }, { type: 'tcp' }],
+    [{ type: 'grpc' }, { type: 'grpc', service: '' }],
+    [
+      { type: 'grpc', service: 'orders.v1.Orders' },
+      { type: 'grpc', service: 'orders.v1.Orders' },
+    ],
+  ])('%j has defaults', (healthCheck, settings) => {
+    expect(parse({ healthCheck }).healthCheck).toEqual({ ...timing, ...settings })
+  })
+
+  test.each([
+    [true, "healthCheck is true: it must be an object with type: 'http', 'tcp' or 'grpc'"],
+    [{}, /^healthCheck\.type is undefined: it must be .*'http', 'tcp' or 'grpc'$/],
+    [{ type: 'ttl' }, /^healthCheck\.type is 'ttl': it must be .*'http', 'tcp' or 'grpc'$/],
+    [{ type: 'http' }, 'healthCheck.path is missing: it must be a path that begins with /, such as /health'],
+    [{ type: 'http', path: 'health' }, "healthCheck.path is 'health': it must be a path that begins with /"],
+    [{ type: 'http', path: '/a b' }, "healthCheck.path is '/a b': it must be a path that begins with /"],
+    [
+      { type: 'http', path: '/', expectedStatuses: [] },
+      'healthCheck.expectedStatuses is []: it must be a list of statuses, such as [200, 204]',
+    ],
+    [
+      { type: 'http', path: '/', expectedStatuses: [100] },
+      'healthCheck.expectedStatuses[0] is 100: it must be a whole number from 200 to 599',
+    ],
+    [{ type: 'tcp', path: '/' }, 'unknown option healthCheck.path: remove it or check its spelling'],
+    [{ type: 'tcp', interval: 5 }, 'did you mean intervalMs?'],
+    [{ type: 'tcp', intervalMs: 99 }, 'it must be a whole number of milliseconds from 100 to 86400000'],
+    [{ type: 'tcp', intervalJitterPercent: 101 }, 'it must be a number of percent from 0 to 100'],
+    [{ type: 'tcp', unhealthyThreshold: 0 }, 'it must be a whole number from 1 to 1000'],
+    [{ type: 'tcp', always: 'yes' }, 'it must be true or false'],
+    [{ type: 'grpc', service: 'a b' }, 'it must be the name of a gRPC service, such as orders.v1.Orders'],
+  ])('%j is refused', (healthCheck, message) => {
+    expect(() => parse({ healthCheck })).toThrow(message)
   })
 })
 

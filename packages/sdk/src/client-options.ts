@@ -22,6 +22,11 @@ import type { Exclude } from './discovery/excluding.js'
 import type { Resolver } from './discovery/resolver.js'
 import type { SnapshotCacheOptions } from './discovery/saved/snapshot-cache.js'
 import type { HashPolicy } from './discovery/server-policy.js'
+import {
+  healthCheckSchema,
+  type HealthCheckOptions,
+  type HealthCheckSettings,
+} from './health/health-check-option.js'
 import { hashPolicySchema, type HashPolicyOption } from './hashing/hash-policy-option.js'
 import type { Logger } from './logger.js'
 import { holdsOptions } from './validation/known-names.js'
@@ -97,6 +102,37 @@ export interface ConnectionOptions {
    * limit, 16,384 (`--max-http-header-size`).
    */
   readonly maxResponseHeaderBytes?: number | undefined
+  /**
+   * What endpoints are spoken to by. `http1`: HTTP/1.1. `http2`: HTTP/2, many requests on one connection, over TLS by ALPN
+   * and in clear by prior knowledge (`h2c`); an endpoint that does not speak it is one that cannot be reached. `auto`: over
+   * TLS HTTP/2 where it is offered, else HTTP/1.1. Upgrades and CONNECT need HTTP/1.1, and get it with `auto` over TLS.
+   * Default `http1`.
+   */
+  readonly protocol?: 'http1' | 'http2' | 'auto' | undefined
+  /**
+   * HTTP/2: how often a connection is sent a PING, in milliseconds, 1,000 or more; it ends where there is no answer within
+   * 15 s. Servers may end connections that are sent many (gRPC's: more than one in 5 minutes). Default: none but one for a
+   * request that was given up without an answer.
+   */
+  readonly pingMs?: number | undefined
+  /**
+   * How old a connection may become, in milliseconds: one that is older carries what it has to the end, and is closed
+   * then. Each ends up to 10% earlier, at random, so that a fleet does not connect anew at once. Default: no limit.
+   */
+  readonly maxAgeMs?: number | undefined
+  /** Requests that one connection carries, 1 or more; it is closed behind the last of them. Default: no limit. */
+  readonly maxRequests?: number | undefined
+  /**
+   * Connections that are opened to an endpoint before requests come, when it is new or available again; at most
+   * `maxPerEndpoint`, and each for `keepAliveMs`. To 1,000 endpoints it opens a thousand times as many. Default 0.
+   */
+  readonly preconnect?: number | undefined
+  /**
+   * How long an endpoint that discovery no longer lists may take to finish the requests that it has, in milliseconds;
+   * then they fail, as by a lost connection. `Infinity`: as long as they take. Default 300,000: as long as load balancers
+   * let a target drain by default.
+   */
+  readonly drainMs?: number | undefined
   /** For instances that speak https: Node's own options, such as `ca`, `cert`, `key`, `servername`. */
   readonly tls?: TlsOptions | undefined
 }
@@ -202,6 +238,11 @@ export interface ClientOptions {
   /** `false`: no endpoint is ever ejected. */
   readonly outlierDetection?: OutlierDetectionOptions | false | undefined
   /**
+   * Active health checks, by HTTP, TCP or gRPC, of endpoints that get no requests: what fails them is sent none while
+   * there are others. Default: none.
+   */
+  readonly healthCheck?: HealthCheckOptions | undefined
+  /**
    * How an attempt went, as far as its endpoint is concerned, in place of Fairlead's own decision: by default a status of
    * 500 or more is a failure, as is an error that is not the caller's. `undefined` leaves it to that.
    */
@@ -246,6 +287,7 @@ export interface Settings {
   readonly stallDetection: StallSettings | false
   readonly breaker: OpossumBreakerOptions | false
   readonly outlierDetection: OutlierDetectionSettings | false
+  readonly healthCheck: HealthCheckSettings | undefined
   readonly connections: {
     readonly connectTimeoutMs: number
     readonly maxPerEndpoint: number | undefined
@@ -253,6 +295,13 @@ export interface Settings {
     readonly bodyTimeoutMs: number
     /** Undefined: Node's own limit. */
     readonly maxResponseHeaderBytes: number | undefined
+    readonly protocol: 'http1' | 'http2' | 'auto'
+    /** Undefined: only where an endpoint is suspected to be gone. */
+    readonly pingMs: number | undefined
+    readonly maxAgeMs: number | undefined
+    readonly maxRequests: number | undefined
+    readonly preconnect: number
+    readonly drainMs: number
     readonly tls: TlsOptions
   }
   readonly classify: Classify | undefined
@@ -330,6 +379,7 @@ const schema = group({
     {},
   ),
   outlierDetection: v.optional(outlierDetectionSchema, {}),
+  healthCheck: v.optional(healthCheckSchema),
   connections: v.optional(
     group({
       connectTimeoutMs: v.optional(milliseconds(1, LONGEST_MS), 1000),
@@ -337,6 +387,12 @@ const schema = group({
       keepAliveMs: v.optional(milliseconds(1, LONGEST_MS), 4000),
       bodyTimeoutMs: v.optional(milliseconds(0, LONGEST_MS), 300_000),
       maxResponseHeaderBytes: v.optional(count(256, 2 ** 30)),
+      protocol: v.optional(v.picklist(['http1', 'http2', 'auto'], "'http1', 'http2' or 'auto'"), 'http1'),
+      pingMs: v.optional(milliseconds(1000, LONGEST_MS)),
+      maxAgeMs: v.optional(milliseconds(1, LONGEST_MS)),
+      maxRequests: v.optional(count(1, 2 ** 31)),
+      preconnect: v.optional(count(0, 1000), 0),
+      drainMs: v.optional(millisecondsOrInfinity(1, LONGEST_MS), 300_000),
       tls: v.optional(
         v.pipe(v.custom<TlsOptions>(holdsOptions, 'an object of TLS options'), tlsSchema, tlsValues),
         {},
@@ -390,10 +446,14 @@ export function parseOptions(service: unknown, options: unknown, environment: En
     stallDetection: rest.stallDetection,
     breaker,
     outlierDetection: rest.outlierDetection,
+    healthCheck: rest.healthCheck,
     connections: {
       ...connections,
       maxPerEndpoint: connections.maxPerEndpoint,
       maxResponseHeaderBytes: connections.maxResponseHeaderBytes,
+      pingMs: connections.pingMs,
+      maxAgeMs: connections.maxAgeMs,
+      maxRequests: connections.maxRequests,
     },
     resolver: rest.resolver,
     exclude: rest.exclude,

@@ -9,14 +9,14 @@ import {
 } from 'node:net'
 import { afterEach } from 'vitest'
 
-const cleanups: (() => Promise<unknown>)[] = []
+const cleanups: (() => unknown)[] = []
 
 afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup()
 })
 
 /** Happens after the test, before what was told earlier. */
-export function afterwards(cleanup: () => Promise<unknown>): void {
+export function afterwards(cleanup: () => unknown): void {
   cleanups.push(cleanup)
 }
 

@@ -13,6 +13,7 @@ import { systemClock, type Clock } from './clock.js'
 import type { Client, ExplainOptions, ServiceDispatcher } from './client-interface.js'
 import { Cluster } from './cluster/cluster.js'
 import type { Deadline } from './deadline/deadline.js'
+import { healthChecks } from './endpoint-checks.js'
 import { endpointFactory } from './endpoint-factory.js'
 import { asError } from './errors.js'
 import { untilReady, type ReadyOptions } from './cluster/readiness.js'
@@ -158,7 +159,10 @@ class ConsulClient implements Client, Forwarder {
         clock,
         random,
       }),
+      keeper: healthChecks({ settings, policy: this.#policy, events, clock, random }),
       governor: removal === false ? undefined : new RemovalGovernor(removal),
+      preconnect: settings.connections.preconnect,
+      drainMs: settings.connections.drainMs,
       idleMs: settings.idleMs,
       panicThreshold: settings.panicThreshold,
       outerLayers: sessions === undefined ? [] : [sessions.layer],

@@ -1,71 +1,39 @@
-import type { EffectivePolicy } from './call/policy.js'
-import type { Settings } from './client-options.js'
-import { inBackground, type Clock } from './clock.js'
+import { inBackground } from './clock.js'
 import type { EndpointFactory } from './cluster/endpoint-set.js'
-import type { Availability } from './resilience/judge.js'
 import { Classifier } from './endpoint/classify.js'
 import { Endpoint, type EndpointDependencies } from './endpoint/endpoint.js'
 import type { Events } from './observe/events.js'
-import type { Random } from './random.js'
+import type { Availability } from './resilience/judge.js'
 import { opossumBreaker } from './resilience/opossum-breaker.js'
 import { outlierDetection } from './resilience/outlier/detector.js'
 import { pushback } from './resilience/pushback.js'
 import type { RecentLatency } from './resilience/recent-latency.js'
 import { StallDetector } from './resilience/stall/stall-detector.js'
+import { transports, type TransportWiring } from './endpoint-transports.js'
 import { LoopWatch } from './runtime/loop-watch.js'
-import { tcpConnector } from './transport/connector.js'
-import { http1 } from './transport/http1.js'
 
 /** What the endpoints of a client are made of. */
-export interface EndpointWiring {
-  readonly settings: Settings
-  readonly policy: { readonly current: EffectivePolicy }
+export interface EndpointWiring extends TransportWiring {
   /** Hears of every change of availability, after it has been published. */
   readonly onAvailability: EndpointDependencies['onAvailability']
   readonly recent: RecentLatency
   /** May a request of ours be sent? */
   readonly allowance: () => boolean
   readonly events: Events
-  readonly clock: Clock
-  readonly random: Random
 }
 
 /** Makes the live objects of a client's instances: their transport, their judges, and who classifies their responses. */
-export function endpointFactory({
-  settings,
-  policy,
-  onAvailability,
-  recent,
-  allowance,
-  events,
-  clock,
-  random,
-}: EndpointWiring): EndpointFactory {
-  const { service, connections, breaker, classify, timeoutMs } = settings
+export function endpointFactory(wiring: EndpointWiring): EndpointFactory {
+  const { settings, onAvailability, recent, allowance, events, clock, random } = wiring
+  const { service, connections, breaker, classify } = settings
   const { pushback: backing, outlierDetection: outliers, stallDetection } = settings
-  const { maxPerEndpoint: max = Infinity, keepAliveMs, bodyTimeoutMs, tls } = connections
-  const { maxResponseHeaderBytes } = connections
+  const { preconnect } = connections
   const background = inBackground(clock)
   const once = onceEach()
   const dependencies: EndpointDependencies = {
-    createTransport: http1({
-      connector: tcpConnector(tls),
-      max,
-      connectTimeoutMs: () => policy.current.connectTimeoutMs,
-      clock: background,
-      client: {
-        keepAliveTimeout: keepAliveMs,
-        // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
-        keepAliveMaxTimeout: keepAliveMs,
-        bodyTimeout: bodyTimeoutMs,
-        ...(maxResponseHeaderBytes === undefined ? {} : { maxHeaderSize: maxResponseHeaderBytes }),
-        // The deadline of the call is the limit, and this one has to be behind it. Where it may, it equals the limit for
-        // bodies: undici then refreshes one timer a connection instead of making two for each request (8% of its time).
-        headersTimeout: timeoutMs <= bodyTimeoutMs ? bodyTimeoutMs : 0,
-      },
-      onUnknownParser: (misfit) =>
-        once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
-    }),
+    createTransport: transports(connections.protocol, 'requests', wiring, (misfit) =>
+      once('parser', () => events.publish({ type: 'endpoint:unknown-parser', service, misfit })),
+    ),
     makeBreaker: breaker === false ? undefined : opossumBreaker(breaker, { clock: background, random }),
     judges: [
       ...(backing === false ? [] : [pushback(backing, background)]),
@@ -82,6 +50,8 @@ export function endpointFactory({
     onAvailability: (endpoint, availability, before) => {
       publishAvailability(events, service, endpoint, availability, before, clock.now())
       onAvailability(endpoint, availability, before)
+      // While it was not available its connections have ended, by failures or for want of requests.
+      if (preconnect > 0 && availability.state === 'available') endpoint.preconnect(preconnect)
     },
     onObserverFailed: (error) =>
       once('observer', () => events.publish({ type: 'endpoint:observer-failed', service, error })),

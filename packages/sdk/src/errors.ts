@@ -13,8 +13,8 @@ export type FairleadErrorCode =
    */
   | 'NO_ENDPOINTS'
   /**
-   * Endpoints are listed, but all of them are unavailable by client-side health (their circuits are open), and
-   * `panicThreshold` is 0 or panic does not apply.
+   * Endpoints are listed, but all of them are unavailable by client-side health (their circuits are open, or they are
+   * ejected), and `panicThreshold` is 0 or panic does not apply.
    *
    * Look at `availability` and `failures` of the endpoints in `inspect()`: the instances answer with 5xx or not at all.
    * Where `errors` is empty nothing was sent. With a `panicThreshold` above 0, the default, requests are sent to them all

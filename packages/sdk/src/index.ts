@@ -20,6 +20,13 @@ export type {
   SnapshotOptions,
 } from './client-options.js'
 export type { AcquireOptions, EndpointLease, ReleaseDetails } from './call/acquire.js'
+export type {
+  GrpcHealthCheckOptions,
+  HealthCheckOptions,
+  HealthCheckTiming,
+  HttpHealthCheckOptions,
+  TcpHealthCheckOptions,
+} from './health/health-check-option.js'
 export type { CloseOptions } from './call/close.js'
 export type { ConsulConnectionOptions, ConsulTlsOptions } from './consul/connection-options.js'
 export type { ConsulOptions } from './discovery/consul/options.js'

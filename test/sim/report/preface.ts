@@ -26,7 +26,7 @@ Real clients, simulated servers. A client is the SDK's own code, put together as
 
 ## What is not modelled
 
-- Of the SDK: connections and HTTP, which is the transport's work; retention of endpoints that discovery no longer lists, sticky sessions and zones, which are off.
+- Of the SDK: connections and HTTP, which is the transport's work; retention of endpoints that discovery no longer lists, sticky sessions and zones, which are off; nor outlier detection and failures in a row, so that what is seen is the policy (\`npm run sim:faults\` is about these).
 - Servers have no event loop, garbage collection or connection limit, and a request needs nothing but a core.
 - Latency on the network does not vary, packets are never lost, and all servers are equally far.
 - Requests are alike to the client: their cost is not known before, and does not depend on which client sends them.

@@ -19,6 +19,7 @@ import { isReplayable } from '../request/bodies.js'
 import { SentBody } from '../request/sent-body.js'
 import type { Deadlined, TimeLimit } from '../resilience/deadline.js'
 import type { Outcome } from '../resilience/outcome.js'
+import { isRetry } from '../resilience/is-retry.js'
 import { isIdempotent } from '../resilience/retry.js'
 import type { Later } from './later.js'
 import type { Handler } from '../transport/handler.js'
@@ -191,6 +192,11 @@ export class Call
   get boundBy(): Deadline | undefined {
     const { bound, boundAt } = this.#limit
     return this.deadline === boundAt ? bound : undefined
+  }
+
+  /** Is it itself a retry, of its caller or of whoever that works for? It is not written twice then. */
+  get ofRetry(): boolean {
+    return this.#limit.bound?.ofRetry === true || isRetry(this.headers, this.policy.attemptHeader)
   }
 
   /** Those of the request; however often they are read. */

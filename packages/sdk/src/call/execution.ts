@@ -9,7 +9,6 @@ import { fullJitterDelay, type BackoffOptions } from '../pacing/backoff.js'
 import type { Random } from '../random.js'
 import { DeadlineHeap } from '../resilience/deadline-heap.js'
 import type { HedgeSettings } from '../resilience/hedge-options.js'
-import { isRetry } from '../resilience/is-retry.js'
 import type { RecentLatency } from '../resilience/recent-latency.js'
 import type { RetryBudget } from '../resilience/retry-budget.js'
 import type { Clock } from '../clock.js'
@@ -154,8 +153,7 @@ export class Execution implements CallOwner {
   /** Another attempt, elsewhere, while one is under way; if it may be, and there is one. Says whether there is. */
   #attemptBeside(call: Call, most: number): boolean {
     if (call.ended || call.answered || this.#destroyed !== undefined || call.attempts >= most) return false
-    if (whyNotRepeated(call, true) !== undefined || isRetry(call.headers, call.policy.attemptHeader))
-      return false
+    if (whyNotRepeated(call, true) !== undefined || call.ofRetry) return false
     call.look()
     call.avoidPending()
     const endpoint = this.#pickElse(call)

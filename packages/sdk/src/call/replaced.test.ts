@@ -1,5 +1,9 @@
 import { expect, test } from 'vitest'
 import type { ClientOptions } from '../client-options.js'
+import { within } from '../deadline/current-deadline.js'
+import { incomingDeadline } from '../deadline/deadline-header.js'
+import { withDeadline } from '../deadline/with-deadline.js'
+import { toDispatchHandler } from '../transport/handler.js'
 import type { TransportRequest } from '../transport/transport.js'
 import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
 import type { CallOptions } from './call.js'
@@ -167,6 +171,25 @@ test('the deadline ends a call between two attempts, and an answer that comes wi
   const caller = rig.send()
   rig.clock.holdUp(150)
   answer(rig.sentTo(a), 503)
+  expect(caller.heard).toEqual(['head 503', 'complete'])
+})
+
+test('what is done for a retry is not written twice, also where a deadline of its own is within', async () => {
+  const rig = await listed()
+  const retry = incomingDeadline({ 'x-envoy-attempt-count': '2' }, 1000, rig.clock)
+  if (retry === undefined) throw new Error('it is of a retry')
+  const caller = new Outcomes()
+  within(retry, () =>
+    withDeadline(
+      500,
+      () => rig.dispatcher.dispatch({ method: 'GET', path: '/' }, toDispatchHandler(caller)),
+      {
+        clock: rig.clock,
+      },
+    ),
+  )
+  answer(rig.sentTo(a), 503)
+  await rig.settle()
   expect(caller.heard).toEqual(['head 503', 'complete'])
 })
 

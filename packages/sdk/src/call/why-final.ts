@@ -1,5 +1,4 @@
 import type { Fault } from '../endpoint/classify.js'
-import { isRetry } from '../resilience/is-retry.js'
 import type { NotRetried } from '../resilience/not-retried.js'
 import { whyNotRetry } from '../resilience/retry.js'
 import type { Call } from './call.js'
@@ -14,7 +13,7 @@ export function whyFinal(
   { fault, written }: { readonly fault: Fault; readonly written: boolean },
   failures: number,
 ): NotRetried | undefined {
-  const { attempts, attemptHeader } = call.policy
+  const { attempts } = call.policy
   if (attempts === 1) return RETRIES_OFF
   if (fault === 'response') return RESPONSE_TOO_LARGE
   const why = whyNotRepeated(call, written)
@@ -22,7 +21,7 @@ export function whyFinal(
   if (failures >= attempts) {
     return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
   }
-  return written && isRetry(call.headers, attemptHeader) ? RETRY_ITSELF : undefined
+  return written && call.ofRetry ? RETRY_ITSELF : undefined
 }
 
 /** Why it must not be sent again, whatever its policy. */

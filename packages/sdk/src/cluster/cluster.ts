@@ -9,7 +9,7 @@ import { asError } from '../errors.js'
 import type { Events, Freshness } from '../observe/events.js'
 import type { Random } from '../random.js'
 import { ProcessHold } from '../runtime/process-hold.js'
-import { EndpointSet, type EndpointFactory, type NextEndpoints } from './endpoint-set.js'
+import { EndpointSet, type EndpointFactory, type EndpointKeeper, type NextEndpoints } from './endpoint-set.js'
 import { countExcluded, sameCounts } from './excluded-counts.js'
 import { afterFailure, afterSet, isFirstFailure, whyEmpty } from './freshness.js'
 import { LivePicker, type OuterLayer } from './live-picker.js'
@@ -39,6 +39,12 @@ export interface ClusterOptions {
   readonly idleMs: number
   /** Below this share of available endpoints a priority is balanced over all; 0: never. */
   readonly panicThreshold: number
+  /** Looks after the endpoints while the cluster is in use. Default: nothing does. */
+  readonly keeper?: EndpointKeeper | undefined
+  /** Connections to open to a new endpoint before requests come. Default 0. */
+  readonly preconnect?: number
+  /** How long an endpoint that has left may take to finish its requests, in milliseconds. Default: as long as they take. */
+  readonly drainMs?: number
   /** Around the picker of every set; the first is innermost. */
   readonly outerLayers: readonly OuterLayer[]
   readonly clock: Clock
@@ -161,12 +167,14 @@ export class Cluster {
     if (this.closed) return
     this.#subscription.start()
     this.#picker.start()
+    this.#options.keeper?.start()
   }
 
   /** Stops following. The set stays; the next request waits for discovery's word on it. */
   pause(): void {
     void this.#subscription.stop()
     this.#picker.stop()
+    this.#options.keeper?.stop()
     this.#retained.lapse()
     this.#resolved = false
   }
@@ -269,6 +277,7 @@ export class Cluster {
     const ended = this.#subscription.stop()
     this.#retained.close()
     this.#picker.close()
+    this.#options.keeper?.stop()
     this.#wake()
     return ended
   }

@@ -5,6 +5,7 @@ import { Classifier } from '../endpoint/classify.js'
 import { Endpoint } from '../endpoint/endpoint.js'
 import { LoopWatch } from '../runtime/loop-watch.js'
 import { ManualClock } from '../testing/index.js'
+import type { ClusterOptions } from './cluster.js'
 import { fleet, Rig } from './cluster.test.support.js'
 
 const [a, b, c] = fleet
@@ -27,11 +28,17 @@ class SlowTransport extends HeldTransport {
 }
 
 /** A cluster whose endpoints send nothing; and what each new one was taken for, in milliseconds. */
-function held(): { rig: Rig; seeds: number[]; transports: SlowTransport[] } {
+function held(options: Partial<ClusterOptions> = {}): {
+  rig: Rig
+  clock: ManualClock
+  seeds: number[]
+  transports: SlowTransport[]
+} {
   const clock = new ManualClock()
   const seeds: number[] = []
   const transports: SlowTransport[] = []
   const rig: Rig = new Rig({
+    ...options,
     clock,
     governor: undefined,
     createEndpoint: (instance, seedMs, usableSince) => {
@@ -52,7 +59,7 @@ function held(): { rig: Rig; seeds: number[]; transports: SlowTransport[] } {
       })
     },
   })
-  return { rig, seeds, transports }
+  return { rig, clock, seeds, transports }
 }
 
 function send(rig: Rig, instance: typeof a): void {
@@ -112,4 +119,84 @@ describe('an endpoint that has left with requests in flight', () => {
     expect(rig.cluster).toMatchObject({ closed: true, idle: false })
     expect(rig.resolver.watching).toBe(0)
   })
+})
+
+describe('the drain deadline of an endpoint that has left', () => {
+  const DRAIN_MS = 60_000
+
+  test('ends what is in flight on it, at its time and not before', async () => {
+    const { rig, clock, transports } = held({ drainMs: DRAIN_MS })
+    await rig.start([a, b])
+    send(rig, a)
+    await rig.list([b])
+    await clock.advance(DRAIN_MS - 1)
+    expect(transports[0]?.destroyedBy).toEqual([])
+    await clock.advance(1)
+    expect(transports[0]?.destroyedBy.map(({ message }) => message)).toEqual([
+      'orders at 10.0.0.1:1 is no longer listed, and its requests were still in flight after 60000 ms (option connections.drainMs)',
+    ])
+  })
+
+  test('is over with the last of its requests', async () => {
+    const { rig, clock, transports } = held({ drainMs: DRAIN_MS })
+    await rig.start([a, b])
+    send(rig, a)
+    await rig.list([b])
+    const waiting = clock.pending
+    transports[0]?.finish()
+    await rig.settle()
+    expect(clock.pending).toBe(waiting - 1)
+    await clock.advance(DRAIN_MS)
+    expect(transports[0]?.destroyedBy).toEqual([])
+  })
+
+  test('is not there where it is Infinity', async () => {
+    const { rig, clock, transports } = held({ drainMs: Infinity })
+    await rig.start([a, b])
+    send(rig, a)
+    await rig.list([b])
+    // Far behind the default.
+    await clock.advance(10 * DRAIN_MS)
+    expect(transports[0]?.destroyedBy).toEqual([])
+  })
+})
+
+test('a keeper hears of each endpoint once as it comes and as it goes, and whether the cluster is in use', async () => {
+  const heard: string[] = []
+  const { rig, clock } = held({
+    idleMs: 60_000,
+    keeper: {
+      add: ({ address }) => void heard.push(`add ${address}`),
+      remove: ({ address }) => void heard.push(`remove ${address}`),
+      start: () => void heard.push('start'),
+      stop: () => void heard.push('stop'),
+    },
+  })
+  await rig.start([a, b])
+  await rig.list([b, a])
+  await rig.list([b, c])
+  expect(heard.splice(0)).toEqual([
+    'start',
+    'add 10.0.0.1:1',
+    'add 10.0.0.1:2',
+    'add 10.0.0.1:3',
+    'remove 10.0.0.1:1',
+  ])
+  await clock.advance(120_000)
+  expect(heard.splice(0)).toEqual(['stop'])
+  rig.cluster.follow()
+  expect(heard.splice(0)).toEqual(['start'])
+  await rig.cluster.close()
+  expect(heard).toEqual(['stop'])
+  rig.cluster.follow()
+  expect(heard).toEqual(['stop'])
+})
+
+test('what is new is preconnected to, once, and nothing else is', async () => {
+  const { rig, transports } = held({ preconnect: 2 })
+  await rig.start([a])
+  await rig.list([a, b])
+  await rig.list([b, a])
+  await rig.list([a, b])
+  expect(transports.map(({ preconnected }) => preconnected)).toEqual([[2], [2]])
 })

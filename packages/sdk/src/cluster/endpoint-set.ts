@@ -1,4 +1,5 @@
-import type { Clock } from '../clock.js'
+import { errors } from 'undici'
+import { inBackground, type Clock } from '../clock.js'
 import { placeOf } from '../discovery/place.js'
 import type { Instance } from '../discovery/resolver.js'
 import type { Endpoint, RetainedObserver } from '../endpoint/endpoint.js'
@@ -12,8 +13,26 @@ import { reconcile, type Plan } from './reconcile.js'
  */
 export type EndpointFactory = (instance: Instance, seedMs: number, usableSince: number) => Endpoint
 
+/** Looks after the endpoints of a cluster beside their traffic and while it is in use, as active health checks do. */
+export interface EndpointKeeper {
+  add(endpoint: Endpoint): void
+  /** It has left. */
+  remove(endpoint: Endpoint): void
+  /** The cluster is in use; more than once. */
+  start(): void
+  /** It is idle or closed. */
+  stop(): void
+}
+
 export interface EndpointSetOptions {
   readonly createEndpoint: EndpointFactory
+  /** Hears of the endpoints as they come and go. Default: nothing does. */
+  readonly keeper?: EndpointKeeper | undefined
+  /** Connections to open to a new endpoint before requests come. Default 0. */
+  readonly preconnect?: number
+  /** How long an endpoint that has left may take to finish its requests, in milliseconds. Default: as long as they take. */
+  readonly drainMs?: number
+  readonly service: string
   readonly clock: Clock
 }
 
@@ -42,6 +61,8 @@ const LONG_SINCE = -(2 ** 30)
 /** The endpoints of one service, and those that have left it with requests in flight. */
 export class EndpointSet {
   readonly #options: EndpointSetOptions
+  /** What only waits for others' requests keeps no process alive. */
+  readonly #background: Clock
   #endpoints = new Map<string, Endpoint>()
   /** Has there been a set before? */
   #begun = false
@@ -50,6 +71,7 @@ export class EndpointSet {
 
   constructor(options: EndpointSetOptions) {
     this.#options = options
+    this.#background = inBackground(options.clock)
   }
 
   get all(): readonly Endpoint[] {
@@ -97,7 +119,10 @@ export class EndpointSet {
    * Must be followed by `retire`, when no pick can meet those any longer that have been removed.
    */
   adopt({ endpoints, instances, retained, observer }: NextEndpoints): void {
-    const now = Math.floor(this.#options.clock.now())
+    const { clock, preconnect = 0, keeper } = this.#options
+    const greeted = preconnect > 0 || keeper !== undefined
+    const now = Math.floor(clock.now())
+    const before = this.#endpoints
     let index = 0
     for (const [place, endpoint] of endpoints) {
       const instance = instances[index++]
@@ -105,21 +130,38 @@ export class EndpointSet {
       const its = retained.size > 0 && retained.has(place) ? observer : undefined
       if (endpoint.retained && its === undefined) endpoint.usableSince = now
       endpoint.observer = its
+      if (!greeted || before.get(place) === endpoint) continue
+      if (preconnect > 0) endpoint.preconnect(preconnect)
+      keeper?.add(endpoint)
     }
     this.#endpoints = endpoints
     this.#begun = true
   }
 
-  /** Lets requests in flight finish, then closes all connections. */
+  /** Lets requests in flight finish within the drain deadline, then closes all connections. */
   retire({ removed }: NextEndpoints): void {
     for (const endpoint of removed) {
       endpoint.observer = undefined
+      this.#options.keeper?.remove(endpoint)
       const closed = endpoint.close()
-      if (closed !== undefined)
-        this.#retiring.set(
-          endpoint,
-          closed.finally(() => this.#retiring.delete(endpoint)),
-        )
+      if (closed !== undefined) this.#retiring.set(endpoint, this.#drain(endpoint, closed))
+    }
+  }
+
+  async #drain(endpoint: Endpoint, closed: Promise<void>): Promise<void> {
+    const { drainMs = Infinity, clock, service } = this.#options
+    const timer =
+      drainMs === Infinity
+        ? undefined
+        : this.#background.setTimer(
+            () => void endpoint.destroy(notDrained(service, endpoint, drainMs)),
+            drainMs,
+          )
+    try {
+      await closed
+    } finally {
+      if (timer !== undefined) clock.clearTimer(timer)
+      this.#retiring.delete(endpoint)
     }
   }
 
@@ -145,4 +187,11 @@ export class EndpointSet {
     }
     return measured === 0 ? SEED_MS : sumUs / measured / 1000
   }
+}
+
+/** To its request it is a connection that was lost: another endpoint is tried where that may be. */
+function notDrained(service: string, { address }: Endpoint, drainMs: number): Error {
+  return new errors.SocketError(
+    `${service} at ${address} is no longer listed, and its requests were still in flight after ${drainMs} ms (option connections.drainMs)`,
+  )
 }

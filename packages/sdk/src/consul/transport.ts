@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { buildConnector, Client } from 'undici'
 import { nextTurn } from '../clock.js'
+import { leaveProcessFree } from '../runtime/leave-process-free.js'
 import type { TlsFiles, TlsMaterial } from './tls-files.js'
 
 // An agent stands beside its clients, or in the same datacenter: connecting takes milliseconds or will not do.
@@ -76,6 +77,8 @@ export class Transport {
       ...(this.#socketPath === undefined ? {} : { socketPath: this.#socketPath }),
       // Its types do not tell that it returns the socket.
     }) as unknown as (...args: Parameters<buildConnector.connector>) => Socket
+    // A blocking query is out at nearly all times. What waits for an answer keeps the process: the caller of the client,
+    // or the timer of a registration.
     return (target, callback) => leaveProcessFree(connect(target, callback))
   }
 
@@ -91,14 +94,4 @@ export class Transport {
     })
     return client
   }
-}
-
-/**
- * A blocking query is out at nearly all times, and must not keep a process alive that has nothing else to do. What
- * waits for an answer does that: the caller of the client, or the timer of a registration.
- */
-function leaveProcessFree(socket: Socket): void {
-  socket.unref()
-  // undici references the socket of each request that it writes (`resumeH1` in undici/lib/dispatcher/client-h1.js).
-  socket.ref = () => socket
 }

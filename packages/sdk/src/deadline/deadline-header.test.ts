@@ -56,6 +56,15 @@ describe('of an incoming request', () => {
   ])('%j is none', (headers) => {
     expect(incomingDeadline(headers, DAY, new ManualClock())).toBeUndefined()
   })
+
+  test.each([
+    [{ 'x-envoy-attempt-count': '2' }, true, Infinity],
+    [{ 'grpc-previous-rpc-attempts': '1', [GRPC]: '2S' }, true, 2000],
+    [{ 'x-envoy-attempt-count': '1', [ENVOY]: '250' }, false, 250],
+    [{ 'x-envoy-attempt-count': 'many', [ENVOY]: '250' }, false, 250],
+  ])('%j is of a retry: %s', (headers, ofRetry, remainingMs) => {
+    expect(incomingDeadline(headers, DAY, new ManualClock())).toMatchObject({ ofRetry, remainingMs })
+  })
 })
 
 describe('of a request that goes out', () => {

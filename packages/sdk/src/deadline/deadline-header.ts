@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
+import { ATTEMPT, PREVIOUS_ATTEMPTS } from './attempt-headers.js'
 import { withHeaders } from '../request/with-headers.js'
 import { Deadline, type DeadlineHeader } from './deadline.js'
 import { formatGrpcTimeout, parseGrpcTimeout } from './grpc-timeout.js'
@@ -28,11 +29,14 @@ export function incomingDeadline(
   clock: Clock,
 ): Deadline | undefined {
   const { [ENVOY]: envoy, [GRPC]: grpc } = headers
+  const ofRetry = isRetryOf(headers)
   // Most requests have none.
-  if (envoy === undefined && grpc === undefined) return undefined
+  if (envoy === undefined && grpc === undefined && !ofRetry) return undefined
   const envoyMs = typeof envoy === 'string' ? parseEnvoyTimeout(envoy) : undefined
   const grpcMs = typeof grpc === 'string' ? parseGrpcTimeout(grpc) : undefined
-  if (envoyMs === undefined && grpcMs === undefined) return undefined
+  if (envoyMs === undefined && grpcMs === undefined) {
+    return ofRetry ? new Deadline(clock, Infinity, 'none', [], ofRetry) : undefined
+  }
   const name = (grpcMs ?? Infinity) < (envoyMs ?? Infinity) ? GRPC : ENVOY
   const ms = Math.min(envoyMs ?? Infinity, grpcMs ?? Infinity, longestMs)
   return new Deadline(
@@ -40,7 +44,12 @@ export function incomingDeadline(
     clock.now() + ms,
     `${name} of the incoming request, ${ms} ms`,
     envoyMs === undefined ? BY_GRPC : grpcMs === undefined ? BY_ENVOY : DEADLINE_HEADERS,
+    ofRetry,
   )
+}
+
+function isRetryOf({ [ATTEMPT]: attempt, [PREVIOUS_ATTEMPTS]: previous }: ReceivedHeaders): boolean {
+  return (attempt !== undefined && Number(attempt) > 1) || (previous !== undefined && Number(previous) > 0)
 }
 
 /**

@@ -12,6 +12,8 @@ export class Deadline {
   readonly source: string
   /** The headers that it came in by, by which it also goes out unless `deadlineHeader` says otherwise. */
   readonly receivedBy: readonly DeadlineHeader[]
+  /** Is what has to be done by then itself a retry of whoever asks for it? It is not written twice then. */
+  readonly ofRetry: boolean
   readonly #clock: Clock
   readonly #at: number
 
@@ -19,14 +21,21 @@ export class Deadline {
    * @param clock Whose milliseconds `at` are.
    * @internal
    */
-  constructor(clock: Clock, at: number, source: string, receivedBy: readonly DeadlineHeader[]) {
+  constructor(
+    clock: Clock,
+    at: number,
+    source: string,
+    receivedBy: readonly DeadlineHeader[],
+    ofRetry = false,
+  ) {
+    this.ofRetry = ofRetry
     this.#clock = clock
     this.#at = at
     this.source = source
     this.receivedBy = receivedBy
   }
 
-  /** How much time is left, in milliseconds; 0: none. */
+  /** How much time is left, in milliseconds; 0: none. `Infinity`: there is no limit, and it is of a retry. */
   get remainingMs(): number {
     return Math.max(0, this.#at - this.#clock.now())
   }

@@ -50,6 +50,7 @@ function startingNow(ms: unknown, clock: Clock = systemClock): Deadline {
       ms,
       'milliseconds from now, or what currentDeadline() returns',
     )
-  // What it goes out by is the incoming request's matter, also where this is earlier.
-  return new Deadline(clock, clock.now() + ms, `withDeadline, ${ms} ms`, currentDeadline()?.receivedBy ?? [])
+  // What it goes out by is the incoming request's matter, also where this is earlier; so is whether that is a retry.
+  const { receivedBy = [], ofRetry = false } = currentDeadline() ?? {}
+  return new Deadline(clock, clock.now() + ms, `withDeadline, ${ms} ms`, receivedBy, ofRetry)
 }

@@ -52,9 +52,14 @@ export class HeldTransport implements Transport {
   readonly connections = 0
   readonly sent: TransportRequest[] = []
   readonly released: ReleaseReason[] = []
+  readonly preconnected: number[] = []
 
   send(request: TransportRequest): void {
     this.sent.push(request)
+  }
+
+  preconnect(count: number): void {
+    this.preconnected.push(count)
   }
 
   resend(): boolean {

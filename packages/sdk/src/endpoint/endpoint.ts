@@ -288,6 +288,16 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     this.#availabilityChanged(before)
   }
 
+  /** Opens connections before requests come, until there are so many. */
+  preconnect(count: number): void {
+    if (this.#ended) return
+    try {
+      this.#openTransport().preconnect(count)
+    } catch {
+      // An origin that is none: its first request says so.
+    }
+  }
+
   /** Lets requests in flight finish, then closes its connections; undefined: it has never been used. */
   close(): Promise<void> | undefined {
     this.#endProbes()

@@ -140,6 +140,12 @@ type EndpointNews =
       readonly state: 'available' | 'probing' | 'unavailable'
       readonly untilMs: number | undefined
     })
+  /** An active health check has found an endpoint unhealthy; it is made unavailable by that. `why`: for people. */
+  | (OfService & {
+      readonly type: 'endpoint:health-check-failed'
+      readonly endpoint: string
+      readonly why: string
+    })
   /** undici is of a release that is not known here. */
   | (OfService & { readonly type: 'endpoint:unknown-parser'; readonly misfit: string })
   /** What a balancer gave to `onLoadChange` or `onReport` threw; told once for a client. */

@@ -42,7 +42,7 @@ export interface EndpointInspection {
 export interface AvailabilityInspection {
   /** `probing`: one request at a time finds out whether it can be used again. */
   readonly state: 'available' | 'probing' | 'unavailable'
-  /** Why it is not available: `circuit_open`, or for gRPC `connection_failed`. Undefined: it is. */
+  /** Why it is not available: `circuit_open`, `ejected`, `stalled`, `pushback` or the like. Undefined: it is. */
   readonly reason: string | undefined
   /** How long it has not been available, in milliseconds; undefined: it is. */
   readonly forMs: number | undefined

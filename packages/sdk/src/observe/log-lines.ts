@@ -115,6 +115,8 @@ export const LOG_LINES: Lines = {
         : `endpoint half open (${reason}); one request at a time probes it`,
     )
   },
+  'endpoint:health-check-failed': ({ service, endpoint, why }) =>
+    warnLine({ service, endpoint, reason: why }, 'an active health check failed'),
   'endpoint:unknown-parser': ({ service, misfit }) =>
     warnLine(
       { service, misfit },

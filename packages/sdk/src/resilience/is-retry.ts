@@ -1,9 +1,6 @@
 import type { Dispatcher } from 'undici'
+import { ATTEMPT, PREVIOUS_ATTEMPTS } from '../deadline/attempt-headers.js'
 import { headerValues } from '../hashing/request-fields.js'
-
-// Envoy counts attempts from 1, gRPC those before this one (A6).
-const ATTEMPT = 'x-envoy-attempt-count'
-const PREVIOUS_ATTEMPTS = 'grpc-previous-rpc-attempts'
 
 /**
  * Is the request itself a retry, of whoever is before us? If each layer of three retried three times, one request would

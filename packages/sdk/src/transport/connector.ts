@@ -2,6 +2,7 @@ import { isIPv6, type LookupFunction, type Socket, type TcpNetConnectOpts } from
 import type { ConnectionOptions } from 'node:tls'
 import { buildConnector } from 'undici'
 import type { Instance } from '../discovery/resolver.js'
+import { leaveProcessFree } from '../runtime/leave-process-free.js'
 
 /** Node's own options for TLS, such as `ca`, `cert`, `key` and `servername`, and those of undici's connector. */
 // Not `Omit` of `BuildOptions`: of a union it leaves what its members have in common, and `ca` is not among that.
@@ -25,14 +26,17 @@ export type Connector = (target: buildConnector.Options, callback: buildConnecto
  * Cancels a connection that is not established yet, for this reason. Its connector need not call back any more, and a
  * socket that it calls back with all the same is destroyed.
  */
-type AbortConnect = (reason: Error) => void
+export type AbortConnect = (reason: Error) => void
 
 /**
  * Connects over TCP, and over TLS where the instance speaks https: to the addresses that discovery has found behind the origin's host name, in their order, and
  * leaves the name to `Host` and TLS. Several are tried as RFC 8305 has it (Happy Eyeballs): the next one when one fails,
- * or has not answered for 250 ms, node's default. Without addresses the machine resolves the name each time.
+ * or has not answered for 250 ms, node's default. Without addresses the machine resolves the name each time, and what it
+ * finds is tried in the same way.
+ *
+ * @param use `background`: no process is kept alive, neither by connecting nor by what is asked on the connection.
  */
-export function tcpConnector(tls: TlsOptions): ConnectorFactory {
+export function tcpConnector(tls: TlsOptions, use: 'requests' | 'background' = 'requests'): ConnectorFactory {
   return ({ addresses }) => {
     const named = addresses === undefined || addresses.length === 0
     // Its types do not tell that it returns the socket.
@@ -44,6 +48,7 @@ export function tcpConnector(tls: TlsOptions): ConnectorFactory {
     }) as unknown as (...args: Parameters<buildConnector.connector>) => Socket
     return (target, callback) => {
       const socket = connect(target, callback)
+      if (use === 'background') leaveProcessFree(socket)
       return (reason) => {
         socket.destroy(reason)
       }

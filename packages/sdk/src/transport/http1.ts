@@ -1,13 +1,17 @@
+import type { Socket } from 'node:net'
 import { errors, type buildConnector, type Client } from 'undici'
 import type { Clock } from '../clock.js'
 import type { Instance } from '../discovery/resolver.js'
 import { LinkedList } from '../collections/linked-list.js'
+import type { Random } from '../random.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { mayBeRepeated } from '../resilience/retry.js'
-import { Connection } from './connection.js'
+import { Connection, type ConnectionListener, type Lifetime } from './connection.js'
 import { connectInTime } from './connect-in-time.js'
 import type { Connector, ConnectorFactory } from './connector.js'
+import { limitedLifetime } from './lifetime.js'
 import { readByTheBook } from './response-parser.js'
+import { SpareConnections } from './spare-connections.js'
 import type { ReleaseReason, Transport, TransportFactory, TransportRequest } from './transport.js'
 
 /** How endpoints are connected to over HTTP/1.1. */
@@ -24,7 +28,14 @@ export interface Http1Options {
   readonly client: Client.Options
   /** Hears why the responses of a connection are parsed by undici alone: see `readByTheBook`. */
   readonly onUnknownParser?: (misfit: string) => void
+  /** How old a connection may become, in milliseconds, and what shortens that for each. Default: no limit. */
+  readonly maxAge?: { readonly ms: number; readonly random: Random }
+  /** Requests that a connection may carry. Default: any number. */
+  readonly maxRequests?: number
 }
+
+// That of undici's clients, where theirs is not given.
+const KEEP_ALIVE_MS = 4000
 
 /** HTTP/1.1, one request at a time on each connection. */
 export function http1(options: Http1Options): TransportFactory {
@@ -55,6 +66,21 @@ export class Http1Transport implements Transport {
   readonly #all = new Set<Connection>()
   readonly #idle: Connection[] = []
   readonly #waiting = new LinkedList<TransportRequest>()
+  readonly #spares: SpareConnections
+  readonly #lifetime: Lifetime
+  readonly #listener: ConnectionListener = {
+    onRest: () => this.#advance(),
+    onClose: (closed) => {
+      // Busy, it connects again for the request that it has, or that request tells us the end.
+      if (!this.#idle.includes(closed)) return
+      this.#forget(closed)
+      this.#advance()
+    },
+    onOld: (old) => {
+      // Busy, it carries what it has to the end.
+      if (this.#idle.includes(old)) this.#retire(old)
+    },
+  }
   /** So many more requests get a connection that has rested, whatever they are. */
   #caution = 0
   #closed = false
@@ -64,10 +90,24 @@ export class Http1Transport implements Transport {
     this.#origin = instance.origin
     this.#connector = options.connector(instance)
     this.#options = options
+    this.#lifetime = limitedLifetime(options)
+    this.#spares = new SpareConnections(
+      instance.origin,
+      (target, callback) =>
+        connectInTime(this.#connector, options.connectTimeoutMs(), options.clock, target, callback),
+      options.client.keepAliveTimeout ?? KEEP_ALIVE_MS,
+      options.clock,
+    )
   }
 
   get connections(): number {
-    return this.#all.size
+    return this.#all.size + this.#spares.size
+  }
+
+  preconnect(count: number): void {
+    if (this.#closed) return
+    // It outlives what asks for it.
+    inOwnContext(() => this.#spares.open(Math.min(count, this.#options.max) - this.connections))
   }
 
   send(request: TransportRequest): void {
@@ -79,6 +119,12 @@ export class Http1Transport implements Transport {
     const connection = this.#waiting.size === 0 ? this.#take(request) : undefined
     if (connection === undefined) this.#waiting.append(request)
     else use(connection, request)
+  }
+
+  /** Takes in a connection that someone else has established, for a request to come. */
+  adopt(socket: Socket): void {
+    if (this.#closed || this.connections >= this.#options.max) socket.destroy()
+    else this.#spares.add(socket)
   }
 
   /**
@@ -103,7 +149,8 @@ export class Http1Transport implements Transport {
       this.#advance()
     } else if (reason === 'complete') {
       carrier.becomeFree()
-      this.#idle.push(carrier)
+      if (carrier.spent) this.#retire(carrier)
+      else this.#idle.push(carrier)
       this.#advance()
     } else {
       this.#repair(carrier, reason)
@@ -114,12 +161,14 @@ export class Http1Transport implements Transport {
   async close(): Promise<void> {
     if (this.#waiting.size > 0) await new Promise<void>((resolve) => (this.#drained = resolve))
     this.#closed = true
+    this.#spares.close()
     await Promise.all([...this.#all].map(({ client }) => client.close()))
   }
 
   /** Aborts its requests, in flight and in the queue, with `error`. Nothing is sent any more. */
   async destroy(error: Error): Promise<void> {
     this.#closed = true
+    this.#spares.close()
     const connections = [...this.#all]
     const waiting = [...this.#waiting]
     this.#all.clear()
@@ -149,16 +198,19 @@ export class Http1Transport implements Transport {
   }
 
   #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
-    const { connectTimeoutMs, clock, onUnknownParser } = this.#options
+    const { connectTimeoutMs, clock } = this.#options
+    const connected: buildConnector.Callback = (...result) => {
+      callback(...result)
+      if (result[0] === null) this.#read(result[1])
+    }
+    if (this.#spares.take(target.servername, connected)) return
     // It outlives the request that it is opened for.
-    inOwnContext(() =>
-      connectInTime(this.#connector, connectTimeoutMs(), clock, target, (...result) => {
-        callback(...result)
-        if (result[0] !== null) return
-        const misfit = readByTheBook(result[1])
-        if (misfit !== undefined) onUnknownParser?.(misfit)
-      }),
-    )
+    inOwnContext(() => connectInTime(this.#connector, connectTimeoutMs(), clock, target, connected))
+  }
+
+  #read(socket: Socket): void {
+    const misfit = readByTheBook(socket)
+    if (misfit !== undefined) this.#options.onUnknownParser?.(misfit)
   }
 
   #open(): Connection {
@@ -166,16 +218,18 @@ export class Http1Transport implements Transport {
       this.#origin,
       this.#options.client,
       (target, callback) => this.#connect(target, callback),
-      () => this.#advance(),
-      (closed) => {
-        // Busy, it connects again for the request that it has, or that request tells us the end.
-        if (!this.#idle.includes(closed)) return
-        this.#forget(closed)
-        this.#advance()
-      },
+      this.#lifetime,
+      this.#listener,
     )
     this.#all.add(connection)
     return connection
+  }
+
+  /** It carries no other request. */
+  #retire(connection: Connection): void {
+    this.#forget(connection)
+    // Its last request may not be over for undici yet.
+    void connection.client.close()
   }
 
   #repair(connection: Connection, reason: ReleaseReason): void {
@@ -190,8 +244,9 @@ export class Http1Transport implements Transport {
   }
 
   #salvage(connection: Connection): void {
-    if (connection.connected) this.#idle.push(connection)
-    else this.#forget(connection)
+    if (!connection.connected) this.#forget(connection)
+    else if (connection.spent) this.#retire(connection)
+    else this.#idle.push(connection)
   }
 
   #forget(connection: Connection): void {

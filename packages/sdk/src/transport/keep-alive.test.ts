@@ -88,6 +88,30 @@ test.each([1, 600])('keepAliveMs is the most that the hint "timeout=%i" makes of
   await until(() => closed.length === 1)
 })
 
+// undici's clock ticks once in half a second, so that it closes two seconds before a hint is over, and no later than one.
+test.each([1, 2, 3, 5])(
+  'a connection of "timeout=%i" is not used in the last second of it',
+  async (seconds) => {
+    const closed: number[] = []
+    let answeredAt = 0
+    const origin = await serveHere((socket) => {
+      socket.once('close', () => closed.push(performance.now() - answeredAt))
+      socket.on('data', () => {
+        answeredAt = performance.now()
+        socket.write(`HTTP/1.1 200 OK\r\nkeep-alive: timeout=${seconds}\r\ncontent-length: 0\r\n\r\n`)
+      })
+    })
+    const client = createClient('orders', {
+      resolver: fixedResolver([origin]),
+      connections: { keepAliveMs: 60_000 },
+    })
+    ends.push(() => client.close())
+    await (await client.request({ path: '/' })).body.dump()
+    await until(() => closed.length === 1)
+    expect(closed[0]).toBeLessThan(Math.max(1, seconds - 1) * 1000)
+  },
+)
+
 /** On this event loop; returns its origin. */
 async function serveHere(take: (socket: Socket) => void): Promise<string> {
   const listening = createServer((socket) => take(socket.on('error', () => undefined)))

@@ -11,8 +11,11 @@ export interface TransportRequest extends Handler, Linked<TransportRequest> {
   carrier: object | undefined
   /** Whose request it is, should its turn come while another one's work runs; undefined: of no caller's. */
   readonly context: AsyncResource | undefined
-  /** May a byte of it have reached the endpoint? */
-  readonly written: boolean
+  /**
+   * May the endpoint have processed any of it? Set when it is written; taken back by the transport where the endpoint has
+   * said that it has not.
+   */
+  written: boolean
   /** Has a byte of a response come? */
   readonly answered: boolean
   /** What is written of it, asked as it is: one of its headers may tell the time that is left. Absent: `options`. */
@@ -38,6 +41,8 @@ export interface Transport {
   /** Connections, busy and idle. */
   readonly connections: number
   send(request: TransportRequest): void
+  /** Opens connections before requests come, until there are `count` and within its limit. What fails is not told. */
+  preconnect(count: number): void
   /**
    * Takes a request that has failed for another try of its own, where the failure is one of the connection and provably
    * none of the request's or the endpoint's. False: it has failed.

@@ -1,0 +1,260 @@
+import type { Socket } from 'node:net'
+import { errors, type buildConnector, type Dispatcher } from 'undici'
+import type { Clock } from '../clock.js'
+import { LinkedList } from '../collections/linked-list.js'
+import type { Instance } from '../discovery/resolver.js'
+import { isReplayable } from '../request/bodies.js'
+import { inOwnContext } from '../runtime/own-context.js'
+import { connectInTime } from './connect-in-time.js'
+import type { Lifetime } from './connection.js'
+import type { Connector, ConnectorFactory } from './connector.js'
+import { http2Connector, type Spoken } from './http2-connect.js'
+import {
+  Http2Connection,
+  inContext,
+  type Http2ConnectionListener,
+  type Http2ConnectionOptions,
+} from './http2-connection.js'
+import { Exchange } from './http2-exchange.js'
+import { limitedLifetime, type LifetimeOptions } from './lifetime.js'
+import type { Transport, TransportFactory, TransportRequest } from './transport.js'
+
+/** How endpoints are connected to over HTTP/2. */
+export interface Http2Options extends LifetimeOptions {
+  /** Who connects to an instance; over TLS it offers `h2` by ALPN. */
+  readonly connector: ConnectorFactory
+  /** Connections to one endpoint at most; requests for which there is no stream on any of them queue, in their order. */
+  readonly max: number
+  /** For establishing one, the endpoint's SETTINGS included, in milliseconds; looked at each time. */
+  readonly connectTimeoutMs: () => number
+  /** For all limits of time but `bodyTimeoutMs`, which is by the machine's. */
+  readonly clock: Clock
+  /** How long an idle connection is kept, in milliseconds. */
+  readonly keepAliveMs: number
+  /** A PING is sent so often, in milliseconds. Default: only where the endpoint is suspected to be gone. */
+  readonly pingMs?: number | undefined
+  /** Longest pause within a response, in milliseconds; 0: none is too long. */
+  readonly bodyTimeoutMs: number
+  /** Of the head of a response, in bytes. */
+  readonly maxHeaderBytes: number
+}
+
+/** Takes over where an endpoint wants HTTP/1.1 by ALPN: the connection, and what was to be sent on it. */
+type FallBack = (socket: Socket, requests: readonly TransportRequest[]) => void
+
+/** HTTP/2, many requests at a time on each connection: over TLS by ALPN, in clear by prior knowledge (`h2c`). */
+export function http2(options: Http2Options): TransportFactory {
+  return (instance) => new Http2Transport(instance, options)
+}
+
+/**
+ * The connections to one endpoint, on each as many requests as the endpoint allows. Another one is opened where the first
+ * has no room, or is suspected to be dead.
+ *
+ * On node:http2 and not on undici's own client of HTTP/2, which (7.30) ends a session with all its requests at a GOAWAY,
+ * whatever its last stream was.
+ */
+export class Http2Transport implements Transport {
+  readonly #options: Http2Options
+  readonly #ofConnection: Http2ConnectionOptions
+  readonly #connector: Connector
+  readonly #target: buildConnector.Options
+  readonly #lifetime: Lifetime
+  readonly #fallBack: FallBack | undefined
+  readonly #connections: Http2Connection[] = []
+  readonly #waiting = new LinkedList<TransportRequest>()
+  /** Those that were refused by an endpoint once. */
+  readonly #resent = new WeakSet<TransportRequest>()
+  #closed = false
+  #settled: (() => void) | undefined
+  readonly #listener: Http2ConnectionListener = {
+    onRoom: () => this.#advance(),
+    onClosed: (closed) => {
+      this.#connections.splice(this.#connections.indexOf(closed), 1)
+      this.#advance()
+    },
+  }
+
+  /** @param fallBack Default: an endpoint that wants HTTP/1.1 is a failure. */
+  constructor(instance: Pick<Instance, 'origin' | 'addresses'>, options: Http2Options, fallBack?: FallBack) {
+    const { origin } = instance
+    const { host, hostname, protocol, port } = new URL(origin)
+    this.#options = options
+    this.#connector = options.connector(instance)
+    this.#target = { host, hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port }
+    this.#lifetime = limitedLifetime(options)
+    this.#fallBack = fallBack
+    const { keepAliveMs, pingMs, bodyTimeoutMs, maxHeaderBytes, clock } = options
+    this.#ofConnection = {
+      ...{ origin, keepAliveMs, pingMs, bodyTimeoutMs, maxHeaderBytes, clock },
+      lifetime: this.#lifetime,
+    }
+  }
+
+  get connections(): number {
+    return this.#connections.length
+  }
+
+  send(request: TransportRequest): void {
+    if (this.#closed) {
+      request.onError(new errors.ClientClosedError())
+      return
+    }
+    if (switchesProtocols(request.options)) {
+      const { method, upgrade } = request.options
+      const what = upgrade ? `an upgrade to ${String(upgrade)}` : method
+      request.onError(
+        new errors.NotSupportedError(
+          `${what} needs HTTP/1.1 (option connections.protocol: 'http1' or 'auto')`,
+        ),
+      )
+      return
+    }
+    const connection = this.#waiting.size === 0 ? this.#withRoom() : undefined
+    if (connection === undefined) this.#waiting.append(request)
+    else connection.carry(request)
+  }
+
+  preconnect(count: number): void {
+    // One carries many requests.
+    if (count > 0 && !this.#closed && this.#connections.length === 0) this.#open()
+  }
+
+  /**
+   * The endpoint has said that it has not processed the request, as it was about to close the connection or had too much
+   * to do: once it gets another try, on another connection where that one is closing.
+   */
+  resend(request: TransportRequest): boolean {
+    const { carrier, options } = request
+    if (!(carrier instanceof Exchange) || !carrier.unprocessed || this.#closed) return false
+    if (this.#resent.has(request) || !isReplayable(options.body)) return false
+    this.#resent.add(request)
+    request.carrier = undefined
+    this.send(request)
+    return true
+  }
+
+  release(request: TransportRequest): void {
+    const { carrier } = request
+    // Where it has a stream, that ends by itself or is reset, and its place is free when it has closed.
+    if (carrier === undefined) this.#waiting.remove(request)
+    else if (carrier instanceof Http2Connection) carrier.unassign(request)
+    this.#advance()
+  }
+
+  async close(): Promise<void> {
+    if (this.#waiting.size > 0 || this.#connections.some(({ active }) => active > 0)) {
+      await new Promise<void>((resolve) => (this.#settled = resolve))
+    }
+    this.#closed = true
+    for (const connection of [...this.#connections]) {
+      connection.drain()
+      if (connection.connecting) connection.destroy(new errors.ClientClosedError())
+    }
+  }
+
+  async destroy(error: Error): Promise<void> {
+    this.#closed = true
+    const waiting = [...this.#connections.flatMap((each) => [...each.unassignAll()]), ...this.#queued()]
+    for (const request of waiting) request.onError(error)
+    const connections = [...this.#connections]
+    for (const connection of connections) connection.destroy(error)
+    this.#settled?.()
+    await Promise.resolve()
+  }
+
+  /** Is this what carries a request of its own? */
+  carries(carrier: object | undefined): boolean {
+    return carrier instanceof Exchange || carrier instanceof Http2Connection
+  }
+
+  /** The first with room, so that the last ones go idle; or a new one; or one that is suspected to be dead. */
+  #withRoom(): Http2Connection | undefined {
+    const withRoom = this.#connections.filter(({ room }) => room > 0)
+    const sound = withRoom.find(({ suspect }) => !suspect)
+    if (sound !== undefined) return sound
+    const inUse = this.#connections.filter(({ draining }) => !draining)
+    const mayOpen = inUse.length < this.#options.max && !inUse.some(({ withheld }) => withheld)
+    return mayOpen ? this.#open() : withRoom[0]
+  }
+
+  #open(): Http2Connection {
+    const connection = new Http2Connection(this.#ofConnection, this.#listener)
+    this.#connections.push(connection)
+    let spoken: Spoken | undefined
+    const { connectTimeoutMs, clock, maxHeaderBytes } = this.#options
+    const connector = http2Connector(this.#connector, maxHeaderBytes, (speaks) => (spoken = speaks))
+    const connect = (): void =>
+      connectInTime(connector, connectTimeoutMs(), clock, this.#target, (...[error]) => {
+        if (error === null && spoken !== undefined) this.#connected(connection, spoken)
+        else this.#failed(connection, error ?? new errors.SocketError('no connection'))
+      })
+    // It outlives the request that it is opened for; and that one is to be assigned first, should it fail at once.
+    queueMicrotask(() => inOwnContext(connect))
+    return connection
+  }
+
+  #connected(connection: Http2Connection, spoken: Spoken): void {
+    if (!this.#connections.includes(connection)) {
+      // Closed meanwhile.
+      if (spoken.protocol === 'http2') spoken.session.destroy()
+      spoken.socket.destroy()
+    } else if (spoken.protocol === 'http2') {
+      const rest = connection.established(spoken)
+      // They were first.
+      const behind = [...this.#queued()]
+      for (const request of [...rest, ...behind]) this.#waiting.append(request)
+      this.#advance()
+    } else if (this.#fallBack === undefined) {
+      spoken.socket.destroy()
+      this.#failed(connection, noAlpn(this.#target))
+    } else {
+      // First of all, as they would be sent once there is no connection any more.
+      const behind = [...this.#queued()]
+      this.#fallBack(spoken.socket, [...connection.failed(), ...behind])
+    }
+  }
+
+  /** Takes all out of the queue. */
+  *#queued(): Iterable<TransportRequest> {
+    for (let request = this.#waiting.first; request !== undefined; request = this.#waiting.first) {
+      this.#waiting.remove(request)
+      yield request
+    }
+  }
+
+  #failed(connection: Http2Connection, error: Error): void {
+    if (!this.#connections.includes(connection)) return
+    const assigned = connection.failed()
+    for (const request of assigned) {
+      request.carrier = connection
+      request.onError(error)
+    }
+    this.#advance()
+  }
+
+  /** The one that has waited longest is next. */
+  #advance(): void {
+    const waiting = this.#waiting
+    for (let request = waiting.first; request !== undefined; request = waiting.first) {
+      const connection = this.#withRoom()
+      if (connection === undefined) return
+      const next = request
+      waiting.remove(next)
+      next.onTurn?.()
+      inContext(next, () => connection.carry(next))
+    }
+    if (this.#connections.every(({ active }) => active === 0)) this.#settled?.()
+  }
+}
+
+/** Does it want the connection for itself? */
+export function switchesProtocols({ method, upgrade }: Dispatcher.DispatchOptions): boolean {
+  return Boolean(upgrade) || method === 'CONNECT'
+}
+
+function noAlpn({ host }: buildConnector.Options): Error {
+  return new errors.SocketError(
+    `${String(host)} does not offer HTTP/2 over TLS (ALPN h2): use connections.protocol 'auto' or 'http1'`,
+  )
+}
