@@ -76,6 +76,7 @@ export class CallRig {
           createTransport: () => this.#transport(instance),
           makeBreaker: judged && breaker !== false ? opossumBreaker(breaker, judging) : makeBreaker,
           judges,
+          recent: this.recent,
           onObserverFailed: () => undefined,
           classifier: new Classifier(settings.classify),
           onAvailability: (endpoint, availability) =>

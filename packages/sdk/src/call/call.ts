@@ -524,9 +524,14 @@ export class Call
 }
 
 /**
- * How long an endpoint takes, in milliseconds; 0: not known. Who is cut short by the deadline of someone else says
- * nothing before that: by asking for the impossible, one caller could open the circuits of all endpoints.
+ * How long an answer takes, in milliseconds; 0: not known. Who is cut short by the deadline of someone else says nothing
+ * before that: by asking for the impossible, one caller could open the circuits of all endpoints. Of all endpoints, and of
+ * what was answered: the estimate of one that hangs is raised by that, and would excuse it.
  */
 function usualMs(endpoint: Endpoint, now: number): number {
-  return endpoint.settled ? endpoint.estimateUs(now) / 1000 : 0
+  const usual = endpoint.recent?.quantile(USUAL)
+  return usual ?? (endpoint.settled ? endpoint.estimateUs(now) / 1000 : 0)
 }
+
+// All but the tail.
+const USUAL = 0.9
