@@ -1,4 +1,4 @@
-import type { CallOptions } from '#sdk/call/call.js'
+import type { CallOptions } from '#sdk/call/call-options.js'
 import { FairleadError } from '#sdk/errors.js'
 import type { Handler } from '#sdk/transport/handler.js'
 import type { CallResult, Tally } from './tally.js'

@@ -1,7 +1,7 @@
 import type { Dispatcher } from 'undici'
 import { Admission } from './admission/admission.js'
 import { Acquirer, type AcquireOptions, type EndpointLease } from './call/acquire.js'
-import type { CallOptions } from './call/call.js'
+import type { CallOptions } from './call/call-options.js'
 import { closeInTime, type Closable, type CloseOptions } from './call/close.js'
 import { ClientDispatcher } from './call/dispatcher.js'
 import { Execution } from './call/execution.js'

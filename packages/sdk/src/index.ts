@@ -32,7 +32,7 @@ export type { ConsulConnectionOptions, ConsulTlsOptions } from './consul/connect
 export type { ConsulOptions } from './discovery/consul/options.js'
 export type { FailoverTarget } from './discovery/consul/plan.js'
 export type { Consistency } from './discovery/consul/question.js'
-export type { CallOptions } from './call/call.js'
+export type { CallOptions } from './call/call-options.js'
 export type { ClientRequestOptions } from './call/request-options.js'
 export { validateOptions } from './client-options.js'
 export { currentDeadline } from './deadline/current-deadline.js'

@@ -18,7 +18,8 @@ import { LoopWatch } from '../runtime/loop-watch.js'
 import { FakeResolver, instanceAt, ManualClock, seededRandom } from '../testing/index.js'
 import type { Handler } from '../transport/handler.js'
 import type { TransportRequest } from '../transport/transport.js'
-import type { CallOptions, ResponseFilter } from './call.js'
+import type { CallOptions } from './call-options.js'
+import type { ResponseFilter } from './call-owner.js'
 import { ClientDispatcher } from './dispatcher.js'
 import { Execution } from './execution.js'
 import { Leases } from './leases.js'
@@ -75,6 +76,7 @@ export class CallRig {
           createTransport: () => this.#transport(instance),
           makeBreaker: judged && breaker !== false ? opossumBreaker(breaker, judging) : makeBreaker,
           judges,
+          recent: this.recent,
           onObserverFailed: () => undefined,
           classifier: new Classifier(settings.classify),
           onAvailability: (endpoint, availability) =>

@@ -3,18 +3,15 @@ import type { Duplex } from 'node:stream'
 import { errors, type Dispatcher } from 'undici'
 import type { Entrant, Pass } from '../admission/pass.js'
 import type { PickContext } from '../balance/picker.js'
-import type { Clock } from '../clock.js'
-import type { Deadline, DeadlineHeader } from '../deadline/deadline.js'
+import type { Deadline } from '../deadline/deadline.js'
 import { withDeadlineHeaders } from '../deadline/deadline-header.js'
-import type { ClassifiedError, Fault } from '../endpoint/classify.js'
+import type { ClassifiedError } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import type { AttemptListener, HttpAttempt } from '../endpoint/http-attempt.js'
-import { asError, FairleadError } from '../errors.js'
+import { asError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
 import { withHeaders } from '../request/with-headers.js'
 import { withLastingHeaders } from '../hashing/request-fields.js'
-import type { Caller } from '../hashing/request-hasher.js'
-import type { Events } from '../observe/events.js'
 import { isReplayable } from '../request/bodies.js'
 import { SentBody } from '../request/sent-body.js'
 import type { Deadlined, TimeLimit } from '../resilience/deadline.js'
@@ -24,74 +21,13 @@ import { isIdempotent } from '../resilience/retry.js'
 import type { Later } from './later.js'
 import type { Handler } from '../transport/handler.js'
 import { ofAttempt } from './call-events.js'
+import { cancelAll, pending } from './attempts.js'
+import type { CallOptions } from './call-options.js'
+import type { CallDependencies, FailedAttempt } from './call-owner.js'
 import { CallerHandler } from './caller-handler.js'
 import { contentLengthOf, HeldResponse, type HeldReader } from './held-response.js'
 import { policyFor, type EffectivePolicy } from './policy.js'
-
-/** Dispatch options, and what Fairlead adds to them. */
-export type CallOptions = Dispatcher.DispatchOptions & {
-  /** Overrides the client's `timeoutMs` for this request, in milliseconds. */
-  readonly timeoutMs?: number | undefined
-  /**
-   * What `ring_hash`, `maglev` and `rendezvous` go by for this request, before all that `hashOn` says: requests of one
-   * key go to one endpoint. An empty one counts as none.
-   */
-  readonly hashKey?: string | undefined
-  /** Who this request is made for: the part `sourceIp` of `hashOn`, and `SourceIP` of a service-resolver. */
-  readonly caller?: Caller | undefined
-  /**
-   * How important it is, 0 the most and 7 the least: which is sent first where `admission` queues requests, and which is
-   * shed last. Default: as the header `admission.priorityHeader` says, else 3.
-   */
-  readonly priority?: number | undefined
-}
-
-/** An attempt that has failed before the head of a response. */
-export interface FailedAttempt {
-  readonly endpoint: Endpoint
-  readonly error: Error
-  readonly fault: Fault
-  /** What to do about it, where this machine has run out of something. */
-  readonly advice: string | undefined
-  /** May a byte of it have reached the endpoint? */
-  readonly written: boolean
-  /** 1 for the first of its call. */
-  readonly ordinal: number
-}
-
-/** Hears what a call cannot decide by itself. */
-export interface CallOwner {
-  /** Ends the call now, or makes another attempt in a turn of its own. */
-  attemptFailed(call: Call, failed: FailedAttempt): void
-  /** It was queued, and its turn has come. */
-  admitted(call: Call): void
-  /** An attempt is answered as its policy would have it replaced. Says whether another one takes its place. */
-  attemptRefused(call: Call, failed: FailedAttempt): boolean
-  /** The endpoint of an attempt without a head is stalled. May come again. */
-  attemptStalled(call: Call): void
-  /** The call has ended, in whatever way; `error`: what its caller got instead of a response. */
-  ended(call: Call, error: Error | undefined): void
-}
-
-/** Sees the head of each final response, and returns the one that the caller gets. */
-export type ResponseFilter = (
-  response: Buffer[],
-  request: CallOptions['headers'],
-  endpoint: Endpoint,
-) => Buffer[]
-
-/** What all calls of a client have in common. */
-export interface CallDependencies {
-  readonly service: string
-  readonly owner: CallOwner
-  readonly policy: { readonly current: EffectivePolicy }
-  /** Undefined: responses are handed on as they are. */
-  readonly filter: ResponseFilter | undefined
-  /** What tells endpoints how much time is left; undefined: what the call's own deadline came in by. */
-  readonly deadlineHeaders: readonly DeadlineHeader[] | undefined
-  readonly events: Events
-  readonly clock: Clock
-}
+import { tooLate } from './too-late.js'
 
 const NONE: readonly never[] = Object.freeze([])
 
@@ -131,9 +67,8 @@ export class Call
   #late: (() => Error) | undefined
   /** What is due for it later, beside its deadline. */
   #later: readonly Later[] = NONE
-  /** The response that has begun and is not handed on yet, and whose it is. */
-  #held: HeldResponse | undefined
-  #holder: HttpAttempt<Endpoint> | undefined
+  /** The response that has begun and is not handed on yet. */
+  #held: HeldResponse<HttpAttempt<Endpoint>> | undefined
   #idempotent: boolean | undefined
   #committed = false
   #ended = false
@@ -194,6 +129,11 @@ export class Call
     return this.deadline === boundAt ? bound : undefined
   }
 
+  /** What it was given, in milliseconds. */
+  get timeoutMs(): number {
+    return this.#limit.timeoutMs
+  }
+
   /** Is it itself a retry, of its caller or of whoever that works for? It is not written twice then. */
   get ofRetry(): boolean {
     return this.#limit.bound?.ofRetry === true || isRetry(this.headers, this.policy.attemptHeader)
@@ -227,10 +167,7 @@ export class Call
    * @param except Beside this one.
    */
   isAttempting(except = 0): boolean {
-    for (let each = this.#latest; each !== undefined; each = each.previous) {
-      if (!each.ended && !each.discarded && each.ordinal !== except) return true
-    }
-    return false
+    return pending(this.#latest).some(({ ordinal }) => ordinal !== except)
   }
 
   /** Hands the caller the means to abort: at once, so that waiting for discovery can be aborted as well. */
@@ -326,13 +263,11 @@ export class Call
 
   /** A further attempt goes elsewhere than those that are under way. Says whether there are such. */
   avoidPending(): boolean {
-    let pending = false
-    for (let each = this.#latest; each !== undefined; each = each.previous) {
-      if (each.ended || each.discarded) continue
-      pending = true
-      this.#avoid(each.endpoint)
-    }
-    return pending
+    // Of most calls this is the first attempt.
+    if (this.#latest === undefined) return false
+    const others = pending(this.#latest)
+    for (const { endpoint } of others) this.#avoid(endpoint)
+    return others.length > 0
   }
 
   /** The caller gets `error`, and the call has ended. */
@@ -347,12 +282,7 @@ export class Call
    * destroys the body of, and the handler is the one to say by which error.
    */
   cancel(reason: Error, outcomeOf: (attempt: HttpAttempt<Endpoint>) => Outcome = () => 'ignored'): void {
-    const cancelled: [HttpAttempt<Endpoint>, Outcome][] = []
-    for (let each = this.#latest; each !== undefined; each = each.previous) {
-      if (!each.ended) cancelled.push([each, outcomeOf(each)])
-    }
-    this.fail(reason)
-    for (const [attempt, outcome] of cancelled) attempt.cancel(reason, outcome)
+    cancelAll(this.#latest, reason, outcomeOf, () => this.fail(reason))
   }
 
   onHead(
@@ -375,29 +305,28 @@ export class Call
     }
     const limit = this.#holdLimit(headers)
     if (limit >= 0) {
-      this.#held = new HeldResponse(statusCode, headers, resume, statusMessage, limit)
-      this.#holder = attempt
+      this.#held = new HeldResponse(attempt, statusCode, headers, resume, statusMessage, limit)
       return true
     }
     this.#commit(attempt, statusCode)
     return this.tellHead(statusCode, this.#filtered(attempt, headers), resume, statusMessage)
   }
 
-  onData(attempt: HttpAttempt<Endpoint>, chunk: Buffer): boolean {
+  onData(_attempt: HttpAttempt<Endpoint>, chunk: Buffer): boolean {
     const held = this.#held
     if (held === undefined) return this.tellData(chunk)
     if (this.#committed) return held.next(chunk)
-    return !held.add(chunk) || this.#release(held, attempt)
+    return !held.add(chunk) || this.#release(held)
   }
 
-  onComplete(attempt: HttpAttempt<Endpoint>, trailers: Buffer[]): void {
+  onComplete(_attempt: HttpAttempt<Endpoint>, trailers: Buffer[]): void {
     const held = this.#held
     if (held === undefined) {
       this.heldEnd(trailers)
       return
     }
     held.complete(trailers)
-    if (!this.#committed) this.#release(held, attempt)
+    if (!this.#committed) this.#release(held)
   }
 
   heldEnd(trailers: Buffer[]): void {
@@ -419,7 +348,7 @@ export class Call
     if (this.#committed) this.fail(error)
     else if (!this.#ended) {
       // Nothing of it was handed on: as if it had never come.
-      if (this.#holder === attempt) this.#drop()
+      if (this.#held?.attempt === attempt) this.#held = undefined
       const failed = { endpoint, error, fault, advice, written, ordinal }
       // This is the turn of whichever request opened the connection.
       this.inContext(() => this.#dependencies.owner.attemptFailed(this, failed))
@@ -456,8 +385,8 @@ export class Call
   /** From the deadlines: its time is over. */
   expire(lateMs: number): void {
     // The head has come in time, and that is what the deadline is for.
-    if (this.#held !== undefined && this.#holder !== undefined) {
-      this.#release(this.#held, this.#holder)
+    if (this.#held !== undefined) {
+      this.#release(this.#held)
       return
     }
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
@@ -506,14 +435,9 @@ export class Call
   }
 
   /** Hands on what was held. */
-  #release(held: HeldResponse, attempt: HttpAttempt<Endpoint>): boolean {
-    this.#commit(attempt, held.statusCode)
-    return held.release(this, (headers) => this.#filtered(attempt, headers))
-  }
-
-  #drop(): void {
-    this.#held = undefined
-    this.#holder = undefined
+  #release(held: HeldResponse<HttpAttempt<Endpoint>>): boolean {
+    this.#commit(held.attempt, held.statusCode)
+    return held.release(this, (headers) => this.#filtered(held.attempt, headers))
   }
 
   /** Where what is sent of a stream is kept, if it may be sent again. */
@@ -572,7 +496,7 @@ export class Call
   /** It tells of discovery too, which may be the user's: what cannot be told must not cost those that expire behind it. */
   #whyLate(): Error {
     try {
-      return this.#late?.() ?? this.#tooLate()
+      return this.#late?.() ?? tooLate(this)
     } catch (thrown) {
       return asError(thrown)
     }
@@ -580,39 +504,6 @@ export class Call
 
   #about({ endpoint, ordinal }: HttpAttempt<Endpoint>, now: number): ReturnType<typeof ofAttempt> {
     return ofAttempt(this, endpoint, ordinal, now)
-  }
-
-  #tooLate(): Error {
-    const { method, path } = this.options
-    const attempt = this.#latest
-    const endpoint = attempt?.endpoint.address
-    const queued = this.pass?.inflight === 0
-    const what =
-      attempt === undefined
-        ? `was ${queued ? 'queued for admission, and ' : ''}not sent ${this.#time('within')}`
-        : `at ${attempt.endpoint.address} ${this.#outcomeOf(attempt)}, attempt ${this.attempts}`
-    return new FairleadError('DEADLINE_EXCEEDED', `${method} ${path} to ${this.service} ${what}`, {
-      service: this.service,
-      endpoint,
-      errors: this.errors,
-    })
-  }
-
-  #outcomeOf({ ended, carrier }: HttpAttempt<Endpoint>): string {
-    if (ended) return `failed, and could not be retried ${this.#time('within')}`
-    const what =
-      carrier === undefined
-        ? 'was queued for a connection (option connections.maxPerEndpoint)'
-        : 'has no response'
-    return `${what} ${this.#time('after')}`
-  }
-
-  /** Whose time is over, and how much it was. */
-  #time(relation: 'after' | 'within'): string {
-    const { boundBy } = this
-    return boundBy === undefined
-      ? `${relation} ${this.#limit.timeoutMs} ms (option timeoutMs)`
-      : `by its deadline (${boundBy.source})`
   }
 
   #cancelLater(): void {
@@ -633,9 +524,14 @@ export class Call
 }
 
 /**
- * How long an endpoint takes, in milliseconds; 0: not known. Who is cut short by the deadline of someone else says
- * nothing before that: by asking for the impossible, one caller could open the circuits of all endpoints.
+ * How long an answer takes, in milliseconds; 0: not known. Who is cut short by the deadline of someone else says nothing
+ * before that: by asking for the impossible, one caller could open the circuits of all endpoints. Of all endpoints, and of
+ * what was answered: the estimate of one that hangs is raised by that, and would excuse it.
  */
 function usualMs(endpoint: Endpoint, now: number): number {
-  return endpoint.settled ? endpoint.estimateUs(now) / 1000 : 0
+  const usual = endpoint.recent?.quantile(USUAL)
+  return usual ?? (endpoint.settled ? endpoint.estimateUs(now) / 1000 : 0)
 }
+
+// All but the tail.
+const USUAL = 0.9

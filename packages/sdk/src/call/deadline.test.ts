@@ -8,7 +8,7 @@ import type { Instance } from '../discovery/resolver.js'
 import { createClient, fixedResolver } from '../index.js'
 import { ManualClock } from '../testing/index.js'
 import { toDispatchHandler } from '../transport/handler.js'
-import { CallRig, Outcomes, THREE } from './call.test.support.js'
+import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
 
 const [a, b] = THREE
 const ENVOY = 'x-envoy-expected-rq-timeout-ms'
@@ -190,6 +190,22 @@ describe('an endpoint that is cut short', () => {
     ['has, where it was never measured', 10, undefined, 1],
   ])('%s', async (_, given, usual, failures) => {
     expect(await failuresAfter(given, usual)).toBe(failures)
+  })
+
+  test('has, however often it has let deadlines pass before', async () => {
+    const rig = await listed()
+    for (let n = 0; n < 20; n++) {
+      rig.send()
+      take(rig, a)
+      await rig.clock.advance(5)
+      answer(rig.sentTo(a))
+    }
+    for (let n = 0; n < 10; n++) {
+      rig.send({}, undefined, incoming(rig, 200))
+      take(rig, a)
+      await rig.clock.advance(200)
+    }
+    expect(rig.endpoint(a).failures).toBe(10)
   })
 })
 

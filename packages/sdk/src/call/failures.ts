@@ -4,7 +4,8 @@ import type { Deadline } from '../deadline/deadline.js'
 import { FairleadError, reasonOf } from '../errors.js'
 import type { NotRetried } from '../resilience/not-retried.js'
 import { invalidOption } from '../validation/invalid-option.js'
-import type { Call, FailedAttempt } from './call.js'
+import type { Call } from './call.js'
+import type { FailedAttempt } from './call-owner.js'
 
 /** What asked for an endpoint in vain. */
 export interface Unserved {

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { ClientOptions } from '../client-options.js'
 import type { FairleadEvent } from '../observe/events.js'
 import { answer, CallRig, THREE } from './call.test.support.js'
-import type { CallOptions } from './call.js'
+import type { CallOptions } from './call-options.js'
 
 const [a, b, c] = THREE
 

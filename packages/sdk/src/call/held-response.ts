@@ -32,7 +32,9 @@ export function contentLengthOf(headers: readonly Buffer[]): number {
  * A response that has begun and not been handed on yet, so that another one can take its place if it breaks off: its head,
  * and what has come of its body. It is handed on once more than `limit` bytes have come, or it is whole.
  */
-export class HeldResponse {
+export class HeldResponse<Attempt> {
+  /** Whose it is. */
+  readonly attempt: Attempt
   readonly statusCode: number
   readonly #headers: Buffer[]
   readonly #resume: () => void
@@ -47,12 +49,14 @@ export class HeldResponse {
 
   /** @param limit In bytes; `Infinity`: until it is whole. */
   constructor(
+    attempt: Attempt,
     statusCode: number,
     headers: Buffer[],
     resume: () => void,
     statusMessage: string,
     limit: number,
   ) {
+    this.attempt = attempt
     this.statusCode = statusCode
     this.#headers = headers
     this.#resume = resume

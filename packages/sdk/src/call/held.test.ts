@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import type { ClientOptions } from '../client-options.js'
 import type { TransportRequest } from '../transport/transport.js'
 import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
-import type { CallOptions } from './call.js'
+import type { CallOptions } from './call-options.js'
 import { contentLengthOf, HeldResponse } from './held-response.js'
 
 const [a, b] = THREE
@@ -175,7 +175,7 @@ test('one that is whole is read at the pace of its caller, in any order of pause
         return !paused
       }
       let resume: () => void = () => undefined
-      const held = new HeldResponse(200, [], () => undefined, '', Infinity)
+      const held = new HeldResponse('the first', 200, [], () => undefined, '', Infinity)
       for (const piece of pieces) held.add(Buffer.from(piece))
       held.complete([Buffer.from('trailer')])
       const reader = {

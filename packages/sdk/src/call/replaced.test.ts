@@ -6,7 +6,7 @@ import { withDeadline } from '../deadline/with-deadline.js'
 import { toDispatchHandler } from '../transport/handler.js'
 import type { TransportRequest } from '../transport/transport.js'
 import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
-import type { CallOptions } from './call.js'
+import type { CallOptions } from './call-options.js'
 
 const [a, b, c] = THREE
 

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { CallOptions } from './call.js'
+import type { CallOptions } from './call-options.js'
 import { FairleadError } from '../errors.js'
 import { readable, unreadable } from '../validation/checked.js'
 import { invalidOption } from '../validation/invalid-option.js'

@@ -1,5 +1,5 @@
 import type { Dispatcher } from 'undici'
-import type { CallOptions } from '../call/call.js'
+import type { CallOptions } from '../call/call-options.js'
 
 /** What `client.fetch` takes: the standard's options, and those of a request of ours. */
 export interface FetchInit extends Omit<RequestInit, 'dispatcher'>, FetchPolicy {

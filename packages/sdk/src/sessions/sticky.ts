@@ -1,5 +1,5 @@
 import type { OuterLayer } from '../cluster/live-picker.js'
-import type { ResponseFilter } from '../call/call.js'
+import type { ResponseFilter } from '../call/call-owner.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import { Sessions } from './sessions.js'
 import type { StickySettings } from './sticky-options.js'
