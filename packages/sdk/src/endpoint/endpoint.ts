@@ -28,6 +28,9 @@ import { LoadProber } from './load-probe.js'
 import { ProbeRequest } from './probe-request.js'
 import { PeakEwma } from './peak-ewma.js'
 
+// About as long as Consul takes to pass a change on.
+const LEAVES: OutcomeDetails = Object.freeze({ statusCode: 0, pushbackMs: 2000 })
+
 const NO_JUDGES: readonly Judge[] = Object.freeze([])
 
 /** Whether a server is there: by definition it changes nothing, and whatever the answer is, it is one (RFC 9110, 9.3.7). */
@@ -339,7 +342,13 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
   }
 
   #openTransport(): Transport {
-    return (this.#transport ??= this.#dependencies.createTransport(this.instance))
+    return (this.#transport ??= this.#dependencies.createTransport(this.instance, () => this.#leaving()))
+  }
+
+  /** As if it had asked for it: to be left alone for the moment that discovery takes to know, or to be back. */
+  #leaving(): void {
+    const now = this.#dependencies.clock.now()
+    for (const judge of this.#judges ?? []) judge.record('ignored', now, LEAVES)
   }
 
   #makeJudges(): void {

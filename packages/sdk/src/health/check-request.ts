@@ -29,7 +29,7 @@ export function checkByRequest(
 ): HealthCheck {
   return (instance, onResult) => {
     const request = new CheckRequest(options, createReader(), onResult)
-    request.send(() => createTransport(instance))
+    request.send(() => createTransport(instance, () => undefined))
     return () => request.cancel()
   }
 }

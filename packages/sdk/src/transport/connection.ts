@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Client, type buildConnector, type Dispatcher } from 'undici'
+import { Client, errors, type buildConnector, type Dispatcher } from 'undici'
 import { toDispatchHandler, type Handler } from './handler.js'
 import { readBeforeWriteError } from './late-write-error.js'
 
@@ -17,6 +17,8 @@ export interface ConnectionListener {
   onRest(): void
   /** The endpoint has closed it, or its keep-alive time is over. */
   onClose(connection: Connection): void
+  /** The response that it has carried said that the endpoint closes it behind that, unasked. Comes before `onClose`. */
+  onLast(): void
   /** It has become too old. */
   onOld(connection: Connection): void
 }
@@ -69,8 +71,11 @@ export class Connection {
       this.rested = true
       listener.onRest()
     })
-    this.client.on('disconnect', () => {
+    this.client.on('disconnect', (_origin, _targets, error) => {
       this.#forgetAge?.()
+      // What undici ends a connection by that is not to be used again.
+      if (error instanceof errors.InformationalError && error.message === 'reset' && !this.spent)
+        listener.onLast()
       listener.onClose(this)
     })
   }

@@ -77,6 +77,7 @@ export function connect(to: string, options: Partial<Http1Options> = {}): Transp
       client: {},
       ...options,
     },
+    () => undefined,
   )
 }
 

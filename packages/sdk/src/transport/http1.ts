@@ -9,6 +9,7 @@ import { mayBeRepeated } from '../resilience/retry.js'
 import { Connection, type ConnectionListener, type Lifetime } from './connection.js'
 import { connectInTime } from './connect-in-time.js'
 import type { Connector, ConnectorFactory } from './connector.js'
+import { Leaving } from './leaving.js'
 import { limitedLifetime } from './lifetime.js'
 import { readByTheBook } from './response-parser.js'
 import { SpareConnections } from './spare-connections.js'
@@ -39,7 +40,7 @@ const KEEP_ALIVE_MS = 4000
 
 /** HTTP/1.1, one request at a time on each connection. */
 export function http1(options: Http1Options): TransportFactory {
-  return (instance) => new Http1Transport(instance, options)
+  return (instance, onLeaving) => new Http1Transport(instance, options, onLeaving)
 }
 
 // After a connection was closed behind a response: so many requests go over connections that have rested, so that of a
@@ -68,7 +69,9 @@ export class Http1Transport implements Transport {
   readonly #waiting = new LinkedList<TransportRequest>()
   readonly #spares: SpareConnections
   readonly #lifetime: Lifetime
+  readonly #leaving: Leaving
   readonly #listener: ConnectionListener = {
+    onLast: () => this.#leaving.closedBehind(),
     onRest: () => this.#advance(),
     onClose: (closed) => {
       // Busy, it connects again for the request that it has, or that request tells us the end.
@@ -86,8 +89,13 @@ export class Http1Transport implements Transport {
   #closed = false
   #drained: (() => void) | undefined
 
-  constructor(instance: Pick<Instance, 'origin' | 'addresses'>, options: Http1Options) {
+  constructor(
+    instance: Pick<Instance, 'origin' | 'addresses'>,
+    options: Http1Options,
+    onLeaving: () => void,
+  ) {
     this.#origin = instance.origin
+    this.#leaving = new Leaving(onLeaving)
     this.#connector = options.connector(instance)
     this.#options = options
     this.#lifetime = limitedLifetime(options)
@@ -149,6 +157,7 @@ export class Http1Transport implements Transport {
       this.#advance()
     } else if (reason === 'complete') {
       carrier.becomeFree()
+      this.#leaving.answered()
       if (carrier.spent) this.#retire(carrier)
       else this.#idle.push(carrier)
       this.#advance()

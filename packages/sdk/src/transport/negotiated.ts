@@ -5,10 +5,10 @@ import type { ReleaseReason, Transport, TransportFactory, TransportRequest } fro
 
 /** HTTP/2 where an endpoint offers it over TLS (ALPN), else HTTP/1.1. In clear nothing offers it: HTTP/1.1. */
 export function negotiated(options: Http1Options, options2: Http2Options): TransportFactory {
-  return (instance) =>
+  return (instance, onLeaving) =>
     instance.origin.startsWith('https:')
-      ? new NegotiatedTransport(instance, options, options2)
-      : new Http1Transport(instance, options)
+      ? new NegotiatedTransport(instance, options, options2, onLeaving)
+      : new Http1Transport(instance, options, onLeaving)
 }
 
 /**
@@ -24,8 +24,9 @@ class NegotiatedTransport implements Transport {
     instance: Pick<Instance, 'origin' | 'addresses'>,
     options: Http1Options,
     options2: Http2Options,
+    onLeaving: () => void,
   ) {
-    this.#http1 = new Http1Transport(instance, options)
+    this.#http1 = new Http1Transport(instance, options, onLeaving)
     this.#http2 = new Http2Transport(instance, options2, (socket, requests) => {
       this.#fallenBack = true
       this.#http1.adopt(socket)

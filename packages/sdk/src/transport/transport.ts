@@ -56,5 +56,8 @@ export interface Transport {
   destroy(error: Error): Promise<void>
 }
 
-/** Makes the transport of an instance, for its first request: of 10,000 most are never sent one. */
-export type TransportFactory = (instance: Instance) => Transport
+/**
+ * Makes the transport of an instance, for its first request: of 10,000 most are never sent one. `onLeaving`: its
+ * connections say that it is about to leave.
+ */
+export type TransportFactory = (instance: Instance, onLeaving: () => void) => Transport
