@@ -1,4 +1,4 @@
-import { expect, test, vi } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import { serve } from './client.test.support.js'
 import { createClient, fixedResolver, type Client } from './index.js'
 
@@ -34,7 +34,7 @@ const reasons = (client: Client): (string | undefined)[] =>
 
 test('a server that begins to close its connections behind its answers is left alone for a moment', async () => {
   const { client, drain, had } = await rig(false)
-  await using _ = client
+  onTestFinished(() => client.close())
   await ask(client, 40)
   drain()
   await ask(client, 10)
@@ -47,7 +47,7 @@ test('a server that begins to close its connections behind its answers is left a
 
 test('a server that always closes them is not', async () => {
   const { client, had } = await rig(true)
-  await using _ = client
+  onTestFinished(() => client.close())
   await ask(client, 60)
   expect(reasons(client)).toEqual([undefined, undefined])
   expect(had()).toBe(30)
