@@ -4,6 +4,7 @@ import type { Outcome, OutcomeDetails } from './outcome.js'
 
 const REASON = 'pushback'
 
+/** How an endpoint is heeded that asks to be left alone. */
 export interface PushbackOptions {
   /** The most that an endpoint is left alone for, whatever it asks, in milliseconds. */
   readonly maxMs: number

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Client, errors, type buildConnector, type Dispatcher } from 'undici'
+import { Client, type buildConnector, type Dispatcher } from 'undici'
 import { toDispatchHandler, type Handler } from './handler.js'
 import { readBeforeWriteError } from './late-write-error.js'
 
@@ -17,8 +17,6 @@ export interface ConnectionListener {
   onRest(): void
   /** The endpoint has closed it, or its keep-alive time is over. */
   onClose(connection: Connection): void
-  /** The response that it has carried said that the endpoint closes it behind that, unasked. Comes before `onClose`. */
-  onLast(): void
   /** It has become too old. */
   onOld(connection: Connection): void
 }
@@ -36,6 +34,8 @@ export class Connection {
    * before, a request may be written to a connection whose end is on its way (RFC 9112, 9.5).
    */
   rested = true
+  /** Does its request say that the connection is not to be kept? */
+  asksToClose = false
   #socket: Socket | undefined
   /** Has it had a request that is not over with its head? */
   #uploads = false
@@ -71,11 +71,8 @@ export class Connection {
       this.rested = true
       listener.onRest()
     })
-    this.client.on('disconnect', (_origin, _targets, error) => {
+    this.client.on('disconnect', () => {
       this.#forgetAge?.()
-      // What undici ends a connection by that is not to be used again.
-      if (error instanceof errors.InformationalError && error.message === 'reset' && !this.spent)
-        listener.onLast()
       listener.onClose(this)
     })
   }
@@ -85,6 +82,7 @@ export class Connection {
     this.#requests++
     // RFC 9112, 9.6: who will not send another request says so, and the server closes then, too.
     const last = this.#requests >= this.#lifetime.maxRequests
+    this.asksToClose = last || closesByItself(options)
     this.client.dispatch(last ? { ...options, reset: true } : options, toDispatchHandler(handler))
   }
 
@@ -126,4 +124,9 @@ export class Connection {
 /** Is something written behind the head, when a response may be on its way? */
 function writesOn({ body, upgrade, method }: Dispatcher.DispatchOptions): boolean {
   return (body !== undefined && body !== null) || Boolean(upgrade) || method === 'CONNECT'
+}
+
+/** What undici says `Connection: close` with. */
+function closesByItself({ method, upgrade, reset }: Dispatcher.DispatchOptions): boolean {
+  return method === 'HEAD' || method === 'CONNECT' || Boolean(upgrade) || reset === true
 }

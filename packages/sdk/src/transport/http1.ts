@@ -71,7 +71,6 @@ export class Http1Transport implements Transport {
   readonly #lifetime: Lifetime
   readonly #leaving: Leaving
   readonly #listener: ConnectionListener = {
-    onLast: () => this.#leaving.closedBehind(),
     onRest: () => this.#advance(),
     onClose: (closed) => {
       // Busy, it connects again for the request that it has, or that request tells us the end.
@@ -206,27 +205,29 @@ export class Http1Transport implements Transport {
     return place < 0 ? undefined : this.#idle.splice(place, 1)[0]
   }
 
-  #connect(target: buildConnector.Options, callback: buildConnector.Callback): void {
+  /** @param onLast A response says that its connection is closed behind it. */
+  #connect(target: buildConnector.Options, callback: buildConnector.Callback, onLast: () => void): void {
     const { connectTimeoutMs, clock } = this.#options
     const connected: buildConnector.Callback = (...result) => {
       callback(...result)
-      if (result[0] === null) this.#read(result[1])
+      if (result[0] === null) this.#read(result[1], onLast)
     }
     if (this.#spares.take(target.servername, connected)) return
     // It outlives the request that it is opened for.
     inOwnContext(() => connectInTime(this.#connector, connectTimeoutMs(), clock, target, connected))
   }
 
-  #read(socket: Socket): void {
-    const misfit = readByTheBook(socket)
+  #read(socket: Socket, onLast: () => void): void {
+    const misfit = readByTheBook(socket, onLast)
     if (misfit !== undefined) this.#options.onUnknownParser?.(misfit)
   }
 
   #open(): Connection {
-    const connection = new Connection(
+    const connection: Connection = new Connection(
       this.#origin,
       this.#options.client,
-      (target, callback) => this.#connect(target, callback),
+      (target, callback) =>
+        this.#connect(target, callback, () => connection.asksToClose || this.#leaving.closedBehind()),
       this.#lifetime,
       this.#listener,
     )

@@ -6,8 +6,8 @@ function announced(script: string): number {
   let leaving = 0
   const watch = new Leaving(() => leaving++)
   for (const each of script) {
-    watch.answered()
     if (each === 'x') watch.closedBehind()
+    watch.answered()
   }
   return leaving
 }

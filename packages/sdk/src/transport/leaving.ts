@@ -25,7 +25,7 @@ export class Leaving {
     if (this.#inARow > 0) this.#inARow--
   }
 
-  /** The connection of a response was closed behind it, as the response had said. */
+  /** A response says, unasked, that its connection is closed behind it. */
   closedBehind(): void {
     this.#kept--
     // And one for the response, which was counted.

@@ -19,6 +19,8 @@ interface Parser {
   headers: Buffer[]
   headersSize: number
   contentLength: string
+  /** Ours: hears of a response behind which the connection is closed. */
+  onLast?: (() => void) | undefined
   /** Ours: is llhttp told to take a Content-Length beside chunks? */
   lenient?: boolean
   /** Goes on after a pause, and does nothing without one. */
@@ -46,15 +48,16 @@ const NO_BODY = 1
  * Done on the parser, as only there the framing is known: nothing of it can be told from the callbacks of a handler.
  * Where undici's parser is not the one that this is written for, nothing is touched and undici's own behaviour stays.
  *
+ * @param onLast Hears of each response that says that its connection is closed behind it.
  * @returns What of the parser is not as expected; undefined: it is read by the book.
  */
-export function readByTheBook(socket: Socket): string | undefined {
+export function readByTheBook(socket: Socket, onLast?: () => void): string | undefined {
   // A client that was closed meanwhile has not taken it over; HTTP/2 (`allowH2`) is read by another class.
   if (socket.destroyed || (socket as Partial<TLSSocket>).alpnProtocol === 'h2') return undefined
   const parser = parserOf(socket)
   const misfit = parserMisfit(parser, socket)
   if (misfit !== undefined) return misfit
-  Object.assign(parser, { lenient: false, finish, createError, onHeadersComplete, onMessageComplete })
+  Object.assign(parser, { lenient: false, onLast, finish, createError, onHeadersComplete, onMessageComplete })
   socket.prependListener('end', () => atEnd(parser))
   return undefined
 }
@@ -103,6 +106,7 @@ function onHeadersComplete(
 ): number {
   if (statusCode < 100) return refuse(this, `its status is ${String(statusCode).padStart(3, '0')}`)
   if (statusCode === 100 && !upgrade) return skip(this)
+  if (!shouldKeepAlive && statusCode >= 200) this.onLast?.()
   // A length and a transfer coding in one head llhttp has refused, so that most heads need no look.
   const coding = this.contentLength === '' ? transferEncoding(this.headers) : undefined
   if (coding === undefined)

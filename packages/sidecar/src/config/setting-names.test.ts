@@ -7,6 +7,10 @@ import { inOurSettings, SETTINGS } from './setting-names.js'
 const NONE = [
   'connections.connectTimeoutMs',
   'connections.keepAliveMs',
+  'connections.protocol',
+  'connections.drainMs',
+  'retry.perTryTimeoutMs',
+  'exclude',
   'connections.maxPerEndpoint',
   'snapshot.maxAgeMs',
   'idempotent',
