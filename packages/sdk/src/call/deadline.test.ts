@@ -192,6 +192,22 @@ describe('an endpoint that is cut short', () => {
     expect(await failuresAfter(given, usual)).toBe(failures)
   })
 
+  test('by a `timeoutMs` of the request, before the time that it takes, has not failed either', async () => {
+    const rig = await listed()
+    for (let n = 0; n < 20; n++) {
+      rig.send()
+      take(rig, a)
+      await rig.clock.advance(60)
+      answer(rig.sentTo(a))
+    }
+    for (const timeoutMs of [20, 200]) {
+      rig.send({ timeoutMs })
+      take(rig, a)
+      await rig.clock.advance(timeoutMs)
+    }
+    expect(rig.endpoint(a).failures).toBe(1)
+  })
+
   test('has, however often it has let deadlines pass before', async () => {
     const rig = await listed()
     for (let n = 0; n < 20; n++) {

@@ -55,20 +55,19 @@ export interface RetrySettings extends RetryRuleSettings {
   readonly budgetMinPerSecond: number
 }
 
-/** One attempt, and whatever the response is, it is the caller's. */
-export const ONE_ATTEMPT: RetryRuleSettings = Object.freeze({
+const BUDGET_RATIO = 0.2
+const BUDGET_MIN_PER_SECOND = 10
+const STATUSES: readonly number[] = Object.freeze([502, 503, 504])
+
+/** `retry: false`. The rest is for the routes that have retries all the same, and for hedges and probes. */
+export const ONE_ATTEMPT: RetrySettings = Object.freeze({
   attempts: 1,
-  statuses: Object.freeze([]),
+  statuses: STATUSES,
   perTryTimeoutMs: Infinity,
   holdBytes: 0,
-})
-
-/** `retry: false`. */
-export const NO_RETRY: RetrySettings = Object.freeze({
-  ...ONE_ATTEMPT,
   attemptHeader: undefined,
-  budgetRatio: 0,
-  budgetMinPerSecond: 0,
+  budgetRatio: BUDGET_RATIO,
+  budgetMinPerSecond: BUDGET_MIN_PER_SECOND,
 })
 
 const HEADER_NAME = 'the name of a header, such as x-envoy-attempt-count'
@@ -87,15 +86,17 @@ export const retrySchema: v.GenericSchema<RetryOptions | false, RetrySettings> =
   orFalse(
     group({
       attempts: v.optional(attempts, 2),
-      statuses: v.optional(statuses, [502, 503, 504]),
+      statuses: v.optional(statuses, [...STATUSES]),
       perTryTimeoutMs: v.optional(perTryTimeoutMs, Infinity),
       holdBytes: v.optional(holdBytes, 0),
       attemptHeader: v.optional(v.pipe(v.string(HEADER_NAME), v.regex(TOKEN, HEADER_NAME))),
-      budgetRatio: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.2),
-      budgetMinPerSecond: v.optional(amount(0, 1e6, 'a number, 0 or more'), 10),
+      budgetRatio: v.optional(amount(0, 1, 'a number from 0 to 1'), BUDGET_RATIO),
+      budgetMinPerSecond: v.optional(amount(0, 1e6, 'a number, 0 or more'), BUDGET_MIN_PER_SECOND),
     }),
   ),
-  v.transform((option) => (option === false ? NO_RETRY : { ...option, attemptHeader: option.attemptHeader })),
+  v.transform((option) =>
+    option === false ? ONE_ATTEMPT : { ...option, attemptHeader: option.attemptHeader },
+  ),
 )
 
 /** As `retry` of a route says it: what it does not say is as for the client. */
@@ -108,7 +109,7 @@ export const retryRulesSchema: v.GenericSchema<RetryRules | false, Partial<Retry
       holdBytes: v.optional(holdBytes),
     }),
   ),
-  v.transform((option) => (option === false ? ONE_ATTEMPT : onlyGiven(option))),
+  v.transform((option) => (option === false ? { attempts: 1 } : onlyGiven(option))),
 )
 
 /** What is `undefined` would hide what the client has. */
