@@ -28,6 +28,7 @@ import { CallerHandler } from './caller-handler.js'
 import { contentLengthOf, HeldResponse, type HeldReader } from './held-response.js'
 import { policyFor, type EffectivePolicy } from './policy.js'
 import { tooLate } from './too-late.js'
+import { measureAnswer, silenceOf } from './verdict.js'
 
 const NONE: readonly never[] = Object.freeze([])
 
@@ -229,7 +230,7 @@ export class Call
   /** An attempt is given up for the one that has just begun beside it. */
   giveUp(attempt: HttpAttempt<Endpoint>, error: Error, lateMs: number): void {
     this.errors = [...this.errors, error]
-    attempt.cancel(error, this.#silence(attempt, lateMs))
+    attempt.cancel(error, silenceOf(this, attempt, lateMs, this.#dependencies.clock.now()))
     const { events, clock } = this.#dependencies
     if (!events.traced) return
     events.publish({ type: 'attempt:failed', ...this.#about(attempt, clock.now()), error, final: undefined })
@@ -300,7 +301,7 @@ export class Call
     statusMessage: string,
   ): boolean {
     if (statusCode < 200) return this.tellHead(statusCode, headers, resume, statusMessage)
-    if (this.pass !== undefined) this.#answered(attempt)
+    if (this.pass !== undefined) measureAnswer(this, attempt, this.#dependencies.clock.now())
     if (this.#held !== undefined) {
       // Another one was first, and is not whole yet: it may still break off, but this one is not needed for that.
       attempt.lose()
@@ -345,7 +346,7 @@ export class Call
   }
 
   onUpgrade(attempt: HttpAttempt<Endpoint>, statusCode: number, headers: Buffer[], socket: Duplex): void {
-    this.#answered(attempt)
+    measureAnswer(this, attempt, this.#dependencies.clock.now())
     this.#commit(attempt, statusCode)
     if (this.#end(undefined)) this.tellUpgrade(statusCode, this.#filtered(attempt, headers), socket)
   }
@@ -397,7 +398,8 @@ export class Call
       return
     }
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
-    this.cancel(this.#whyLate(), (attempt) => this.#silence(attempt, lateMs))
+    const now = this.#dependencies.clock.now()
+    this.cancel(this.#whyLate(), (attempt) => silenceOf(this, attempt, lateMs, now))
   }
 
   protected override thrown(reason: Error): void {
@@ -484,32 +486,6 @@ export class Call
     }
   }
 
-  /** What it says of an endpoint that an attempt has no answer. */
-  #silence(attempt: HttpAttempt<Endpoint>, lateMs: number): Outcome {
-    const now = this.#dependencies.clock.now()
-    const outcome = attempt.silence(lateMs, usualMs(attempt.endpoint, now))
-    // It would have taken longer still.
-    if (outcome === 'local_failure') this.#measure(attempt, now - lateMs, now)
-    return outcome
-  }
-
-  #answered(attempt: HttpAttempt<Endpoint>): void {
-    const now = this.#dependencies.clock.now()
-    if ((attempt.decided ?? 'success') === 'success') this.#measure(attempt, attempt.earliest(now), now)
-  }
-
-  /**
-   * How long its answer took, for the limit of concurrency, from when it was let through. Not of a call that was retried,
-   * as in Karn's algorithm: its time is that of a failure as well; nor of a stream, whose time is its sender's.
-   *
-   * @param earliest When it can have come in at the earliest: our own event loop's delay is not the service's.
-   */
-  #measure(attempt: HttpAttempt<Endpoint>, earliest: number, now: number): void {
-    if (attempt.ordinal > 1 || !isReplayable(this.options.body)) return
-    const { startedAt } = attempt
-    this.pass?.observe(Math.max(0, earliest - startedAt), now - startedAt, now)
-  }
-
   /** It tells of discovery too, which may be the user's: what cannot be told must not cost those that expire behind it. */
   #whyLate(): Error {
     try {
@@ -539,16 +515,3 @@ export class Call
     return true
   }
 }
-
-/**
- * How long an answer takes, in milliseconds; 0: not known. Whose time is shorter says nothing: by asking for the impossible,
- * one caller could open the circuits of all endpoints. Of all endpoints, and of
- * what was answered: the estimate of one that hangs is raised by that, and would excuse it.
- */
-function usualMs(endpoint: Endpoint, now: number): number {
-  const usual = endpoint.recent?.quantile(USUAL)
-  return usual ?? (endpoint.settled ? endpoint.estimateUs(now) / 1000 : 0)
-}
-
-// All but the tail.
-const USUAL = 0.9

@@ -87,6 +87,7 @@ test.each([
   [{ match: { path: '/a?b' } }, /^routes\[0\]\.match\.path is '\/a\?b'/],
   [{ match: { path: '/*/b' } }, /^routes\[0\]\.match\.path is '\/\*\/b'/],
   [{ match: { path: /a/g } }, /^routes\[0\]\.match\.path is .*without the flags g and y/],
+  [{ match: { method: [] } }, /^routes\[0\]\.match\.method.* a method in capitals/],
   [{ match: { method: 'get' } }, /^routes\[0\]\.match\.method.* a method in capitals/],
   [{ match: { host: 'x' } }, /unknown option routes\[0\]\.match\.host/],
   [{ match: {}, timeoutMs: 0 }, /^routes\[0\]\.timeoutMs is 0/],
