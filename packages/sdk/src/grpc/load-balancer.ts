@@ -11,6 +11,7 @@ import type { ClientParts } from '../client.js'
 import { nextTurn } from '../clock.js'
 import { hostOf } from '../discovery/origin.js'
 import { Endpoint } from '../endpoint/endpoint.js'
+import { AnswerTimes } from '../endpoint/unanswered.js'
 import { asError, FairleadError } from '../errors.js'
 import { Attempt } from './attempt.js'
 import { CallMemories, type CallMemory } from './call-memory.js'
@@ -33,6 +34,7 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   readonly #links = new Map<Endpoint, Link>()
   readonly #picker: experimental.Picker = { pick: (call) => this.#pick(call) }
   #parts: ClientParts | undefined
+  #answers: AnswerTimes | undefined
   #options: ChannelOptions = {}
   #discovery: Discovery | undefined
   #unsubscribe: (() => void) | undefined
@@ -168,7 +170,8 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   /** `undefined`: its circuit refuses. */
   #begin({ leases, clock }: ClientParts, endpoint: Endpoint, memory: CallMemory): Pick | undefined {
     const link = this.#linkTo(endpoint)
-    const attempt = new Attempt(endpoint, link.answers, memory, leases, clock)
+    this.#answers ??= new AnswerTimes(clock)
+    const attempt = new Attempt(endpoint, this.#answers, memory, leases, clock)
     if (!attempt.reserve()) return undefined
     this.#expect(attempt)
     return {
