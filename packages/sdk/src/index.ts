@@ -38,7 +38,13 @@ export { validateOptions } from './client-options.js'
 export { currentDeadline } from './deadline/current-deadline.js'
 export type { Deadline, DeadlineHeader } from './deadline/deadline.js'
 export { deadlines } from './deadline/deadlines.js'
-export type { DeadlineReader, DeadlinesOptions, HookableApp, ReceivedRequest } from './deadline/deadlines.js'
+export type {
+  DeadlineReader,
+  DeadlinesOptions,
+  DeadlineWrap,
+  HookableApp,
+  ReceivedRequest,
+} from './deadline/deadlines.js'
 export type { ReceivedHeaders } from './deadline/deadline-header.js'
 export { withDeadline } from './deadline/with-deadline.js'
 export type { WithDeadlineOptions } from './deadline/with-deadline.js'

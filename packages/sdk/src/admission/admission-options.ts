@@ -14,8 +14,9 @@ import type { Gradient2Settings } from './gradient2.js'
 /** How many calls a client lets go at once, and what becomes of those above. */
 export interface AdmissionOptions {
   /**
-   * Calls in flight at most, of the whole client, each from its start to the end of its response, 1 to 1,000,000. With
-   * `adaptive` the most that its limit rises to.
+   * Requests in flight at most, of the whole client, each from its start to the end of its response, 1 to 1,000,000. With
+   * `adaptive` the most that its limit rises to. Leases are not counted, nor limited: those of `acquire`, of gRPC and of
+   * connect-node.
    */
   readonly maxConcurrent?: number | undefined
   /**

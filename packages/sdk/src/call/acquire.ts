@@ -77,6 +77,12 @@ export interface EndpointLease extends Disposable {
   [Symbol.dispose](): void
 }
 
+/** One that tells what `follow` of a stream has to know beside. */
+export interface AcquiredLease extends EndpointLease {
+  /** As of {@link HeldLease}. */
+  earliest(now: number): number
+}
+
 export interface AcquirerOptions {
   readonly service: string
   readonly cluster: Cluster
@@ -98,7 +104,7 @@ export class Acquirer {
   }
 
   /** As of `Client.acquire`. */
-  async acquire(options: AcquireOptions): Promise<EndpointLease> {
+  async acquire(options: AcquireOptions): Promise<AcquiredLease> {
     check(options)
     const { service, cluster, policy, closed, clock } = this.#options
     if (closed()) throw clientClosed(service)
@@ -118,7 +124,7 @@ export class Acquirer {
     return this.#take(options)
   }
 
-  #take({ key, idempotent = false, exclude = [] }: AcquireOptions): EndpointLease {
+  #take({ key, idempotent = false, exclude = [] }: AcquireOptions): AcquiredLease {
     const { service, cluster, leases, policy, clock } = this.#options
     const excluded = cluster.endpoints.filter(({ address }) => exclude.includes(address))
     const pick = new KeyedPick(
@@ -147,7 +153,7 @@ export class Acquirer {
   }
 }
 
-class Acquired implements EndpointLease {
+class Acquired implements AcquiredLease {
   readonly instance: Instance
   readonly origin: string
   readonly address: string
@@ -166,6 +172,10 @@ class Acquired implements EndpointLease {
     this.port = Number(address.slice(address.lastIndexOf(':') + 1))
     this.signal = signal
     this.#held = held
+  }
+
+  earliest(now: number): number {
+    return this.#held.earliest(now)
   }
 
   firstAnswer(): void {

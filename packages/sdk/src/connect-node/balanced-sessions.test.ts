@@ -134,6 +134,57 @@ test('a stream is in flight until its end, and cancelled it is no failure', asyn
   expect(made.orders.inspect().endpoints[0]).toMatchObject({ failures: 0 })
 })
 
+test('a deadline too short for an endpoint that takes its time says nothing of it, whoever ends the call', async () => {
+  const [a] = await connectServers('a')
+  const made = await stage([a])
+  a.onGet = () => new Promise((resolve) => setTimeout(resolve, 100, 'a'))
+  await Promise.all(Array.from({ length: 10 }, () => get(made)))
+  for (let n = 0; n < 5; n++) {
+    await expect(made.rpc.get({ value: '' }, { timeoutMs: 20 })).rejects.toMatchObject({
+      code: Code.DeadlineExceeded,
+    })
+  }
+  await until(() => inflight(made) === 0)
+  expect(made.orders.inspect().endpoints[0]).toMatchObject({ requests: 15, failures: 0 })
+})
+
+test('a deadline that passes while our own event loop is held up says nothing', async () => {
+  const [a] = await connectServers('a')
+  const made = await stage([a])
+  await get(made)
+  a.onGet = (_text, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))
+  const late = expect(made.rpc.get({ value: '' }, { timeoutMs: 300 })).rejects.toMatchObject({
+    code: Code.DeadlineExceeded,
+  })
+  // As soon as it is on its way.
+  await until(() => inflight(made) === 1)
+  const from = Date.now()
+  while (Date.now() - from < 400);
+  await late
+  await until(() => inflight(made) === 0)
+  expect(made.orders.inspect().endpoints[0]).toMatchObject({ requests: 2, failures: 0 })
+})
+
+test.each(TRANSPORTS.slice(0, 2))(
+  'of %s, that a time is over is for its endpoint to say only where it had the call for long enough',
+  async (_name, transport) => {
+    const [a] = await connectServers('a')
+    const made = await stage([a], {}, {}, transport)
+    a.onGet = () => new Promise((resolve) => setTimeout(resolve, 100, 'a'))
+    await Promise.all(Array.from({ length: 10 }, () => get(made)))
+    a.onGet = () => {
+      throw new ConnectError('it says so itself', Code.DeadlineExceeded)
+    }
+    await expect(made.rpc.get({ value: '' }, { timeoutMs: 5000 })).rejects.toThrow('it says so itself')
+    await until(() => inflight(made) === 0)
+    expect(made.orders.inspect().endpoints[0]).toMatchObject({ requests: 11, failures: 0 })
+    // A deadline that is no caller's is one of its own.
+    await expect(get(made)).rejects.toThrow('it says so itself')
+    await until(() => inflight(made) === 0)
+    expect(made.orders.inspect().endpoints[0]).toMatchObject({ requests: 12, failures: 1 })
+  },
+)
+
 test('a deadline that an endpoint lets pass is a failure, and one within a stream is not', async () => {
   const [a] = await connectServers('a')
   const made = await stage([a])
@@ -243,6 +294,17 @@ test('the end closes connections, and the client ends what is left at its limit'
   await made.orders.close({ timeoutMs: 50 })
   await expect(next).rejects.toBeInstanceOf(ConnectError)
   await until(() => a.connections === 0)
+})
+
+test('a request that is begun before the end makes no connection behind it', async () => {
+  const [a] = await connectServers('a')
+  const made = await stage([a])
+  const begun = made.sessions.request('POST', '/orders.v1.Orders/Get', {}, {})
+  made.sessions.close()
+  await expect(begun).rejects.toThrow('the sessions are closed; make new ones')
+  expect(inflight(made)).toBe(0)
+  expect(a.connections).toBe(0)
+  expect(made.orders.inspect().endpoints[0]).toMatchObject({ failures: 0 })
 })
 
 test.each([

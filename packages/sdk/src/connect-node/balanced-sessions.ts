@@ -5,9 +5,10 @@ import type {
   OutgoingHttpHeaders,
   SecureClientSessionOptions,
 } from 'node:http2'
-import type { EndpointLease } from '../call/acquire.js'
+import { Acquirer, type AcquiredLease } from '../call/acquire.js'
 import { partsOf, type ClientParts } from '../client.js'
 import type { Client } from '../client-interface.js'
+import { AnswerTimes } from '../endpoint/unanswered.js'
 import { asError, FairleadError } from '../errors.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { requireKnown } from '../validation/known-names.js'
@@ -68,7 +69,8 @@ export function balancedSessions(client: Client, options: BalancedSessionsOption
 
 class Sessions implements BalancedSessions {
   readonly authority: string
-  readonly #client: Client
+  readonly #acquirer: Acquirer
+  readonly #answers: AnswerTimes
   readonly #parts: ClientParts
   readonly #key: BalancedSessionsOptions['key']
   readonly #options: SessionOptions
@@ -80,7 +82,8 @@ class Sessions implements BalancedSessions {
 
   constructor(client: Client, parts: ClientParts, { key, session, nodeOptions }: BalancedSessionsOptions) {
     this.authority = `http://${client.service}`
-    this.#client = client
+    this.#acquirer = new Acquirer(parts)
+    this.#answers = new AnswerTimes(parts.clock)
     this.#parts = parts
     this.#key = key
     const { policy, clock } = parts
@@ -93,22 +96,28 @@ class Sessions implements BalancedSessions {
 
   async request(...request: SessionRequest): Promise<ClientHttp2Stream> {
     const [, , headers] = request
+    const { policy, clock } = this.#parts
+    const since = clock.now()
     const exclude: string[] = []
     let failure: Error | undefined
     for (;;) {
       const lease = await this.#acquire(headers, exclude, failure)
+      if (this.#closed) {
+        lease.release('ignored')
+        throw sessionsClosed()
+      }
       const session = this.#sessionOf(lease)
       try {
         const stream = await session.request(...request)
         this.#carriers.set(stream, session)
-        follow(stream, lease, this.#parts.clock)
+        follow(stream, lease, { since, headers, answers: this.#answers, clock })
         return stream
       } catch (error) {
         failure = asError(error)
         // connect-node wraps what the machine said.
         lease.release(failure.cause instanceof Error ? failure.cause : failure)
         exclude.push(lease.address)
-        if (exclude.length >= this.#parts.policy.current.attempts) throw failure
+        if (exclude.length >= policy.current.attempts) throw failure
       }
     }
   }
@@ -132,18 +141,18 @@ class Sessions implements BalancedSessions {
     headers: OutgoingHttpHeaders,
     exclude: readonly string[],
     failure: Error | undefined,
-  ): Promise<EndpointLease> {
-    if (this.#closed) throw new FairleadError('CLIENT_CLOSED', 'the sessions are closed; make new ones')
+  ): Promise<AcquiredLease> {
+    if (this.#closed) throw sessionsClosed()
     try {
       // Its path names a service and a method, which a server of another service answers with `unimplemented`: what is
       // retained is safe for it, whatever it does.
-      return await this.#client.acquire({ key: this.#key?.(headers), exclude, idempotent: true })
+      return await this.#acquirer.acquire({ key: this.#key?.(headers), exclude, idempotent: true })
     } catch (error) {
       throw failure ?? error
     }
   }
 
-  #sessionOf({ origin }: EndpointLease): EndpointSession {
+  #sessionOf({ origin }: AcquiredLease): EndpointSession {
     const known = this.#sessions.get(origin)
     if (known !== undefined) return known
     const made = new EndpointSession(origin, this.#options)
@@ -155,4 +164,8 @@ class Sessions implements BalancedSessions {
     this.#sessions.get(origin)?.retire()
     this.#sessions.delete(origin)
   }
+}
+
+function sessionsClosed(): FairleadError {
+  return new FairleadError('CLIENT_CLOSED', 'the sessions are closed; make new ones')
 }

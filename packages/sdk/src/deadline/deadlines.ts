@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import * as v from 'valibot'
 import { systemClock, type Clock } from '../clock.js'
 import { checked } from '../validation/checked.js'
@@ -29,12 +30,22 @@ export interface HookableApp {
   ): unknown
 }
 
+/** As of {@link DeadlineReader}: a listener of `node:http`, and one of any other server by the types of its parameters. */
+export interface DeadlineWrap {
+  /** What `createServer` takes; `request` and `response` need no types. */
+  <Result>(
+    listener: (request: IncomingMessage, response: ServerResponse) => Result,
+  ): (request: IncomingMessage, response: ServerResponse) => Result
+  /** Of `node:http2`, `node:https` with classes of its own, and the like. */
+  <Request extends ReceivedRequest, Response, Result>(
+    listener: (request: Request, response: Response) => Result,
+  ): (request: Request, response: Response) => Result
+}
+
 /** Runs the handlers of a server within the deadlines of their requests. */
 export interface DeadlineReader {
   /** For `node:http`: a listener that does the same within the deadline of its request. */
-  readonly wrap: <Request extends ReceivedRequest, Response, Result>(
-    listener: (request: Request, response: Response) => Result,
-  ) => (request: Request, response: Response) => Result
+  readonly wrap: DeadlineWrap
   /**
    * A middleware, in the shape that Express and Connect have it: the first of all, as the time of a request runs from its
    * head on, and once more behind a body parser, where some lose the async context.
@@ -86,12 +97,16 @@ export function deadlines(options: DeadlinesOptions = {}): DeadlineReader {
     if (deadline === undefined || deadline === currentDeadline()) next()
     else within(deadline, next)
   }
-  const wrap: DeadlineReader['wrap'] = (listener) => (request, response) => {
-    const deadline = read(request)
-    // What the listener returns is handed on: a server may look whether it is a promise.
-    return deadline === undefined
-      ? listener(request, response)
-      : within(deadline, () => listener(request, response))
+  const wrap: DeadlineReader['wrap'] = <Request extends ReceivedRequest, Response, Result>(
+    listener: (request: Request, response: Response) => Result,
+  ) => {
+    return (request: Request, response: Response): Result => {
+      const deadline = read(request)
+      // What the listener returns is handed on: a server may look whether it is a promise.
+      return deadline === undefined
+        ? listener(request, response)
+        : within(deadline, () => listener(request, response))
+    }
   }
   return { wrap, handle, plugin: pluginOf(handle) }
 }

@@ -4,10 +4,15 @@ import type { HeldLease, Leases } from '../call/leases.js'
 import type { Clock } from '../clock.js'
 import type { AttemptResult } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
-import type { PeakEwma } from '../endpoint/peak-ewma.js'
+import { isItsFault, type AnswerTimes } from '../endpoint/unanswered.js'
 import { asError } from '../errors.js'
 import { LOAD_HEADER } from '../orca/parse.js'
-import { grpcPushbackMs, outcomeOfGrpcStatus, PUSHBACK_HEADER } from '../resilience/grpc-outcome.js'
+import {
+  grpcPushbackMs,
+  outcomeOfGrpcStatus,
+  PUSHBACK_HEADER,
+  TIMEOUT_HEADER,
+} from '../resilience/grpc-outcome.js'
 import { NO_DETAILS, type Outcome } from '../resilience/outcome.js'
 import type { CallMemory } from './call-memory.js'
 import { SentCall } from './sent-call.js'
@@ -21,7 +26,7 @@ const { NGHTTP2_REFUSED_STREAM } = constants
  */
 export class Attempt {
   readonly #endpoint: Endpoint
-  readonly #answers: PeakEwma
+  readonly #answers: AnswerTimes
   readonly #memory: CallMemory
   readonly #leases: Leases
   readonly #clock: Clock
@@ -29,13 +34,14 @@ export class Attempt {
   #call: SentCall | undefined
   /** What carries it. */
   #subchannel: Subchannel | undefined
+  /** The endpoint has been told a deadline. */
+  #isBounded = false
   /** It has brought headers or a message. */
   #answered = false
   /** How it ended by what came in; undefined: it was ended here. */
   #received: AttemptStatus | undefined
 
-  /** @param answers What is known of how long the endpoint takes, by what it answered only: failures are no answers. */
-  constructor(endpoint: Endpoint, answers: PeakEwma, memory: CallMemory, leases: Leases, clock: Clock) {
+  constructor(endpoint: Endpoint, answers: AnswerTimes, memory: CallMemory, leases: Leases, clock: Clock) {
     this.#endpoint = endpoint
     this.#answers = answers
     this.#memory = memory
@@ -78,6 +84,7 @@ export class Attempt {
       throw error
     }
     this.#subchannel = subchannel
+    this.#isBounded = metadata.get(TIMEOUT_HEADER).length > 0
     this.#memory.add(this.#endpoint)
     return this.#call
   }
@@ -121,11 +128,15 @@ export class Attempt {
   #outcome(code: Status, details: string, metadata: Metadata, pushbackMs: number): Outcome {
     // The deadline of a stream is as long as its caller wants to read it.
     if (code === Status.DEADLINE_EXCEEDED && this.#answered) return 'ignored'
-    if (this.#received === undefined) return code === Status.DEADLINE_EXCEEDED ? this.#silence() : 'ignored'
+    if (this.#received === undefined) {
+      return code === Status.DEADLINE_EXCEEDED && this.#isItsFault ? 'local_failure' : 'ignored'
+    }
     // What is too large for us would be from any endpoint.
     if (code === Status.RESOURCE_EXHAUSTED && details.startsWith(TOO_LARGE)) return 'ignored'
     if (this.#received.rstCode === NGHTTP2_REFUSED_STREAM && this.#isGoingAway) return 'ignored'
-    const usual = outcomeOfGrpcStatus(code, pushbackMs)
+    // It keeps the deadline of its caller as well, and may say so first.
+    const isLate = code === Status.DEADLINE_EXCEEDED && this.#isBounded
+    const usual = isLate && !this.#isItsFault ? 'ignored' : outcomeOfGrpcStatus(code, pushbackMs)
     const isCut = this.#received.rstCode !== undefined || details === DROPPED
     const { classifier } = this.#endpoint
     const asked = classifier.asks
@@ -142,17 +153,12 @@ export class Attempt {
     return this.#subchannel?.getConnectivityState() !== State.READY
   }
 
-  /**
-   * What it says of the endpoint that it let the deadline pass: nothing, where it had the call for less than half of the
-   * time, or for less than it takes. By asking for the impossible, one caller could open the circuits of all endpoints.
-   */
-  #silence(): Outcome {
+  /** That it let the deadline pass. */
+  get #isItsFault(): boolean {
     const now = this.#clock.now()
-    // What came while our own event loop was held up has not been read.
     const until = this.#held?.earliest(now) ?? now
-    const given = until - (this.#call?.sentAt ?? until)
-    const usual = this.#answers.settled ? this.#answers.estimateUs(now) / 1000 : 0
-    return given <= 0 || given < usual || given * 2 < until - this.#memory.since ? 'ignored' : 'local_failure'
+    const call = { since: this.#memory.since, sentAt: this.#call?.sentAt ?? until, until }
+    return isItsFault(call, this.#answers.usualMs(now))
   }
 
   #takeLoadReport(metadata: Metadata): void {

@@ -5,8 +5,9 @@ import { FairleadError } from '../errors.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { clientOption } from './client-option.js'
 import { withinDeadline } from './within-deadline.js'
-import { LOAD_BALANCER, ServiceBalancer, ServiceBalancerConfig } from './load-balancer.js'
+import { ServiceBalancer } from './load-balancer.js'
 import { ServiceResolver } from './resolver.js'
+import { LOAD_BALANCER, ServiceBalancerConfig } from './service-config.js'
 
 /**
  * The options of a stub of `@grpc/grpc-js`, or of a channel, whose calls go where a client of Fairlead's sends them. Its target is

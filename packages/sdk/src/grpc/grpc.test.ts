@@ -436,6 +436,21 @@ describe('the deadline of the work around a call', () => {
   })
 })
 
+test('that a deadline is over is for an endpoint to say only where it had the call for long enough', async () => {
+  const [a] = await servers('a')
+  a.onGet = (_call, answer) => void setTimeout(answer, 100, null, 'a')
+  const made = await staged([a])
+  await Promise.all(Array.from({ length: 10 }, () => made.stub.get()))
+  a.onGet = failWith(Status.DEADLINE_EXCEEDED)
+  await expect(made.stub.get('any', { deadline: Date.now() + 5000 })).rejects.toMatchObject({
+    code: Status.DEADLINE_EXCEEDED,
+  })
+  expect(endpoint(made, a)).toMatchObject({ requests: 11, failures: 0 })
+  // A deadline that is no caller's is one of its own.
+  await expect(made.stub.get()).rejects.toMatchObject({ code: Status.DEADLINE_EXCEEDED })
+  expect(endpoint(made, a)).toMatchObject({ requests: 12, failures: 1 })
+})
+
 describe('servers come and go', () => {
   test('one that dies costs the calls that it had, and no others', async () => {
     const all = await servers('a', 'b')

@@ -1,7 +1,6 @@
 import { connectivityState as State, type experimental } from '@grpc/grpc-js'
 import type { Clock, Timer } from '../clock.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
-import { PeakEwma } from '../endpoint/peak-ewma.js'
 import { subchannelsOf, type PickSubchannel } from './picked-subchannel.js'
 
 /** What the endpoint is unavailable by while no connection to it can be made. */
@@ -24,8 +23,6 @@ export class Link {
   readonly subchannel: experimental.SubchannelInterface
   /** The same for one pick. */
   readonly pick: PickSubchannel
-  /** How long the endpoint takes for a first answer. */
-  readonly answers: PeakEwma
   /** What the last attempt to connect failed by. */
   failure: string | undefined
   readonly #endpoint: Endpoint
@@ -38,7 +35,6 @@ export class Link {
     this.subchannel = subchannel
     this.#options = options
     this.pick = subchannelsOf(subchannel)
-    this.answers = new PeakEwma(0, options.clock.now())
     subchannel.ref()
     subchannel.addConnectivityStateListener(this.#changed)
     // The pool of grpc-js has it connected already where another channel uses it.

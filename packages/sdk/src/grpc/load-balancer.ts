@@ -11,6 +11,7 @@ import type { ClientParts } from '../client.js'
 import { nextTurn } from '../clock.js'
 import { hostOf } from '../discovery/origin.js'
 import { Endpoint } from '../endpoint/endpoint.js'
+import { AnswerTimes } from '../endpoint/unanswered.js'
 import { asError, FairleadError } from '../errors.js'
 import { Attempt } from './attempt.js'
 import { CallMemories, type CallMemory } from './call-memory.js'
@@ -18,9 +19,9 @@ import { partsIn } from './client-option.js'
 import { Discovery } from './discovery.js'
 import { Link } from './link.js'
 import { MetadataKey } from './metadata-key.js'
+import { dropped, failed, QUEUED, type Pick } from './pick-result.js'
+import { LOAD_BALANCER } from './service-config.js'
 import { Unconnected } from './unconnected.js'
-
-type Pick = experimental.PickResult
 
 /**
  * The load balancer of one gRPC channel: picks by the client's policy among its endpoints, over connections of grpc-js, and
@@ -33,6 +34,7 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   readonly #links = new Map<Endpoint, Link>()
   readonly #picker: experimental.Picker = { pick: (call) => this.#pick(call) }
   #parts: ClientParts | undefined
+  #answers: AnswerTimes | undefined
   #options: ChannelOptions = {}
   #discovery: Discovery | undefined
   #unsubscribe: (() => void) | undefined
@@ -168,7 +170,8 @@ export class ServiceBalancer implements experimental.LoadBalancer {
   /** `undefined`: its circuit refuses. */
   #begin({ leases, clock }: ClientParts, endpoint: Endpoint, memory: CallMemory): Pick | undefined {
     const link = this.#linkTo(endpoint)
-    const attempt = new Attempt(endpoint, link.answers, memory, leases, clock)
+    this.#answers ??= new AnswerTimes(clock)
+    const attempt = new Attempt(endpoint, this.#answers, memory, leases, clock)
     if (!attempt.reserve()) return undefined
     this.#expect(attempt)
     return {
@@ -292,52 +295,6 @@ export class ServiceBalancer implements experimental.LoadBalancer {
     if (this.#parts === undefined) throw new Error('the load balancer is of no client any more')
     return this.#parts
   }
-}
-
-/** Its name among the load balancers of grpc-js, and the scheme of its resolver. */
-export const LOAD_BALANCER = 'fairlead'
-
-/** It has nothing to configure: all of that is the client's. */
-export class ServiceBalancerConfig implements experimental.TypedLoadBalancingConfig {
-  static createFromJson(): ServiceBalancerConfig {
-    return new ServiceBalancerConfig()
-  }
-
-  getLoadBalancerName(): string {
-    return LOAD_BALANCER
-  }
-
-  toJsonObject(): object {
-    return { [LOAD_BALANCER]: {} }
-  }
-}
-
-// Again with the next news of the load balancer.
-const QUEUED: Pick = Object.freeze({
-  pickResultType: experimental.PickResultType.QUEUE,
-  subchannel: null,
-  status: null,
-  onCallStarted: null,
-  onCallEnded: null,
-})
-
-/** The end of a call, unless it waits for another state (`waitForReady`). */
-function failed(error: Error): Pick {
-  return endedBy(experimental.PickResultType.TRANSIENT_FAILURE, Status.UNAVAILABLE, error)
-}
-
-/** The end of a call in any case: there is nothing to wait for. */
-function dropped(code: Status, error: Error): Pick {
-  return endedBy(experimental.PickResultType.DROP, code, error)
-}
-
-function endedBy(pickResultType: experimental.PickResultType, code: Status, error: Error): Pick {
-  const status = { code, details: detailsOf(error), metadata: new Metadata() }
-  return { pickResultType, subchannel: null, status, onCallStarted: null, onCallEnded: null }
-}
-
-function detailsOf(error: Error): string {
-  return error instanceof FairleadError ? `${error.code}: ${error.message}` : error.message
 }
 
 /** A balancer of the user's may pick anything. */

@@ -346,6 +346,15 @@ describe('so many at a time', () => {
     expect(new Set(asked.map(({ port }) => port)).size).toBe(MOST + 50)
   })
 
+  test('with one check that ends, all that were used are passed over', async () => {
+    const { endpoints } = await crowd()
+    const begun = new Set(asked.map(({ port }) => port))
+    const waiting = endpoints.filter((_, index) => !begun.has(1000 + index))
+    for (const endpoint of waiting.slice(0, -1)) endpoint.requests++
+    asked[0]?.answer({ kind: 'healthy' })
+    expect(asked.slice(MOST).map(({ port }) => `10.0.0.1:${port}`)).toEqual([waiting.at(-1)?.address])
+  })
+
   test('what leaves makes room, and what has left while it waited is not checked', async () => {
     const { checks, endpoints } = await crowd()
     const begun = new Set(asked.map(({ port }) => port))

@@ -167,10 +167,13 @@ export class HealthChecks {
   }
 
   #advance(): void {
-    const next = this.#due.first
-    if (next === undefined || !this.#started || this.#running >= MOST_AT_ONCE) return
-    this.#due.remove(next)
-    this.#look(next)
+    // One that has been used since starts no check, which the next would wait for.
+    while (this.#started && this.#running < MOST_AT_ONCE) {
+      const next = this.#due.first
+      if (next === undefined) return
+      this.#due.remove(next)
+      this.#look(next)
+    }
   }
 
   /** Envoy's way: what `interval_jitter_percent` is of the interval, at most, is added to it. */
