@@ -70,6 +70,8 @@ export class Http2Connection implements ExchangeOwner {
   #pingTimer: Timer | undefined
   #deathTimer: Timer | undefined
   #forgetAge: (() => void) | undefined
+  /** A request begins, and may fail before it has: whoever has it begin looks for room behind it. */
+  #beginning = false
 
   constructor(options: Http2ConnectionOptions, listener: Http2ConnectionListener) {
     this.#options = options
@@ -78,7 +80,7 @@ export class Http2Connection implements ExchangeOwner {
 
   /** For how many more requests there is room; before it is established, for how many there probably is. */
   get room(): number {
-    if (this.#state === 'draining' || this.#state === 'closed') return 0
+    if (this.#state === 'closed' || this.draining) return 0
     const untilSpent = this.#options.lifetime.maxRequests - this.#requests - this.#assigned.size
     return Math.min(this.#limit - this.active, untilSpent)
   }
@@ -90,12 +92,13 @@ export class Http2Connection implements ExchangeOwner {
 
   /** Is it to take no more requests, and only finishes those that it has? */
   get draining(): boolean {
-    return this.#state === 'draining'
+    // Node ends a session before it says so, as by an error of its socket, or of a frame that could not be sent.
+    return this.#state === 'draining' || this.#session?.closed === true || this.#session?.destroyed === true
   }
 
   /** Does the endpoint allow no request at all for now? On another connection it would hardly do so. */
   get withheld(): boolean {
-    return this.#state === 'open' && this.#limit <= 0
+    return this.#state === 'open' && this.#limit <= 0 && !this.draining
   }
 
   get connecting(): boolean {
@@ -114,7 +117,9 @@ export class Http2Connection implements ExchangeOwner {
       request.carrier = this
       this.#assigned.append(request)
     } else {
+      const { size } = this.#exchanges
       this.#begin(request, session)
+      if (this.#exchanges.size <= size) this.#tellRoom()
     }
   }
 
@@ -151,16 +156,24 @@ export class Http2Connection implements ExchangeOwner {
     this.#forgetAge = this.#options.lifetime.whenOld(() => this.drain())
     if (this.#options.pingMs !== undefined) this.#pingEach(this.#options.pingMs)
     session.unref()
-    const assigned = [...this.unassignAll()]
-    // A limit of none is told before any: there is nothing to send on it, and it may be raised.
-    const fitting = assigned.slice(0, Math.max(0, this.#limit))
-    for (const request of fitting) inContext(request, () => this.#begin(request, session))
+    const rest = [...this.unassignAll()]
+    this.#beginning = true
+    try {
+      // A limit of none is told before any: there is nothing to send on it, and it may be raised.
+      while (this.room > 0) {
+        const next = rest.shift()
+        if (next === undefined) break
+        inContext(next, () => this.#begin(next, session))
+      }
+    } finally {
+      this.#beginning = false
+    }
     this.#noteIdle()
-    return assigned.slice(fitting.length)
+    return rest
   }
 
   /** It could not be established: returns what it was assigned. */
-  failed(): readonly TransportRequest[] {
+  abandon(): readonly TransportRequest[] {
     const assigned = [...this.unassignAll()]
     this.#ended()
     return assigned
@@ -171,6 +184,8 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#state !== 'open') return
     this.#state = 'draining'
     this.#closeIfDrained()
+    // Another one may be opened in its place.
+    this.#tellRoom()
   }
 
   /** Aborts what it has sent. What it was only assigned is not told. */
@@ -216,7 +231,7 @@ export class Http2Connection implements ExchangeOwner {
       this.#noteIdle()
     }
     this.#closeIfDrained()
-    this.#listener.onRoom()
+    this.#tellRoom()
   }
 
   #begin(request: TransportRequest, session: ClientHttp2Session): void {
@@ -225,13 +240,23 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#exchanges.size === 0) session.ref()
     this.#exchanges.append(exchange)
     this.#requests++
-    exchange.begin(session)
+    const within = this.#beginning
+    this.#beginning = true
+    try {
+      exchange.begin(session)
+    } finally {
+      this.#beginning = within
+    }
     if (this.#requests >= this.#options.lifetime.maxRequests) this.drain()
+  }
+
+  #tellRoom(): void {
+    if (!this.#beginning) this.#listener.onRoom()
   }
 
   /** One timer for as long as it is used: not one for each pause between requests. */
   #noteIdle(): void {
-    if (this.#exchanges.size > 0) return
+    if (this.#exchanges.size > 0 || this.#state !== 'open') return
     const { clock, keepAliveMs } = this.#options
     this.#idleSince = clock.now()
     this.#idleTimer ??= clock.setTimer(() => this.#lookIdle(), keepAliveMs)

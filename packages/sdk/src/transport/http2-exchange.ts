@@ -26,6 +26,8 @@ export interface ExchangeOwner {
   unanswered(): void
   /** Has the endpoint said that it has not looked at this stream, nor will? */
   isUnprocessed(streamId: number | undefined): boolean
+  /** There is no stream to be had on its session any more. */
+  drain(): void
   /** Its stream is closed, and its place free. Comes once. */
   closed(exchange: Exchange): void
 }
@@ -99,7 +101,10 @@ export class Exchange implements Linked<Exchange>, UploadListener {
       })
       this.#upload = new Upload(body, this.#stream, length, this)
     } catch (thrown) {
-      if (hasEnded(thrown)) this.#leaveUnprocessed()
+      if (hasEnded(thrown)) {
+        this.#owner.drain()
+        this.#leaveUnprocessed()
+      }
       this.#unsent(refusal(thrown))
       return
     }

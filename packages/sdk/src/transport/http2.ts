@@ -65,6 +65,8 @@ export class Http2Transport implements Transport {
   readonly #waiting = new LinkedList<TransportRequest>()
   /** Those that were refused by an endpoint once. */
   readonly #resent = new WeakSet<TransportRequest>()
+  /** The queue advances: room that is made meanwhile is found by who advances it. */
+  #advancing = false
   #closed = false
   #settled: (() => void) | undefined
   readonly #listener: Http2ConnectionListener = {
@@ -211,7 +213,7 @@ export class Http2Transport implements Transport {
     } else {
       // First of all, as they would be sent once there is no connection any more.
       const behind = [...this.#queued()]
-      this.#fallBack(spoken.socket, [...connection.failed(), ...behind])
+      this.#fallBack(spoken.socket, [...connection.abandon(), ...behind])
     }
   }
 
@@ -225,7 +227,7 @@ export class Http2Transport implements Transport {
 
   #failed(connection: Http2Connection, error: Error): void {
     if (!this.#connections.includes(connection)) return
-    const assigned = connection.failed()
+    const assigned = connection.abandon()
     for (const request of assigned) {
       request.carrier = connection
       request.onError(error)
@@ -233,8 +235,20 @@ export class Http2Transport implements Transport {
     this.#advance()
   }
 
-  /** The one that has waited longest is next. */
+  /** One at a time: a request that fails as it begins makes room for the next one. */
   #advance(): void {
+    if (this.#advancing) return
+    this.#advancing = true
+    try {
+      this.#sendWaiting()
+    } finally {
+      this.#advancing = false
+    }
+    if (this.#waiting.size === 0 && this.#connections.every(({ active }) => active === 0)) this.#settled?.()
+  }
+
+  /** The one that has waited longest is next. */
+  #sendWaiting(): void {
     const waiting = this.#waiting
     for (let request = waiting.first; request !== undefined; request = waiting.first) {
       const connection = this.#withRoom()
@@ -244,7 +258,6 @@ export class Http2Transport implements Transport {
       next.onTurn?.()
       inContext(next, () => connection.carry(next))
     }
-    if (this.#connections.every(({ active }) => active === 0)) this.#settled?.()
   }
 }
 

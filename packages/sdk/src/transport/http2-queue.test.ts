@@ -1,0 +1,89 @@
+import { constants } from 'node:http2'
+import { errors } from 'undici'
+import { afterEach, describe, expect, test } from 'vitest'
+import { until } from '../test-support/until.test.support.js'
+import { connectHttp2, exchange, Http2Upstream } from './http2.test.support.js'
+import type { Http2Options, Http2Transport } from './http2.js'
+
+let upstream: Http2Upstream
+let transport: Http2Transport
+afterEach(async () => {
+  await transport.destroy(new Error('over'))
+  upstream.close()
+})
+
+/** One connection, one stream on it: all others wait. */
+async function serveOneAtATime(options: Partial<Http2Options> = {}): Promise<void> {
+  upstream = new Http2Upstream({ settings: { maxConcurrentStreams: 1 } })
+  transport = connectHttp2(await upstream.listen(), { max: 1, ...options })
+}
+
+describe('requests that wait', () => {
+  test('however many of them cannot be sent, the last one is', async () => {
+    await serveOneAtATime()
+    const first = exchange(transport)
+    await until(() => upstream.waiting.length === 1)
+    const unsendable = Array.from({ length: 5000 }, () => exchange(transport, { headers: ['x a', 'b'] }))
+    const last = exchange(transport)
+    upstream.onStream = () => upstream.answer()
+    upstream.answer()
+    await until(() => first.over && last.over)
+    expect([first.state, last.state]).toEqual(['complete', 'complete'])
+    expect(unsendable.every(({ state }) => state instanceof errors.InvalidArgumentError)).toBe(true)
+  })
+
+  test('those that cannot be sent once it is established leave its limit as it is', async () => {
+    upstream = new Http2Upstream({ settings: { maxConcurrentStreams: 2 } })
+    transport = connectHttp2(await upstream.listen(), { max: 1 })
+    for (const headers of [['x a', 'b'], ['x a', 'b'], [], [], [], []]) exchange(transport, { headers })
+    await until(() => upstream.waiting.length === 2)
+    for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+    expect(upstream.streams.length).toBe(2)
+  })
+
+  test.each(['reset', 'ended'])('go to the next connection where theirs is %s', async (how) => {
+    await serveOneAtATime()
+    const first = exchange(transport)
+    const rest = Array.from({ length: 7 }, () => exchange(transport, { method: 'POST', body: 'x' }))
+    await until(() => upstream.waiting.length === 1)
+    upstream.onStream = () => upstream.answer()
+    if (how === 'reset') upstream.sockets[0]?.resetAndDestroy()
+    else upstream.sockets[0]?.destroy()
+    await until(() => [first, ...rest].every(({ over }) => over))
+    expect(first.state).toBeInstanceOf(Error)
+    expect(rest.map(({ state, endpoint }) => [state, endpoint.outcomes, endpoint.unreached])).toEqual(
+      rest.map(() => ['complete', [[1, 'success']], []]),
+    )
+    expect(upstream.sessions.length).toBe(2)
+  })
+
+  test('go to another one where theirs takes no more, however long its last stream lasts', async () => {
+    await serveOneAtATime()
+    const long = exchange(transport)
+    const behind = exchange(transport)
+    await until(() => upstream.waiting.length === 1)
+    upstream.sessions[0]?.goaway(constants.NGHTTP2_NO_ERROR, upstream.streams[0]?.id)
+    await until(() => upstream.streams.length === 2)
+    upstream.streams[1]?.respond({ ':status': 204 }, { endStream: true })
+    await until(() => behind.over)
+    expect([long.state, behind.state]).toEqual(['open', 'complete'])
+  })
+})
+
+test('a request that is sent as its connection breaks goes to the next one', async () => {
+  upstream = new Http2Upstream()
+  const origin = await upstream.listen()
+  transport = connectHttp2(origin)
+  const first = exchange(transport)
+  const failed = first.onFailure.bind(first)
+  const late: ReturnType<typeof exchange>[] = []
+  first.onFailure = (attempt, error) => {
+    failed(attempt, error)
+    late.push(exchange(transport, { method: 'POST', body: 'x' }))
+  }
+  await until(() => upstream.waiting.length === 1)
+  upstream.onStream = () => upstream.answer()
+  upstream.sockets[0]?.resetAndDestroy()
+  await until(() => late[0]?.over === true)
+  expect(late[0]?.state).toBe('complete')
+})
