@@ -6,7 +6,7 @@ import { LinkedList } from '../collections/linked-list.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import type { Lifetime } from './connection.js'
 import type { Spoken } from './http2-connect.js'
-import { Exchange, type ExchangeLimits, type ExchangeOwner } from './http2-exchange.js'
+import { Exchange, type ExchangeLimits, type ExchangeOwner, type Goaway } from './http2-exchange.js'
 import type { TransportRequest } from './transport.js'
 
 /** What limits a connection. */
@@ -56,8 +56,7 @@ export class Http2Connection implements ExchangeOwner {
   #session: ClientHttp2Session | undefined
   #socket: Socket | undefined
   #state: 'connecting' | 'open' | 'draining' | 'closed' = 'connecting'
-  /** Of the last stream that the endpoint has looked at, or will; undefined: it has said nothing of it. */
-  #lastStreamId: number | undefined
+  #goaway: Goaway | undefined
   /** Requests that were sent. */
   #requests = 0
   /** When the endpoint said something, by the clock. */
@@ -70,8 +69,6 @@ export class Http2Connection implements ExchangeOwner {
   #pingTimer: Timer | undefined
   #deathTimer: Timer | undefined
   #forgetAge: (() => void) | undefined
-  /** A request begins, and may fail before it has: whoever has it begin looks for room behind it. */
-  #beginning = false
 
   constructor(options: Http2ConnectionOptions, listener: Http2ConnectionListener) {
     this.#options = options
@@ -117,9 +114,7 @@ export class Http2Connection implements ExchangeOwner {
       request.carrier = this
       this.#assigned.append(request)
     } else {
-      const { size } = this.#exchanges
       this.#begin(request, session)
-      if (this.#exchanges.size <= size) this.#tellRoom()
     }
   }
 
@@ -148,8 +143,8 @@ export class Http2Connection implements ExchangeOwner {
       this.#limit = limitOf(session)
       this.#listener.onRoom()
     })
-    session.on('goaway', (_code: number, lastStreamId: number) => {
-      this.#lastStreamId = lastStreamId
+    session.on('goaway', (code: number, lastStreamId: number) => {
+      this.#goaway = { code, lastStreamId }
       this.drain()
     })
     session.on('close', () => this.#ended())
@@ -157,16 +152,11 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#options.pingMs !== undefined) this.#pingEach(this.#options.pingMs)
     session.unref()
     const rest = [...this.unassignAll()]
-    this.#beginning = true
-    try {
-      // A limit of none is told before any: there is nothing to send on it, and it may be raised.
-      while (this.room > 0) {
-        const next = rest.shift()
-        if (next === undefined) break
-        inContext(next, () => this.#begin(next, session))
-      }
-    } finally {
-      this.#beginning = false
+    // A limit of none is told before any: there is nothing to send on it, and it may be raised.
+    while (this.room > 0) {
+      const next = rest.shift()
+      if (next === undefined) break
+      inContext(next, () => this.#begin(next, session))
     }
     this.#noteIdle()
     return rest
@@ -185,7 +175,7 @@ export class Http2Connection implements ExchangeOwner {
     this.#state = 'draining'
     this.#closeIfDrained()
     // Another one may be opened in its place.
-    this.#tellRoom()
+    this.#listener.onRoom()
   }
 
   /** Aborts what it has sent. What it was only assigned is not told. */
@@ -219,9 +209,8 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#state === 'open' && this.#heardSincePing && silentMs >= SILENCE_MS) this.#ping()
   }
 
-  isUnprocessed(streamId: number | undefined): boolean {
-    if (streamId === undefined) return true
-    return this.#lastStreamId !== undefined && streamId > this.#lastStreamId
+  get goaway(): Goaway | undefined {
+    return this.#goaway
   }
 
   closed(exchange: Exchange): void {
@@ -231,7 +220,7 @@ export class Http2Connection implements ExchangeOwner {
       this.#noteIdle()
     }
     this.#closeIfDrained()
-    this.#tellRoom()
+    this.#listener.onRoom()
   }
 
   #begin(request: TransportRequest, session: ClientHttp2Session): void {
@@ -240,18 +229,8 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#exchanges.size === 0) session.ref()
     this.#exchanges.append(exchange)
     this.#requests++
-    const within = this.#beginning
-    this.#beginning = true
-    try {
-      exchange.begin(session)
-    } finally {
-      this.#beginning = within
-    }
+    exchange.begin(session)
     if (this.#requests >= this.#options.lifetime.maxRequests) this.drain()
-  }
-
-  #tellRoom(): void {
-    if (!this.#beginning) this.#listener.onRoom()
   }
 
   /** One timer for as long as it is used: not one for each pause between requests. */

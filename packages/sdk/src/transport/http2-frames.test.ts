@@ -205,3 +205,49 @@ test('what an endpoint has not processed goes to another one, whatever it is, an
   expect(leaving.sockets.length).toBe(1)
   await client.dispatcher.destroy()
 })
+
+describe('endpoints that refuse every stream', () => {
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const refuse = async (): Promise<{ origin: string; count: () => number }> => {
+    let streams = 0
+    const { origin } = await serveFrames((socket, id) => {
+      streams++
+      socket.write(reset(id, constants.NGHTTP2_REFUSED_STREAM))
+    })
+    return { origin, count: () => streams }
+  }
+
+  test('are sent no more than the budget for retries allows', async () => {
+    const refusing = [await refuse(), await refuse()]
+    const client = createClient('orders', {
+      resolver: fixedResolver(refusing.map(({ origin }) => origin)),
+      connections: { protocol: 'http2' },
+      breaker: false,
+      outlierDetection: false,
+      retry: { budgetRatio: 0, budgetMinPerSecond: 0 },
+      logger: quiet,
+    })
+    const sent = Array.from({ length: 20 }, () => client.request({ path: '/', method: 'POST', body: 'x' }))
+    const ended = await Promise.allSettled(sent)
+    expect(ended.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(refusing.reduce((sum, { count }) => sum + count(), 0)).toBe(20)
+    await client.dispatcher.destroy()
+  })
+
+  test('are left for others, whatever the request is', async () => {
+    const refusing = await refuse()
+    const staying = await serveFrames((socket, id) =>
+      socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)])),
+    )
+    const client = createClient('orders', {
+      resolver: fixedResolver([refusing.origin, staying.origin]),
+      balancer: 'round_robin',
+      connections: { protocol: 'http2' },
+      logger: quiet,
+    })
+    const sent = Array.from({ length: 2 }, () => client.request({ path: '/', method: 'POST', body: 'x' }))
+    expect((await Promise.all(sent)).map(({ statusCode }) => statusCode)).toEqual([200, 200])
+    expect(refusing.count()).toBe(1)
+    await client.dispatcher.destroy()
+  })
+})

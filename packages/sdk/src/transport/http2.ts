@@ -3,7 +3,6 @@ import { errors, type buildConnector, type Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
 import { LinkedList } from '../collections/linked-list.js'
 import type { Instance } from '../discovery/resolver.js'
-import { isReplayable } from '../request/bodies.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { connectInTime } from './connect-in-time.js'
 import type { Lifetime } from './connection.js'
@@ -39,6 +38,9 @@ export interface Http2Options extends LifetimeOptions {
   readonly maxHeaderBytes: number
 }
 
+// RFC 9113, 5.1.1: ids of 31 bits, of which a client has the odd ones.
+const MOST_STREAMS = 2 ** 30 - 1
+
 /** Takes over where an endpoint wants HTTP/1.1 by ALPN: the connection, and what was to be sent on it. */
 type FallBack = (socket: Socket, requests: readonly TransportRequest[]) => void
 
@@ -63,7 +65,7 @@ export class Http2Transport implements Transport {
   readonly #fallBack: FallBack | undefined
   readonly #connections: Http2Connection[] = []
   readonly #waiting = new LinkedList<TransportRequest>()
-  /** Those that were refused by an endpoint once. */
+  /** Those that have had another try. */
   readonly #resent = new WeakSet<TransportRequest>()
   /** The queue advances: room that is made meanwhile is found by who advances it. */
   #advancing = false
@@ -84,7 +86,8 @@ export class Http2Transport implements Transport {
     this.#options = options
     this.#connector = options.connector(instance)
     this.#target = { host, hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port }
-    this.#lifetime = limitedLifetime(options)
+    const lifetime = limitedLifetime(options)
+    this.#lifetime = { ...lifetime, maxRequests: Math.min(lifetime.maxRequests, MOST_STREAMS) }
     this.#fallBack = fallBack
     const { keepAliveMs, pingMs, bodyTimeoutMs, maxHeaderBytes, clock } = options
     this.#ofConnection = {
@@ -123,16 +126,24 @@ export class Http2Transport implements Transport {
   }
 
   /**
-   * The endpoint has said that it has not processed the request, as it was about to close the connection or had too much
-   * to do: once it gets another try, on another connection where that one is closing.
+   * Its connection was about to close, and the endpoint has said that it has not processed the request, or it was not sent
+   * at all: once it gets another try, on another connection.
    */
   resend(request: TransportRequest): boolean {
-    const { carrier, options } = request
-    if (!(carrier instanceof Exchange) || !carrier.unprocessed || this.#closed) return false
-    if (this.#resent.has(request) || !isReplayable(options.body)) return false
+    const { carrier } = request
+    if (!(carrier instanceof Exchange) || !carrier.resendable || this.#closed) return false
+    if (this.#resent.has(request)) return false
     this.#resent.add(request)
-    request.carrier = undefined
+    makeUnsent(request)
     this.send(request)
+    return true
+  }
+
+  /** Gives back a request that the endpoint wants over HTTP/1.1, to be sent so. False: it does not. */
+  yields(request: TransportRequest): boolean {
+    const { carrier } = request
+    if (!(carrier instanceof Exchange) || !carrier.wantsHttp1 || this.#closed) return false
+    makeUnsent(request)
     return true
   }
 
@@ -202,11 +213,12 @@ export class Http2Transport implements Transport {
       if (spoken.protocol === 'http2') spoken.session.destroy()
       spoken.socket.destroy()
     } else if (spoken.protocol === 'http2') {
-      const rest = connection.established(spoken)
-      // They were first.
-      const behind = [...this.#queued()]
-      for (const request of [...rest, ...behind]) this.#waiting.append(request)
-      this.#advance()
+      this.#advance(() => {
+        const rest = connection.established(spoken)
+        // They were first.
+        const behind = [...this.#queued()]
+        for (const request of [...rest, ...behind]) this.#waiting.append(request)
+      })
     } else if (this.#fallBack === undefined) {
       spoken.socket.destroy()
       this.#failed(connection, noAlpn(this.#target))
@@ -235,11 +247,19 @@ export class Http2Transport implements Transport {
     this.#advance()
   }
 
-  /** One at a time: a request that fails as it begins makes room for the next one. */
-  #advance(): void {
-    if (this.#advancing) return
+  /**
+   * One at a time: a request that fails as it begins makes room for the next one.
+   *
+   * @param first What is to be done before; none of those that wait passes it.
+   */
+  #advance(first?: () => void): void {
+    if (this.#advancing) {
+      first?.()
+      return
+    }
     this.#advancing = true
     try {
+      first?.()
       this.#sendWaiting()
     } finally {
       this.#advancing = false
@@ -259,6 +279,13 @@ export class Http2Transport implements Transport {
       inContext(next, () => connection.carry(next))
     }
   }
+}
+
+/** As it was before it was sent. */
+function makeUnsent(request: TransportRequest): void {
+  request.carrier = undefined
+  request.written = false
+  request.unprocessed = false
 }
 
 /** Does it want the connection for itself? */
