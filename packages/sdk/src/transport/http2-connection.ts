@@ -34,6 +34,11 @@ const USUAL_STREAMS = 100
 // requests have to be waited for as long as it may only be busy.
 const PING_TIMEOUT_MS = 15_000
 
+// A PING that is asked for by a suspicion and answered tells nothing of the requests, and nothing of a minute later. The next
+// one is due after 30 s, and then each 5 min: servers of gRPC (MinTime of grpc-go's keepalive.EnforcementPolicy) end
+// connections that ask more than twice within that of an endpoint that says nothing.
+const PAUSES_MS: readonly number[] = [0, 30_000, 300_000]
+
 // A connection that has said something within this is not dead. A busy one is asked hardly ever then, however many of its
 // requests are given up: servers take many PINGs for an attack.
 const SILENCE_MS = 1000
@@ -61,9 +66,12 @@ export class Http2Connection implements ExchangeOwner {
   #requests = 0
   /** When the endpoint said something, by the clock. */
   #heardAt = 0
-  /** And has it since the last PING? */
-  #heardSincePing = true
+  /** PINGs by a suspicion since then. */
+  #doubts = 0
   #pinging = false
+  #pingedAt = 0
+  /** Is the PING that is out by a suspicion? */
+  #doubting = false
   #idleSince = 0
   #idleTimer: Timer | undefined
   #pingTimer: Timer | undefined
@@ -104,7 +112,8 @@ export class Http2Connection implements ExchangeOwner {
 
   /** Is the endpoint suspected to be gone? Another connection finds that out faster. */
   get suspect(): boolean {
-    return this.#pinging
+    // One that is only asked each so often has done nothing yet.
+    return this.#pinging && (this.#doubting || this.#options.clock.now() - this.#pingedAt >= SILENCE_MS)
   }
 
   /** Takes a request for which there is room. */
@@ -195,18 +204,25 @@ export class Http2Connection implements ExchangeOwner {
 
   heard(): void {
     this.#heardAt = this.#options.clock.now()
-    this.#heardSincePing = true
+    this.#doubts = 0
   }
 
   /**
    * A request was given up without an answer. Over HTTP/1.1 its connection goes with it; here all others would go on to
    * share that connection, however long it has been dead. So one that is silent is asked whether it is alive, as Go's
-   * client does: once for each sign of life that there was, as servers of gRPC end connections that ask more often
-   * (golang/go#70575), and not while others are answered on it (golang/go#76296).
+   * client does: once for each sign of life that there was, and then with pauses, as servers of gRPC end connections that
+   * ask more often (golang/go#70575), and not while others are answered on it (golang/go#76296).
    */
   unanswered(): void {
-    const silentMs = this.#options.clock.now() - this.#heardAt
-    if (this.#state === 'open' && this.#heardSincePing && silentMs >= SILENCE_MS) this.#ping()
+    const now = this.#options.clock.now()
+    if (this.#state !== 'open' || now - this.#heardAt < SILENCE_MS) return
+    if (!this.#pinging) {
+      const pauseMs = PAUSES_MS[Math.min(this.#doubts, PAUSES_MS.length - 1)] ?? 0
+      if (now - this.#pingedAt < pauseMs) return
+      this.#doubts++
+      this.#ping()
+    }
+    this.#doubting = this.#pinging
   }
 
   get goaway(): Goaway | undefined {
@@ -262,7 +278,7 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#pinging || session === undefined || session.destroyed) return
     const { clock } = this.#options
     this.#pinging = true
-    this.#heardSincePing = false
+    this.#pingedAt = clock.now()
     const timer = clock.setTimer(() => {
       const error = new errors.SocketError(
         `the endpoint has not answered a PING within ${PING_TIMEOUT_MS} ms`,
@@ -275,6 +291,7 @@ export class Http2Connection implements ExchangeOwner {
     session.ping(() => {
       clock.clearTimer(timer)
       this.#pinging = false
+      this.#doubting = false
       this.#listener.onRoom()
     })
   }

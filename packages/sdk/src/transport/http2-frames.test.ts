@@ -162,6 +162,62 @@ describe('PING', () => {
     expect(connections.connections).toBe(1)
   })
 
+  test('as often as it is asked for is no suspicion, until its answer is late', async () => {
+    const clock = new ManualClock()
+    let pings = 0
+    const { origin, sockets } = await serveFrames(
+      (socket, id) => socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)])),
+      () => {
+        pings++
+      },
+    )
+    const connections = connectHttp2(origin, { clock, pingMs: 10_000, keepAliveMs: 86_400_000 })
+    transport = connections
+    const ask = async (): Promise<number> => {
+      const one = exchange(connections)
+      await until(() => one.over)
+      return sockets.length
+    }
+    await ask()
+    await clock.advance(10_000)
+    await until(() => pings === 1)
+    await clock.advance(999)
+    expect(await ask()).toBe(1)
+    await clock.advance(1)
+    expect(await ask()).toBe(2)
+  })
+
+  test('after one that was answered again: in 30 s, and then each 5 min, while the endpoint says nothing else', async () => {
+    const clock = new ManualClock()
+    let [requests, pings] = [0, 0]
+    const { origin } = await serveFrames(
+      () => requests++,
+      (socket, payload) => {
+        pings++
+        socket.write(frame(FRAME.PING, ACK, 0, payload))
+      },
+    )
+    const connections = connectHttp2(origin, { clock, max: 1 })
+    transport = connections
+    /** A request is given up, so long after the one before; returns the PINGs that there were, its own included. */
+    const giveUpAfter = async (ms: number): Promise<number> => {
+      const [sent, pinged] = [requests, pings]
+      const one = exchange(connections)
+      await until(() => requests > sent)
+      await clock.advance(ms)
+      one.attempt.cancel(new Error('too late'), 'local_failure')
+      // Behind a PING, had there been one.
+      const next = exchange(connections)
+      await until(() => requests > sent + 1)
+      next.attempt.cancel(new Error('enough'), 'ignored')
+      for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+      return pings - pinged
+    }
+    const seen: number[] = []
+    for (const ms of [1000, 29_999, 1, 299_999, 1, 299_999, 1]) seen.push(await giveUpAfter(ms))
+    expect(seen).toEqual([1, 0, 1, 0, 1, 0, 1])
+  })
+
   test('as often as it is asked for, until there is no answer', async () => {
     const clock = new ManualClock()
     let pings = 0

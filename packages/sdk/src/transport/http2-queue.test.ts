@@ -1,7 +1,10 @@
+import { once } from 'node:events'
 import { constants } from 'node:http2'
+import { connect } from 'node:net'
 import { errors } from 'undici'
 import { afterEach, describe, expect, test } from 'vitest'
 import { until } from '../test-support/until.test.support.js'
+import { http2Connector } from './http2-connect.js'
 import { connectHttp2, exchange, Http2Upstream } from './http2.test.support.js'
 import type { Http2Options, Http2Transport } from './http2.js'
 
@@ -91,4 +94,39 @@ test('a request that is sent as its connection breaks goes to the next one', asy
   upstream.sockets[0]?.resetAndDestroy()
   await until(() => late[0]?.over === true)
   expect(late[0]?.state).toBe('complete')
+})
+
+test.each(['destroyed', 'closed'])('a transport that is %s aborts what it is connecting', async (how) => {
+  upstream = new Http2Upstream()
+  const reasons: Error[] = []
+  transport = connectHttp2('http://10.0.0.1:80', {
+    connector: () => () => (reason) => void reasons.push(reason),
+  })
+  transport.preconnect(1)
+  await Promise.resolve()
+  await (how === 'closed' ? transport.close() : transport.destroy(new Error('over')))
+  expect(reasons.length).toBe(1)
+  expect(transport.connections).toBe(0)
+})
+
+test('a connection that is cancelled as soon as it stands ends quietly', async () => {
+  upstream = new Http2Upstream()
+  const { port } = new URL(await upstream.listen())
+  transport = connectHttp2(`http://127.0.0.1:${port}`)
+  const socket = connect(Number(port), '127.0.0.1')
+  await once(socket, 'connect')
+  const results: unknown[] = []
+  const connector = http2Connector(
+    (_target, callback) => {
+      callback(null, socket)
+      return (reason) => void socket.destroy(reason)
+    },
+    16_384,
+    (spoken) => results.push(spoken),
+  )
+  socket.on('error', () => undefined)
+  const abort = connector({ protocol: 'http:', hostname: '127.0.0.1', port }, () => undefined)
+  abort(new Error('over'))
+  await until(() => upstream.sockets.length === 1 && upstream.open === 0)
+  expect(results).toEqual([])
 })

@@ -6,7 +6,7 @@ import type { Instance } from '../discovery/resolver.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { connectInTime } from './connect-in-time.js'
 import type { Lifetime } from './connection.js'
-import type { Connector, ConnectorFactory } from './connector.js'
+import type { AbortConnect, Connector, ConnectorFactory } from './connector.js'
 import { http2Connector, type Spoken } from './http2-connect.js'
 import {
   Http2Connection,
@@ -64,6 +64,8 @@ export class Http2Transport implements Transport {
   readonly #lifetime: Lifetime
   readonly #fallBack: FallBack | undefined
   readonly #connections: Http2Connection[] = []
+  /** How to abort those that are being established. */
+  readonly #connecting = new Map<Http2Connection, AbortConnect>()
   readonly #waiting = new LinkedList<TransportRequest>()
   /** Those that have had another try. */
   readonly #resent = new WeakSet<TransportRequest>()
@@ -162,7 +164,7 @@ export class Http2Transport implements Transport {
     this.#closed = true
     for (const connection of [...this.#connections]) {
       connection.drain()
-      if (connection.connecting) connection.destroy(new errors.ClientClosedError())
+      if (connection.connecting) this.#destroy(connection, new errors.ClientClosedError())
     }
   }
 
@@ -171,7 +173,7 @@ export class Http2Transport implements Transport {
     const waiting = [...this.#connections.flatMap((each) => [...each.unassignAll()]), ...this.#queued()]
     for (const request of waiting) request.onError(error)
     const connections = [...this.#connections]
-    for (const connection of connections) connection.destroy(error)
+    for (const connection of connections) this.#destroy(connection, error)
     this.#settled?.()
     await Promise.resolve()
   }
@@ -197,11 +199,16 @@ export class Http2Transport implements Transport {
     let spoken: Spoken | undefined
     const { connectTimeoutMs, clock, maxHeaderBytes } = this.#options
     const connector = http2Connector(this.#connector, maxHeaderBytes, (speaks) => (spoken = speaks))
-    const connect = (): void =>
-      connectInTime(connector, connectTimeoutMs(), clock, this.#target, (...[error]) => {
+    const connect = (): void => {
+      // Closed before it was begun.
+      if (!this.#connections.includes(connection)) return
+      const abort = connectInTime(connector, connectTimeoutMs(), clock, this.#target, (...[error]) => {
+        this.#connecting.delete(connection)
         if (error === null && spoken !== undefined) this.#connected(connection, spoken)
         else this.#failed(connection, error ?? new errors.SocketError('no connection'))
       })
+      if (connection.connecting) this.#connecting.set(connection, abort)
+    }
     // It outlives the request that it is opened for; and that one is to be assigned first, should it fail at once.
     queueMicrotask(() => inOwnContext(connect))
     return connection
@@ -227,6 +234,12 @@ export class Http2Transport implements Transport {
       const behind = [...this.#queued()]
       this.#fallBack(spoken.socket, [...connection.abandon(), ...behind])
     }
+  }
+
+  #destroy(connection: Http2Connection, error: Error): void {
+    connection.destroy(error)
+    this.#connecting.get(connection)?.(error)
+    this.#connecting.delete(connection)
   }
 
   /** Takes all out of the queue. */
