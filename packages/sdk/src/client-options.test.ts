@@ -294,6 +294,30 @@ test.each<[unknown, string | RegExp]>([
     "timeoutMs is '1s': it must be a whole number of milliseconds from 1 to 86400000, or Infinity",
   ],
   [{ timeoutMs: 0 }, 'timeoutMs is 0: it must be a whole number of milliseconds from 1 to 86400000'],
+  [{ retry: { statuses: [200] } }, 'retry.statuses[0] is 200: it must be a whole number from 400 to 599'],
+  [{ retry: { statuses: 503 } }, 'retry.statuses is 503: it must be an array of statuses from 400 to 599'],
+  [
+    { retry: { perTryTimeoutMs: 0 } },
+    'retry.perTryTimeoutMs is 0: it must be a whole number of milliseconds from 1 to 86400000, or Infinity',
+  ],
+  [{ retry: { holdBytes: -1 } }, 'retry.holdBytes is -1: it must be a whole number from 0 to 16777216'],
+  [
+    { retry: { attemptHeader: 'Content-Length' } },
+    "retry.attemptHeader is 'Content-Length': it must be the name of a header that means nothing else",
+  ],
+  [{ retry: { attemptHeader: 'x y' } }, "retry.attemptHeader is 'x y': it must be the name of a header"],
+  [{ hedge: true }, 'hedge is true: it must be false or an object of options'],
+  [
+    { hedge: { percentile: 0.95 } },
+    'hedge.percentile is 0.95: it must be a number of percent from 50 to 99.9',
+  ],
+  [{ hedge: { afterMs: 5, percentile: 90 } }, 'either { afterMs } or { percentile, minMs }'],
+  [{ pushback: { maxMs: 0 } }, 'pushback.maxMs is 0: it must be a whole number of milliseconds'],
+  [{ stallDetection: { minSilenceMs: 10 } }, 'stallDetection.minSilenceMs is 10: it must be'],
+  [
+    { stallDetection: { latencyFactor: 0.5 } },
+    'stallDetection.latencyFactor is 0.5: it must be a number from 1',
+  ],
   [
     { deadlineHeader: 'grpc-timeouts' },
     "deadlineHeader is 'grpc-timeouts': it must be 'x-envoy-expected-rq-timeout-ms', 'grpc-timeout' or false",

@@ -154,7 +154,7 @@ class ConsulClient implements Client, Forwarder {
         policy: this.#policy,
         onAvailability: (endpoint, availability) => this.#cluster.availabilityChanged(endpoint, availability),
         recent,
-        allowance: () => this.#budget.withdraw(clock.now()),
+        allowance: () => !this.#cluster.idle && this.#budget.withdraw(clock.now()),
         events,
         clock,
         random,

@@ -10,6 +10,7 @@ import { pushback } from './resilience/pushback.js'
 import type { RecentLatency } from './resilience/recent-latency.js'
 import { StallDetector } from './resilience/stall/stall-detector.js'
 import { transports, type TransportWiring } from './endpoint-transports.js'
+import { pinger } from './health/ping.js'
 import { LoopWatch } from './runtime/loop-watch.js'
 
 /** What the endpoints of a client are made of. */
@@ -41,6 +42,7 @@ export function endpointFactory(wiring: EndpointWiring): EndpointFactory {
     ],
     stalls:
       stallDetection === false ? undefined : new StallDetector(stallDetection, recent, allowance, background),
+    ping: pinger(transports(connections.protocol, 'background', wiring)),
     recent,
     classifier: new Classifier(
       classify,

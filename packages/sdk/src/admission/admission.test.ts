@@ -25,7 +25,7 @@ class Caller implements Entrant {
     this.#rig.started.push(this)
   }
 
-  fail(error: Error): void {
+  cancel(error: Error): void {
     this.error = error
     this.heard.push('shed')
     this.#rig.admission.leave(this)
@@ -218,8 +218,8 @@ describe('what is shed', () => {
     rig.enter()
     const victim = rig.enter(5)
     let again: Caller | undefined
-    const fail = victim.fail.bind(victim)
-    victim.fail = (error) => {
+    const fail = victim.cancel.bind(victim)
+    victim.cancel = (error) => {
       fail(error)
       again = rig.enter(1)
     }

@@ -97,7 +97,7 @@ export class Admission implements PassIssuer {
   destroy(error: Error): void {
     for (let pass = this.#queue.first; pass !== undefined; pass = this.#queue.first) {
       this.#queue.remove(pass)
-      pass.call.fail(error)
+      pass.call.cancel(error)
     }
   }
 
@@ -133,7 +133,7 @@ export class Admission implements PassIssuer {
     const { service } = this.#dependencies
     const { method, path } = pass.call.options
     const message = `${method} ${path} to ${service} was shed: ${this.#why(reason)}`
-    pass.call.fail(new FairleadError('OVERLOADED', message, { service }))
+    pass.call.cancel(new FairleadError('OVERLOADED', message, { service }))
   }
 
   #why(reason: ShedReason): string {

@@ -11,7 +11,7 @@ export interface Entrant {
   /** It was queued, and its turn has come. To be acted on in another turn of the event loop's queues. */
   admitted(): void
   /** It is shed. Leads to `Admission.leave`. */
-  fail(error: Error): void
+  cancel(error: Error): void
 }
 
 /** Hears of latencies. */

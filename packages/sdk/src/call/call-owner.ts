@@ -29,7 +29,7 @@ export interface CallOwner {
   /** It was queued, and its turn has come. */
   admitted(call: Call): void
   /** An attempt is answered as its policy would have it replaced. Says whether another one takes its place. */
-  attemptRefused(call: Call, failed: FailedAttempt): boolean
+  isReplaced(call: Call, failed: FailedAttempt): boolean
   /** The endpoint of an attempt without a head is stalled. May come again. */
   attemptStalled(call: Call): void
   /** The call has ended, in whatever way; `error`: what its caller got instead of a response. */

@@ -10,13 +10,13 @@ import type { Endpoint } from '../endpoint/endpoint.js'
 import type { AttemptListener, HttpAttempt } from '../endpoint/http-attempt.js'
 import { asError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
-import { withHeaders } from '../request/with-headers.js'
-import { withLastingHeaders } from '../hashing/request-fields.js'
+import { withHeader } from '../request/with-headers.js'
+import { headerValues, withLastingHeaders } from '../hashing/request-fields.js'
 import { isReplayable } from '../request/bodies.js'
 import { SentBody } from '../request/sent-body.js'
 import type { Deadlined, TimeLimit } from '../resilience/deadline.js'
 import type { Outcome } from '../resilience/outcome.js'
-import { isRetry } from '../resilience/is-retry.js'
+import { isRetry, numberIn } from '../resilience/is-retry.js'
 import { isIdempotent } from '../resilience/retry.js'
 import type { Later } from './later.js'
 import type { Handler } from '../transport/handler.js'
@@ -28,6 +28,7 @@ import { CallerHandler } from './caller-handler.js'
 import { contentLengthOf, HeldResponse, type HeldReader } from './held-response.js'
 import { policyFor, type EffectivePolicy } from './policy.js'
 import { tooLate } from './too-late.js'
+import { measureAnswer, silenceOf } from './verdict.js'
 
 const NONE: readonly never[] = Object.freeze([])
 
@@ -70,6 +71,8 @@ export class Call
   /** The response that has begun and is not handed on yet. */
   #held: HeldResponse<HttpAttempt<Endpoint>> | undefined
   #idempotent: boolean | undefined
+  /** Attempts that have failed before a byte of them was written. */
+  #unwritten = 0
   #committed = false
   #ended = false
 
@@ -84,7 +87,11 @@ export class Call
     super(handler, context)
     this.#dependencies = dependencies
     this.policy = policy
-    this.options = options
+    // Below, too, it is known by the request's own word.
+    this.options =
+      policy.idempotent === undefined || options.idempotent !== undefined
+        ? options
+        : { ...options, idempotent: policy.idempotent }
     this.attemptedAt = dependencies.clock.now()
     this.now = Math.floor(this.attemptedAt)
     this.#limit = limit
@@ -118,7 +125,7 @@ export class Call
   get idempotent(): boolean {
     return (this.#idempotent ??= isIdempotent({
       method: this.options.method,
-      idempotent: this.options.idempotent ?? this.policy.idempotent,
+      idempotent: this.options.idempotent,
       headers: this.options.headers,
     }))
   }
@@ -159,6 +166,11 @@ export class Call
   /** How many attempts were made. */
   get attempts(): number {
     return this.#latest?.ordinal ?? 0
+  }
+
+  /** How many of them count against what its policy allows: all but those that were not written. */
+  get spent(): number {
+    return this.attempts - this.#unwritten
   }
 
   /**
@@ -211,14 +223,17 @@ export class Call
   }
 
   /** Something is due for it later, unless it has its response or its end before that. */
-  await(later: Later): void {
+  schedule(later: Later): void {
     this.#later = [...this.#later, later]
   }
 
   /** An attempt is given up for the one that has just begun beside it. */
   giveUp(attempt: HttpAttempt<Endpoint>, error: Error, lateMs: number): void {
     this.errors = [...this.errors, error]
-    attempt.cancel(error, this.#silence(attempt, lateMs, 0))
+    attempt.cancel(error, silenceOf(this, attempt, lateMs, this.#dependencies.clock.now()))
+    const { events, clock } = this.#dependencies
+    if (!events.traced) return
+    events.publish({ type: 'attempt:failed', ...this.#about(attempt, clock.now()), error, final: undefined })
   }
 
   /** The latest attempt. */
@@ -237,9 +252,7 @@ export class Call
   }
 
   outgoing({ options, ordinal }: HttpAttempt<Endpoint>): Dispatcher.DispatchOptions {
-    const { attemptHeader } = this.policy
-    const counted =
-      attemptHeader === undefined ? options : withHeaders(options, [attemptHeader, String(ordinal)])
+    const counted = this.#counted(options, ordinal)
     const names = this.#dependencies.deadlineHeaders ?? this.#limit.bound?.receivedBy
     if (names === undefined || names.length === 0) return counted
     // While a stream makes progress its own limit moves on: what is told is what stands.
@@ -249,8 +262,10 @@ export class Call
   }
 
   /** Notes a failed attempt, so that the next one goes elsewhere. */
-  note({ endpoint, error }: FailedAttempt): void {
+  note({ endpoint, error, written, ordinal }: FailedAttempt): void {
     this.#avoid(endpoint)
+    // A circuit that refuses makes no attempt.
+    if (!written && ordinal <= this.attempts) this.#unwritten++
     this.errors = [...this.errors, error]
     this.look()
   }
@@ -270,19 +285,12 @@ export class Call
     return others.length > 0
   }
 
-  /** The caller gets `error`, and the call has ended. */
-  fail(error: Error): void {
-    if (!this.#end(error)) return
-    this.#wake?.()
-    this.tellError(error)
-  }
-
   /**
-   * Ends the call while attempts may be on their way. The handler comes first, as in undici: what undici aborts, it
-   * destroys the body of, and the handler is the one to say by which error.
+   * The caller gets `reason`, and the call has ended; attempts that are on their way are cancelled. The handler comes first,
+   * as in undici: what undici aborts, it destroys the body of, and the handler is the one to say by which error.
    */
   cancel(reason: Error, outcomeOf: (attempt: HttpAttempt<Endpoint>) => Outcome = () => 'ignored'): void {
-    cancelAll(this.#latest, reason, outcomeOf, () => this.fail(reason))
+    cancelAll(this.#latest, reason, outcomeOf, () => this.#fail(reason))
   }
 
   onHead(
@@ -293,10 +301,10 @@ export class Call
     statusMessage: string,
   ): boolean {
     if (statusCode < 200) return this.tellHead(statusCode, headers, resume, statusMessage)
-    if (this.pass !== undefined) this.#answered(attempt)
+    if (this.pass !== undefined) measureAnswer(this, attempt, this.#dependencies.clock.now())
     if (this.#held !== undefined) {
       // Another one was first, and is not whole yet: it may still break off, but this one is not needed for that.
-      attempt.cancel(new errors.RequestAbortedError(), 'ignored')
+      attempt.lose()
       return true
     }
     if (statusCode >= 400 && this.#isReplaced(attempt, statusCode)) {
@@ -338,14 +346,14 @@ export class Call
   }
 
   onUpgrade(attempt: HttpAttempt<Endpoint>, statusCode: number, headers: Buffer[], socket: Duplex): void {
-    this.#answered(attempt)
+    measureAnswer(this, attempt, this.#dependencies.clock.now())
     this.#commit(attempt, statusCode)
     if (this.#end(undefined)) this.tellUpgrade(statusCode, this.#filtered(attempt, headers), socket)
   }
 
   onFailure(attempt: HttpAttempt<Endpoint>, error: Error, { fault, advice }: ClassifiedError): void {
     const { endpoint, written, unprocessed, ordinal } = attempt
-    if (this.#committed) this.fail(error)
+    if (this.#committed) this.#fail(error)
     else if (!this.#ended) {
       // Nothing of it was handed on: as if it had never come.
       if (this.#held?.attempt === attempt) this.#held = undefined
@@ -390,18 +398,28 @@ export class Call
       return
     }
     // An endpoint that let the deadline pass has failed, as far as its circuit is concerned, if it had a chance.
-    const cutShort = this.boundBy !== undefined
-    this.cancel(this.#whyLate(), (attempt) =>
-      this.#silence(
-        attempt,
-        lateMs,
-        cutShort ? usualMs(attempt.endpoint, this.#dependencies.clock.now()) : 0,
-      ),
-    )
+    const now = this.#dependencies.clock.now()
+    this.cancel(this.#whyLate(), (attempt) => silenceOf(this, attempt, lateMs, now))
   }
 
   protected override thrown(reason: Error): void {
     this.cancel(reason)
+  }
+
+  #fail(error: Error): void {
+    if (!this.#end(error)) return
+    this.#wake?.()
+    this.tellError(error)
+  }
+
+  /** With the number of its attempt, by option: on top of what its caller has counted. */
+  #counted(options: Dispatcher.DispatchOptions, ordinal: number): Dispatcher.DispatchOptions {
+    const { attemptHeader } = this.policy
+    if (attemptHeader === undefined) return options
+    const before = Math.max(1, numberIn(options.headers, attemptHeader.toLowerCase()))
+    if (ordinal === 1 && headerValues(options.headers, attemptHeader.toLowerCase()) !== undefined)
+      return options
+    return withHeader(options, attemptHeader, String(before + ordinal - 1))
   }
 
   #avoid(endpoint: Endpoint): void {
@@ -416,18 +434,19 @@ export class Call
   /** May the answer be replaced by that of another endpoint, and is there one? */
   #isReplaced({ endpoint, written, ordinal, details }: HttpAttempt<Endpoint>, statusCode: number): boolean {
     const { policy, service } = this
-    if (!policy.retryStatuses.has(statusCode) && (details.pushbackMs === 0 || policy.attempts === 1))
-      return false
+    if (!policy.retryStatuses.has(statusCode) && details.pushbackMs === 0) return false
+    // Nearly always the only one.
+    if (policy.attempts === 1 && !this.isAttempting(ordinal)) return false
     const message = `${service} at ${endpoint.address} answered ${statusCode}`
     const error = new errors.ResponseError(message, statusCode, { headers: null })
     const failed = { endpoint, error, fault: 'endpoint', advice: undefined, written, ordinal } as const
-    return this.inContext(() => this.#dependencies.owner.attemptRefused(this, failed))
+    return this.inContext(() => this.#dependencies.owner.isReplaced(this, failed))
   }
 
   /** Up to how many bytes the response is held back, in case that it breaks off; negative: it is handed on. */
   #holdLimit(headers: readonly Buffer[]): number {
     const { attempts, holdBytes } = this.policy
-    if (this.errors.length + 1 >= attempts || this.options.method === 'HEAD') return -1
+    if (this.spent >= attempts || this.options.method === 'HEAD') return -1
     const length = contentLengthOf(headers)
     // Nothing can be cut of what has no body; and how much there is of a stream nobody knows.
     if (length === 0 || !this.idempotent || !isReplayable(this.body)) return -1
@@ -463,34 +482,8 @@ export class Call
     this.#limit.remove(this)
     this.#cancelLater()
     for (let each = this.#latest; each !== undefined; each = each.previous) {
-      if (each !== attempt) each.cancel(new errors.RequestAbortedError(), 'ignored')
+      if (each !== attempt) each.lose()
     }
-  }
-
-  /** What it says of an endpoint that an attempt has no answer. */
-  #silence(attempt: HttpAttempt<Endpoint>, lateMs: number, leastMs: number): Outcome {
-    const outcome = attempt.silence(lateMs, leastMs)
-    const now = this.#dependencies.clock.now()
-    // It would have taken longer still.
-    if (outcome === 'local_failure') this.#measure(attempt, now - lateMs, now)
-    return outcome
-  }
-
-  #answered(attempt: HttpAttempt<Endpoint>): void {
-    const now = this.#dependencies.clock.now()
-    if ((attempt.decided ?? 'success') === 'success') this.#measure(attempt, attempt.earliest(now), now)
-  }
-
-  /**
-   * How long its answer took, for the limit of concurrency, from when it was let through. Not of a call that was retried,
-   * as in Karn's algorithm: its time is that of a failure as well; nor of a stream, whose time is its sender's.
-   *
-   * @param earliest When it can have come in at the earliest: our own event loop's delay is not the service's.
-   */
-  #measure(attempt: HttpAttempt<Endpoint>, earliest: number, now: number): void {
-    if (attempt.ordinal > 1 || !isReplayable(this.options.body)) return
-    const { startedAt } = attempt
-    this.pass?.observe(Math.max(0, earliest - startedAt), now - startedAt, now)
   }
 
   /** It tells of discovery too, which may be the user's: what cannot be told must not cost those that expire behind it. */
@@ -522,16 +515,3 @@ export class Call
     return true
   }
 }
-
-/**
- * How long an answer takes, in milliseconds; 0: not known. Who is cut short by the deadline of someone else says nothing
- * before that: by asking for the impossible, one caller could open the circuits of all endpoints. Of all endpoints, and of
- * what was answered: the estimate of one that hangs is raised by that, and would excuse it.
- */
-function usualMs(endpoint: Endpoint, now: number): number {
-  const usual = endpoint.recent?.quantile(USUAL)
-  return usual ?? (endpoint.settled ? endpoint.estimateUs(now) / 1000 : 0)
-}
-
-// All but the tail.
-const USUAL = 0.9

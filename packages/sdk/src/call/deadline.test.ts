@@ -8,7 +8,7 @@ import type { Instance } from '../discovery/resolver.js'
 import { createClient, fixedResolver } from '../index.js'
 import { ManualClock } from '../testing/index.js'
 import { toDispatchHandler } from '../transport/handler.js'
-import { answer, CallRig, Outcomes, THREE } from './call.test.support.js'
+import { CallRig, Outcomes, THREE } from './call.test.support.js'
 
 const [a, b] = THREE
 const ENVOY = 'x-envoy-expected-rq-timeout-ms'
@@ -168,6 +168,12 @@ describe('a call with no time left is not sent', () => {
   })
 })
 
+/** What it has taken is answered. */
+function respond(rig: CallRig): void {
+  rig.sentTo(a).onHeaders(200, [], () => undefined, '')
+  rig.sentTo(a).onComplete([])
+}
+
 describe('an endpoint that is cut short', () => {
   const failuresAfter = async (given: number, usual: number | undefined): Promise<number> => {
     const rig = await listed()
@@ -192,13 +198,29 @@ describe('an endpoint that is cut short', () => {
     expect(await failuresAfter(given, usual)).toBe(failures)
   })
 
+  test('by a `timeoutMs` of the request, before the time that it takes, has not failed either', async () => {
+    const rig = await listed()
+    for (let n = 0; n < 20; n++) {
+      rig.send()
+      take(rig, a)
+      await rig.clock.advance(60)
+      respond(rig)
+    }
+    for (const timeoutMs of [20, 200]) {
+      rig.send({ timeoutMs })
+      take(rig, a)
+      await rig.clock.advance(timeoutMs)
+    }
+    expect(rig.endpoint(a).failures).toBe(1)
+  })
+
   test('has, however often it has let deadlines pass before', async () => {
     const rig = await listed()
     for (let n = 0; n < 20; n++) {
       rig.send()
       take(rig, a)
       await rig.clock.advance(5)
-      answer(rig.sentTo(a))
+      respond(rig)
     }
     for (let n = 0; n < 10; n++) {
       rig.send({}, undefined, incoming(rig, 200))

@@ -86,28 +86,33 @@ export class Execution implements CallOwner {
 
   /** @param rested It has waited before an endpoint is asked that it has tried. */
   #attempt(call: Call, rested = false): void {
-    // One more may have been due, and the one before it has answered meanwhile.
-    if (call.ended || call.answered || call.lapse(call.attemptedAt)) return
-    if (this.#destroyed !== undefined) {
-      call.fail(this.#destroyed)
-      return
-    }
+    // One more may have been due, and the one before it has answered meanwhile, or another one has begun.
+    if (call.ended || call.answered || call.isAttempting() || call.lapse(call.attemptedAt)) return
     try {
-      // Beside one that is under way, only elsewhere.
-      const endpoint = this.#cluster.pick(call, !call.avoidPending())
+      if (this.#destroyed !== undefined) throw this.#destroyed
+      const endpoint = this.#cluster.pick(call)
       if (endpoint === undefined) throw nothingToPick(call, this.#cluster)
       if (!(endpoint instanceof Endpoint)) throw mispicked(endpoint)
       if (!rested && call.tried.includes(endpoint)) this.#rest(call)
       else this.#send(call, endpoint)
     } catch (error) {
       // Ours, or that of a balancer of the user's: it must cost a request, not the process.
-      call.fail(asError(error))
+      call.cancel(asError(error))
     }
   }
 
   #send(call: Call, endpoint: Endpoint): void {
     if (call.attempt(endpoint)) this.#time(call)
     else this.attemptFailed(call, refused(call, endpoint))
+  }
+
+  #sendNow(call: Call, endpoint: Endpoint): void {
+    if (call.ended) return
+    try {
+      this.#send(call, endpoint)
+    } catch (error) {
+      call.cancel(asError(error))
+    }
   }
 
   /** Who has failed a moment ago is given a moment, and not to all calls the same. */
@@ -153,16 +158,21 @@ export class Execution implements CallOwner {
 
   /** Another attempt, elsewhere, while one is under way; if it may be, and there is one. Says whether there is. */
   #attemptBeside(call: Call, most: number): boolean {
-    if (call.ended || call.answered || this.#destroyed !== undefined || call.attempts >= most) return false
+    if (call.ended || call.answered || this.#destroyed !== undefined || call.spent >= most) return false
     if (whyNotRepeated(call, true) !== undefined || call.ofRetry) return false
     call.look()
     call.avoidPending()
     const endpoint = this.#pickElse(call)
     if (endpoint === undefined || !this.#budget.withdraw(call.attemptedAt)) return false
-    // Refused by a circuit that has its one probe: the attempt that is under way goes on.
-    const begun = call.attempt(endpoint)
-    if (begun) this.#time(call)
-    return begun
+    try {
+      // Refused by a circuit that has its one probe: the attempt that is under way goes on.
+      if (!call.attempt(endpoint)) return false
+    } catch {
+      // A transport could not be made of what discovery gave: as if it were not there.
+      return false
+    }
+    this.#time(call)
+    return call.latest?.ended === false
   }
 
   /** An endpoint that the call has not tried; undefined: there is none. */
@@ -179,7 +189,7 @@ export class Execution implements CallOwner {
   #after(call: Call, delayMs: number, work: (lateMs: number) => void): void {
     // A timer runs in no caller's context.
     const later = new Later(delayMs, (lateMs) => call.inContext(() => work(lateMs)), this.#later, this.#clock)
-    call.await(later)
+    call.schedule(later)
   }
 
   /**
@@ -198,14 +208,14 @@ export class Execution implements CallOwner {
     if (this.#events.traced) this.#publishFailure(call, failed, final)
     if (call.isAttempting()) return
     if (final !== undefined) {
-      call.fail(call.policy.attempts === 1 ? located(call.service, failed) : exhausted(call, failed, final))
+      call.cancel(call.policy.attempts === 1 ? located(call.service, failed) : exhausted(call, failed, final))
     }
     // In a turn of its own, as an attempt may fail before `attempt` has returned; and in the context of its caller, as
     // this is that of whichever request opened the connection.
     else call.inContext(() => queueMicrotask(() => this.#attempt(call)))
   }
 
-  attemptRefused(call: Call, failed: FailedAttempt): boolean {
+  isReplaced(call: Call, failed: FailedAttempt): boolean {
     if (this.#destroyed !== undefined || call.deadline <= this.#clock.now()) return false
     if (call.isAttempting(failed.ordinal)) {
       // One that runs beside it may do better.
@@ -213,14 +223,14 @@ export class Execution implements CallOwner {
       if (this.#events.traced) this.#publishFailure(call, failed, undefined)
       return true
     }
-    if (whyFinal(call, failed, call.errors.length + 1) !== undefined) return false
+    if (whyFinal(call, failed) !== undefined) return false
     call.note(failed)
     const endpoint = this.#pickElse(call)
     // Last of all, so that only a retry that is made is paid for. Without one, the answer is the caller's at once.
     if (endpoint === undefined || !this.#budget.withdraw(call.attemptedAt)) return false
     if (this.#events.traced) this.#publishFailure(call, failed, undefined)
     // In a turn of its own: this is the middle of the response that is not wanted.
-    call.inContext(() => queueMicrotask(() => call.ended || this.#send(call, endpoint)))
+    call.inContext(() => queueMicrotask(() => this.#sendNow(call, endpoint)))
     return true
   }
 
@@ -262,12 +272,20 @@ export class Execution implements CallOwner {
 
   /** Why there is no other attempt; `undefined` when there is one, paid for. */
   #whyFinal(call: Call, failed: FailedAttempt): NotRetried | undefined {
-    const why = whyFinal(call, failed, call.errors.length)
+    const why = whyFinal(call, failed)
+    if (why !== undefined) return why
+    if (failed.written) {
+      // Last of all, so that only a retry that is made is paid for.
+      return this.#budget.withdraw(call.attemptedAt) ? undefined : BUDGET_EXHAUSTED
+    }
     // What no endpoint has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
-    // would use the budget up before its circuit opens (gRPC A6, transparent retries).
-    if (why !== undefined || !failed.written) return why
-    // Last of all, so that only a retry that is made is paid for.
-    return this.#budget.withdraw(call.attemptedAt) ? undefined : BUDGET_EXHAUSTED
+    // would use the budget up before its circuit opens (gRPC A6, transparent retries). And it goes to each endpoint that
+    // there is; but to the same ones only as often as any other.
+    const { attempts } = call.policy
+    if (call.errors.length < attempts) return undefined
+    // Where it is this machine that has nothing left, another endpoint makes no difference.
+    if (failed.advice === undefined && this.#pickElse(call) !== undefined) return undefined
+    return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
   }
 
   #publishFailure(

@@ -48,7 +48,7 @@ test('after the percentile of recent latency, once that is known', async () => {
   expect(attempts(rig)).toBe(1)
   answer(rig.sentTo(a))
   // Measured as endpoints are: by what they answer.
-  for (let n = 0; n < 100; n++) rig.recent.record(n < 94 ? 10 : 80)
+  for (let n = 0; n < 100; n++) rig.recent.record(n < 94 ? 10 : 80, rig.clock.now())
   await rig.clock.advance(300)
   rig.send()
   await rig.clock.advance(79)
@@ -156,4 +156,69 @@ test('the same endpoint is asked again after a pause only, which grows', async (
   expect(attempts(rig)).toBe(3)
   answer(rig.sentTo(a))
   expect(caller.heard).toEqual(['head 200', 'complete'])
+})
+
+test('of several that cannot be written a request goes to each endpoint that there is, for free', async () => {
+  const rig = await listed({ retry: { attempts: 2, budgetRatio: 0, budgetMinPerSecond: 0 } })
+  const caller = rig.send({ method: 'POST', body: 'x' })
+  for (const instance of [a, b]) {
+    rig.sentTo(instance).onError(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))
+    await rig.settle()
+  }
+  answer(rig.sentTo(c))
+  expect(caller.heard).toEqual(['head 200', 'complete'])
+})
+
+test('a hedge that begins while the first one rests takes its place, and one end is heard', async () => {
+  const rig = await listed({ hedge: { afterMs: 10 } }, THREE.slice(0, 1))
+  const caller = rig.send()
+  rig.sentTo(a).onConnect(() => undefined)
+  rig.sentTo(a).onError(new Error('reset'))
+  await rig.settle()
+  await rig.list(THREE.slice(0, 2))
+  await rig.clock.advance(300)
+  const { sent } = rig.transports.get(b?.origin ?? '') ?? { sent: [] }
+  const others = rig.transports.get(a?.origin ?? '')?.sent ?? []
+  for (const request of [...sent, ...others.slice(1)]) answer(request)
+  expect(caller.heard).toEqual(['head 200', 'complete'])
+  expect(rig.inflight).toEqual([0, 0])
+})
+
+test('the loser says how long it would have taken at least, and a slow endpoint is known for it', async () => {
+  const rig = await listed({ hedge: { afterMs: 50 } })
+  const endpoint = rig.endpoint(a)
+  for (let n = 0; n < 20; n++) {
+    rig.send()
+    rig.sentTo(a).onConnect(() => undefined)
+    rig.sentTo(a).onRequestSent?.()
+    await rig.clock.advance(50)
+    await rig.clock.advance(20)
+    answer(rig.sentTo(b))
+  }
+  expect(endpoint.estimateUs(rig.clock.now()) / 1000).toBeGreaterThan(60)
+})
+
+test('with retries off a hedge still has a budget, and its fast 503 waits for the other', async () => {
+  const rig = await listed({ hedge: { afterMs: 50 }, retry: false })
+  const caller = rig.send()
+  await rig.clock.advance(50)
+  answer(rig.sentTo(b), 503)
+  await rig.settle()
+  expect(caller.heard).toEqual([])
+  answer(rig.sentTo(a))
+  expect(caller.heard).toEqual(['head 200', 'complete'])
+})
+
+test('when a call ends, what is left of an answer that was replaced is cancelled', async () => {
+  const rig = await listed()
+  const caller = rig.send()
+  rig.sentTo(a).onConnect(() => undefined)
+  rig.sentTo(a).onRequestSent?.()
+  rig.sentTo(a).onHeaders(503, [], () => undefined, '')
+  await rig.settle()
+  rig.sentTo(b).onConnect(() => undefined)
+  rig.sentTo(b).onError(new Error('reset'))
+  await rig.settle()
+  expect(caller.heard).toEqual(['error'])
+  expect(rig.inflight).toEqual([0, 0, 0])
 })

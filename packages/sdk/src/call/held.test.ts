@@ -101,6 +101,7 @@ test.each([
 test('the last attempt has nothing to be held for', async () => {
   const rig = await listed()
   const caller = rig.send()
+  rig.sentTo(a).onConnect(() => undefined)
   rig.sentTo(a).onError(cut())
   await rig.settle()
   head(rig.sentTo(b), 5)

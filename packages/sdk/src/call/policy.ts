@@ -158,7 +158,7 @@ function attemptsBy(
   { attempts, statuses, perTryTimeoutMs, holdBytes }: RetryRuleSettings,
   hedge: HedgeSettings | undefined,
 ): Pick<EffectivePolicy, 'attempts' | 'retryStatuses' | 'perTryTimeoutMs' | 'holdBytes' | 'hedge' | 'timed'> {
-  const retryStatuses: ReadonlySet<number> = new Set(attempts === 1 ? [] : statuses)
+  const retryStatuses: ReadonlySet<number> = new Set(attempts === 1 && hedge === undefined ? [] : statuses)
   const timed = hedge !== undefined || perTryTimeoutMs !== Infinity
   return { attempts, retryStatuses, perTryTimeoutMs, holdBytes, hedge, timed }
 }

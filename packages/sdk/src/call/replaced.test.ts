@@ -147,6 +147,7 @@ test('a failure of the one that took its place is the caller’s, with both name
   const caller = rig.send()
   answer(rig.sentTo(a), 503)
   await rig.settle()
+  rig.sentTo(b).onConnect(() => undefined)
   rig.sentTo(b).onError(new Error('cut'))
   await rig.settle()
   expect(caller.error).toMatchObject({
@@ -200,6 +201,13 @@ test('endpoints are told which attempt it is, by option', async () => {
   answer(rig.sentTo(a), 503)
   await rig.settle()
   expect(rig.sentTo(b).toSend?.().headers).toEqual(['accept', '*/*', 'X-Attempt', '2'])
+  answer(rig.sentTo(b))
+  // On top of what its caller has counted.
+  rig.send({ headers: { 'x-attempt': '1' } })
+  answer(rig.sentTo(a), 503)
+  await rig.settle()
+  expect(rig.sentTo(b).toSend?.().headers).toEqual({ 'X-Attempt': '2' })
+  answer(rig.sentTo(b))
   // Who counts already knows better.
   const caller = rig.send({ headers: { 'x-attempt': '4' } }, new Outcomes())
   expect(rig.sentTo(a).toSend?.().headers).toEqual({ 'x-attempt': '4' })

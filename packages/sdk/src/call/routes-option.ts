@@ -56,7 +56,9 @@ export const routesSchema: v.GenericSchema<readonly RouteOptions[], readonly Rou
   v.pipe(
     group({
       match: group({
-        method: v.optional(v.union([method, v.array(method, METHOD)], METHOD)),
+        method: v.optional(
+          v.union([method, v.pipe(v.array(method, METHOD), v.minLength(1, METHOD))], METHOD),
+        ),
         path: v.optional(path),
       }),
       timeoutMs: v.optional(millisecondsOrInfinity(1, LONGEST_MS)),

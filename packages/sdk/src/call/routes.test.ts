@@ -45,6 +45,15 @@ test('what a request says itself goes before its route, and its route before the
   expect(routed.heard).toEqual(['head 200', 'complete'])
 })
 
+test('a route whose requests must not be sent twice says so to the connections too', async () => {
+  const rig = new CallRig({ routes: [{ match: { path: '/charge' }, idempotent: false }] })
+  await rig.list()
+  rig.send({ path: '/charge' })
+  expect(rig.sentTo(a).options.idempotent).toBe(false)
+  rig.send({ path: '/charge', idempotent: true })
+  expect(rig.sentTo(a).options.idempotent).toBe(true)
+})
+
 test('retries and hedges by route', async () => {
   const rig = new CallRig({
     hedge: { afterMs: 10 },
@@ -78,6 +87,7 @@ test.each([
   [{ match: { path: '/a?b' } }, /^routes\[0\]\.match\.path is '\/a\?b'/],
   [{ match: { path: '/*/b' } }, /^routes\[0\]\.match\.path is '\/\*\/b'/],
   [{ match: { path: /a/g } }, /^routes\[0\]\.match\.path is .*without the flags g and y/],
+  [{ match: { method: [] } }, /^routes\[0\]\.match\.method.* a method in capitals/],
   [{ match: { method: 'get' } }, /^routes\[0\]\.match\.method.* a method in capitals/],
   [{ match: { host: 'x' } }, /unknown option routes\[0\]\.match\.host/],
   [{ match: {}, timeoutMs: 0 }, /^routes\[0\]\.timeoutMs is 0/],

@@ -84,14 +84,14 @@ class Rig implements CallOwner {
   /** As execution does it: the next one, or the end where none is left. */
   attemptFailed(call: Call, failed: Parameters<CallOwner['attemptFailed']>[1]): void {
     call.note(failed)
-    if (!call.isAttempting()) call.fail(failed.error)
+    if (!call.isAttempting()) call.cancel(failed.error)
   }
 
   admitted(): void {
     throw new Error('there is no queue')
   }
 
-  attemptRefused(): boolean {
+  isReplaced(): boolean {
     return false
   }
 

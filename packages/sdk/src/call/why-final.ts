@@ -3,26 +3,23 @@ import { whyNotRetry } from '../resilience/retry.js'
 import type { Call } from './call.js'
 import type { FailedAttempt } from './call-owner.js'
 
-/**
- * Why there is no other attempt, whatever the budget says; undefined: there may be one.
- *
- * @param failures Attempts that have failed, this one included.
- */
+/** Why there is no other attempt, whatever the budget says; undefined: there may be one. */
 export function whyFinal(
   call: Call,
   { fault, written, unprocessed }: Pick<FailedAttempt, 'fault' | 'written' | 'unprocessed'>,
-  failures: number,
 ): NotRetried | undefined {
   const { attempts } = call.policy
   if (attempts === 1) return RETRIES_OFF
   if (fault === 'response') return RESPONSE_TOO_LARGE
   const why = whyNotRepeated(call, written, unprocessed)
   if (why !== undefined) return why
-  if (failures >= attempts) {
-    return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
-  }
+  if (call.spent >= attempts) return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
+  if (call.attempts >= MOST) return { code: 'attempts_exhausted', text: `${MOST} endpoints were tried` }
   return written && call.ofRetry ? RETRY_ITSELF : undefined
 }
+
+// What is not written is free, but not for ever: where that many cannot be reached, the next one will hardly be.
+const MOST = 10
 
 /** Why it must not be sent again, whatever its policy. */
 export function whyNotRepeated(call: Call, written: boolean, unprocessed = false): NotRetried | undefined {

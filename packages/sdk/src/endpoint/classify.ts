@@ -178,7 +178,7 @@ function isOfClosing(error: Error): boolean {
   return (
     error instanceof errors.ClientClosedError ||
     error instanceof errors.ClientDestroyedError ||
-    (error instanceof FairleadError && error.code === 'CLIENT_CLOSED')
+    (error instanceof FairleadError && (error.code === 'CLIENT_CLOSED' || error.code === 'UNAVAILABLE'))
   )
 }
 

@@ -3,12 +3,12 @@ import type { Panic, Prioritized } from '../balance/priorities/priorities.js'
 import type { Clock } from '../clock.js'
 import { withCallback, withoutCallback, type Callback } from '../collections/callbacks.js'
 import type { Instance } from '../discovery/resolver.js'
-import { asError, reasonOf } from '../errors.js'
+import { asError, FairleadError, reasonOf } from '../errors.js'
 import type { BackendLoad } from '../orca/backend-load.js'
 import type { BreakerFactory, Permit } from '../resilience/breaker.js'
 import { isFailure, NO_DETAILS, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
 import type { RecentLatency } from '../resilience/recent-latency.js'
-import type { Ping, Silence, Watched } from '../resilience/stall/silence.js'
+import type { Silence, Watched } from '../resilience/stall/silence.js'
 import type { StallDetector } from '../resilience/stall/stall-detector.js'
 import type { LoopWatch } from '../runtime/loop-watch.js'
 import type { Transport, TransportFactory } from '../transport/transport.js'
@@ -25,25 +25,12 @@ import type { Classifier } from './classify.js'
 import { HttpAttempt, type AttemptedEndpoint, type AttemptListener } from './http-attempt.js'
 import { Lease } from './lease.js'
 import { LoadProber } from './load-probe.js'
-import { ProbeRequest } from './probe-request.js'
 import { PeakEwma } from './peak-ewma.js'
 
 // About as long as Consul takes to pass a change on.
 const LEAVES: OutcomeDetails = Object.freeze({ statusCode: 0, pushbackMs: 2000 })
 
 const NO_JUDGES: readonly Judge[] = Object.freeze([])
-
-/** Whether a server is there: by definition it changes nothing, and whatever the answer is, it is one (RFC 9110, 9.3.7). */
-const PING = Object.freeze({ method: 'OPTIONS', path: '/' })
-/** How long its answer is waited for, in milliseconds: longer than any pause of a process that will go on. */
-const PING_MS = 5000
-/** What a connection fails by where something is there that says so. */
-const REFUSED: ReadonlySet<string | undefined> = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EPIPE',
-  'UND_ERR_SOCKET',
-])
 
 /** What all endpoints of a client have in common. */
 export interface EndpointDependencies {
@@ -55,6 +42,8 @@ export interface EndpointDependencies {
   readonly judges: readonly JudgeFactory[]
   /** Undefined: no silence counts. */
   readonly stalls?: StallDetector | undefined
+  /** Asks an instance whether it is there. Of no use without `stalls`. */
+  readonly ping?: ((instance: Instance, onResult: (pong: string) => void) => () => void) | undefined
   /** Undefined: nobody asks for it. */
   readonly recent?: RecentLatency | undefined
   readonly classifier: Classifier
@@ -241,13 +230,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     this.#prober.ask(path)
   }
 
-  ping(onHeard: () => void, onEnd: (refused: boolean) => void): Ping {
-    const ping = new ProbeRequest(PING, PING_MS, this.#openTransport(), this.#dependencies.clock, {
-      onHead: onHeard,
-      onEnd: (_end, error) => onEnd(REFUSED.has((error as NodeJS.ErrnoException | undefined)?.code)),
-    })
-    ping.send()
-    return ping
+  ping(onResult: (answered: boolean) => void): () => void {
+    const { ping } = this.#dependencies
+    if (ping === undefined) return () => undefined
+    return ping(this.instance, (pong) => onResult(pong === 'answered'))
   }
 
   begin(): void {
@@ -283,6 +269,16 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     const before = this.availability
     ;(this.#restrictions ??= new Restrictions()).set(restriction)
     this.#availabilityChanged(before)
+    // What waits for a connection has not been sent, and is better off elsewhere.
+    if (
+      restriction.kind === 'health' &&
+      restriction.state === 'unavailable' &&
+      before.state === 'available'
+    ) {
+      this.#transport?.unqueue?.(
+        new FairleadError('UNAVAILABLE', `${this.address} is unavailable (${restriction.reason})`),
+      )
+    }
   }
 
   lift(reason: string): void {

@@ -166,6 +166,18 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     this.#abort?.(reason)
   }
 
+  /** Another attempt was faster: this one would have taken longer than it has by now. */
+  lose(): void {
+    if (this.ended) return
+    if (this.written && this.#sent && this.details === NO_DETAILS) {
+      const now = this.#clock.now()
+      const leastMs = Math.max(0, this.earliest(now) - this.#writtenAt)
+      this.firstAnswer(now, Infinity, leastMs)
+      this.endpoint.recent?.record(leastMs, now)
+    }
+    this.cancel(new errors.RequestAbortedError(), 'ignored')
+  }
+
   /** Its answer is not the call's. */
   get discarded(): boolean {
     return this.#discarding >= 0
@@ -306,9 +318,11 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
     const knownSince = this.earliest(now)
     this.details = head
     this.endpoint.silence?.settle(this)
-    this.endpoint.recent?.record(knownSince - this.#writtenAt)
     // What says "not now" or fails does so fast: that must not look like answering fast.
-    if (!isFailure(outcome) && outcome !== 'overloaded') this.#observe(now, knownSince)
+    if (!isFailure(outcome) && outcome !== 'overloaded') {
+      this.#observe(now, knownSince)
+      this.endpoint.recent?.record(knownSince - this.#writtenAt, now)
+    }
     if (outcome !== 'pending') this.outcome(outcome, now, knownSince, head)
   }
 

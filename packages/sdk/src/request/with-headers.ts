@@ -22,3 +22,20 @@ export function withHeaders(
     record[missing[place] ?? ''] = missing[place + 1] ?? ''
   return { ...options, headers: record }
 }
+
+/** The request with this header in place of any of its name. Its headers are an array or an object. */
+export function withHeader(
+  options: Dispatcher.DispatchOptions,
+  name: string,
+  value: string,
+): Dispatcher.DispatchOptions {
+  const { headers } = options
+  const lower = name.toLowerCase()
+  if (Array.isArray(headers)) {
+    const others = headers.filter((_, place) => headers[place - (place % 2)]?.toLowerCase() !== lower)
+    return { ...options, headers: [...others, name, value] }
+  }
+  const given = Object.entries((headers ?? {}) as Record<string, string>)
+  const others = given.filter(([key]) => key.toLowerCase() !== lower)
+  return { ...options, headers: Object.fromEntries([...others, [name, value]]) }
+}

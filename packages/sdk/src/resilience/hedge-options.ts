@@ -24,13 +24,20 @@ export const hedgeSchema: v.GenericSchema<HedgeOptions | false, HedgeSettings | 
   orFalse(
     group({
       afterMs: v.optional(milliseconds(1, LONGEST_MS)),
-      percentile: v.optional(amount(50, 99.9, 'a number of percent from 50 to 99.9'), 95),
-      minMs: v.optional(milliseconds(1, LONGEST_MS), 1),
+      percentile: v.optional(amount(50, 99.9, 'a number of percent from 50 to 99.9')),
+      minMs: v.optional(milliseconds(1, LONGEST_MS)),
     }),
+  ),
+  v.check(
+    (option) =>
+      option === false ||
+      option.afterMs === undefined ||
+      (option.percentile === undefined && option.minMs === undefined),
+    'either { afterMs } or { percentile, minMs }',
   ),
   v.transform((option): HedgeSettings | undefined => {
     if (option === false) return undefined
-    const { afterMs, percentile, minMs } = option
+    const { afterMs, percentile = 95, minMs = 1 } = option
     return afterMs === undefined ? { afterMs, percentile, minMs } : { afterMs }
   }),
 )

@@ -19,7 +19,8 @@ export function isRetry(
   )
 }
 
-function numberIn(headers: Dispatcher.DispatchOptions['headers'], name: string): number {
+/** The number in a header; 0: there is none. */
+export function numberIn(headers: Dispatcher.DispatchOptions['headers'], name: string): number {
   const value = headerValues(headers, name)
   return typeof value === 'string' && /^\d{1,9}$/.test(value) ? Number(value) : 0
 }

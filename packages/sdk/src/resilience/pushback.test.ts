@@ -11,7 +11,10 @@ class Rig implements Judged {
   readonly clock = new ManualClock()
   readonly restrictions: Restriction[] = []
   restriction: Restriction | undefined
-  readonly judge = pushback({ maxMs: 30_000 }, this.clock)(this, this.clock.now())
+  readonly #make = pushback({ maxMs: 30_000 }, this.clock)
+  readonly judge = this.#make(this, this.clock.now())
+  /** Another endpoint, which asks for nothing. */
+  readonly peer = this.#make(this, this.clock.now())
 
   restrict(restriction: Restriction): void {
     this.restriction = restriction
@@ -71,4 +74,15 @@ test('what asks for nothing changes nothing, and one that is gone leaves no time
   rig.ask(1000)
   rig.judge.close()
   expect(rig.clock.pending).toBe(0)
+})
+
+test('never the last one, and never more than half', () => {
+  const rig = new Rig()
+  rig.judge.record('overloaded', 0, { statusCode: 429, pushbackMs: 1000 })
+  rig.peer.record('overloaded', 0, { statusCode: 429, pushbackMs: 1000 })
+  expect(rig.restrictions).toHaveLength(1)
+  rig.judge.close()
+  // Of one that is left none.
+  rig.peer.record('overloaded', 0, { statusCode: 429, pushbackMs: 1000 })
+  expect(rig.restrictions).toHaveLength(1)
 })

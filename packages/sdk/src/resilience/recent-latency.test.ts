@@ -11,7 +11,7 @@ test('a quantile is that of what was measured, at most an eighth and a thirty-se
   fc.assert(
     fc.property(latencies, fc.double({ min: 0, max: 0.999, noNaN: true }), (measured, quantile) => {
       const recent = new RecentLatency(new ManualClock())
-      for (const ms of measured) recent.record(ms)
+      for (const ms of measured) recent.record(ms, 0)
       const sorted = measured.toSorted((one, other) => one - other)
       // So many lie above it.
       const above = Math.ceil(measured.length * (1 - quantile) + 1e-9)
@@ -27,29 +27,37 @@ test('a quantile is that of what was measured, at most an eighth and a thirty-se
 
 test('too little is no quantile', () => {
   const recent = new RecentLatency(new ManualClock())
-  for (let n = 0; n < 19; n++) recent.record(5)
+  for (let n = 0; n < 19; n++) recent.record(5, 0)
   expect(recent.quantile(0.95)).toBeUndefined()
 })
 
 test('what is older than a minute does not count, nor after a pause what is older than half of one', async () => {
   const clock = new ManualClock()
   const recent = new RecentLatency(clock)
-  for (let n = 0; n < 100; n++) recent.record(1000)
+  for (let n = 0; n < 100; n++) recent.record(1000, clock.now())
   await clock.advance(30_000)
   expect(recent.quantile(0.5)).toBeGreaterThan(900)
-  for (let n = 0; n < 100; n++) recent.record(10)
+  for (let n = 0; n < 100; n++) recent.record(10, clock.now())
   await clock.advance(30_000)
   expect(recent.quantile(0.99)).toBeLessThan(20)
   await clock.advance(300_000)
   expect(recent.quantile(0.99)).toBeUndefined()
 })
 
+test('what is recorded while nobody asks grows old as well', () => {
+  const recent = new RecentLatency(new ManualClock())
+  for (let second = 0; second < 70; second++) {
+    for (let n = 0; n < 100; n++) recent.record(second < 10 ? 1000 : 10, second * 1000)
+  }
+  expect(recent.quantile(0.99)).toBeLessThan(20)
+})
+
 test('it is computed anew after a quarter of a second, or for another quantile', async () => {
   const clock = new ManualClock()
   const recent = new RecentLatency(clock)
-  for (let n = 0; n < 20; n++) recent.record(1)
+  for (let n = 0; n < 20; n++) recent.record(1, 0)
   const first = recent.quantile(0.5)
-  for (let n = 0; n < 100; n++) recent.record(50)
+  for (let n = 0; n < 100; n++) recent.record(50, 0)
   expect(recent.quantile(0.5)).toBe(first)
   expect(recent.quantile(0.6)).toBeGreaterThan(40)
   await clock.advance(250)
@@ -58,7 +66,7 @@ test('it is computed anew after a quarter of a second, or for another quantile',
 
 test('nothing that is measured is out of range', () => {
   const recent = new RecentLatency(new ManualClock())
-  for (let n = 0; n < 20; n++) for (const ms of [-1, 0, 1e12, Infinity]) recent.record(ms)
+  for (let n = 0; n < 20; n++) for (const ms of [-1, 0, 1e12, Infinity]) recent.record(ms, 0)
   expect(recent.quantile(0.1)).toBeLessThan(1)
   expect(recent.quantile(0.9)).toBeGreaterThan(3_600_000)
 })

@@ -26,17 +26,18 @@ export class RecentLatency {
   #count = 0
   #countBefore = 0
   #until: number
-  /** The quantile that was asked for last, and until when its answer stands. */
-  #asked = 0
-  #answer: number | undefined
-  #answeredUntil = -Infinity
+  /** What was asked for, and the answers, for as long as they stand. */
+  readonly #answers = new Map<number, number | undefined>()
+  #answersUntil = -Infinity
 
   constructor(clock: Pick<Clock, 'now'>) {
     this.#clock = clock
     this.#until = clock.now() + WINDOW_MS
   }
 
-  record(ms: number): void {
+  /** @param now The clock's milliseconds. */
+  record(ms: number, now: number): void {
+    this.#rotate(now)
     const index = bucketOf(ms)
     this.#current[index] = (this.#current[index] ?? 0) + 1
     this.#count++
@@ -49,12 +50,13 @@ export class RecentLatency {
    */
   quantile(quantile: number): number | undefined {
     const now = this.#clock.now()
-    if (quantile === this.#asked && now < this.#answeredUntil) return this.#answer
-    this.#rotate(now)
-    this.#asked = quantile
-    this.#answeredUntil = now + 250
-    this.#answer = this.#compute(quantile)
-    return this.#answer
+    if (now >= this.#answersUntil) {
+      this.#rotate(now)
+      this.#answers.clear()
+      this.#answersUntil = now + 250
+    }
+    if (!this.#answers.has(quantile)) this.#answers.set(quantile, this.#compute(quantile))
+    return this.#answers.get(quantile)
   }
 
   #compute(quantile: number): number | undefined {

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { amount, count, group, milliseconds, orFalse, LONGEST_MS } from '../validation/schemas.js'
+import { amount, count, group, LONGEST_MS, millisecondsOrInfinity, orFalse } from '../validation/schemas.js'
 
 /** When a request is sent again, of all requests or of those of a route. */
 export interface RetryRules {
@@ -55,47 +55,63 @@ export interface RetrySettings extends RetryRuleSettings {
   readonly budgetMinPerSecond: number
 }
 
-/** One attempt, and whatever the response is, it is the caller's. */
-export const ONE_ATTEMPT: RetryRuleSettings = Object.freeze({
+const BUDGET_RATIO = 0.2
+const BUDGET_MIN_PER_SECOND = 10
+const STATUSES: readonly number[] = Object.freeze([502, 503, 504])
+
+/** `retry: false`. The rest is for the routes that have retries all the same, and for hedges and probes. */
+export const ONE_ATTEMPT: RetrySettings = Object.freeze({
   attempts: 1,
-  statuses: Object.freeze([]),
+  statuses: STATUSES,
   perTryTimeoutMs: Infinity,
   holdBytes: 0,
-})
-
-/** `retry: false`. */
-export const NO_RETRY: RetrySettings = Object.freeze({
-  ...ONE_ATTEMPT,
   attemptHeader: undefined,
-  budgetRatio: 0,
-  budgetMinPerSecond: 0,
+  budgetRatio: BUDGET_RATIO,
+  budgetMinPerSecond: BUDGET_MIN_PER_SECOND,
 })
 
-const HEADER_NAME = 'the name of a header, such as x-envoy-attempt-count'
+const HEADER_NAME = 'the name of a header that means nothing else, such as x-envoy-attempt-count'
 // RFC 9110, 5.6.2.
 const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/
+// What frames a message or is of one hop: written by the connection.
+const TAKEN: ReadonlySet<string> = new Set([
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'keep-alive',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
 const attempts = count(1, 10)
 const statuses = v.array(count(400, 599), 'an array of statuses from 400 to 599, such as [502, 503, 504]')
-const perTryTimeoutMs = v.union(
-  [v.literal(Infinity), milliseconds(1, LONGEST_MS)],
-  `a whole number of milliseconds from 1 to ${LONGEST_MS}, or Infinity`,
-)
+const perTryTimeoutMs = millisecondsOrInfinity(1, LONGEST_MS)
 const holdBytes = count(0, 2 ** 24)
+
+const headerName = v.pipe(
+  v.string(HEADER_NAME),
+  v.regex(TOKEN, HEADER_NAME),
+  v.check((name) => !TAKEN.has(name.toLowerCase()), HEADER_NAME),
+)
 
 /** As `retry` of a client says it. */
 export const retrySchema: v.GenericSchema<RetryOptions | false, RetrySettings> = v.pipe(
   orFalse(
     group({
       attempts: v.optional(attempts, 2),
-      statuses: v.optional(statuses, [502, 503, 504]),
+      statuses: v.optional(statuses, [...STATUSES]),
       perTryTimeoutMs: v.optional(perTryTimeoutMs, Infinity),
       holdBytes: v.optional(holdBytes, 0),
-      attemptHeader: v.optional(v.pipe(v.string(HEADER_NAME), v.regex(TOKEN, HEADER_NAME))),
-      budgetRatio: v.optional(amount(0, 1, 'a number from 0 to 1'), 0.2),
-      budgetMinPerSecond: v.optional(amount(0, 1e6, 'a number, 0 or more'), 10),
+      attemptHeader: v.optional(headerName),
+      budgetRatio: v.optional(amount(0, 1, 'a number from 0 to 1'), BUDGET_RATIO),
+      budgetMinPerSecond: v.optional(amount(0, 1e6, 'a number, 0 or more'), BUDGET_MIN_PER_SECOND),
     }),
   ),
-  v.transform((option) => (option === false ? NO_RETRY : { ...option, attemptHeader: option.attemptHeader })),
+  v.transform((option) =>
+    option === false ? ONE_ATTEMPT : { ...option, attemptHeader: option.attemptHeader },
+  ),
 )
 
 /** As `retry` of a route says it: what it does not say is as for the client. */
@@ -108,7 +124,7 @@ export const retryRulesSchema: v.GenericSchema<RetryRules | false, Partial<Retry
       holdBytes: v.optional(holdBytes),
     }),
   ),
-  v.transform((option) => (option === false ? ONE_ATTEMPT : onlyGiven(option))),
+  v.transform((option) => (option === false ? { attempts: 1 } : onlyGiven(option))),
 )
 
 /** What is `undefined` would hide what the client has. */

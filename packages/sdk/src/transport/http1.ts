@@ -165,6 +165,12 @@ export class Http1Transport implements Transport {
     }
   }
 
+  unqueue(error: Error): void {
+    const waiting = [...this.#waiting]
+    for (const request of waiting) this.#waiting.remove(request)
+    for (const request of waiting) request.onError(error)
+  }
+
   /** Lets requests in flight and in the queue finish, then closes all. */
   async close(): Promise<void> {
     if (this.#waiting.size > 0) await new Promise<void>((resolve) => (this.#drained = resolve))

@@ -65,6 +65,23 @@ describe('requests that wait', () => {
     expect(upstream.sessions.length).toBe(2)
   })
 
+  test('fail unwritten where the endpoint is to be left, whether they wait for a stream or for a connection', async () => {
+    await serveOneAtATime()
+    const sent = exchange(transport)
+    await until(() => upstream.waiting.length === 1)
+    const queued = exchange(transport)
+    const connecting = connectHttp2('http://10.0.0.1:80', { connector: () => () => () => undefined })
+    const assigned = exchange(connecting)
+    const reason = new Error('unavailable')
+    for (const each of [transport, connecting]) each.unqueue(reason)
+    expect([sent.state, queued.state, assigned.state]).toEqual(['open', reason, reason])
+    expect([queued.attempt.written, assigned.attempt.written]).toEqual([false, false])
+    await connecting.destroy(reason)
+    upstream.answer()
+    await until(() => sent.over)
+    expect(sent.state).toBe('complete')
+  })
+
   test('go to another one where theirs takes no more, however long its last stream lasts', async () => {
     await serveOneAtATime()
     const long = exchange(transport)

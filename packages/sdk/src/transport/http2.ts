@@ -157,6 +157,11 @@ export class Http2Transport implements Transport {
     this.#advance()
   }
 
+  unqueue(error: Error): void {
+    const waiting = [...this.#connections.flatMap((each) => [...each.unassignAll()]), ...this.#queued()]
+    for (const request of waiting) request.onError(error)
+  }
+
   async close(): Promise<void> {
     if (this.#waiting.size > 0 || this.#connections.some(({ active }) => active > 0)) {
       await new Promise<void>((resolve) => (this.#settled = resolve))
@@ -170,8 +175,7 @@ export class Http2Transport implements Transport {
 
   async destroy(error: Error): Promise<void> {
     this.#closed = true
-    const waiting = [...this.#connections.flatMap((each) => [...each.unassignAll()]), ...this.#queued()]
-    for (const request of waiting) request.onError(error)
+    this.unqueue(error)
     const connections = [...this.#connections]
     for (const connection of connections) this.#destroy(connection, error)
     this.#settled?.()

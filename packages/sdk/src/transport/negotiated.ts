@@ -62,6 +62,11 @@ class NegotiatedTransport implements Transport {
     ;(request.carrier === undefined ? this.#for(request) : owner).release(request, reason)
   }
 
+  unqueue(error: Error): void {
+    this.#http1.unqueue(error)
+    this.#http2.unqueue(error)
+  }
+
   async close(): Promise<void> {
     // What the first is still to find out, the second may have to send.
     await this.#http2.close()

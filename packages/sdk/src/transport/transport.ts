@@ -55,6 +55,8 @@ export interface Transport {
   resend(request: TransportRequest, error: Error): boolean
   /** Takes back what carried the request. Exactly once for each that was sent and not resent. */
   release(request: TransportRequest, reason: ReleaseReason): void
+  /** Fails what is queued with `error`: it has not been written. Absent: nothing is queued, or not for long. */
+  unqueue?(error: Error): void
   /** Lets requests in flight and in the queue finish, then closes all connections. */
   close(): Promise<void>
   /** Aborts requests in flight and in the queue with `error`. */

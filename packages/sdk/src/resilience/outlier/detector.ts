@@ -6,7 +6,7 @@ import type { EjectionContext } from './ejection.js'
 import { OutlierJudge, type OutlierBoard } from './outlier-judge.js'
 import { byFailurePercentage, bySuccessRate } from './rates.js'
 import type { OutlierDetectionSettings } from './outlier-options.js'
-import { mostEjected } from './share.js'
+import { mostEjected } from '../share.js'
 
 /**
  * Outlier detection among the endpoints of one client: what fails while its peers do not is ejected for some time. At once

@@ -11,17 +11,10 @@ export interface Owing {
 /** What is watched for a stall. */
 export interface Watched extends Judged {
   /**
-   * Sends a request of ours beside its traffic, which every server of HTTP answers without work. `onHeard`: an answer has
-   * come. `onEnd`, in a later turn: it is over. `refused`: its connection was refused or reset.
+   * Asks it, on a connection of its own, for something that takes no work, and calls back whether an answer has come:
+   * perhaps never. Returns how to stop waiting.
    */
-  ping(onHeard: () => void, onEnd: (refused: boolean) => void): Ping
-}
-
-/** A request of ours that is on its way. */
-export interface Ping {
-  /** Does it wait for a connection that others have? The endpoint knows nothing of it then. */
-  readonly queued: boolean
-  cancel(): void
+  ping(onResult: (answered: boolean) => void): () => void
 }
 
 /** May a request of ours be sent now? */
@@ -29,7 +22,8 @@ export type Allowance = () => boolean
 
 const REASON = 'stalled'
 
-// A false alarm shows that the service has requests that take long: each doubles what it takes for the next one, up to 64 times.
+// Each alarm that ends by a byte doubles what it takes for the next one, up to 64 times: the service has requests that take
+// long, or works on one at a time.
 const MOST_PATIENCE = 64
 const PATIENCE_MS = 30_000
 
@@ -54,8 +48,12 @@ export class Silence {
   #silentMs = -1
   #patience = 1
   #patientUntil = 0
-  #ping: Ping | undefined
-  /** Until the next ping of one that is stalled. */
+  /** Questions so far, and the last one that has come to something. */
+  #asked = 0
+  #told = 0
+  /** Ends the question that is under way. */
+  #endPing: (() => void) | undefined
+  /** Until one that is stalled is asked again. */
   #pauseMs = 0
   #nextPauseMs = FIRST_PAUSE_MS
   #closed = false
@@ -95,9 +93,7 @@ export class Silence {
     this.#seen = this.heard
     // What it owes now was sent since, perhaps just now: it counts from the next look on.
     this.#silentMs = -1
-    if (this.#state === 'suspect') this.#falseAlarm(now)
-    else if (this.#state === 'stalled') this.#endpoint.lift(REASON)
-    this.#state = 'quiet'
+    if (this.#state !== 'quiet') this.#recover(now)
     return true
   }
 
@@ -117,15 +113,13 @@ export class Silence {
 
   close(): void {
     this.#closed = true
-    this.#ping?.cancel()
-    this.#ping = undefined
+    this.#stopAsking()
   }
 
   #count(stepMs: number, limitMs: number, allowance: Allowance, now: number): void {
     this.#silentMs += stepMs
     if (now >= this.#patientUntil) this.#patience = 1
     if (this.#state === 'suspect') {
-      if (this.#ping?.queued === true) this.#silentMs = 0
       if (this.#silentMs >= limitMs) this.#stall(now)
     } else if (this.#silentMs >= limitMs * this.#patience && this.#ask(allowance)) {
       this.#state = 'suspect'
@@ -152,8 +146,7 @@ export class Silence {
     this.#tell()
     this.#pauseMs -= stepMs
     if (this.#pauseMs > 0) return
-    this.#ping?.cancel()
-    this.#ping = undefined
+    this.#stopAsking()
     if (!this.#ask(allowance)) return
     this.#nextPauseMs = Math.min(this.#nextPauseMs * 1.5, LONGEST_PAUSE_MS)
     this.#pauseMs = this.#nextPauseMs
@@ -164,24 +157,33 @@ export class Silence {
     for (const request of [...this.#owing]) request.onStalled()
   }
 
-  /** Is a ping on its way? */
+  /** Is a question on its way? */
   #ask(allowance: Allowance): boolean {
-    if (this.#ping !== undefined) return true
+    if (this.#endPing !== undefined) return true
     if (!allowance()) return false
-    const ping = this.#endpoint.ping(
-      () => this.heard++,
-      (refused) => {
-        if (this.#ping === ping) this.#ping = undefined
-        // It is not silent, and who is sent there finds out at once.
-        if (refused && this.#state === 'suspect') this.#state = 'quiet'
-      },
-    )
-    this.#ping = ping
+    const asked = ++this.#asked
+    const end = this.#endpoint.ping((answered) => {
+      this.#told = asked
+      this.#endPing = undefined
+      if (answered) this.heard++
+    })
+    // It may have been told at once.
+    if (this.#told < asked) this.#endPing = end
     return true
   }
 
-  #falseAlarm(now: number): void {
+  #stopAsking(): void {
+    this.#endPing?.()
+    this.#endPing = undefined
+  }
+
+  /** A byte has come: it was a false alarm, or a short one, and the next one has to last longer. */
+  #recover(now: number): void {
     this.#patience = Math.min(this.#patience * 2, MOST_PATIENCE)
     this.#patientUntil = now + PATIENCE_MS
+    this.#stopAsking()
+    const stalled = this.#state === 'stalled'
+    this.#state = 'quiet'
+    if (stalled) this.#endpoint.lift(REASON)
   }
 }

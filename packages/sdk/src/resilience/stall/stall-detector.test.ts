@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { ManualClock } from '../../testing/index.js'
 import type { Restriction } from '../judge.js'
 import { RecentLatency } from '../recent-latency.js'
-import type { Owing, Ping, Silence, Watched } from './silence.js'
+import type { Owing, Silence, Watched } from './silence.js'
 import { StallDetector } from './stall-detector.js'
 
 class Request implements Owing {
@@ -22,12 +22,7 @@ class Server implements Watched {
   readonly listed = true
   readonly blocked = false
   restriction: Restriction | undefined
-  readonly pings: {
-    heard: () => void
-    end: (refused: boolean) => void
-    cancelled: boolean
-    queued: boolean
-  }[] = []
+  readonly pings: { end: (answered: boolean) => void; cancelled: boolean }[] = []
   readonly silence: Silence
 
   constructor(detector: StallDetector) {
@@ -42,16 +37,10 @@ class Server implements Watched {
     this.restriction = undefined
   }
 
-  ping(heard: () => void, end: (refused: boolean) => void): Ping {
-    const ping = {
-      heard,
-      end,
-      queued: false,
-      cancelled: false,
-      cancel: (): void => void (ping.cancelled = true),
-    }
+  ping(end: (answered: boolean) => void): () => void {
+    const ping = { end, cancelled: false }
     this.pings.push(ping)
-    return ping
+    return () => (ping.cancelled = true)
   }
 
   /** A request that it answers at once. */
@@ -121,10 +110,7 @@ test('a slow answer is no stall: the question is answered, and is asked ever les
   rig.server.owe()
   for (let passed = 0; passed < 20_000; passed += 50) {
     await rig.pass(50)
-    for (const ping of rig.server.pings.splice(0)) {
-      ping.heard()
-      ping.end(false)
-    }
+    for (const ping of rig.server.pings.splice(0)) ping.end(true)
     expect(rig.server.restriction).toBeUndefined()
   }
   // Once after a quarter of a second, a half, one, two, four, eight and sixteen.
@@ -165,7 +151,7 @@ test.each([
   [
     'a service that takes as long',
     async (rig: OwedRig) => {
-      for (let n = 0; n < 100; n++) rig.recent.record(2000)
+      for (let n = 0; n < 100; n++) rig.recent.record(2000, rig.clock.now())
       await rig.pass(5000)
     },
   ],
@@ -200,26 +186,28 @@ test('our own delay is none of its: a loop that stands still counts as one look'
   expect(rig.server.pings).toHaveLength(0)
 })
 
-test('refused or reset is no silence', async () => {
+test('a connection that is refused is no answer either', async () => {
   const rig = new Rig()
   rig.server.owe()
   await rig.pass(350)
-  rig.server.pings[0]?.end(true)
-  await rig.pass(200)
-  expect(rig.server.restriction).toBeUndefined()
+  rig.server.pings[0]?.end(false)
+  await rig.pass(350)
+  expect(rig.server.restriction?.reason).toBe('stalled')
+  // It is asked once while it is suspect.
+  expect(rig.server.pings).toHaveLength(1)
 })
 
-test('a question that has no connection of its own is not asked yet', async () => {
+test('a stall that ended by itself makes the next one take longer', async () => {
   const rig = new Rig()
   rig.server.owe()
-  await rig.pass(350)
-  const [ping] = rig.server.pings
-  if (ping !== undefined) ping.queued = true
-  await rig.pass(2000)
-  expect(rig.server.restriction).toBeUndefined()
-  if (ping !== undefined) ping.queued = false
-  await rig.pass(300)
+  await rig.pass(700)
   expect(rig.server.restriction?.reason).toBe('stalled')
+  rig.server.silence.heard++
+  await rig.pass(50)
+  await rig.pass(450)
+  expect(rig.server.pings).toHaveLength(1)
+  await rig.pass(200)
+  expect(rig.server.pings).toHaveLength(2)
 })
 
 test('one that is stalled is asked again after a second, and ever less often, up to 5 s', async () => {
@@ -234,7 +222,7 @@ test('one that is stalled is asked again after a second, and ever less often, up
   await rig.pass(30_000)
   expect(pings.length).toBeGreaterThan(7)
   expect(pings.length).toBeLessThan(12)
-  pings.at(-1)?.heard()
+  pings.at(-1)?.end(true)
   await rig.pass(50)
   expect(rig.server.restriction).toBeUndefined()
 })
