@@ -16,6 +16,8 @@ export interface FailedAttempt {
   readonly advice: string | undefined
   /** May a byte of it have reached the endpoint? */
   readonly written: boolean
+  /** It may have, and the endpoint has said that it has not processed it. */
+  readonly unprocessed?: boolean
   /** 1 for the first of its call. */
   readonly ordinal: number
 }

@@ -352,12 +352,12 @@ export class Call
   }
 
   onFailure(attempt: HttpAttempt<Endpoint>, error: Error, { fault, advice }: ClassifiedError): void {
-    const { endpoint, written, ordinal } = attempt
+    const { endpoint, written, unprocessed, ordinal } = attempt
     if (this.#committed) this.#fail(error)
     else if (!this.#ended) {
       // Nothing of it was handed on: as if it had never come.
       if (this.#held?.attempt === attempt) this.#held = undefined
-      const failed = { endpoint, error, fault, advice, written, ordinal }
+      const failed = { endpoint, error, fault, advice, written, unprocessed, ordinal }
       // This is the turn of whichever request opened the connection.
       this.inContext(() => this.#dependencies.owner.attemptFailed(this, failed))
     }

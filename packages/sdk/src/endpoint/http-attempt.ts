@@ -80,6 +80,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   /** 1 for the first of its call. */
   readonly ordinal: number
   written = false
+  unprocessed = false
   answered = false
   /** What the head of its response has told beside its status's outcome. */
   details: OutcomeDetails = NO_DETAILS

@@ -106,6 +106,8 @@ class CheckRequest implements TransportRequest {
   }
 
   onError(error: Error): void {
+    // An endpoint that ends a connection before it has looked at a request of it is not unhealthy.
+    if (!this.#over && this.#transport?.resend(this, error) === true) return
     this.#finish('failed', failedBy(error))
   }
 

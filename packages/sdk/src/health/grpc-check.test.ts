@@ -6,10 +6,19 @@ import { instanceAt } from '../testing/index.js'
 import { until } from '../test-support/until.test.support.js'
 import { tcpConnector } from '../transport/connector.js'
 import { http2 } from '../transport/http2.js'
+import {
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  FRAME,
+  serveFrames,
+  STATUS_200,
+} from '../transport/http2-frames.test.support.js'
 import { Http2Upstream } from '../transport/http2.test.support.js'
 import { checkOnce, REFUSED } from './checks.test.support.js'
 import { grpcCheck } from './grpc-check.js'
 import type { CheckResult } from './health-check.js'
+import { httpCheck } from './http-check.js'
 
 const transport = http2({
   connector: tcpConnector({}),
@@ -162,4 +171,18 @@ test('cancelled, its connection ends, and it says nothing', async () => {
   cancel()
   await until(() => upstream.open === 0)
   expect(found).toEqual([])
+})
+
+test('a connection that closes before it has looked at a check says nothing of the endpoint: it is asked again, once', async () => {
+  let leaving = 1
+  const { origin: closing, sockets } = await serveFrames((socket, id) => {
+    if (sockets.length <= leaving) socket.write(frame(FRAME.GOAWAY, 0, 0, Buffer.alloc(8)))
+    else socket.write(frame(FRAME.HEADERS, END_HEADERS | END_STREAM, id, STATUS_200))
+  })
+  const check = httpCheck(transport, { path: '/health', expectedStatuses: [200] })
+  expect(await checkOnce(check, closing)).toEqual({ kind: 'healthy' })
+  expect(sockets.length).toBe(2)
+  leaving = 4
+  expect(await checkOnce(check, closing)).toMatchObject({ kind: 'unreachable' })
+  expect(sockets.length).toBe(4)
 })

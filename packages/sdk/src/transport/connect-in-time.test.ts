@@ -3,7 +3,7 @@ import type { buildConnector } from 'undici'
 import { expect, test } from 'vitest'
 import { ManualClock } from '../testing/index.js'
 import { connectInTime } from './connect-in-time.js'
-import type { Connector } from './connector.js'
+import type { AbortConnect, Connector } from './connector.js'
 
 const LIMIT_MS = 100
 
@@ -12,6 +12,7 @@ class Connecting {
   readonly clock: ManualClock = new ManualClock()
   readonly results: Parameters<buildConnector.Callback>[] = []
   readonly given: Error[] = []
+  readonly abort: AbortConnect
   /** The connector calls back. */
   callBack!: buildConnector.Callback
 
@@ -22,7 +23,9 @@ class Connecting {
       return (reason) => this.given.push(reason)
     }
     const target = { hostname: 'orders.test', protocol: 'http:', port: '' }
-    connectInTime(connect, LIMIT_MS, this.clock, target, (...result) => this.results.push(result))
+    this.abort = connectInTime(connect, LIMIT_MS, this.clock, target, (...result) =>
+      this.results.push(result),
+    )
   }
 }
 
@@ -68,4 +71,15 @@ test('one that fails has its own reason', async () => {
   await connecting.clock.advance(LIMIT_MS)
   expect(connecting.results).toEqual([[reason, null]])
   expect(connecting.given).toEqual([])
+})
+
+test('one that is cancelled has no limit left to run into, and calls back no more', () => {
+  const connecting = new Connecting()
+  const reason = new Error('over')
+  connecting.abort(reason)
+  connecting.abort(reason)
+  expect([connecting.given, connecting.clock.pending]).toEqual([[reason], 0])
+  const socket = new Socket()
+  connecting.callBack(null, socket)
+  expect([connecting.results, socket.destroyed]).toEqual([[], true])
 })

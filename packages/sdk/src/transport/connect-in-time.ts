@@ -1,6 +1,6 @@
 import { errors, type buildConnector } from 'undici'
 import type { Clock, Timer } from '../clock.js'
-import type { Connector } from './connector.js'
+import type { AbortConnect, Connector } from './connector.js'
 
 // Later than a timer of Node's is by itself, with a short turn of the event loop before it.
 const HELD_UP_MS = 20
@@ -8,6 +8,7 @@ const HELD_UP_MS = 20
 /**
  * Establishes a connection within `timeoutMs`: the look-up of its name, TCP and TLS together, and whatever else its
  * connector does first. While our own event loop is held up no handshake goes on, so that this time is given once more.
+ * Returns how to cancel it; then it does not call back.
  */
 export function connectInTime(
   connect: Connector,
@@ -15,7 +16,7 @@ export function connectInTime(
   clock: Clock,
   target: buildConnector.Options,
   callback: buildConnector.Callback,
-): void {
+): AbortConnect {
   let timer: Timer | undefined
   let done = false
   const abort = connect(target, (...result) => {
@@ -29,6 +30,11 @@ export function connectInTime(
   })
   // A connector may call back before it returns, as with a socket that it has kept.
   if (!isDone()) limit(timeoutMs)
+  return (reason) => {
+    if (isDone()) return
+    finish()
+    abort(reason)
+  }
 
   function limit(ms: number): void {
     const dueAt = clock.now() + ms

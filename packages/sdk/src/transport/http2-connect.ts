@@ -75,7 +75,10 @@ function open(authority: string, socket: Socket, maxHeaderBytes: number): Client
     maxHeaderListPairs: MAX_FIELDS,
   })
   session.on('error', () => undefined)
-  session.once('connect', () => session.setLocalWindowSize(CONNECTION_WINDOW_BYTES))
+  session.once('connect', () => {
+    // It would throw, with no one to catch it.
+    if (!session.destroyed) session.setLocalWindowSize(CONNECTION_WINDOW_BYTES)
+  })
   return session
 }
 

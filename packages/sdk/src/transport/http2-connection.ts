@@ -6,7 +6,7 @@ import { LinkedList } from '../collections/linked-list.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import type { Lifetime } from './connection.js'
 import type { Spoken } from './http2-connect.js'
-import { Exchange, type ExchangeLimits, type ExchangeOwner } from './http2-exchange.js'
+import { Exchange, type ExchangeLimits, type ExchangeOwner, type Goaway } from './http2-exchange.js'
 import type { TransportRequest } from './transport.js'
 
 /** What limits a connection. */
@@ -34,6 +34,11 @@ const USUAL_STREAMS = 100
 // requests have to be waited for as long as it may only be busy.
 const PING_TIMEOUT_MS = 15_000
 
+// A PING that is asked for by a suspicion and answered tells nothing of the requests, and nothing of a minute later. The next
+// one is due after 30 s, and then each 5 min: servers of gRPC (MinTime of grpc-go's keepalive.EnforcementPolicy) end
+// connections that ask more than twice within that of an endpoint that says nothing.
+const PAUSES_MS: readonly number[] = [0, 30_000, 300_000]
+
 // A connection that has said something within this is not dead. A busy one is asked hardly ever then, however many of its
 // requests are given up: servers take many PINGs for an attack.
 const SILENCE_MS = 1000
@@ -56,15 +61,17 @@ export class Http2Connection implements ExchangeOwner {
   #session: ClientHttp2Session | undefined
   #socket: Socket | undefined
   #state: 'connecting' | 'open' | 'draining' | 'closed' = 'connecting'
-  /** Of the last stream that the endpoint has looked at, or will; undefined: it has said nothing of it. */
-  #lastStreamId: number | undefined
+  #goaway: Goaway | undefined
   /** Requests that were sent. */
   #requests = 0
   /** When the endpoint said something, by the clock. */
   #heardAt = 0
-  /** And has it since the last PING? */
-  #heardSincePing = true
+  /** PINGs by a suspicion since then. */
+  #doubts = 0
   #pinging = false
+  #pingedAt = 0
+  /** Is the PING that is out by a suspicion? */
+  #doubting = false
   #idleSince = 0
   #idleTimer: Timer | undefined
   #pingTimer: Timer | undefined
@@ -78,7 +85,7 @@ export class Http2Connection implements ExchangeOwner {
 
   /** For how many more requests there is room; before it is established, for how many there probably is. */
   get room(): number {
-    if (this.#state === 'draining' || this.#state === 'closed') return 0
+    if (this.#state === 'closed' || this.draining) return 0
     const untilSpent = this.#options.lifetime.maxRequests - this.#requests - this.#assigned.size
     return Math.min(this.#limit - this.active, untilSpent)
   }
@@ -90,12 +97,13 @@ export class Http2Connection implements ExchangeOwner {
 
   /** Is it to take no more requests, and only finishes those that it has? */
   get draining(): boolean {
-    return this.#state === 'draining'
+    // Node ends a session before it says so, as by an error of its socket, or of a frame that could not be sent.
+    return this.#state === 'draining' || this.#session?.closed === true || this.#session?.destroyed === true
   }
 
   /** Does the endpoint allow no request at all for now? On another connection it would hardly do so. */
   get withheld(): boolean {
-    return this.#state === 'open' && this.#limit <= 0
+    return this.#state === 'open' && this.#limit <= 0 && !this.draining
   }
 
   get connecting(): boolean {
@@ -104,7 +112,8 @@ export class Http2Connection implements ExchangeOwner {
 
   /** Is the endpoint suspected to be gone? Another connection finds that out faster. */
   get suspect(): boolean {
-    return this.#pinging
+    // One that is only asked each so often has done nothing yet.
+    return this.#pinging && (this.#doubting || this.#options.clock.now() - this.#pingedAt >= SILENCE_MS)
   }
 
   /** Takes a request for which there is room. */
@@ -143,24 +152,27 @@ export class Http2Connection implements ExchangeOwner {
       this.#limit = limitOf(session)
       this.#listener.onRoom()
     })
-    session.on('goaway', (_code: number, lastStreamId: number) => {
-      this.#lastStreamId = lastStreamId
+    session.on('goaway', (code: number, lastStreamId: number) => {
+      this.#goaway = { code, lastStreamId }
       this.drain()
     })
     session.on('close', () => this.#ended())
     this.#forgetAge = this.#options.lifetime.whenOld(() => this.drain())
     if (this.#options.pingMs !== undefined) this.#pingEach(this.#options.pingMs)
     session.unref()
-    const assigned = [...this.unassignAll()]
+    const rest = [...this.unassignAll()]
     // A limit of none is told before any: there is nothing to send on it, and it may be raised.
-    const fitting = assigned.slice(0, Math.max(0, this.#limit))
-    for (const request of fitting) inContext(request, () => this.#begin(request, session))
+    while (this.room > 0) {
+      const next = rest.shift()
+      if (next === undefined) break
+      inContext(next, () => this.#begin(next, session))
+    }
     this.#noteIdle()
-    return assigned.slice(fitting.length)
+    return rest
   }
 
   /** It could not be established: returns what it was assigned. */
-  failed(): readonly TransportRequest[] {
+  abandon(): readonly TransportRequest[] {
     const assigned = [...this.unassignAll()]
     this.#ended()
     return assigned
@@ -171,6 +183,8 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#state !== 'open') return
     this.#state = 'draining'
     this.#closeIfDrained()
+    // Another one may be opened in its place.
+    this.#listener.onRoom()
   }
 
   /** Aborts what it has sent. What it was only assigned is not told. */
@@ -190,23 +204,29 @@ export class Http2Connection implements ExchangeOwner {
 
   heard(): void {
     this.#heardAt = this.#options.clock.now()
-    this.#heardSincePing = true
+    this.#doubts = 0
   }
 
   /**
    * A request was given up without an answer. Over HTTP/1.1 its connection goes with it; here all others would go on to
    * share that connection, however long it has been dead. So one that is silent is asked whether it is alive, as Go's
-   * client does: once for each sign of life that there was, as servers of gRPC end connections that ask more often
-   * (golang/go#70575), and not while others are answered on it (golang/go#76296).
+   * client does: once for each sign of life that there was, and then with pauses, as servers of gRPC end connections that
+   * ask more often (golang/go#70575), and not while others are answered on it (golang/go#76296).
    */
   unanswered(): void {
-    const silentMs = this.#options.clock.now() - this.#heardAt
-    if (this.#state === 'open' && this.#heardSincePing && silentMs >= SILENCE_MS) this.#ping()
+    const now = this.#options.clock.now()
+    if (this.#state !== 'open' || now - this.#heardAt < SILENCE_MS) return
+    if (!this.#pinging) {
+      const pauseMs = PAUSES_MS[Math.min(this.#doubts, PAUSES_MS.length - 1)] ?? 0
+      if (now - this.#pingedAt < pauseMs) return
+      this.#doubts++
+      this.#ping()
+    }
+    this.#doubting = this.#pinging
   }
 
-  isUnprocessed(streamId: number | undefined): boolean {
-    if (streamId === undefined) return true
-    return this.#lastStreamId !== undefined && streamId > this.#lastStreamId
+  get goaway(): Goaway | undefined {
+    return this.#goaway
   }
 
   closed(exchange: Exchange): void {
@@ -231,7 +251,7 @@ export class Http2Connection implements ExchangeOwner {
 
   /** One timer for as long as it is used: not one for each pause between requests. */
   #noteIdle(): void {
-    if (this.#exchanges.size > 0) return
+    if (this.#exchanges.size > 0 || this.#state !== 'open') return
     const { clock, keepAliveMs } = this.#options
     this.#idleSince = clock.now()
     this.#idleTimer ??= clock.setTimer(() => this.#lookIdle(), keepAliveMs)
@@ -258,7 +278,7 @@ export class Http2Connection implements ExchangeOwner {
     if (this.#pinging || session === undefined || session.destroyed) return
     const { clock } = this.#options
     this.#pinging = true
-    this.#heardSincePing = false
+    this.#pingedAt = clock.now()
     const timer = clock.setTimer(() => {
       const error = new errors.SocketError(
         `the endpoint has not answered a PING within ${PING_TIMEOUT_MS} ms`,
@@ -271,6 +291,7 @@ export class Http2Connection implements ExchangeOwner {
     session.ping(() => {
       clock.clearTimer(timer)
       this.#pinging = false
+      this.#doubting = false
       this.#listener.onRoom()
     })
   }

@@ -5,7 +5,13 @@ import type { Linked } from '../collections/linked-list.js'
 import { asError } from '../errors.js'
 import { isReplayable } from '../request/bodies.js'
 import { Upload, http2Body, lengthOfBody, type Http2Body, type UploadListener } from './http2-body.js'
-import { http2RequestHead, sizeOf, toRawHeaders, type Http2RequestHead } from './http2-head.js'
+import {
+  assertHeadFits,
+  http2RequestHead,
+  sizeOf,
+  toRawHeaders,
+  type Http2RequestHead,
+} from './http2-head.js'
 import type { TransportRequest } from './transport.js'
 
 /** What limits the exchanges of a connection. */
@@ -18,26 +24,40 @@ export interface ExchangeLimits {
   readonly maxHeaderBytes: number
 }
 
+/** What an endpoint says when it closes a connection. */
+export interface Goaway {
+  readonly code: number
+  /** Of the last stream that it has looked at, or will. */
+  readonly lastStreamId: number
+}
+
 /** What the connection hears of an exchange. */
 export interface ExchangeOwner {
   /** The endpoint has said something. */
   heard(): void
   /** We have ended it, and the endpoint had not said anything of it. */
   unanswered(): void
-  /** Has the endpoint said that it has not looked at this stream, nor will? */
-  isUnprocessed(streamId: number | undefined): boolean
+  /** What the endpoint has said as it closes the connection; undefined: it does not. */
+  readonly goaway: Goaway | undefined
+  /** There is no stream to be had on its session any more. */
+  drain(): void
   /** Its stream is closed, and its place free. Comes once. */
   closed(exchange: Exchange): void
 }
 
 const { NGHTTP2_CANCEL, NGHTTP2_REFUSED_STREAM, NGHTTP2_NO_ERROR } = constants
+const { NGHTTP2_HTTP_1_1_REQUIRED, NGHTTP2_FRAME_SIZE_ERROR } = constants
+/** RFC 9113, 6.2. */
+const HEADERS = 1
 
 /** One request on one stream of HTTP/2, and its response. */
 export class Exchange implements Linked<Exchange>, UploadListener {
   before: Exchange | undefined
   after: Exchange | undefined
-  /** The endpoint has provably not processed the request, and it can be sent again as it is. */
-  unprocessed = false
+  /** For a failure of the connection, and for none of the endpoint's, it can be sent again as it is. */
+  resendable = false
+  /** The endpoint wants it over HTTP/1.1, and it can be sent again as it is. */
+  wantsHttp1 = false
   readonly #request: TransportRequest
   readonly #limits: ExchangeLimits
   readonly #owner: ExchangeOwner
@@ -92,19 +112,25 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     }
     try {
       const length = lengthToSend(request.options.method, body, head)
+      assertHeadFits(head.fields, session.remoteSettings)
       if (body.kind === 'stream' || body.kind === 'chunks') this.#cutting = new AbortController()
-      this.#stream = session.request(head.fields, {
+      const stream = session.request(head.fields, {
         endStream: body.kind === 'none',
         ...(this.#cutting === undefined ? {} : { signal: this.#cutting.signal }),
       })
-      this.#upload = new Upload(body, this.#stream, length, this)
+      this.#stream = stream
+      // Else it has not begun, as where the ids of streams have run out: its error and its end follow.
+      if (!stream.destroyed) this.#upload = new Upload(body, stream, length, this)
     } catch (thrown) {
-      if (hasEnded(thrown)) this.#leaveUnprocessed()
+      if (hasEnded(thrown)) {
+        this.#owner.drain()
+        this.#leaveUnsent()
+      }
       this.#unsent(refusal(thrown))
       return
     }
     this.#listen(this.#stream)
-    this.#upload.start()
+    this.#upload?.start()
   }
 
   /** Ends it from our side: its request gets `reason`, unless it is over. */
@@ -138,6 +164,7 @@ export class Exchange implements Linked<Exchange>, UploadListener {
     stream.on('trailers', (_fields, _flags, raw?: string[]) => (this.#trailers = toRawHeaders(raw ?? [])))
     stream.on('end', () => this.#ended(stream))
     stream.on('error', (error: Error) => (this.#error ??= error))
+    stream.on('frameError', (type: number, code: number) => this.#frameFailed(type, code))
     stream.on('close', () => this.#closed(stream))
     const { headersTimeout } = this.#request.options
     if (headersTimeout) {
@@ -145,6 +172,24 @@ export class Exchange implements Linked<Exchange>, UploadListener {
         this.#unlessRead(() => this.#fail(new errors.HeadersTimeoutError())),
       )
     }
+  }
+
+  /**
+   * nghttp2 could not send a frame. Node resets the stream then, by a code that is none of the endpoint's, and ends the
+   * session.
+   */
+  #frameFailed(type: number, code: number): void {
+    this.#owner.drain()
+    if (this.#over) return
+    if (type !== HEADERS) {
+      this.#fail(new errors.SocketError(`a frame of HTTP/2 could not be sent, type ${type}: ${nameOf(code)}`))
+      return
+    }
+    this.#leaveUnsent()
+    const tooLarge = code === NGHTTP2_FRAME_SIZE_ERROR
+    if (tooLarge) this.resendable = false
+    const why = `the head of the request could not be sent: ${nameOf(code)}`
+    this.#fail(tooLarge ? new errors.InvalidArgumentError(why) : new errors.SocketError(why))
   }
 
   /** RFC 9110, 15.2: any number of them before the final one. */
@@ -232,20 +277,36 @@ export class Exchange implements Linked<Exchange>, UploadListener {
   }
 
   #closed(stream: ClientHttp2Stream): void {
+    if (isOutOfStreams(this.#error)) this.#owner.drain()
     this.#owner.closed(this)
     if (this.#over || this.#read) return
-    const { rstCode, id } = stream
-    if (!this.#answered && (rstCode === NGHTTP2_REFUSED_STREAM || this.#owner.isUnprocessed(id))) {
-      this.#leaveUnprocessed()
-    }
-    this.#fail(failure(this.#error, rstCode))
+    if (!this.#answered) this.#noteRefusal(stream)
+    this.#fail(failure(this.#error, stream.rstCode))
   }
 
-  /** RFC 9113, 8.7: it may be sent anywhere again, whatever it is. */
-  #leaveUnprocessed(): void {
-    if (!isReplayable(this.#request.options.body)) return
-    this.unprocessed = true
-    this.#request.written = false
+  /** Has the endpoint said that it has not processed the request? */
+  #noteRefusal({ id, rstCode }: ClientHttp2Stream): void {
+    if (id === undefined) {
+      this.#leaveUnsent()
+      return
+    }
+    const { goaway } = this.#owner
+    const behind = goaway !== undefined && id > goaway.lastStreamId
+    const code = behind ? goaway.code : rstCode
+    if (code === NGHTTP2_HTTP_1_1_REQUIRED) this.wantsHttp1 = isReplayable(this.#request.options.body)
+    if (!behind && rstCode !== NGHTTP2_REFUSED_STREAM) return
+    // RFC 9113, 8.7: it may be sent anywhere again, whatever it is. On a connection that stays, that the endpoint has too
+    // much to do: to ask it again at once would only be more.
+    this.#request.unprocessed = true
+    this.resendable = goaway !== undefined && isReplayable(this.#request.options.body)
+  }
+
+  /** No byte of it has left this process. */
+  #leaveUnsent(): void {
+    this.resendable = this.#upload === undefined || isReplayable(this.#request.options.body)
+    // What has been read of an upload cannot be read again.
+    if (this.resendable) this.#request.written = false
+    else this.#request.unprocessed = true
   }
 
   /** It has no stream. */
@@ -366,6 +427,11 @@ function refusal(thrown: unknown): Error {
 function hasEnded(thrown: unknown): boolean {
   const { code } = thrown as NodeJS.ErrnoException
   return code === 'ERR_HTTP2_INVALID_SESSION' || code === 'ERR_HTTP2_GOAWAY_SESSION'
+}
+
+/** Have the ids of its session run out? Node destroys the stream by it and throws nothing. */
+function isOutOfStreams(error: Error | undefined): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === 'ERR_HTTP2_OUT_OF_STREAMS'
 }
 
 /** Why a stream has closed before its response was whole. */

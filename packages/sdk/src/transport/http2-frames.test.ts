@@ -162,6 +162,62 @@ describe('PING', () => {
     expect(connections.connections).toBe(1)
   })
 
+  test('as often as it is asked for is no suspicion, until its answer is late', async () => {
+    const clock = new ManualClock()
+    let pings = 0
+    const { origin, sockets } = await serveFrames(
+      (socket, id) => socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)])),
+      () => {
+        pings++
+      },
+    )
+    const connections = connectHttp2(origin, { clock, pingMs: 10_000, keepAliveMs: 86_400_000 })
+    transport = connections
+    const ask = async (): Promise<number> => {
+      const one = exchange(connections)
+      await until(() => one.over)
+      return sockets.length
+    }
+    await ask()
+    await clock.advance(10_000)
+    await until(() => pings === 1)
+    await clock.advance(999)
+    expect(await ask()).toBe(1)
+    await clock.advance(1)
+    expect(await ask()).toBe(2)
+  })
+
+  test('after one that was answered again: in 30 s, and then each 5 min, while the endpoint says nothing else', async () => {
+    const clock = new ManualClock()
+    let [requests, pings] = [0, 0]
+    const { origin } = await serveFrames(
+      () => requests++,
+      (socket, payload) => {
+        pings++
+        socket.write(frame(FRAME.PING, ACK, 0, payload))
+      },
+    )
+    const connections = connectHttp2(origin, { clock, max: 1 })
+    transport = connections
+    /** A request is given up, so long after the one before; returns the PINGs that there were, its own included. */
+    const giveUpAfter = async (ms: number): Promise<number> => {
+      const [sent, pinged] = [requests, pings]
+      const one = exchange(connections)
+      await until(() => requests > sent)
+      await clock.advance(ms)
+      one.attempt.cancel(new Error('too late'), 'local_failure')
+      // Behind a PING, had there been one.
+      const next = exchange(connections)
+      await until(() => requests > sent + 1)
+      next.attempt.cancel(new Error('enough'), 'ignored')
+      for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate)
+      return pings - pinged
+    }
+    const seen: number[] = []
+    for (const ms of [1000, 29_999, 1, 299_999, 1, 299_999, 1]) seen.push(await giveUpAfter(ms))
+    expect(seen).toEqual([1, 0, 1, 0, 1, 0, 1])
+  })
+
   test('as often as it is asked for, until there is no answer', async () => {
     const clock = new ManualClock()
     let pings = 0
@@ -204,4 +260,50 @@ test('what an endpoint has not processed goes to another one, whatever it is, an
   expect((await Promise.all(sent)).map(({ statusCode }) => statusCode)).toEqual([200, 200, 200, 200])
   expect(leaving.sockets.length).toBe(1)
   await client.dispatcher.destroy()
+})
+
+describe('endpoints that refuse every stream', () => {
+  const quiet = { info: () => undefined, warn: () => undefined, error: () => undefined }
+  const refuse = async (): Promise<{ origin: string; count: () => number }> => {
+    let streams = 0
+    const { origin } = await serveFrames((socket, id) => {
+      streams++
+      socket.write(reset(id, constants.NGHTTP2_REFUSED_STREAM))
+    })
+    return { origin, count: () => streams }
+  }
+
+  test('are sent no more than the budget for retries allows', async () => {
+    const refusing = [await refuse(), await refuse()]
+    const client = createClient('orders', {
+      resolver: fixedResolver(refusing.map(({ origin }) => origin)),
+      connections: { protocol: 'http2' },
+      breaker: false,
+      outlierDetection: false,
+      retry: { budgetRatio: 0, budgetMinPerSecond: 0 },
+      logger: quiet,
+    })
+    const sent = Array.from({ length: 20 }, () => client.request({ path: '/', method: 'POST', body: 'x' }))
+    const ended = await Promise.allSettled(sent)
+    expect(ended.every(({ status }) => status === 'rejected')).toBe(true)
+    expect(refusing.reduce((sum, { count }) => sum + count(), 0)).toBe(20)
+    await client.dispatcher.destroy()
+  })
+
+  test('are left for others, whatever the request is', async () => {
+    const refusing = await refuse()
+    const staying = await serveFrames((socket, id) =>
+      socket.write(Buffer.concat([head(id), data(id, 'ok', END_STREAM)])),
+    )
+    const client = createClient('orders', {
+      resolver: fixedResolver([refusing.origin, staying.origin]),
+      balancer: 'round_robin',
+      connections: { protocol: 'http2' },
+      logger: quiet,
+    })
+    const sent = Array.from({ length: 2 }, () => client.request({ path: '/', method: 'POST', body: 'x' }))
+    expect((await Promise.all(sent)).map(({ statusCode }) => statusCode)).toEqual([200, 200])
+    expect(refusing.count()).toBe(1)
+    await client.dispatcher.destroy()
+  })
 })

@@ -18,6 +18,19 @@ test.each([
   ],
   ['a record with lists', { 'x-a': ['b', null, 'c'] }, { 'x-a': 'b, , c' }],
   ['pairs', new Map([['X-A', 'b']]), { 'x-a': 'b' }],
+  [
+    'values without the white space around them',
+    ['x-a', ' b\t', 'x-b', ' ', 'x-c', '\xa0'],
+    { 'x-a': 'b', 'x-b': '', 'x-c': '\xa0' },
+  ],
+  [
+    'names that every object has',
+    ['constructor', 'a', '__proto__', 'b'],
+    Object.fromEntries([
+      ['constructor', 'a'],
+      ['__proto__', 'b'],
+    ]),
+  ],
   ['cookies, joined as RFC 9113 has it', ['cookie', 'a=1', 'Cookie', 'b=2'], { cookie: 'a=1; b=2' }],
 ])('headers as undici takes them: %s', (_, headers, fields) => {
   expect(head(headers).fields).toEqual({ ...PSEUDO, ...fields })
@@ -44,8 +57,13 @@ test('nor is what Connection names', () => {
   })
 })
 
+test('but Connection names no pseudo-header', () => {
+  expect(head(['connection', ':path, :method, :authority']).fields).toEqual(PSEUDO)
+})
+
 test('Host is the authority, and the target in absolute form says its own', () => {
   expect(head(['Host', 'orders.test']).fields).toEqual({ ...PSEUDO, ':authority': 'orders.test' })
+  expect(head(['Host', '']).fields).toEqual(PSEUDO)
   expect(head([], 'http://other.test/a?b=c').fields).toEqual({
     ...PSEUDO,
     ':authority': 'other.test',

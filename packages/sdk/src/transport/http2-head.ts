@@ -37,18 +37,20 @@ export function http2RequestHead(
   origin: string,
 ): Http2RequestHead {
   const url = new URL(path.startsWith('/') ? origin : path)
-  const fields: Record<string, string> = {
-    [HTTP2_HEADER_METHOD]: method,
-    [HTTP2_HEADER_SCHEME]: new URL(origin).protocol.slice(0, -1),
-    [HTTP2_HEADER_AUTHORITY]: url.host,
-    // RFC 9113, 8.3.1: that of the target, also where it came in absolute form.
-    [HTTP2_HEADER_PATH]: path.startsWith('/') ? path : `${url.pathname}${url.search}`,
-  }
+  // Of no prototype: `constructor` is a name like any other.
+  const fields = Object.create(null) as Record<string, string>
+  fields[HTTP2_HEADER_METHOD] = method
+  fields[HTTP2_HEADER_SCHEME] = new URL(origin).protocol.slice(0, -1)
+  fields[HTTP2_HEADER_AUTHORITY] = url.host
+  // RFC 9113, 8.3.1: that of the target, also where it came in absolute form.
+  fields[HTTP2_HEADER_PATH] = path.startsWith('/') ? path : `${url.pathname}${url.search}`
   let contentLength: number | undefined
   const named: string[] = []
   eachField(headers, (name, value) => {
-    if (name === 'host') fields[HTTP2_HEADER_AUTHORITY] = value
-    else if (name === 'connection') named.push(...value.toLowerCase().split(','))
+    if (name === 'host') {
+      // RFC 9113, 8.3.1: `:authority` must not be empty for http and https.
+      if (value !== '') fields[HTTP2_HEADER_AUTHORITY] = value
+    } else if (name === 'connection') named.push(...value.toLowerCase().split(','))
     else if (name === 'content-length') contentLength = lengthOf(value, contentLength)
     else if (name === 'expect') throw new errors.NotSupportedError('expect header not supported')
     else if (name === 'te') {
@@ -57,7 +59,10 @@ export function http2RequestHead(
     } else if (!CONNECTION_SPECIFIC.has(name)) add(fields, name, value)
   })
   // RFC 9110, 7.6.1. `te` is always named there, and by now it is what HTTP/2 wants.
-  for (const name of named) if (name.trim() !== 'te') Reflect.deleteProperty(fields, name.trim())
+  for (const each of named) {
+    const name = each.trim()
+    if (name !== 'te' && !name.startsWith(':')) Reflect.deleteProperty(fields, name)
+  }
   return { fields, contentLength }
 }
 
@@ -77,6 +82,44 @@ export function sizeOf(raw: readonly Buffer[]): number {
   let size = 0
   for (const each of raw) size += each.length
   return size
+}
+
+/** What limits the size of a head that is sent, in bytes. */
+export interface HeadLimits {
+  /** SETTINGS_MAX_HEADER_LIST_SIZE of the endpoint; undefined: it has set none. */
+  readonly maxHeaderListSize?: number | undefined
+}
+
+// NGHTTP2_MAX_HEADERSLEN, which node leaves as it is: what may be more once it is encoded, nghttp2 does not send, and node
+// tells that as if the endpoint had refused the stream, and ends the session.
+const MOST_ENCODED = 65_536
+// nghttp2_hd_deflate_bound and session_estimate_headers_payload: 12 for changes of the table's size, 5 for a priority; and
+// for each field the lengths of its two strings, at 6 bytes each.
+const ENCODED_EXTRA = 17
+const ENCODED_EXTRA_PER_FIELD = 12
+// RFC 9113, 6.5.2.
+const LISTED_EXTRA_PER_FIELD = 32
+
+/** @throws InvalidArgumentError for a head that is larger than we can send, or than the endpoint takes. */
+export function assertHeadFits(fields: Readonly<Record<string, string>>, limits: HeadLimits): void {
+  let size = 0
+  let count = 0
+  for (const name in fields) {
+    size += name.length + (fields[name] ?? '').length
+    count++
+  }
+  const encoded = size + ENCODED_EXTRA + count * ENCODED_EXTRA_PER_FIELD
+  if (encoded > MOST_ENCODED) throw tooLarge(size, `over HTTP/2 ${MOST_ENCODED} bytes are the most`)
+  const { maxHeaderListSize = Infinity } = limits
+  if (size + count * LISTED_EXTRA_PER_FIELD > maxHeaderListSize) {
+    throw tooLarge(size, `the endpoint takes ${maxHeaderListSize} bytes (SETTINGS_MAX_HEADER_LIST_SIZE)`)
+  }
+}
+
+function tooLarge(size: number, most: string): Error {
+  return new errors.InvalidArgumentError(
+    `the head of the request is too large: of ${size} bytes, where ${most}`,
+  )
 }
 
 function add(fields: Record<string, string>, name: string, value: string): void {
@@ -123,6 +166,17 @@ function eachValue(key: unknown, value: unknown, each: Each): void {
     if (text === undefined || NOT_IN_A_VALUE.test(text)) {
       throw new errors.InvalidArgumentError(`invalid ${name} header`)
     }
-    each(name, text)
+    each(name, isPadded(text) ? text.replace(PADDING, '') : text)
   }
+}
+
+// RFC 9113, 8.2.1: a value with white space around it is malformed; of HTTP/1.1 it was no part of the value.
+const PADDING = /^[\t ]+|[\t ]+$/g
+
+function isPadded(text: string): boolean {
+  return isSpace(text.charCodeAt(0)) || isSpace(text.charCodeAt(text.length - 1))
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09
 }

@@ -536,35 +536,69 @@ describe('GOAWAY', () => {
 })
 
 describe('REFUSED_STREAM', () => {
-  test('is sent again once, whatever it is', async () => {
-    const one = exchange(transport, { method: 'POST', body: 'x' })
-    await waiting(1)
-    upstream.streams[0]?.close(constants.NGHTTP2_REFUSED_STREAM)
-    await until(() => upstream.streams.length === 2)
-    upstream.streams[1]?.respond({ ':status': 200 })
-    upstream.streams[1]?.end('again')
-    await completed(one)
-    expect(one.body).toBe('again')
-    expect(upstream.sessions.length).toBe(1)
-  })
-
-  test('and is for another endpoint then', async () => {
+  test('of a connection that stays is for another endpoint, as it was written and not processed', async () => {
     upstream.onStream = (stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM)
     const one = exchange(transport, { method: 'POST', body: 'x' })
     await over(one)
     expect(one.state).toMatchObject({ message: 'the endpoint reset the HTTP/2 stream: REFUSED_STREAM' })
-    expect(one.attempt.written).toBe(false)
-    expect(upstream.streams.length).toBe(2)
+    expect(one.attempt).toMatchObject({ written: true, unprocessed: true })
+    expect([upstream.streams.length, one.endpoint.unreached]).toEqual([1, []])
   })
 
-  test('with an upload that has been read from, it is not', async () => {
+  test('of one that closes is sent again on another one, once', async () => {
+    upstream.onStream = (stream) => {
+      // Of all streams, this one included.
+      stream.session?.goaway(constants.NGHTTP2_NO_ERROR, 2 ** 31 - 1)
+      setImmediate(() => stream.close(constants.NGHTTP2_REFUSED_STREAM))
+    }
+    const one = exchange(transport, { method: 'POST', body: 'x' })
+    await over(one)
+    expect([upstream.streams.length, upstream.sessions.length]).toEqual([2, 2])
+    expect(one.attempt).toMatchObject({ written: true, unprocessed: true })
+  })
+
+  test('with an upload that has been read from, it is not sent again here', async () => {
     const body = new Readable({ read: () => undefined })
     body.push('a')
     const one = exchange(transport, { method: 'POST', body })
     await waiting(1)
     upstream.streams[0]?.close(constants.NGHTTP2_REFUSED_STREAM)
     await over(one)
-    expect(one.attempt.written).toBe(true)
+    expect(one.attempt).toMatchObject({ written: true, unprocessed: true })
+    expect(upstream.streams.length).toBe(1)
+  })
+})
+
+describe('a head that is too large', () => {
+  /** Of so many bytes, its five fields included, in a value that does not become shorter by its coding. */
+  const sized = (bytes: number): { headers: string[] } => {
+    const others = [':method', 'GET', ':scheme', 'http', ':authority', origin.slice(7), ':path', '/', 'x-a']
+    return { headers: ['x-a', '~'.repeat(bytes - others.join('').length)] }
+  }
+
+  test('for us is refused as its caller’s fault, to the byte', async () => {
+    upstream.onStream = (stream) => stream.respond({ ':status': 200 }, { endStream: true })
+    const most = 65_536 - 17 - 5 * 12
+    await completed(exchange(transport, sized(most)))
+    const one = exchange(transport, sized(most + 1))
+    expect(one.state).toBeInstanceOf(errors.InvalidArgumentError)
+    expect(one.endpoint.outcomes).toEqual([[1, 'ignored']])
+    await completed(exchange(transport))
+    expect([upstream.sessions.length, upstream.streams.length]).toEqual([1, 2])
+  })
+
+  test('for the endpoint, too', async () => {
+    await serve({ settings: { maxHeaderListSize: 1000 } })
+    upstream.onStream = (stream) => stream.respond({ ':status': 200 }, { endStream: true })
+    const [whole, one] = [
+      exchange(transport, sized(1000 - 5 * 32)),
+      exchange(transport, sized(1001 - 5 * 32)),
+    ]
+    await completed(whole)
+    expect(one.state).toMatchObject({
+      name: 'InvalidArgumentError',
+      message: expect.stringContaining('the endpoint takes 1000 bytes') as string,
+    })
     expect(upstream.streams.length).toBe(1)
   })
 })

@@ -3,11 +3,10 @@ import { errors, type buildConnector, type Dispatcher } from 'undici'
 import type { Clock } from '../clock.js'
 import { LinkedList } from '../collections/linked-list.js'
 import type { Instance } from '../discovery/resolver.js'
-import { isReplayable } from '../request/bodies.js'
 import { inOwnContext } from '../runtime/own-context.js'
 import { connectInTime } from './connect-in-time.js'
 import type { Lifetime } from './connection.js'
-import type { Connector, ConnectorFactory } from './connector.js'
+import type { AbortConnect, Connector, ConnectorFactory } from './connector.js'
 import { http2Connector, type Spoken } from './http2-connect.js'
 import {
   Http2Connection,
@@ -39,6 +38,9 @@ export interface Http2Options extends LifetimeOptions {
   readonly maxHeaderBytes: number
 }
 
+// RFC 9113, 5.1.1: ids of 31 bits, of which a client has the odd ones.
+const MOST_STREAMS = 2 ** 30 - 1
+
 /** Takes over where an endpoint wants HTTP/1.1 by ALPN: the connection, and what was to be sent on it. */
 type FallBack = (socket: Socket, requests: readonly TransportRequest[]) => void
 
@@ -62,9 +64,13 @@ export class Http2Transport implements Transport {
   readonly #lifetime: Lifetime
   readonly #fallBack: FallBack | undefined
   readonly #connections: Http2Connection[] = []
+  /** How to abort those that are being established. */
+  readonly #connecting = new Map<Http2Connection, AbortConnect>()
   readonly #waiting = new LinkedList<TransportRequest>()
-  /** Those that were refused by an endpoint once. */
+  /** Those that have had another try. */
   readonly #resent = new WeakSet<TransportRequest>()
+  /** The queue advances: room that is made meanwhile is found by who advances it. */
+  #advancing = false
   #closed = false
   #settled: (() => void) | undefined
   readonly #listener: Http2ConnectionListener = {
@@ -82,7 +88,8 @@ export class Http2Transport implements Transport {
     this.#options = options
     this.#connector = options.connector(instance)
     this.#target = { host, hostname: hostname.replace(/^\[|\]$/g, ''), protocol, port }
-    this.#lifetime = limitedLifetime(options)
+    const lifetime = limitedLifetime(options)
+    this.#lifetime = { ...lifetime, maxRequests: Math.min(lifetime.maxRequests, MOST_STREAMS) }
     this.#fallBack = fallBack
     const { keepAliveMs, pingMs, bodyTimeoutMs, maxHeaderBytes, clock } = options
     this.#ofConnection = {
@@ -121,16 +128,24 @@ export class Http2Transport implements Transport {
   }
 
   /**
-   * The endpoint has said that it has not processed the request, as it was about to close the connection or had too much
-   * to do: once it gets another try, on another connection where that one is closing.
+   * Its connection was about to close, and the endpoint has said that it has not processed the request, or it was not sent
+   * at all: once it gets another try, on another connection.
    */
   resend(request: TransportRequest): boolean {
-    const { carrier, options } = request
-    if (!(carrier instanceof Exchange) || !carrier.unprocessed || this.#closed) return false
-    if (this.#resent.has(request) || !isReplayable(options.body)) return false
+    const { carrier } = request
+    if (!(carrier instanceof Exchange) || !carrier.resendable || this.#closed) return false
+    if (this.#resent.has(request)) return false
     this.#resent.add(request)
-    request.carrier = undefined
+    makeUnsent(request)
     this.send(request)
+    return true
+  }
+
+  /** Gives back a request that the endpoint wants over HTTP/1.1, to be sent so. False: it does not. */
+  yields(request: TransportRequest): boolean {
+    const { carrier } = request
+    if (!(carrier instanceof Exchange) || !carrier.wantsHttp1 || this.#closed) return false
+    makeUnsent(request)
     return true
   }
 
@@ -142,6 +157,11 @@ export class Http2Transport implements Transport {
     this.#advance()
   }
 
+  unqueue(error: Error): void {
+    const waiting = [...this.#connections.flatMap((each) => [...each.unassignAll()]), ...this.#queued()]
+    for (const request of waiting) request.onError(error)
+  }
+
   async close(): Promise<void> {
     if (this.#waiting.size > 0 || this.#connections.some(({ active }) => active > 0)) {
       await new Promise<void>((resolve) => (this.#settled = resolve))
@@ -149,16 +169,15 @@ export class Http2Transport implements Transport {
     this.#closed = true
     for (const connection of [...this.#connections]) {
       connection.drain()
-      if (connection.connecting) connection.destroy(new errors.ClientClosedError())
+      if (connection.connecting) this.#destroy(connection, new errors.ClientClosedError())
     }
   }
 
   async destroy(error: Error): Promise<void> {
     this.#closed = true
-    const waiting = [...this.#connections.flatMap((each) => [...each.unassignAll()]), ...this.#queued()]
-    for (const request of waiting) request.onError(error)
+    this.unqueue(error)
     const connections = [...this.#connections]
-    for (const connection of connections) connection.destroy(error)
+    for (const connection of connections) this.#destroy(connection, error)
     this.#settled?.()
     await Promise.resolve()
   }
@@ -184,11 +203,16 @@ export class Http2Transport implements Transport {
     let spoken: Spoken | undefined
     const { connectTimeoutMs, clock, maxHeaderBytes } = this.#options
     const connector = http2Connector(this.#connector, maxHeaderBytes, (speaks) => (spoken = speaks))
-    const connect = (): void =>
-      connectInTime(connector, connectTimeoutMs(), clock, this.#target, (...[error]) => {
+    const connect = (): void => {
+      // Closed before it was begun.
+      if (!this.#connections.includes(connection)) return
+      const abort = connectInTime(connector, connectTimeoutMs(), clock, this.#target, (...[error]) => {
+        this.#connecting.delete(connection)
         if (error === null && spoken !== undefined) this.#connected(connection, spoken)
         else this.#failed(connection, error ?? new errors.SocketError('no connection'))
       })
+      if (connection.connecting) this.#connecting.set(connection, abort)
+    }
     // It outlives the request that it is opened for; and that one is to be assigned first, should it fail at once.
     queueMicrotask(() => inOwnContext(connect))
     return connection
@@ -200,19 +224,26 @@ export class Http2Transport implements Transport {
       if (spoken.protocol === 'http2') spoken.session.destroy()
       spoken.socket.destroy()
     } else if (spoken.protocol === 'http2') {
-      const rest = connection.established(spoken)
-      // They were first.
-      const behind = [...this.#queued()]
-      for (const request of [...rest, ...behind]) this.#waiting.append(request)
-      this.#advance()
+      this.#advance(() => {
+        const rest = connection.established(spoken)
+        // They were first.
+        const behind = [...this.#queued()]
+        for (const request of [...rest, ...behind]) this.#waiting.append(request)
+      })
     } else if (this.#fallBack === undefined) {
       spoken.socket.destroy()
       this.#failed(connection, noAlpn(this.#target))
     } else {
       // First of all, as they would be sent once there is no connection any more.
       const behind = [...this.#queued()]
-      this.#fallBack(spoken.socket, [...connection.failed(), ...behind])
+      this.#fallBack(spoken.socket, [...connection.abandon(), ...behind])
     }
+  }
+
+  #destroy(connection: Http2Connection, error: Error): void {
+    connection.destroy(error)
+    this.#connecting.get(connection)?.(error)
+    this.#connecting.delete(connection)
   }
 
   /** Takes all out of the queue. */
@@ -225,7 +256,7 @@ export class Http2Transport implements Transport {
 
   #failed(connection: Http2Connection, error: Error): void {
     if (!this.#connections.includes(connection)) return
-    const assigned = connection.failed()
+    const assigned = connection.abandon()
     for (const request of assigned) {
       request.carrier = connection
       request.onError(error)
@@ -233,8 +264,28 @@ export class Http2Transport implements Transport {
     this.#advance()
   }
 
+  /**
+   * One at a time: a request that fails as it begins makes room for the next one.
+   *
+   * @param first What is to be done before; none of those that wait passes it.
+   */
+  #advance(first?: () => void): void {
+    if (this.#advancing) {
+      first?.()
+      return
+    }
+    this.#advancing = true
+    try {
+      first?.()
+      this.#sendWaiting()
+    } finally {
+      this.#advancing = false
+    }
+    if (this.#waiting.size === 0 && this.#connections.every(({ active }) => active === 0)) this.#settled?.()
+  }
+
   /** The one that has waited longest is next. */
-  #advance(): void {
+  #sendWaiting(): void {
     const waiting = this.#waiting
     for (let request = waiting.first; request !== undefined; request = waiting.first) {
       const connection = this.#withRoom()
@@ -244,8 +295,14 @@ export class Http2Transport implements Transport {
       next.onTurn?.()
       inContext(next, () => connection.carry(next))
     }
-    if (this.#connections.every(({ active }) => active === 0)) this.#settled?.()
   }
+}
+
+/** As it was before it was sent. */
+function makeUnsent(request: TransportRequest): void {
+  request.carrier = undefined
+  request.written = false
+  request.unprocessed = false
 }
 
 /** Does it want the connection for itself? */

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { createSecureServer, type Http2SecureServer } from 'node:http2'
+import { constants, createSecureServer, type Http2SecureServer } from 'node:http2'
 import * as https from 'node:https'
 import type { AddressInfo, Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -114,6 +114,27 @@ describe('over TLS', () => {
     const { socket } = await client.dispatcher.upgrade({ path: '/', protocol: 'echo' })
     socket.destroy()
     expect(await ask()).toBe('2.0')
+  })
+
+  test('an endpoint that asks for HTTP/1.1 on a stream gets it from then on, whatever the request is', async () => {
+    const server = createSecureServer({ ...identity, allowHTTP1: true }, (request, response) => {
+      if (request.httpVersion === '1.1') response.end('1.1')
+    })
+    let streams = 0
+    server.on('stream', (stream) => {
+      streams++
+      stream.on('error', ignore)
+      stream.close(constants.NGHTTP2_HTTP_1_1_REQUIRED)
+    })
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    afterwards(() => void server.close())
+    connect(`https://127.0.0.1:${(server.address() as AddressInfo).port}`, { protocol: 'auto' })
+    for (let n = 0; n < 2; n++) {
+      const { body } = await client.request({ path: '/', method: 'POST', body: 'x' })
+      expect(await body.text()).toBe('1.1')
+    }
+    expect(streams).toBe(1)
   })
 
   test('preconnect finds out as well, and its connection is used', async () => {

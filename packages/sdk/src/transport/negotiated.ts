@@ -13,7 +13,7 @@ export function negotiated(options: Http1Options, options2: Http2Options): Trans
 
 /**
  * The first connection finds out, and is used by either. From then on all goes the same way; where the endpoint falls back
- * to HTTP/1.1, for good. What switches protocols, such as WebSocket, always goes over HTTP/1.1.
+ * to HTTP/1.1, by ALPN or by HTTP_1_1_REQUIRED, for good. What switches protocols, such as WebSocket, always goes over HTTP/1.1.
  */
 class NegotiatedTransport implements Transport {
   readonly #http1: Http1Transport
@@ -47,6 +47,12 @@ class NegotiatedTransport implements Transport {
   }
 
   resend(request: TransportRequest, error: Error): boolean {
+    if (this.#http2.yields(request)) {
+      // RFC 9113, 7: HTTP_1_1_REQUIRED. What it answers for one request it would for the next.
+      this.#fallenBack = true
+      this.#http1.send(request)
+      return true
+    }
     // Either knows its own by what carries it.
     return this.#http1.resend(request, error) || this.#http2.resend(request)
   }
@@ -58,7 +64,7 @@ class NegotiatedTransport implements Transport {
 
   unqueue(error: Error): void {
     this.#http1.unqueue(error)
-    ;(this.#http2 as Transport).unqueue?.(error)
+    this.#http2.unqueue(error)
   }
 
   async close(): Promise<void> {

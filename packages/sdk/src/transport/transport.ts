@@ -16,6 +16,11 @@ export interface TransportRequest extends Handler, Linked<TransportRequest> {
    * said that it has not.
    */
   written: boolean
+  /**
+   * Has the endpoint said that it has not processed what was written (RFC 9113, 8.7)? It may be sent anywhere again,
+   * whatever it is; but it was a load, as any other that was written. Written by the transport.
+   */
+  unprocessed?: boolean
   /** Has a byte of a response come? */
   readonly answered: boolean
   /** What is written of it, asked as it is: one of its headers may tell the time that is left. Absent: `options`. */
