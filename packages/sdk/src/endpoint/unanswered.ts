@@ -20,7 +20,7 @@ export class AnswerTimes {
   }
 
   observe(ms: number, now: number): void {
-    this.#recent.record(ms)
+    this.#recent.record(ms, now)
     this.#average.observe(ms, now)
   }
 
