@@ -56,7 +56,9 @@ export class SimClient {
     const { service, origins, retry, breaker, outlierDetection: outliers, panicThreshold } = settings
     const events = new Events()
     const policy = new PolicyResolver(settings, events)
+    const recent = new RecentLatency(timeline)
     const dependencies: EndpointDependencies = {
+      recent,
       createTransport: ({ key }) => new SimTransport(this.#serverOf(key), timeline),
       makeBreaker:
         breaker === false
@@ -90,7 +92,7 @@ export class SimClient {
     const execution = new Execution({
       cluster: this.#cluster,
       budget,
-      recent: new RecentLatency(timeline),
+      recent,
       random,
       events,
       clock: timeline,
