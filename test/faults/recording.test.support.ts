@@ -1,7 +1,7 @@
 import type { Counts } from './counts.js'
 import type { AttemptSample, Ending, Recording, Timeline } from './recording.js'
 
-export const TIMELINE: Timeline = {
+const TIMELINE: Timeline = {
   healthyFrom: 1000,
   faultAt: 2000,
   settledAt: 3000,

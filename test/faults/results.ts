@@ -7,7 +7,7 @@ import type { Recording } from './recording.js'
 import type { SubjectName } from './subject.js'
 
 /** Errors and statuses of requests that were lost or cut, and how many of each, the most first. */
-export type Reasons = readonly (readonly [reason: string, times: number])[]
+type Reasons = readonly (readonly [reason: string, times: number])[]
 
 /** One fault on one subject. */
 export interface Row extends Pick<Fault, 'name' | 'about' | 'on'> {

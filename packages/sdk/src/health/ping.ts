@@ -4,7 +4,7 @@ import { checkByRequest } from './check-request.js'
 import { HEALTHY } from './health-check.js'
 
 /** What came of asking an instance whether it is there: `unknown`: we could not ask. */
-export type Pong = 'answered' | 'unreachable' | 'unknown'
+type Pong = 'answered' | 'unreachable' | 'unknown'
 
 /** Asks an instance whether it is there; returns how to stop waiting. */
 export type Pinger = (instance: Instance, onResult: (pong: Pong) => void) => () => void
