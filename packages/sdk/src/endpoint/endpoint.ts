@@ -8,7 +8,7 @@ import type { BackendLoad } from '../orca/backend-load.js'
 import type { BreakerFactory, Permit } from '../resilience/breaker.js'
 import { isFailure, NO_DETAILS, type Outcome, type OutcomeDetails } from '../resilience/outcome.js'
 import type { RecentLatency } from '../resilience/recent-latency.js'
-import type { Silence, Watched } from '../resilience/stall/silence.js'
+import type { Pong, Silence, Watched } from '../resilience/stall/silence.js'
 import type { StallDetector } from '../resilience/stall/stall-detector.js'
 import type { LoopWatch } from '../runtime/loop-watch.js'
 import type { Transport, TransportFactory } from '../transport/transport.js'
@@ -43,7 +43,7 @@ export interface EndpointDependencies {
   /** Undefined: no silence counts. */
   readonly stalls?: StallDetector | undefined
   /** Asks an instance whether it is there. Of no use without `stalls`. */
-  readonly ping?: ((instance: Instance, onResult: (pong: string) => void) => () => void) | undefined
+  readonly ping?: ((instance: Instance, onResult: (pong: Pong) => void) => () => void) | undefined
   /** Undefined: nobody asks for it. */
   readonly recent?: RecentLatency | undefined
   readonly classifier: Classifier
@@ -230,10 +230,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     this.#prober.ask(path)
   }
 
-  ping(onResult: (answered: boolean) => void): () => void {
+  ping(onResult: (pong: Pong) => void): () => void {
     const { ping } = this.#dependencies
     if (ping === undefined) return () => undefined
-    return ping(this.instance, (pong) => onResult(pong === 'answered'))
+    return ping(this.instance, onResult)
   }
 
   begin(): void {
@@ -359,7 +359,7 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
   #endProbes(): void {
     this.#ended = true
     this.#prober?.end()
-    // Its ping would be waited for as its requests are.
+    // Nobody is sent there any more, so that it is not asked whether it is there.
     if (this.silence !== undefined) this.#dependencies.stalls?.unwatch(this.silence)
     this.silence = undefined
   }

@@ -4,15 +4,11 @@ import { inOwnContext } from '../runtime/own-context.js'
 import type { Abort } from '../transport/handler.js'
 import type { Transport, TransportRequest } from '../transport/transport.js'
 
-/** How a request of ours ended. */
-export type ProbeEnd = 'answered' | 'failed' | 'cancelled'
-
 /** Hears of a request of ours. */
 export interface ProbeListener {
   /** The head of its response, not an interim one (1xx). */
   onHead(statusCode: number, headers: Buffer[]): void
-  /** @param error What it failed by. */
-  onEnd(end: ProbeEnd, error?: Error): void
+  onEnd(): void
 }
 
 /**
@@ -50,18 +46,13 @@ export class ProbeRequest implements TransportRequest {
     this.#listener = listener
   }
 
-  /** Does it wait for a connection that others have? */
-  get queued(): boolean {
-    return this.#sent && !this.#over && this.carrier === undefined
-  }
-
   /** In a later turn: who asks may be in the middle of a pick. */
   send(): void {
     inOwnContext(() => void nextTurn().then(() => this.#send()))
   }
 
   cancel(): void {
-    if (!this.#end('cancelled')) return
+    if (!this.#end()) return
     if (this.#sent) this.#transport.release(this, 'cancelled')
     this.#abort?.(new errors.RequestAbortedError())
   }
@@ -83,11 +74,11 @@ export class ProbeRequest implements TransportRequest {
   }
 
   onComplete(): void {
-    if (this.#end('answered')) this.#transport.release(this, 'complete')
+    if (this.#end()) this.#transport.release(this, 'complete')
   }
 
-  onError(error: Error): void {
-    if (this.#end('failed', error)) this.#transport.release(this, 'failed')
+  onError(): void {
+    if (this.#end()) this.#transport.release(this, 'failed')
   }
 
   #send(): void {
@@ -98,11 +89,11 @@ export class ProbeRequest implements TransportRequest {
   }
 
   /** False: it has ended before. */
-  #end(end: ProbeEnd, error?: Error): boolean {
+  #end(): boolean {
     if (this.#over) return false
     this.#over = true
     if (this.#timer !== undefined) this.#clock.clearTimer(this.#timer)
-    this.#listener.onEnd(end, error)
+    this.#listener.onEnd()
     return true
   }
 }

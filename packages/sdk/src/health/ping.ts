@@ -1,13 +1,11 @@
 import type { Instance } from '../discovery/resolver.js'
+import type { Pong } from '../resilience/stall/silence.js'
 import type { TransportFactory } from '../transport/transport.js'
 import { checkByRequest } from './check-request.js'
 import { HEALTHY } from './health-check.js'
 
-/** What came of asking an instance whether it is there: `unknown`: we could not ask. */
-type Pong = 'answered' | 'unreachable' | 'unknown'
-
 /** Asks an instance whether it is there; returns how to stop waiting. */
-export type Pinger = (instance: Instance, onResult: (pong: Pong) => void) => () => void
+type Pinger = (instance: Instance, onResult: (pong: Pong) => void) => () => void
 
 /**
  * By `OPTIONS /`: it changes nothing by definition, and whatever the answer is, it is one (RFC 9110, 9.3.7). On a

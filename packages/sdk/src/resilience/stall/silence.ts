@@ -11,11 +11,14 @@ export interface Owing {
 /** What is watched for a stall. */
 export interface Watched extends Judged {
   /**
-   * Asks it, on a connection of its own, for something that takes no work, and calls back whether an answer has come:
-   * perhaps never. Returns how to stop waiting.
+   * Asks it, on a connection of its own, for something that takes no work, and calls back what has come of it: perhaps
+   * never. Returns how to stop waiting.
    */
-  ping(onResult: (answered: boolean) => void): () => void
+  ping(onResult: (pong: Pong) => void): () => void
 }
+
+/** `unreachable`: no connection, or one that has failed. `unknown`: this process or machine has nothing left to ask with. */
+export type Pong = 'answered' | 'unreachable' | 'unknown'
 
 /** May a request of ours be sent now? */
 export type Allowance = () => boolean
@@ -121,9 +124,11 @@ export class Silence {
     if (now >= this.#patientUntil) this.#patience = 1
     if (this.#state === 'suspect') {
       if (this.#silentMs >= limitMs) this.#stall(now)
-    } else if (this.#silentMs >= limitMs * this.#patience && this.#ask(allowance)) {
+    } else if (this.#silentMs >= limitMs * this.#patience) {
+      // Before it is asked, as it may be known at once that it could not be.
       this.#state = 'suspect'
-      this.#silentMs = 0
+      if (this.#ask(allowance)) this.#silentMs = 0
+      else this.#state = 'quiet'
     }
   }
 
@@ -162,10 +167,12 @@ export class Silence {
     if (this.#endPing !== undefined) return true
     if (!allowance()) return false
     const asked = ++this.#asked
-    const end = this.#endpoint.ping((answered) => {
+    const end = this.#endpoint.ping((pong) => {
       this.#told = asked
       this.#endPing = undefined
-      if (answered) this.heard++
+      if (pong === 'answered') this.heard++
+      // It was not asked, and its silence says no more than before.
+      else if (pong === 'unknown' && this.#state === 'suspect') this.#state = 'quiet'
     })
     // It may have been told at once.
     if (this.#told < asked) this.#endPing = end

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { ManualClock } from '../../testing/index.js'
 import type { Restriction } from '../judge.js'
 import { RecentLatency } from '../recent-latency.js'
-import type { Owing, Silence, Watched } from './silence.js'
+import type { Owing, Pong, Silence, Watched } from './silence.js'
 import { StallDetector } from './stall-detector.js'
 
 class Request implements Owing {
@@ -22,7 +22,7 @@ class Server implements Watched {
   readonly listed = true
   readonly blocked = false
   restriction: Restriction | undefined
-  readonly pings: { end: (answered: boolean) => void; cancelled: boolean }[] = []
+  readonly pings: { end: (pong: Pong) => void; cancelled: boolean }[] = []
   readonly silence: Silence
 
   constructor(detector: StallDetector) {
@@ -37,7 +37,7 @@ class Server implements Watched {
     this.restriction = undefined
   }
 
-  ping(end: (answered: boolean) => void): () => void {
+  ping(end: (pong: Pong) => void): () => void {
     const ping = { end, cancelled: false }
     this.pings.push(ping)
     return () => (ping.cancelled = true)
@@ -110,7 +110,7 @@ test('a slow answer is no stall: the question is answered, and is asked ever les
   rig.server.owe()
   for (let passed = 0; passed < 20_000; passed += 50) {
     await rig.pass(50)
-    for (const ping of rig.server.pings.splice(0)) ping.end(true)
+    for (const ping of rig.server.pings.splice(0)) ping.end('answered')
     expect(rig.server.restriction).toBeUndefined()
   }
   // Once after a quarter of a second, a half, one, two, four, eight and sixteen.
@@ -190,11 +190,22 @@ test('a connection that is refused is no answer either', async () => {
   const rig = new Rig()
   rig.server.owe()
   await rig.pass(350)
-  rig.server.pings[0]?.end(false)
+  rig.server.pings[0]?.end('unreachable')
   await rig.pass(350)
   expect(rig.server.restriction?.reason).toBe('stalled')
   // It is asked once while it is suspect.
   expect(rig.server.pings).toHaveLength(1)
+})
+
+test('where this process has nothing left to ask with, nothing is known of it', async () => {
+  const rig = new Rig()
+  rig.server.owe()
+  for (let n = 0; n < 60; n++) {
+    await rig.pass(50)
+    for (const ping of rig.server.pings.splice(0)) ping.end('unknown')
+  }
+  expect(rig.asked).toBeGreaterThan(5)
+  expect(rig.server.restriction).toBeUndefined()
 })
 
 test('a stall that ended by itself makes the next one take longer', async () => {
@@ -222,7 +233,7 @@ test('one that is stalled is asked again after a second, and ever less often, up
   await rig.pass(30_000)
   expect(pings.length).toBeGreaterThan(7)
   expect(pings.length).toBeLessThan(12)
-  pings.at(-1)?.end(true)
+  pings.at(-1)?.end('answered')
   await rig.pass(50)
   expect(rig.server.restriction).toBeUndefined()
 })
