@@ -6,3 +6,4 @@
  */
 export { balancedSessions } from './balanced-sessions.js'
 export type { BalancedSessions, BalancedSessionsOptions } from './balanced-sessions.js'
+export type { SessionRequest } from './endpoint-session.js'
