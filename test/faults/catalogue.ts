@@ -1,5 +1,5 @@
 import { behaviours, type BehaviourName } from './behaviours.js'
-import type { Budget } from './subjects/sdk-sender.js'
+import type { Setting } from './subjects/sdk-sender.js'
 
 /** How a fault is brought about. */
 export type Means =
@@ -18,7 +18,7 @@ export interface Fault {
   readonly on: 'none' | 'one' | 'all'
   /** Where the length is part of the fault, in milliseconds. */
   readonly lastsMs?: number
-  readonly budget: Budget
+  readonly setting: Setting
 }
 
 const ONE_EACH: readonly BehaviourName[] = [
@@ -42,7 +42,7 @@ const ONE_EACH: readonly BehaviourName[] = [
 
 /** In the order in which they are reported. The first is the measure for the others. */
 export const faults: readonly Fault[] = [
-  { name: 'no-fault', means: { by: 'nothing' }, about: 'nothing is done', on: 'none', budget: 'default' },
+  { name: 'no-fault', means: { by: 'nothing' }, about: 'nothing is done', on: 'none', setting: 'default' },
   onOne('refuse'),
   { ...onOne('refuse'), name: 'kill', means: { by: 'kill' }, about: 'SIGKILL, and started again at the end' },
   {
@@ -53,6 +53,7 @@ export const faults: readonly Fault[] = [
     lastsMs: 5000,
   },
   ...ONE_EACH.map(onOne),
+  ...(['reset-mid-body', 'short-body'] as const).map(held),
   {
     ...onOne('refuse'),
     name: 'half-open',
@@ -64,7 +65,17 @@ export const faults: readonly Fault[] = [
 
 function onOne(behaviour: BehaviourName): Fault {
   const means = { by: 'behaviour', behaviour } as const
-  return { name: behaviour, means, about: behaviours[behaviour], on: 'one', budget: 'default' }
+  return { name: behaviour, means, about: behaviours[behaviour], on: 'one', setting: 'default' }
+}
+
+function held(behaviour: BehaviourName): Fault {
+  const fault = onOne(behaviour)
+  return {
+    ...fault,
+    name: `${fault.name}-held`,
+    about: `the same, with \`retry.holdBytes\` at 64 KiB`,
+    setting: 'hold',
+  }
 }
 
 function onAll(behaviour: BehaviourName): readonly Fault[] {
@@ -80,7 +91,7 @@ function onAll(behaviour: BehaviourName): readonly Fault[] {
       ...fault,
       name: `${fault.name}-no-budget`,
       about: `the same, with no limit to retries but 2 attempts`,
-      budget: 'none',
+      setting: 'no-budget',
     },
   ]
 }

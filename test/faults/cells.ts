@@ -53,9 +53,9 @@ function back(on: Row['on'], { figures, verdicts }: Measured): string {
   }
   switch (figures.back?.kind) {
     case 'back':
-      return withVerdict(seconds(figures.back.afterMs), verdicts.recovery)
+      return seconds(figures.back.afterMs)
     case 'away':
-      return withVerdict(`not within ${seconds(figures.back.forMs)}`, verdicts.recovery)
+      return `not within ${seconds(figures.back.forMs)}`
     case 'never left':
     case undefined:
       return '-'

@@ -22,8 +22,11 @@ export const goals = {
   healthyP99Ms: 25,
 } as const
 
-/** What is asked of a subject depends on whether an instance was well all the time. */
-export function judge(on: Fault['on'], figures: Figures): Verdicts {
+/**
+ * What is asked of a subject depends on whether an instance was well all the time, and on whether it was told to hold
+ * responses until they are whole.
+ */
+export function judge({ on, setting }: Pick<Fault, 'on' | 'setting'>, figures: Figures): Verdicts {
   switch (on) {
     case 'none':
       return {
@@ -33,10 +36,9 @@ export function judge(on: Fault['on'], figures: Figures): Verdicts {
       }
     case 'one':
       return {
-        idempotent: verdict(figures.idempotent.lost === goals.idempotentLost),
+        idempotent: verdict(savable(figures, setting) === goals.idempotentLost),
         p99: verdict(figures.faultP99Ms <= goals.p99Ratio * figures.healthyP99Ms),
         load: verdict(figures.load <= goals.load),
-        ...returned(figures),
       }
     case 'all':
       return {
@@ -46,9 +48,8 @@ export function judge(on: Fault['on'], figures: Figures): Verdicts {
   }
 }
 
-function returned({ back }: Figures): Verdicts {
-  if (back === undefined || back.kind === 'never left') return {}
-  return { recovery: verdict(back.kind === 'back' && back.afterMs <= goals.recoveryMs) }
+function savable({ idempotent }: Figures, setting: Fault['setting']): number {
+  return setting === 'hold' ? idempotent.lost + idempotent.cut : idempotent.lost
 }
 
 function lostInAll({ idempotent, notIdempotent }: Figures): number {

@@ -16,7 +16,7 @@ async function measure(flags: Flags, children: Children, network: Network): Prom
   const startedAt = new Date()
   const plan = flags.quick ? QUICK : FULL
   const row = async (subject: SubjectName, fault: Fault): Promise<Row> => {
-    const why = whyNot(subject, fault.budget) ?? whyNoPackets(fault, network)
+    const why = whyNot(subject, fault.setting) ?? whyNoPackets(fault, network)
     if (why !== undefined) return notMeasured(subject, fault, why)
     process.stderr.write(`${subject}, ${fault.name} ...\n`)
     try {

@@ -25,8 +25,8 @@ export function render(results: Results): string {
 /** What the goals are, as one sentence without its end. */
 export function goalsInWords(): string {
   return (
-    `no idempotent request lost where an instance is well and nothing of a response had been handed on; ` +
-    `p99 within ${goals.p99Ratio} times the healthy; recovery within ${goals.recoveryMs / 1000} s; ` +
+    `no idempotent request lost where an instance is well and nothing of a response had been handed on (nor cut, where responses are held until they are whole); ` +
+    `p99 within ${goals.p99Ratio} times the healthy; recovery of all within ${goals.recoveryMs / 1000} s; ` +
     `at most ${goals.load} times the offered load; without a fault nothing lost and p99 of ${goals.healthyP99Ms} ms at most`
   )
 }

@@ -36,7 +36,7 @@ export interface Results {
 
 export function measured(subject: SubjectName, fault: Fault, recording: Recording): Row {
   const figures = figuresOf(recording)
-  const verdicts = judge(fault.on, figures)
+  const verdicts = judge(fault, figures)
   return {
     ...titleOf(subject, fault),
     result: { kind: 'measured', figures, verdicts, reasons: reasonsIn(recording) },

@@ -24,7 +24,7 @@ export async function record(
   const fleet = await startFleet(children, INSTANCES)
   const origins = fleet.map(({ origin }) => origin)
   try {
-    await using started = await startSubject(children, subject, origins, fault.budget)
+    await using started = await startSubject(children, subject, origins, fault.setting)
     await started.load.ask('warm up')
     const startAt = monotonicMs() + LEAD_MS
     const healthyFrom = startAt + plan.warmUpMs

@@ -4,7 +4,7 @@ import { startConsulStandIn } from '../bench/consul-stand-in.js'
 import { freePorts } from '../support/free-ports.js'
 import { eventually } from '../support/poll.js'
 import type { LoadArgument } from './subjects/load-program.js'
-import type { Budget } from './subjects/sdk-sender.js'
+import type { Setting } from './subjects/sdk-sender.js'
 
 export type SubjectName = 'sdk' | 'sidecar'
 
@@ -20,23 +20,21 @@ const SERVICE = 'faults'
 const SIDECAR_MAIN = join(import.meta.dirname, '../../..', 'packages/sidecar/dist/main.js')
 
 /** Why this subject cannot be measured so; `undefined`: it can. */
-export function whyNot(subject: SubjectName, budget: Budget): string | undefined {
-  return subject === 'sidecar' && budget === 'none'
-    ? 'the sidecar has no option for the budget of retries'
-    : undefined
+export function whyNot(subject: SubjectName, setting: Setting): string | undefined {
+  return subject === 'sidecar' && setting !== 'default' ? 'the sidecar has no option for it' : undefined
 }
 
 export async function startSubject(
   children: Children,
   subject: SubjectName,
   origins: readonly string[],
-  budget: Budget,
+  setting: Setting,
 ): Promise<Subject> {
-  return subject === 'sdk' ? startSdk(children, origins, budget) : startSidecar(children, origins)
+  return subject === 'sdk' ? startSdk(children, origins, setting) : startSidecar(children, origins)
 }
 
-function startSdk(children: Children, origins: readonly string[], budget: Budget): Subject {
-  const load = startLoad(children, { subject: 'sdk', origins, budget })
+function startSdk(children: Children, origins: readonly string[], setting: Setting): Subject {
+  const load = startLoad(children, { subject: 'sdk', origins, setting })
   return { load, [Symbol.asyncDispose]: () => load.stop() }
 }
 

@@ -1,21 +1,23 @@
-import { createClient, fixedResolver } from '@fairlead/sdk'
+import { createClient, fixedResolver, type ClientOptions } from '@fairlead/sdk'
 import { BODY } from '../answer.js'
 import { attemptsOf, complete, type Head, type Sender } from './sender.js'
 
 const POSTED = JSON.stringify({ sku: 'A-100', count: 2 })
 
-/** Whether retries have the budget that they have by default. */
-export type Budget = 'default' | 'none'
+/** `hold`: responses are handed on once they are whole. */
+export type Setting = 'default' | 'no-budget' | 'hold'
 
-// A retry for every request, and more a second than are sent.
-const NO_BUDGET = { retry: { budgetRatio: 1, budgetMinPerSecond: 1e6 } }
+const settings: Readonly<Record<Setting, Pick<ClientOptions, 'retry'>>> = {
+  default: {},
+  // A retry for every request, and more a second than are sent.
+  'no-budget': { retry: { budgetRatio: 1, budgetMinPerSecond: 1e6 } },
+  // More than a response has.
+  hold: { retry: { holdBytes: 64 * 1024 } },
+}
 
-/** The SDK in the process of the load, with its defaults. */
-export function sdkSender(origins: readonly string[], budget: Budget): Sender {
-  const client = createClient('faults', {
-    resolver: fixedResolver(origins),
-    ...(budget === 'none' ? NO_BUDGET : {}),
-  })
+/** The SDK in the process of the load. */
+export function sdkSender(origins: readonly string[], setting: Setting): Sender {
+  const client = createClient('faults', { resolver: fixedResolver(origins), ...settings[setting] })
   const request = async (method: 'GET' | 'POST'): Promise<Head> => {
     const { statusCode, body } = await client.request({
       path: '/v1/orders/42',
