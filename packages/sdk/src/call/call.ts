@@ -38,7 +38,13 @@ const NONE: readonly never[] = Object.freeze([])
  */
 export class Call
   extends CallerHandler
-  implements AttemptListener<Endpoint>, PickContext<Endpoint>, KeyHash, Deadlined, HeldReader, Entrant
+  implements
+    AttemptListener<Endpoint>,
+    PickContext<Endpoint>,
+    KeyHash,
+    Deadlined,
+    HeldReader<HttpAttempt<Endpoint>>,
+    Entrant
 {
   options: CallOptions
   /** What holds for it from its first pick to its end: a change is for the calls after it. */
@@ -121,13 +127,9 @@ export class Call
     return this.#committed || this.#held !== undefined
   }
 
-  /** May it reach an endpoint twice? Not read for a request that goes well and whose response has no length. */
+  /** May it reach an endpoint twice? Its headers are looked at once. */
   get idempotent(): boolean {
-    return (this.#idempotent ??= isIdempotent({
-      method: this.options.method,
-      idempotent: this.options.idempotent,
-      headers: this.options.headers,
-    }))
+    return (this.#idempotent ??= isIdempotent(this.options))
   }
 
   /** Whose deadline ends it, if none of its own does before. */
@@ -311,13 +313,15 @@ export class Call
       attempt.discard()
       return true
     }
-    const limit = this.#holdLimit(headers)
-    if (limit >= 0) {
-      this.#held = new HeldResponse(attempt, statusCode, headers, resume, statusMessage, limit)
+    const length = this.#isRepeatable ? contentLengthOf(headers) : 0
+    // Nothing can be cut of what has no body; and how much there is of a stream nobody knows.
+    if (length > 0) {
+      const untilWhole = length <= this.policy.holdBytes
+      this.#held = new HeldResponse(attempt, statusCode, headers, resume, statusMessage, untilWhole)
       return true
     }
     this.#commit(attempt, statusCode)
-    return this.tellHead(statusCode, this.#filtered(attempt, headers), resume, statusMessage)
+    return this.tellHead(statusCode, this.headOf(attempt, headers), resume, statusMessage)
   }
 
   onData(_attempt: HttpAttempt<Endpoint>, chunk: Buffer): boolean {
@@ -337,6 +341,11 @@ export class Call
     if (!this.#committed) this.#release(held)
   }
 
+  headOf({ endpoint }: HttpAttempt<Endpoint>, headers: Buffer[]): Buffer[] {
+    const { filter } = this.#dependencies
+    return filter === undefined ? headers : filter(headers, this.headers, endpoint)
+  }
+
   heldEnd(trailers: Buffer[]): void {
     if (this.#end(undefined)) this.tellComplete(trailers)
   }
@@ -348,7 +357,7 @@ export class Call
   onUpgrade(attempt: HttpAttempt<Endpoint>, statusCode: number, headers: Buffer[], socket: Duplex): void {
     measureAnswer(this, attempt, this.#dependencies.clock.now())
     this.#commit(attempt, statusCode)
-    if (this.#end(undefined)) this.tellUpgrade(statusCode, this.#filtered(attempt, headers), socket)
+    if (this.#end(undefined)) this.tellUpgrade(statusCode, this.headOf(attempt, headers), socket)
   }
 
   onFailure(attempt: HttpAttempt<Endpoint>, error: Error, { fault, advice }: ClassifiedError): void {
@@ -443,31 +452,22 @@ export class Call
     return this.inContext(() => this.#dependencies.owner.isReplaced(this, failed))
   }
 
-  /** Up to how many bytes the response is held back, in case that it breaks off; negative: it is handed on. */
-  #holdLimit(headers: readonly Buffer[]): number {
-    const { attempts, holdBytes } = this.policy
-    if (this.spent >= attempts || this.options.method === 'HEAD') return -1
-    const length = contentLengthOf(headers)
-    // Nothing can be cut of what has no body; and how much there is of a stream nobody knows.
-    if (length === 0 || !this.idempotent || !isReplayable(this.body)) return -1
-    return length <= holdBytes ? Infinity : 0
+  /** May another attempt take the place of one whose response breaks off? */
+  get #isRepeatable(): boolean {
+    if (this.spent >= this.policy.attempts || this.options.method === 'HEAD') return false
+    return this.idempotent && isReplayable(this.body)
   }
 
   /** Hands on what was held. */
   #release(held: HeldResponse<HttpAttempt<Endpoint>>): boolean {
     this.#commit(held.attempt, held.statusCode)
-    return held.release(this, (headers) => this.#filtered(held.attempt, headers))
+    return held.release(this)
   }
 
   /** Where what is sent of a stream is kept, if it may be sent again. */
   #kept(): SentBody | undefined {
     if (this.policy.attempts === 1 || !this.idempotent) return undefined
     return (this.#sent ??= new SentBody())
-  }
-
-  #filtered({ endpoint }: HttpAttempt<Endpoint>, headers: Buffer[]): Buffer[] {
-    const { filter } = this.#dependencies
-    return filter === undefined ? headers : filter(headers, this.headers, endpoint)
   }
 
   /** The response of this attempt is the call's: what is left of the others is cancelled. */

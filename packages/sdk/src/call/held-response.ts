@@ -1,9 +1,11 @@
-import type { Buffer } from 'node:buffer'
+import { placeOf, type RawHeaders } from '../request/raw-headers.js'
 
 /** Hears of a response that was held, at the pace that it sets. */
-export interface HeldReader {
+export interface HeldReader<Attempt> {
   /** Nothing is handed on any more. */
   readonly ended: boolean
+  /** What it is told of a head. */
+  headOf(attempt: Attempt, headers: Buffer[]): Buffer[]
   /** `false`: pause until `resume` is called. */
   tellHead(statusCode: number, headers: Buffer[], resume: () => void, statusMessage: string): boolean
   /** `false`: pause. */
@@ -12,25 +14,29 @@ export interface HeldReader {
   heldEnd(trailers: Buffer[]): void
 }
 
-const NAME = 'content-length'
-
-/**
- * The length of a body by the head of its response, in bytes; 0: none, or it is not known. Headers are names and values
- * in turn.
- */
-export function contentLengthOf(headers: readonly Buffer[]): number {
-  for (let place = 0; place + 1 < headers.length; place += 2) {
-    const name = headers[place]
-    if (name?.length !== NAME.length || name.toString('latin1').toLowerCase() !== NAME) continue
-    const length = Number(headers[place + 1]?.toString('latin1'))
-    return length > 0 ? length : 0
+/** The length of a body by the head of its response, in bytes; 0: none, or it is not known. Allocates nothing. */
+export function contentLengthOf(headers: RawHeaders): number {
+  const value = headers[placeOf(headers, 'content-length')]
+  if (value === undefined) return 0
+  let length = 0
+  for (let index = 0; index < value.length; index++) {
+    const byte = value[index] ?? 0
+    // It may end with some.
+    if (byte === SPACE || byte === TAB) continue
+    const digit = byte - ZERO
+    if (digit < 0 || digit > 9) return 0
+    length = length * 10 + digit
   }
-  return 0
+  return length
 }
+
+const ZERO = 0x30
+const SPACE = 0x20
+const TAB = 0x09
 
 /**
  * A response that has begun and not been handed on yet, so that another one can take its place if it breaks off: its head,
- * and what has come of its body. It is handed on once more than `limit` bytes have come, or it is whole.
+ * and what has come of its body. It is handed on with the first piece of that, or once it is whole.
  */
 export class HeldResponse<Attempt> {
   /** Whose it is. */
@@ -39,37 +45,36 @@ export class HeldResponse<Attempt> {
   readonly #headers: Buffer[]
   readonly #resume: () => void
   readonly #statusMessage: string
-  readonly #limit: number
-  readonly #chunks: Buffer[] = []
-  #bytes = 0
+  readonly #untilWhole: boolean
+  /** The next piece; nearly always the only one, so that no list is made for it. */
+  #next: Buffer | undefined
+  /** Those behind it. */
+  #more: Buffer[] | undefined
   #trailers: Buffer[] | undefined
-  #reader: HeldReader | undefined
+  #reader: HeldReader<Attempt> | undefined
   /** Its reader has paused. */
   #paused = false
 
-  /** @param limit In bytes; `Infinity`: until it is whole. */
   constructor(
     attempt: Attempt,
     statusCode: number,
     headers: Buffer[],
     resume: () => void,
     statusMessage: string,
-    limit: number,
+    untilWhole: boolean,
   ) {
     this.attempt = attempt
     this.statusCode = statusCode
     this.#headers = headers
     this.#resume = resume
     this.#statusMessage = statusMessage
-    this.#limit = limit
+    this.#untilWhole = untilWhole
   }
 
   /** Says whether it is to be handed on now. */
   add(chunk: Buffer): boolean {
-    // A copy is not needed: undici allocates each chunk anew.
-    this.#chunks.push(chunk)
-    this.#bytes += chunk.length
-    return this.#bytes > this.#limit
+    this.#append(chunk)
+    return !this.#untilWhole
   }
 
   complete(trailers: Buffer[]): void {
@@ -78,31 +83,38 @@ export class HeldResponse<Attempt> {
   }
 
   /** Hands on what has come. `false`: the reader has paused. */
-  release(reader: HeldReader, headers: (of: Buffer[]) => Buffer[]): boolean {
+  release(reader: HeldReader<Attempt>): boolean {
     this.#reader = reader
     const resume = (): void => this.#resumed(reader)
-    this.#paused = !reader.tellHead(this.statusCode, headers(this.#headers), resume, this.#statusMessage)
+    const headers = reader.headOf(this.attempt, this.#headers)
+    this.#paused = !reader.tellHead(this.statusCode, headers, resume, this.#statusMessage)
     this.#pass(reader)
     return !this.#paused
   }
 
   /** A piece that comes after the release. `false`: pause. */
   next(chunk: Buffer): boolean {
-    this.#chunks.push(chunk)
+    this.#append(chunk)
     if (this.#reader !== undefined) this.#pass(this.#reader)
     return !this.#paused
   }
 
-  #resumed(reader: HeldReader): void {
+  /** A copy is not needed: undici allocates each chunk anew. */
+  #append(chunk: Buffer): void {
+    if (this.#next === undefined) this.#next = chunk
+    else (this.#more ??= []).push(chunk)
+  }
+
+  #resumed(reader: HeldReader<Attempt>): void {
     this.#paused = false
     this.#pass(reader)
     if (this.#goesOn(reader)) this.#resume()
   }
 
-  #pass(reader: HeldReader): void {
-    while (this.#goesOn(reader)) {
-      const chunk = this.#chunks.shift()
-      if (chunk === undefined) break
+  #pass(reader: HeldReader<Attempt>): void {
+    while (this.#next !== undefined && this.#goesOn(reader)) {
+      const chunk = this.#next
+      this.#next = this.#more?.shift()
       this.#paused = !reader.tellData(chunk)
     }
     if (this.#trailers === undefined || !this.#goesOn(reader)) return
@@ -111,7 +123,7 @@ export class HeldResponse<Attempt> {
     reader.heldEnd(trailers)
   }
 
-  #goesOn(reader: HeldReader): boolean {
+  #goesOn(reader: HeldReader<Attempt>): boolean {
     return !this.#paused && !reader.ended
   }
 }

@@ -176,11 +176,12 @@ test('one that is whole is read at the pace of its caller, in any order of pause
         return !paused
       }
       let resume: () => void = () => undefined
-      const held = new HeldResponse('the first', 200, [], () => undefined, '', Infinity)
+      const held = new HeldResponse('the first', 200, [], () => undefined, '', true)
       for (const piece of pieces) held.add(Buffer.from(piece))
       held.complete([Buffer.from('trailer')])
       const reader = {
         ended: false,
+        headOf: (_: string, headers: Buffer[]): Buffer[] => headers,
         tellHead: (status: number, _: Buffer[], go: () => void): boolean => {
           heard.push(String(status))
           resume = go
@@ -193,7 +194,7 @@ test('one that is whole is read at the pace of its caller, in any order of pause
         },
         heldEnd: (): void => void heard.push('end'),
       }
-      held.release(reader, (headers) => headers)
+      held.release(reader)
       // As often as it may have paused; a reader may go on twice.
       for (let n = 0; n <= pauses.length; n++) {
         paused = false
@@ -210,6 +211,8 @@ test.each([
   [['CONTENT-LENGTH', '0'], 0],
   [['content-length', 'many'], 0],
   [['content-lengths', '5'], 0],
+  [['content-length', '12 '], 12],
+  [['content-length', 'five'], 0],
   [[], 0],
 ])('the length of %j is %i', (headers, length) => {
   expect(contentLengthOf(headers.map((each) => Buffer.from(each)))).toBe(length)

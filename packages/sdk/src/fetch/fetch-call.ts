@@ -8,7 +8,7 @@ import type { FetchRequest } from './fetch-request.js'
 import { IncomingBody, type BodySink, type BodySource } from './incoming-body.js'
 import { OutgoingStream } from './outgoing-stream.js'
 import { isRedirect, redirected } from './redirect.js'
-import { valueIn } from './response-headers.js'
+import { valueIn } from '../request/raw-headers.js'
 
 /** What all calls of a client share. */
 export interface FetchContext {

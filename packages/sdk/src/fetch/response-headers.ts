@@ -23,18 +23,6 @@ export class ResponseHeaders extends StandardHeaders {
 // Programs that ask a class for its name know this one.
 Object.defineProperty(ResponseHeaders, 'name', { value: 'Headers' })
 
-/** All values of one header in a head, as `Headers.get` joins them. */
-export function valueIn(raw: readonly Buffer[], name: string): string | undefined {
-  let found: string | undefined
-  for (let index = 0; index + 1 < raw.length; index += 2) {
-    const key = raw[index]
-    if (key?.length !== name.length || key.toString('latin1').toLowerCase() !== name) continue
-    const value = raw[index + 1]?.toString('latin1').trim() ?? ''
-    found = found === undefined ? value : `${found}, ${value}`
-  }
-  return found
-}
-
 function pairsOf(raw: readonly Buffer[]): [string, string][] {
   const pairs: [string, string][] = []
   for (let index = 0; index + 1 < raw.length; index += 2) {

@@ -1,16 +1,14 @@
+import { placeOf, type RawHeaders } from '../request/raw-headers.js'
+
 const NAME = 'retry-after'
 
 /**
  * The `Retry-After` of a response among raw headers, names and values in turn: in milliseconds from now; 0 where there is
  * none, or none that is valid. A date counts from `unixTime`. Source: RFC 9110, 10.2.3.
  */
-export function retryAfterMs(headers: readonly Buffer[], unixTime: () => number): number {
-  for (let place = 0; place + 1 < headers.length; place += 2) {
-    const name = headers[place]
-    if (name?.length !== NAME.length || name.toString('latin1').toLowerCase() !== NAME) continue
-    return parseRetryAfter(headers[place + 1]?.toString('latin1').trim() ?? '', unixTime)
-  }
-  return 0
+export function retryAfterMs(headers: RawHeaders, unixTime: () => number): number {
+  const place = placeOf(headers, NAME)
+  return place < 0 ? 0 : parseRetryAfter(headers[place]?.toString('latin1').trim() ?? '', unixTime)
 }
 
 /** A value of it, as {@link retryAfterMs} reads it. */

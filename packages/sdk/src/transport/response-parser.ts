@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import { errors } from 'undici'
+import { valueIn } from '../request/raw-headers.js'
 import { parserMisfit } from './parser-misfit.js'
 
 /** What is used here of undici's response parser, one for each connection. undici's typings do not have it. */
@@ -108,7 +109,8 @@ function onHeadersComplete(
   if (statusCode === 100 && !upgrade) return skip(this)
   if (!shouldKeepAlive && statusCode >= 200) this.onLast?.()
   // A length and a transfer coding in one head llhttp has refused, so that most heads need no look.
-  const coding = this.contentLength === '' ? transferEncoding(this.headers) : undefined
+  const coding =
+    this.contentLength === '' ? valueIn(this.headers, 'transfer-encoding')?.toLowerCase() : undefined
   if (coding === undefined)
     return undicis(this).onHeadersComplete.call(this, statusCode, upgrade, shouldKeepAlive)
   // RFC 9112, 6.1: chunked is the one that every recipient knows, it comes once, and we have requested no other.
@@ -146,19 +148,4 @@ function skip(parser: Parser): number {
   parser.headersSize = 0
   parser.timeout?.refresh?.()
   return NO_BODY
-}
-
-const TRANSFER_ENCODING = 'transfer-encoding'
-
-/** The transfer codings of a head, those of several lines joined; undefined: none. */
-function transferEncoding(headers: readonly Buffer[]): string | undefined {
-  let found: string | undefined
-  for (let index = 0; index + 1 < headers.length; index += 2) {
-    const name = headers[index]
-    if (name?.length !== TRANSFER_ENCODING.length) continue
-    if (name.toString('latin1').toLowerCase() !== TRANSFER_ENCODING) continue
-    const value = headers[index + 1]?.toString('latin1').trim().toLowerCase() ?? ''
-    found = found === undefined ? value : `${found}, ${value}`
-  }
-  return found
 }
