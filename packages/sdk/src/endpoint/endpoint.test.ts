@@ -61,6 +61,45 @@ test('is free until its first request, and taken for its seed while that is on i
   expect(endpoint.latencyUs(0)).toBe(30_000)
 })
 
+describe('an endpoint that failed', () => {
+  const restriction = { reason: 'circuit_open', kind: 'health', since: 0, until: undefined } as const
+
+  function failed(): Endpoint {
+    const { endpoint } = setUp()
+    for (let request = 0; request < 10; request++) endpoint.lease(0)?.outcome('local_failure', 0)
+    endpoint.restrict({ ...restriction, state: 'unavailable' })
+    expect(endpoint.latencyUs(0)).toBe(5_000_000)
+    return endpoint
+  }
+
+  test.each([
+    [
+      'that may be probed',
+      (one: Endpoint) => one.restrict({ ...restriction, state: 'probing', busy: false }),
+    ],
+    ['that is available again', (one: Endpoint) => one.lift('circuit_open')],
+  ])('and %s is measured anew: one request finds out', (_, change) => {
+    const endpoint = failed()
+    // Its leases have no end, and each counts as load.
+    for (let request = 0; request < 10; request++) endpoint.end()
+    change(endpoint)
+    expect(endpoint.latencyUs(0)).toBe(0)
+    const lease = endpoint.lease(0)
+    expect(endpoint.latencyUs(0)).toBe(5_000_000)
+    lease?.firstAnswer(5)
+    expect(endpoint.estimateUs(5)).toBe(5000)
+  })
+
+  test('and is restricted by something else as well is not', () => {
+    const endpoint = failed()
+    endpoint.restrict({ ...restriction, reason: 'ejected', state: 'unavailable' })
+    endpoint.lift('circuit_open')
+    expect(endpoint.settled).toBe(true)
+    endpoint.lift('ejected')
+    expect(endpoint.settled).toBe(false)
+  })
+})
+
 test('an observer of its load hears of each change until it is removed', () => {
   const { endpoint } = setUp()
   const heard: string[] = []

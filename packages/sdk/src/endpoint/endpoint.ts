@@ -326,6 +326,9 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     this.panic = this.#panic
     const { availability } = this
     if (availability.state === before.state && availability.reason === before.reason) return
+    // What it did has cost it this time already. As a latency it would keep requests away for a minute more, also the one
+    // that a half-open circuit waits for.
+    if (before.state === 'unavailable' && availability.state !== 'unavailable') this.forget()
     if (availability.state === 'available') this.usableSince = Math.floor(this.#dependencies.clock.now())
     this.#dependencies.onAvailability(this, availability, before)
   }

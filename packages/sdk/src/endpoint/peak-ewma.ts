@@ -92,6 +92,11 @@ export class PeakEwma {
     this.#set(Math.max(elapsedMs, Math.min(worse, LARGEST_PENALTY_MS)), now)
   }
 
+  /** What was measured says nothing any more: the next sample replaces it, and it is not settled before some have come. */
+  forget(): void {
+    this.#samples = 0
+  }
+
   #set(valueMs: number, now: number): void {
     this.#valueUs = Math.min(Math.round(valueMs * 1000), LARGEST_US)
     this.#atMs = Math.round(now)
