@@ -4,19 +4,17 @@ import { errors, type Dispatcher } from 'undici'
 import type { Entrant, Pass } from '../admission/pass.js'
 import type { PickContext } from '../balance/picker.js'
 import type { Deadline } from '../deadline/deadline.js'
-import { withDeadlineHeaders } from '../deadline/deadline-header.js'
 import type { ClassifiedError } from '../endpoint/classify.js'
 import type { Endpoint } from '../endpoint/endpoint.js'
 import type { AttemptListener, HttpAttempt } from '../endpoint/http-attempt.js'
 import { asError } from '../errors.js'
 import type { KeyHash } from '../hashing/key-hash.js'
-import { withHeader } from '../request/with-headers.js'
-import { headerValues, withLastingHeaders } from '../hashing/request-fields.js'
+import { withLastingHeaders } from '../hashing/request-fields.js'
 import { isReplayable } from '../request/bodies.js'
 import { SentBody } from '../request/sent-body.js'
 import type { Deadlined, TimeLimit } from '../resilience/deadline.js'
 import type { Outcome } from '../resilience/outcome.js'
-import { isRetry, numberIn } from '../resilience/is-retry.js'
+import { isRetry } from '../resilience/is-retry.js'
 import { isIdempotent } from '../resilience/retry.js'
 import type { Later } from './later.js'
 import type { Handler } from '../transport/handler.js'
@@ -26,6 +24,7 @@ import type { CallOptions } from './call-options.js'
 import type { CallDependencies, FailedAttempt } from './call-owner.js'
 import { CallerHandler } from './caller-handler.js'
 import { contentLengthOf, HeldResponse, type HeldReader } from './held-response.js'
+import { outgoing } from './outgoing.js'
 import { policyFor, type EffectivePolicy } from './policy.js'
 import { tooLate } from './too-late.js'
 import { measureAnswer, silenceOf } from './verdict.js'
@@ -253,14 +252,13 @@ export class Call
     return true
   }
 
-  outgoing({ options, ordinal }: HttpAttempt<Endpoint>): Dispatcher.DispatchOptions {
-    const counted = this.#counted(options, ordinal)
-    const names = this.#dependencies.deadlineHeaders ?? this.#limit.bound?.receivedBy
-    if (names === undefined || names.length === 0) return counted
-    // While a stream makes progress its own limit moves on: what is told is what stands.
-    const until = isReplayable(this.options.body) ? this.deadline : this.#limit.boundAt
-    if (until === Infinity) return counted
-    return withDeadlineHeaders(counted, names, until - this.#dependencies.clock.now())
+  outgoing(attempt: HttpAttempt<Endpoint>): Dispatcher.DispatchOptions {
+    const { bound, boundAt } = this.#limit
+    const { deadlineHeaders, clock } = this.#dependencies
+    const names = deadlineHeaders ?? bound?.receivedBy
+    // Of most calls nothing is told.
+    if (names === undefined && this.policy.attemptHeader === undefined) return attempt.options
+    return outgoing(this, attempt, { names, boundAt, now: () => clock.now() })
   }
 
   /** Notes a failed attempt, so that the next one goes elsewhere. */
@@ -419,16 +417,6 @@ export class Call
     if (!this.#end(error)) return
     this.#wake?.()
     this.tellError(error)
-  }
-
-  /** With the number of its attempt, by option: on top of what its caller has counted. */
-  #counted(options: Dispatcher.DispatchOptions, ordinal: number): Dispatcher.DispatchOptions {
-    const { attemptHeader } = this.policy
-    if (attemptHeader === undefined) return options
-    const before = Math.max(1, numberIn(options.headers, attemptHeader.toLowerCase()))
-    if (ordinal === 1 && headerValues(options.headers, attemptHeader.toLowerCase()) !== undefined)
-      return options
-    return withHeader(options, attemptHeader, String(before + ordinal - 1))
   }
 
   #avoid(endpoint: Endpoint): void {
