@@ -3,8 +3,7 @@ import type { EffectivePolicy } from './call/policy.js'
 import type { Settings } from './client-options.js'
 import { inBackground, type Clock } from './clock.js'
 import type { Random } from './random.js'
-import { withConnectBackoff } from './transport/connect-backoff.js'
-import { tcpConnector, type ConnectorFactory } from './transport/connector.js'
+import { tcpConnector } from './transport/connector.js'
 import { http1, type Http1Options } from './transport/http1.js'
 import { http2, type Http2Options } from './transport/http2.js'
 import { negotiated } from './transport/negotiated.js'
@@ -42,11 +41,9 @@ export function transports(
     ...(maxAgeMs === undefined ? {} : { maxAge: { ms: maxAgeMs, random } }),
     ...(maxRequests === undefined ? {} : { maxRequests }),
   }
-  const reluctant = (connector: ConnectorFactory): ConnectorFactory =>
-    withConnectBackoff(connector, clock, random)
   const ofHttp1: Http1Options = {
     ...either,
-    connector: reluctant(tcpConnector(tls, use)),
+    connector: tcpConnector(tls, use),
     client: {
       keepAliveTimeout: keepAliveMs,
       // A hint of the server's (`Keep-Alive: timeout=`) may shorten it: undici lets it lengthen it up to this.
@@ -61,7 +58,7 @@ export function transports(
   }
   const ofHttp2: Http2Options = {
     ...either,
-    connector: reluctant(tcpConnector({ ...tls, allowH2: true }, use)),
+    connector: tcpConnector({ ...tls, allowH2: true }, use),
     keepAliveMs,
     pingMs,
     bodyTimeoutMs,

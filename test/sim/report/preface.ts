@@ -12,7 +12,7 @@ Real clients, simulated servers. A client is the SDK's own code, put together as
 - **Requests** come at random (Poisson), whatever becomes of those before them. Each goes to a random client and brings its work with it: log-normal, 20 ms on average, standard deviation 20 ms. All policies get the same requests at the same times.
 - **A server** has two cores unless the scenario says otherwise, and one queue: first come, first served. At load 1 all cores are busy all the time: 100 requests a second each. At load 0.7 one client sends one server ${70 / size} a second.
 - **The network** takes 0.25 ms each way. A refused connection takes 1 ms. Connections are established already.
-- **A request** has one second. One that is refused or reset is tried once more, elsewhere, within the retry budget; a response of status 500 is a response. Cancellation reaches the server: what it has not begun it drops, what it has begun it finishes.
+- **A request** has one second. One that is refused is tried elsewhere until an endpoint takes it; one that is reset or answered by 502, 503 or 504 once more, within the retry budget; a response of status 500 is a response. Cancellation reaches the server: what it has not begun it drops, what it has begun it finishes.
 - **Counted** is from second 15 to 35, when clients know their servers, unless the scenario says otherwise.
 
 ## How to read it

@@ -22,7 +22,7 @@ export const temporaryFailure: Scenario = {
   name: 'temporary-failure',
   title: 'A tenth of the servers away for ten seconds',
   about:
-    'From second 20 to 30 a tenth of the servers refuses connections, and what they had is lost. The registry does not notice. Load 0.7. Refused requests are tried once more elsewhere. Those that fail stand next to each other in the list, as instances of one rack or node do.',
+    'From second 20 to 30 a tenth of the servers refuses connections, and what they had is lost. The registry does not notice. Load 0.7. Refused requests are tried elsewhere. Those that fail stand next to each other in the list, as instances of one rack or node do.',
   spans: steady,
   machines: alike(usual),
   load: () => 0.7,
