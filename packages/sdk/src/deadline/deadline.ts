@@ -35,9 +35,10 @@ export class Deadline {
     this.receivedBy = receivedBy
   }
 
-  /** How much time is left, in milliseconds; 0: none. `Infinity`: there is no limit, and it is of a retry. */
+  /** How much time is left, in whole milliseconds; 0: none. `Infinity`: there is no limit, and it is of a retry. */
   get remainingMs(): number {
-    return Math.max(0, this.#at - this.#clock.now())
+    // Libraries write it into headers as it is, which take no fraction.
+    return Math.floor(Math.max(0, this.#at - this.#clock.now()))
   }
 
   /**

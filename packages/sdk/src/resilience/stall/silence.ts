@@ -72,6 +72,16 @@ export class Silence {
     return !this.#closed && (this.#owing.length > 0 || this.#state !== 'quiet')
   }
 
+  /** Has it been asked, and is nothing known yet? */
+  get suspect(): boolean {
+    return this.#state === 'suspect'
+  }
+
+  /** Is nothing held against it? */
+  get quiet(): boolean {
+    return this.#state === 'quiet' && !this.#closed
+  }
+
   owe(request: Owing): void {
     if (this.#closed || request.owedPlace >= 0) return
     request.owedPlace = this.#owing.length
@@ -104,14 +114,19 @@ export class Silence {
    * It has not been heard for another `stepMs`.
    *
    * @param limitMs A longer silence is suspect.
-   * @param othersHeard Do other endpoints answer? If none does, it may be us.
+   * @param othersHeard Do other endpoints answer? If none does, it may be us, and it is not stalled.
    */
   look(stepMs: number, limitMs: number, othersHeard: boolean, allowance: Allowance, now: number): void {
     if (this.#state === 'stalled') this.#await(stepMs, allowance)
     else if (this.#state === 'quiet' && this.#owing.length === 0) this.#silentMs = -1
     // What it owes may have been sent just now: from here on.
     else if (this.#silentMs < 0) this.#silentMs = 0
-    else if (othersHeard) this.#count(stepMs, limitMs, allowance, now)
+    else this.#count(stepMs, limitMs, othersHeard, allowance, now)
+  }
+
+  /** It is asked to hear whether it is us that hear nothing, and nothing is held against it. Says whether it is. */
+  consult(allowance: Allowance): boolean {
+    return this.#ask(allowance)
   }
 
   close(): void {
@@ -119,11 +134,11 @@ export class Silence {
     this.#stopAsking()
   }
 
-  #count(stepMs: number, limitMs: number, allowance: Allowance, now: number): void {
+  #count(stepMs: number, limitMs: number, othersHeard: boolean, allowance: Allowance, now: number): void {
     this.#silentMs += stepMs
     if (now >= this.#patientUntil) this.#patience = 1
     if (this.#state === 'suspect') {
-      if (this.#silentMs >= limitMs) this.#stall(now)
+      if (othersHeard && this.#silentMs >= limitMs) this.#stall(now)
     } else if (this.#silentMs >= limitMs * this.#patience) {
       // Before it is asked, as it may be known at once that it could not be.
       this.#state = 'suspect'

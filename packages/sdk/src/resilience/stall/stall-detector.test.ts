@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { ManualClock } from '../../testing/index.js'
 import type { Restriction } from '../judge.js'
 import { RecentLatency } from '../recent-latency.js'
@@ -136,12 +136,6 @@ test.each([
     },
   ],
   [
-    'silence of all',
-    async (rig: OwedRig) => {
-      await rig.clock.advance(5000)
-    },
-  ],
-  [
     'a spent budget',
     async (rig: OwedRig) => {
       rig.allowed = false
@@ -161,6 +155,72 @@ test.each([
   await happens(Object.assign(rig, { owed }))
   expect(rig.server.restriction).toBeUndefined()
   expect(rig.server.pings).toHaveLength(0)
+})
+
+describe('where nobody owes anything but one', () => {
+  /** Time passes, and what is asked of the peer is answered. */
+  async function pass(rig: Rig, ms: number): Promise<void> {
+    for (let passed = 0; passed < ms; passed += 10) {
+      for (const ping of rig.peer.pings) if (!ping.cancelled) ping.end('answered')
+      await rig.clock.advance(10)
+    }
+  }
+
+  test('another one is asked as well, and if that answers it is no fault of ours', async () => {
+    const rig = new Rig()
+    rig.server.owe()
+    await pass(rig, 400)
+    expect(rig.server.pings).toHaveLength(1)
+    expect(rig.peer.pings.length).toBeGreaterThan(0)
+    expect(rig.server.restriction).toBeUndefined()
+    await pass(rig, 400)
+    expect(rig.server.restriction?.reason).toBe('stalled')
+    expect(rig.peer.pings.length).toBeLessThan(6)
+  })
+
+  test('a slow answer is no stall: both are asked ever less often', async () => {
+    const rig = new Rig()
+    rig.server.owe()
+    for (let passed = 0; passed < 20_000; passed += 50) {
+      await pass(rig, 50)
+      for (const ping of rig.server.pings.splice(0)) ping.end('answered')
+      expect(rig.server.restriction).toBeUndefined()
+    }
+    expect(rig.asked).toBeGreaterThan(4)
+    expect(rig.asked).toBeLessThan(18)
+  })
+
+  test.each(['silent', 'unreachable'])(
+    'and none is stalled where the other one is %s, too',
+    async (others) => {
+      const rig = new Rig()
+      rig.server.owe()
+      for (let passed = 0; passed < 60_000; passed += 50) {
+        await rig.clock.advance(50)
+        if (others === 'unreachable') for (const ping of rig.peer.pings.splice(0)) ping.end('unreachable')
+      }
+      expect(rig.server.restriction).toBeUndefined()
+      expect(rig.server.pings).toHaveLength(1)
+      // Once in 5 s, in the end.
+      expect(rig.asked).toBeLessThan(22)
+    },
+  )
+
+  test('and none is asked where there is no other', async () => {
+    const rig = new Rig()
+    rig.detector.unwatch(rig.peer.silence)
+    rig.server.owe()
+    await rig.clock.advance(60_000)
+    expect(rig.server.pings).toHaveLength(0)
+  })
+
+  test('where all owe, one of them is asked', async () => {
+    const rig = new Rig()
+    rig.server.owe()
+    rig.peer.owe()
+    await rig.clock.advance(400)
+    expect(rig.server.pings.length + rig.peer.pings.length).toBeLessThanOrEqual(2)
+  })
 })
 
 test('requests in turn that each end soon, as their callers do not wait, are silence of the endpoint all the same', async () => {
