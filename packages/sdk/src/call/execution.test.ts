@@ -2,6 +2,7 @@ import { errors } from 'undici'
 import { describe, expect, test } from 'vitest'
 import { Deadlines } from '../resilience/deadline.js'
 import type { Outcome } from '../resilience/outcome.js'
+import { instanceAt } from '../testing/index.js'
 import { Call } from './call.js'
 import { answer, CallRig, Outcomes, THREE, type OptionalParts } from './call.test.support.js'
 
@@ -178,5 +179,47 @@ describe('an attempt that is cancelled says nothing of its endpoint', () => {
     outcomes.abort?.()
     expect(recorded).toEqual(['local_failure', 'ignored'])
     expect(rig.inflight).toEqual([0, 0, 0])
+  })
+})
+
+describe('what was not written goes on, free of charge,', () => {
+  const many = Array.from({ length: 20 }, (_, port) => instanceAt(`http://10.0.0.1:${port + 1}`))
+
+  /** How many endpoints one call has tried that all refuse it. */
+  async function triedBy(rig: CallRig): Promise<{ tried: number; message: string | undefined }> {
+    const outcomes = rig.send()
+    let tried = 0
+    while (outcomes.error === undefined) {
+      const next = many.find((instance) => rig.endpoint(instance).inflight > 0)
+      rig.sentTo(next).onError(refused())
+      tried++
+      await rig.settle()
+    }
+    return { tried, message: outcomes.error.message }
+  }
+
+  test('to ten endpoints at most', async () => {
+    const rig = new CallRig()
+    await rig.list(many)
+    const { tried, message } = await triedBy(rig)
+    expect([tried, message]).toEqual([10, expect.stringContaining('10 endpoints were tried')])
+  })
+
+  test('and to four where none is available', async () => {
+    const rig = new CallRig({ panicThreshold: 0.5 })
+    await rig.list(many)
+    const open = {
+      state: 'unavailable',
+      reason: 'circuit_open',
+      kind: 'health',
+      since: 0,
+      until: undefined,
+    } as const
+    for (const instance of many) rig.endpoint(instance).restrict(open)
+    const { tried, message } = await triedBy(rig)
+    expect([tried, message]).toEqual([
+      4,
+      expect.stringContaining('no endpoint is available, and 4 were tried'),
+    ])
   })
 })

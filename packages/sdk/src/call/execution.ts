@@ -284,8 +284,9 @@ export class Execution implements CallOwner {
     const { attempts } = call.policy
     if (call.errors.length < attempts) return undefined
     // Where it is this machine that has nothing left, another endpoint makes no difference.
-    if (failed.advice === undefined && this.#pickElse(call) !== undefined) return undefined
-    return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
+    const next = failed.advice === undefined ? this.#pickElse(call) : undefined
+    if (next === undefined) return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
+    return next.blocked && call.errors.length >= MOST_IN_PANIC ? IN_PANIC : undefined
   }
 
   #publishFailure(
@@ -305,4 +306,12 @@ export class Execution implements CallOwner {
 
 // Envoy's: a base of 25 ms, and ten times that at most.
 const SAME_ENDPOINT: BackoffOptions = { baseMs: 25, maxMs: 250 }
+// Where none is available, each call would otherwise try ten that are known to be dead: ten times the connections, of a
+// service with a hundred instances, for next to no chance. Of a small one each is still tried, so that the first that is
+// back is found by the first request.
+const MOST_IN_PANIC = 4
+const IN_PANIC: NotRetried = {
+  code: 'attempts_exhausted',
+  text: `no endpoint is available, and ${MOST_IN_PANIC} were tried all the same`,
+}
 const BUDGET_EXHAUSTED: NotRetried = { code: 'budget_exhausted', text: 'the retry budget is spent' }
