@@ -312,7 +312,7 @@ export class Call
       return true
     }
     const length = this.#isRepeatable ? contentLengthOf(headers) : 0
-    // Nothing can be cut of what has no body; and how much there is of a stream nobody knows.
+    // Without a body there is nothing to hold, and the length of a stream is not known.
     if (length > 0) {
       const untilWhole = length <= this.policy.holdBytes
       this.#held = new HeldResponse(attempt, statusCode, headers, resume, statusMessage, untilWhole)

@@ -95,8 +95,6 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
   #writtenAt = 0
   /** The request is whole. */
   #sent = false
-  /** In the turn in which it was made. */
-  #sending = false
   #abort: Abort | undefined
   #cancelled: Error | undefined
   /** So many bytes are still read of an answer that is not wanted; negative: it is. */
@@ -130,14 +128,12 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
 
   /** Once, after its call knows of it: it may fail at once. */
   send(): void {
-    this.#sending = true
     try {
       this.#transport.send(this)
     } catch (thrown) {
       // A transport throws nothing, or should not: an origin that is none, a connector of the user's.
       this.onError(asError(thrown))
     }
-    this.#sending = false
   }
 
   /**
@@ -213,8 +209,7 @@ export class HttpAttempt<E extends AttemptedEndpoint> extends Lease implements T
       return
     }
     this.written = true
-    // Where a connection was free it is no later than when it was made, and to read the clock costs 100 ns.
-    if (!this.#sending) this.#writtenAt = this.#clock.now()
+    this.#writtenAt = this.#clock.now()
     this.#abort = abort
   }
 

@@ -126,7 +126,7 @@ export class Silence {
 
   /** It is asked to hear whether it is us that hear nothing, and nothing is held against it. Says whether it is. */
   consult(allowance: Allowance): boolean {
-    return this.#ask(allowance)
+    return this.#endPing !== undefined || this.#ask(allowance)
   }
 
   close(): void {
@@ -166,7 +166,6 @@ export class Silence {
     this.#tell()
     this.#pauseMs -= stepMs
     if (this.#pauseMs > 0) return
-    this.#stopAsking()
     if (!this.#ask(allowance)) return
     this.#nextPauseMs = Math.min(this.#nextPauseMs * 1.5, LONGEST_PAUSE_MS)
     this.#pauseMs = this.#nextPauseMs
@@ -177,10 +176,10 @@ export class Silence {
     for (const request of [...this.#owing]) request.onStalled()
   }
 
-  /** Is a question on its way? */
+  /** Asks anew, as an older question may have been lost on its way. Says whether it is asked. */
   #ask(allowance: Allowance): boolean {
-    if (this.#endPing !== undefined) return true
     if (!allowance()) return false
+    this.#stopAsking()
     const asked = ++this.#asked
     const end = this.#endpoint.ping((pong) => {
       this.#told = asked

@@ -157,7 +157,7 @@ test.each([
   expect(rig.server.pings).toHaveLength(0)
 })
 
-describe('where nobody owes anything but one', () => {
+describe('where only one endpoint owes answers', () => {
   /** Time passes, and what is asked of the peer is answered. */
   async function pass(rig: Rig, ms: number): Promise<void> {
     for (let passed = 0; passed < ms; passed += 10) {
@@ -205,6 +205,40 @@ describe('where nobody owes anything but one', () => {
       expect(rig.asked).toBeLessThan(22)
     },
   )
+
+  test('a question that was lost while it was consulted is not held against it later', async () => {
+    const rig = new Rig()
+    rig.server.owe()
+    await rig.clock.advance(350)
+    expect(rig.peer.pings).toHaveLength(1)
+    // Our network is back, and now it is the peer that is slow.
+    rig.server.silence.heard++
+    rig.peer.owe()
+    const asked = rig.peer.pings.length
+    for (let passed = 0; passed < 400; passed += 50) {
+      rig.server.silence.heard++
+      await rig.clock.advance(50)
+    }
+    expect(rig.peer.pings).toHaveLength(asked + 1)
+    expect(rig.peer.pings[asked - 1]?.cancelled).toBe(true)
+    expect(rig.peer.restriction).toBeUndefined()
+  })
+
+  test('one that is stalled is asked again all the same, while the other one is suspect', async () => {
+    const rig = new Rig()
+    rig.server.owe()
+    await rig.pass(700)
+    expect(rig.server.restriction?.reason).toBe('stalled')
+    rig.peer.owe()
+    await rig.clock.advance(500)
+    expect(rig.peer.silence.suspect).toBe(true)
+    const asked = rig.server.pings.length
+    await rig.clock.advance(10_000)
+    expect(rig.server.pings.length).toBeGreaterThan(asked)
+    rig.server.pings.at(-1)?.end('answered')
+    await rig.clock.advance(50)
+    expect(rig.server.restriction).toBeUndefined()
+  })
 
   test('and none is asked where there is no other', async () => {
     const rig = new Rig()

@@ -69,9 +69,10 @@ export class StallDetector {
     const limitMs = Math.max(minSilenceMs, latencyFactor * (this.#recent.quantile(0.99) ?? 0))
     // Whoever is silent has not been heard for longer than that.
     const othersHeard = this.#sinceHeard * PERIOD_MS <= limitMs / 2
-    const allowance = othersHeard ? this.#allowance : this.#onlyOne()
+    const ofQuiet = othersHeard ? this.#allowance : this.#onlyOne()
     let active = false
     for (const silence of this.#silences) {
+      const allowance = silence.quiet ? ofQuiet : this.#allowance
       silence.look(PERIOD_MS, limitMs, othersHeard, allowance, now)
       active ||= silence.active
     }
