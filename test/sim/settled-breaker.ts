@@ -25,8 +25,8 @@ class SettledBreaker implements Breaker {
     return this.#breaker.available
   }
 
-  acquire(): Permit {
-    return this.#breaker.acquire()
+  acquire(inPanic: boolean): Permit {
+    return this.#breaker.acquire(inPanic)
   }
 
   record(permit: Permit, outcome: Outcome, now: number): void {

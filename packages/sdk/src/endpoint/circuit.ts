@@ -23,9 +23,9 @@ export class Circuit {
     this.#breaker = makeBreaker((state, resetMs) => this.#enter(state, resetMs), clock.now())
   }
 
-  /** Leave to send one request; 0: none. */
-  acquire(): Permit {
-    const permit = this.#breaker.acquire()
+  /** Leave to send one request; 0: none, which cannot be where a panic sets it aside. */
+  acquire(inPanic: boolean): Permit {
+    const permit = this.#breaker.acquire(inPanic)
     if (this.#state === 'half_open') this.#restrict()
     return permit
   }

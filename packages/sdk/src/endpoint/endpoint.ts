@@ -333,11 +333,11 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     this.#dependencies.onAvailability(this, availability, before)
   }
 
-  /** Leave of the circuit; 0, which the circuit does not hear of again, where a panic sets it aside. */
+  /** Leave of the circuit, which a panic sets aside. */
   #acquire(): Permit | undefined {
     if (this.#judges === undefined) this.#makeJudges()
-    const permit = this.#circuit === undefined ? 1 : this.#circuit.acquire()
-    return permit === 0 && this.#panic === 'none' ? undefined : permit
+    const permit = this.#circuit === undefined ? 1 : this.#circuit.acquire(this.#panic !== 'none')
+    return permit === 0 ? undefined : permit
   }
 
   #openTransport(): Transport {

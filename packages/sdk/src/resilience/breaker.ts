@@ -5,7 +5,8 @@ export type BreakerState = 'closed' | 'open' | 'half_open'
 
 /**
  * Leave to send one request. 0 is a rejection; any other value names the period between two changes of state in
- * which it was given, so that a result from before the circuit opened cannot pass for that of the probe.
+ * which it was given, so that a result from before the circuit opened cannot pass for that of the probe. Below 0 it is
+ * leave that only a panic gave.
  */
 export type Permit = number
 
@@ -17,8 +18,12 @@ export interface Breaker {
   readonly state: BreakerState
   /** Would `acquire` give leave? Pure; pickers read it. */
   readonly available: boolean
-  /** Takes leave to send a request; half open there is leave for one probe at a time. */
-  acquire(): Permit
+  /**
+   * Takes leave to send a request; half open there is leave for one probe at a time.
+   *
+   * @param inPanic The request is sent in any case: its success shows that the endpoint has recovered.
+   */
+  acquire(inPanic: boolean): Permit
   /** How the request went: exactly once for each leave given. `now`: the clock's milliseconds. */
   record(permit: Permit, outcome: Outcome, now: number): void
   /** Lets go of timers; the breaker is not used again. */

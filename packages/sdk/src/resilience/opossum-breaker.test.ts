@@ -38,7 +38,7 @@ function make(others: Partial<OpossumBreakerOptions> = {}, random = unlucky): vo
 }
 
 async function requests(count: number, outcome: Outcome): Promise<void> {
-  for (let n = 0; n < count; n++) breaker.record(breaker.acquire(), outcome, clock.now())
+  for (let n = 0; n < count; n++) breaker.record(breaker.acquire(false), outcome, clock.now())
   // opossum hears of failures through promises.
   for (let turn = 0; turn < 5; turn++) await Promise.resolve()
 }
@@ -60,7 +60,7 @@ describe('closed', () => {
     expect(breaker.state).toBe('closed')
     await requests(1, 'local_failure')
     expect(breaker).toMatchObject({ state: 'open', available: false })
-    expect(breaker.acquire()).toBe(0)
+    expect(breaker.acquire(false)).toBe(0)
     expect(states).toEqual(['open'])
   })
 
@@ -107,6 +107,62 @@ describe('closed', () => {
   })
 })
 
+describe('in panic', () => {
+  beforeEach(async () => {
+    await open()
+    await clock.advance(500)
+  })
+
+  const inPanic = (outcome: Outcome): void =>
+    breaker.record(breaker.acquire(true), outcome, clock.now())
+
+  test('a request that is sent all the same closes it by its success, and by nothing else', () => {
+    expect(breaker.acquire(false)).toBe(0)
+    for (const outcome of ['local_failure', 'remote_failure', 'overloaded', 'ignored'] as const) inPanic(outcome)
+    expect(states).toEqual(['open'])
+    inPanic('success')
+    expect(breaker).toMatchObject({ state: 'closed', available: true })
+    expect(states).toEqual(['open', 'closed'])
+  })
+
+  test('it does not become half open by the timer from before', async () => {
+    inPanic('success')
+    await clock.advance(60_000)
+    expect(states).toEqual(['open', 'closed'])
+  })
+
+  test('not within a tenth of `resetMs` after it has opened', async () => {
+    await requests(20, 'local_failure')
+    inPanic('success')
+    await requests(20, 'local_failure')
+    expect(breaker.state).toBe('open')
+    await clock.advance(499)
+    inPanic('success')
+    expect(breaker.state).toBe('open')
+    await clock.advance(1)
+    inPanic('success')
+    expect(breaker.state).toBe('closed')
+  })
+
+  test('a success from before it was probed says nothing', async () => {
+    const early = breaker.acquire(true)
+    await clock.advance(5000)
+    await requests(1, 'local_failure')
+    await clock.advance(500)
+    breaker.record(early, 'success', clock.now())
+    expect(breaker.state).toBe('open')
+  })
+
+  test('one beside the probe closes it, and the probe that fails then decides nothing', async () => {
+    await clock.advance(5000)
+    const probe = breaker.acquire(true)
+    inPanic('success')
+    expect(breaker.state).toBe('closed')
+    breaker.record(probe, 'local_failure', clock.now())
+    expect(breaker.state).toBe('closed')
+  })
+})
+
 describe('half open', () => {
   beforeEach(async () => {
     await open()
@@ -117,10 +173,10 @@ describe('half open', () => {
   })
 
   test('admits exactly one probe, whose success closes it', () => {
-    const probe = breaker.acquire()
+    const probe = breaker.acquire(false)
     expect(probe).not.toBe(0)
     expect(breaker.available).toBe(false)
-    expect(breaker.acquire()).toBe(0)
+    expect(breaker.acquire(false)).toBe(0)
     breaker.record(probe, 'success', clock.now())
     expect(breaker).toMatchObject({ state: 'closed', available: true })
     expect(states).toEqual(['open', 'half_open', 'closed'])
@@ -129,7 +185,7 @@ describe('half open', () => {
   test('a probe that fails opens it again', async () => {
     await requests(1, 'local_failure')
     expect(breaker.state).toBe('open')
-    expect(breaker.acquire()).toBe(0)
+    expect(breaker.acquire(false)).toBe(0)
     await clock.advance(10_000)
     expect(breaker.state).toBe('half_open')
   })
@@ -139,8 +195,8 @@ describe('half open', () => {
     async (outcome) => {
       await requests(1, outcome)
       expect(breaker).toMatchObject({ state: 'half_open', available: true })
-      expect(breaker.acquire()).not.toBe(0)
-      expect(breaker.acquire()).toBe(0)
+      expect(breaker.acquire(false)).not.toBe(0)
+      expect(breaker.acquire(false)).toBe(0)
       expect(states).toEqual(['open', 'half_open'])
     },
   )
@@ -208,7 +264,7 @@ describe('failures in a row', () => {
     await requests(1000, 'success')
     await requests(4, 'local_failure')
     expect(breaker.state).toBe('closed')
-    breaker.record(breaker.acquire(), 'remote_failure', clock.now())
+    breaker.record(breaker.acquire(false), 'remote_failure', clock.now())
     expect(breaker.state).toBe('open')
   })
 
@@ -243,7 +299,7 @@ describe('failures in a row', () => {
 
   test('open it once, where the rate would have opened it as well', async () => {
     make({ consecutiveFailures: 21, volumeThreshold: 20 })
-    const permits = Array.from({ length: 21 }, () => breaker.acquire())
+    const permits = Array.from({ length: 21 }, () => breaker.acquire(false))
     for (const permit of permits) breaker.record(permit, 'local_failure', clock.now())
     await requests(0, 'ignored')
     expect(states).toEqual(['open'])
@@ -251,10 +307,10 @@ describe('failures in a row', () => {
 })
 
 test('results from before the circuit opened do not pass for the probe', async () => {
-  const old = [breaker.acquire(), breaker.acquire(), breaker.acquire()]
+  const old = [breaker.acquire(false), breaker.acquire(false), breaker.acquire(false)]
   await open()
   await clock.advance(5000)
-  const probe = breaker.acquire()
+  const probe = breaker.acquire(false)
   breaker.record(old[0] ?? 0, 'success', clock.now())
   breaker.record(old[1] ?? 0, 'local_failure', clock.now())
   breaker.record(old[2] ?? 0, 'ignored', clock.now())

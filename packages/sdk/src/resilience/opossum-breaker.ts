@@ -32,6 +32,10 @@ export interface OpossumBreakerContext {
   readonly random: Random
 }
 
+// Of `resetMs`: before a success in panic closes a circuit. Of a fleet in which each endpoint fails most of its requests,
+// circuits would otherwise open and close with every few of them, a line in the log each time.
+const SHORTEST_OPEN = 0.1
+
 // Ten buckets: the window slides by a tenth of its length, as opossum's own default does.
 const BUCKETS = 10
 
@@ -70,6 +74,7 @@ class OpossumBreaker implements Breaker {
   #inARow = 0
   /** How often it has opened since it was last closed. */
   #openings = 0
+  #openedAt = 0
   /** While open. */
   #timer: Timer | undefined
   /** Successes that opossum has not been told of yet, by bucket, the present one first. */
@@ -97,16 +102,17 @@ class OpossumBreaker implements Breaker {
     return this.#state === 'closed' || (this.#state === 'half_open' && !this.#probing)
   }
 
-  acquire(): Permit {
-    if (!this.available) return 0
+  acquire(inPanic: boolean): Permit {
+    if (!this.available) return inPanic ? -this.#period : 0
     if (this.#state === 'half_open') this.#probing = true
     return this.#period
   }
 
   record(permit: Permit, outcome: Outcome, now: number): void {
     // From an earlier period: it says how the endpoint was, not how it is.
-    if (permit !== this.#period) return
-    if (this.#state === 'half_open') this.#probed(outcome)
+    if (Math.abs(permit) !== this.#period) return
+    if (permit < 0) this.#answeredInPanic(outcome, now)
+    else if (this.#state === 'half_open') this.#probed(outcome)
     else if (outcome === 'success') this.#succeeded(now)
     else if (isFailure(outcome)) this.#failed(outcome, now)
     // It answers.
@@ -115,8 +121,7 @@ class OpossumBreaker implements Breaker {
 
   close(): void {
     this.#forget()
-    if (this.#timer !== undefined) this.#context.clock.clearTimer(this.#timer)
-    this.#timer = undefined
+    this.#stopTimer()
   }
 
   #succeeded(now: number): void {
@@ -147,10 +152,18 @@ class OpossumBreaker implements Breaker {
     else this.#probing = false
   }
 
+  /** Its failures are known; one that goes well is as good as a probe. */
+  #answeredInPanic(outcome: Outcome, now: number): void {
+    if (outcome !== 'success' || now - this.#openedAt < SHORTEST_OPEN * this.#options.resetMs) return
+    this.#stopTimer()
+    inOwnContext(() => this.#recover())
+  }
+
   #open(): void {
     const { resetMs: baseMs, maxResetMs } = this.#options
     const { clock, random } = this.#context
     this.#forget()
+    this.#openedAt = clock.now()
     const limits = { baseMs, maxMs: Math.max(baseMs, maxResetMs) }
     const resetMs = backoffDelay(++this.#openings, limits, random)
     this.#timer = clock.setTimer(() => {
@@ -170,6 +183,11 @@ class OpossumBreaker implements Breaker {
     this.#period++
     this.#probing = false
     this.#report(state, resetMs)
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) this.#context.clock.clearTimer(this.#timer)
+    this.#timer = undefined
   }
 
   /** What has been counted is of a time that is over. */

@@ -7,14 +7,48 @@ export interface RetryBudgetOptions {
   readonly ttlMs: number
 }
 
-const SLOTS = 10
+// In panic, so that no second has more retries than its share.
+const PANIC_TTL_MS = 1000
 
 /**
  * Caps retries at a share of the traffic, so that retries cannot multiply an overload.
- * Balance = requests of the last `ttlMs` x ratio + reserve - retries of the last `ttlMs`.
- * Source: Finagle `RetryBudget` (20%, 10 a second, 10 s), which Linkerd uses with the same defaults.
+ * Source: Finagle `RetryBudget` (20%, 10 a second, 10 s), which Linkerd uses with the same defaults. Theirs can be saved
+ * up, so that one instance that dies costs no request; where all die, what is saved would double the load at the worst
+ * time. So in panic it is the share of the last second that counts as well.
  */
 export class RetryBudget {
+  readonly #saved: Allowance
+  readonly #inPanic: Allowance
+
+  constructor(options: RetryBudgetOptions, now: number) {
+    this.#saved = new Allowance(options, now)
+    this.#inPanic = new Allowance({ ...options, ttlMs: Math.min(PANIC_TTL_MS, options.ttlMs) }, now)
+  }
+
+  /** A request was made. */
+  deposit(now: number): void {
+    this.#saved.deposit(now)
+    this.#inPanic.deposit(now)
+  }
+
+  /** Takes leave for one retry. */
+  withdraw(now: number, inPanic = false): boolean {
+    if (this.#saved.balance(now) < 1 || (inPanic && this.#inPanic.balance(now) < 1)) return false
+    this.#saved.spend(now)
+    this.#inPanic.spend(now)
+    return true
+  }
+
+  /** Retries that are left at this moment. */
+  balance(now: number): number {
+    return this.#saved.balance(now)
+  }
+}
+
+const SLOTS = 10
+
+/** Balance = requests of the last `ttlMs` x ratio + reserve - retries of the last `ttlMs`. */
+class Allowance {
   readonly #ratio: number
   readonly #reserve: number
   readonly #slotMs: number
@@ -29,20 +63,16 @@ export class RetryBudget {
     this.#slot = Math.floor(now / this.#slotMs)
   }
 
-  /** A request was made. */
   deposit(now: number): void {
     this.#expire(now)
     this.#add(this.#ratio)
   }
 
-  /** Takes leave for one retry. */
-  withdraw(now: number): boolean {
-    if (this.balance(now) < 1) return false
+  spend(now: number): void {
+    this.#expire(now)
     this.#add(-1)
-    return true
   }
 
-  /** Retries that are left at this moment. */
   balance(now: number): number {
     this.#expire(now)
     let sum = this.#reserve
