@@ -55,6 +55,12 @@ export const faults: readonly Fault[] = [
   ...ONE_EACH.map(onOne),
   ...(['reset-mid-body', 'short-body'] as const).map(held),
   {
+    ...onOne('always-500'),
+    name: 'always-500-retried',
+    about: 'the same, with 500 among `retry.statuses`',
+    setting: 'retry-500',
+  },
+  {
     ...onOne('refuse'),
     name: 'half-open',
     means: { by: 'packets' },

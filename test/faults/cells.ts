@@ -21,9 +21,10 @@ export function cellsOf({ name, on, result }: Row): readonly string[] {
   const { figures, verdicts } = result
   const { idempotent, notIdempotent } = figures
   const cut = idempotent.cut === 0 ? '' : `, and ${idempotent.cut} after the head`
+  const answered = idempotent.answered === 0 ? '' : `, and ${idempotent.answered} answered by an error`
   return [
     name,
-    withVerdict(`${idempotent.lost} of ${idempotent.sent}${cut}`, verdicts.idempotent),
+    withVerdict(`${idempotent.lost} of ${idempotent.sent}${cut}${answered}`, verdicts.idempotent),
     `${notIdempotent.lostBeyond} of ${notIdempotent.sent}, in flight ${notIdempotent.lostInFlight}`,
     on === 'all'
       ? `- (${shown(figures.healthyP99Ms)})`

@@ -22,10 +22,12 @@ describe('losses', () => {
       recordingOf((due) => {
         if (due === 2001 || due === 2002) return { ending: 'failed' }
         if (due === 2003) return { ending: 'pending' }
+        if (due === 2005) return { ending: 'failed', reason: 'status 500' }
+        if (due === 2006) return { ending: 'failed', reason: 'status 503' }
         return due === 2004 ? { ending: 'cut' } : {}
       }),
     )
-    expect(idempotent).toEqual({ sent: 4500, lost: 3, cut: 1 })
+    expect(idempotent).toEqual({ sent: 4500, lost: 4, cut: 1, answered: 1 })
   })
 
   test('of POSTs are in flight where they were sent before the fault and had not ended', () => {
@@ -98,6 +100,12 @@ describe('load', () => {
   test('at its most is that of a second, also after the fault', () => {
     const seen = countsAt((bucket) => (bucket >= 4300 && bucket < 4800 ? 300 : 100))
     expect(figuresOf(recordingOf(() => ({}), { seen })).peakLoad).toBeCloseTo(2)
+  })
+
+  test('at its most is relative to what was sent, where the load had fallen behind', () => {
+    const seen = countsAt((bucket) => ({ 3: 0, 4: 200 })[Math.floor(bucket / 1000)] ?? 100)
+    const late = (due: number): number => (due >= 3000 && due < 4000 ? 1000 : 0)
+    expect(figuresOf(recordingOf((due) => ({ lateMs: late(due) }), { seen })).peakLoad).toBeCloseTo(1)
   })
 
   test('at its most is not that before the fault', () => {

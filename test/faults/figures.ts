@@ -1,4 +1,4 @@
-import { BUCKET_MS, countIn } from './counts.js'
+import { BUCKET_MS, Counter, countIn, type Counts } from './counts.js'
 import { methodOf, type LoadRecording, type Recording } from './recording.js'
 import { departureOf, returnOf, type Departure, type Return } from './traffic.js'
 
@@ -10,6 +10,8 @@ export interface Figures {
     readonly lost: number
     /** After it: no other response could take the place of the one begun. */
     readonly cut: number
+    /** Answered by a status that is no reason to ask elsewhere, such as 500: that answer was handed on. */
+    readonly answered: number
   }
   readonly notIdempotent: {
     readonly sent: number
@@ -29,7 +31,7 @@ export interface Figures {
   readonly recoveryMs: number | undefined
   /** Requests that instances read, relative to those offered, while the fault lasted. */
   readonly load: number
-  /** The same in the second with the most of them, from the begin of the fault on. */
+  /** The same in the second with the most of them, from the begin of the fault on; what was sent late then was offered then. */
   readonly peakLoad: number
 }
 
@@ -70,6 +72,7 @@ function lossesOf({ load, timeline }: Recording): Pick<Figures, 'idempotent' | '
     indices: readonly number[],
     ...endings: readonly (string | undefined)[]
   ): readonly number[] => indices.filter((index) => endings.includes(load.endings[index]))
+  const answered = ended(gets, 'failed').filter((index) => isHandedOn(load.reasons[index])).length
   const lostPosts = ended(posts, 'failed', 'cut', 'pending')
   const inFlight = lostPosts.filter((index) => {
     const sentAt = dueAt(load, index) + (load.lateMs[index] ?? 0)
@@ -79,8 +82,9 @@ function lossesOf({ load, timeline }: Recording): Pick<Figures, 'idempotent' | '
   return {
     idempotent: {
       sent: gets.length,
-      lost: ended(gets, 'failed', 'pending').length,
+      lost: ended(gets, 'failed', 'pending').length - answered,
       cut: ended(gets, 'cut').length,
+      answered,
     },
     notIdempotent: {
       sent: posts.length,
@@ -88,6 +92,14 @@ function lossesOf({ load, timeline }: Recording): Pick<Figures, 'idempotent' | '
       lostBeyond: lostPosts.length - inFlight.length,
     },
   }
+}
+
+// Those of `retry.statuses`, and of pushback.
+const RETRIED_STATUSES: readonly string[] = ['429', '502', '503', '504']
+
+function isHandedOn(reason = ''): boolean {
+  const [, status] = /^status (\d{3})$/.exec(reason) ?? []
+  return status !== undefined && !RETRIED_STATUSES.includes(status)
 }
 
 // Of requests in a bucket: one that fails now and then is no outage.
@@ -117,10 +129,21 @@ const PEAK_MS = 1000
 
 function peakLoadOf({ seen, load, timeline }: Recording): number {
   const from = Math.ceil(timeline.faultAt / BUCKET_MS) * BUCKET_MS
+  // A load process that has fallen behind sends more afterwards, which no subject can help.
+  const sent = sentOf(load)
+  const due = (load.ratePerSecond * PEAK_MS) / 1000
   let most = 0
-  for (let begin = from; begin + PEAK_MS <= timeline.until; begin += BUCKET_MS)
-    most = Math.max(most, countIn(seen, begin, begin + PEAK_MS))
-  return most / ((load.ratePerSecond * PEAK_MS) / 1000)
+  for (let begin = from; begin + PEAK_MS <= timeline.until; begin += BUCKET_MS) {
+    const end = begin + PEAK_MS
+    most = Math.max(most, countIn(seen, begin, end) / Math.max(due, countIn(sent, begin, end)))
+  }
+  return most
+}
+
+function sentOf(load: LoadRecording): Counts {
+  const sent = new Counter()
+  load.lateMs.forEach((lateMs, index) => sent.count(dueAt(load, index) + lateMs))
+  return sent.counts
 }
 
 function tookOf(load: LoadRecording, from: number, to: number): readonly number[] {

@@ -10,7 +10,7 @@ describe('a fault of one instance', () => {
   test('all kept', () => expect(judge(ONE, WELL)).toEqual({ idempotent: 'kept', p99: 'kept', load: 'kept' }))
 
   test.each([
-    ['idempotent', { idempotent: { sent: 900, lost: 1, cut: 0 } }],
+    ['idempotent', { idempotent: { sent: 900, lost: 1, cut: 0, answered: 0 } }],
     ['p99', { faultP99Ms: 12.1 }],
     ['p99', { faultP99Ms: Number.NaN }],
     ['load', { load: 1.21 }],
@@ -20,10 +20,17 @@ describe('a fault of one instance', () => {
   })
 
   test('what was cut after its head could not be saved, unless responses are held until they are whole', () => {
-    const cut = { ...WELL, idempotent: { sent: 900, lost: 0, cut: 50 } }
+    const cut = { ...WELL, idempotent: { sent: 900, lost: 0, cut: 50, answered: 0 } }
     expect(judge(ONE, cut)).toMatchObject({ idempotent: 'kept' })
     expect(judge({ on: 'one', setting: 'hold' }, cut)).toMatchObject({ idempotent: 'MISSED' })
     expect(judge({ on: 'one', setting: 'hold' }, WELL)).toMatchObject({ idempotent: 'kept' })
+  })
+
+  test('what was answered 500 was handed on, unless that is tried elsewhere', () => {
+    const answered = { ...WELL, idempotent: { sent: 900, lost: 0, cut: 0, answered: 4 } }
+    expect(judge(ONE, answered)).toMatchObject({ idempotent: 'kept' })
+    expect(judge({ on: 'one', setting: 'retry-500' }, answered)).toMatchObject({ idempotent: 'MISSED' })
+    expect(judge(NONE, answered)).toMatchObject({ idempotent: 'MISSED' })
   })
 
   test('back within what its circuit and its ejection ask for, which no goal can shorten', () => {
@@ -34,7 +41,7 @@ describe('a fault of one instance', () => {
 
 describe('a fault of all', () => {
   test('no request can be saved, but all is well soon after and the load is limited', () => {
-    const figures = { ...WELL, idempotent: { sent: 900, lost: 400, cut: 0 }, faultP99Ms: 30_000 }
+    const figures = { ...WELL, idempotent: { sent: 900, lost: 400, cut: 0, answered: 0 }, faultP99Ms: 30_000 }
     expect(judge(ALL, figures)).toEqual({ recovery: 'kept', load: 'kept' })
   })
 
@@ -53,7 +60,7 @@ describe('no fault', () => {
 
   test.each([
     ['idempotent', { notIdempotent: { sent: 100, lostInFlight: 0, lostBeyond: 1 } }],
-    ['idempotent', { idempotent: { sent: 900, lost: 0, cut: 1 } }],
+    ['idempotent', { idempotent: { sent: 900, lost: 0, cut: 1, answered: 0 } }],
     ['p99', { healthyP99Ms: 26 }],
     ['p99', { faultP99Ms: 26 }],
     ['load', { load: 0.5 }],

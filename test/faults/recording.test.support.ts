@@ -15,6 +15,7 @@ export interface Fate {
   readonly ending?: Ending
   readonly tookMs?: number
   readonly lateMs?: number
+  readonly reason?: string
 }
 
 /** A run of 6 s with 1,000 requests a second, one in ten a POST, so that request `i` is due at `i` milliseconds. */
@@ -35,7 +36,9 @@ export function recordingOf(
       endings: fates.map(({ ending = 'ok' }) => ending),
       tookMs: fates.map(({ tookMs = 2 }) => tookMs),
       lateMs: fates.map(({ lateMs = 0 }) => lateMs),
-      reasons: {},
+      reasons: Object.fromEntries(
+        fates.flatMap(({ reason }, index) => (reason === undefined ? [] : [[index, reason]])),
+      ),
       attempts: more.attempts ?? [],
     },
     timeline: { ...TIMELINE, ...more.timeline },

@@ -48,7 +48,7 @@ function resultsOf(...rows: readonly Row[]): Results {
 }
 
 test('a row has its figures, each with whether its goal is kept', () => {
-  expect(cellsOf(row('one', { idempotent: { sent: 900, lost: 2, cut: 3 } }))).toEqual([
+  expect(cellsOf(row('one', { idempotent: { sent: 900, lost: 2, cut: 3, answered: 0 } }))).toEqual([
     'fault-of-one',
     '2 of 900, and 3 after the head MISSED',
     '0 of 100, in flight 0',
@@ -108,7 +108,7 @@ test('what was lost is told by its reasons, and a load that was late as such', (
 })
 
 test('the page tells what is done, once for both subjects, and a missed goal stands out', () => {
-  const missed = { idempotent: { sent: 900, lost: 2, cut: 0 } }
+  const missed = { idempotent: { sent: 900, lost: 2, cut: 0, answered: 0 } }
   const page = pageOf(resultsOf(row('one', missed), row('one', {}, { subject: 'sidecar' })))
   expect(page).toContain('2 of 900 **MISSED**')
   expect(page.indexOf('## The SDK')).toBeLessThan(page.indexOf('## The sidecar'))

@@ -5,7 +5,7 @@ import { attemptsOf, complete, type Head, type Sender } from './sender.js'
 const POSTED = JSON.stringify({ sku: 'A-100', count: 2 })
 
 /** `hold`: responses are handed on once they are whole. */
-export type Setting = 'default' | 'no-budget' | 'hold'
+export type Setting = 'default' | 'no-budget' | 'hold' | 'retry-500'
 
 const settings: Readonly<Record<Setting, Pick<ClientOptions, 'retry'>>> = {
   default: {},
@@ -13,6 +13,7 @@ const settings: Readonly<Record<Setting, Pick<ClientOptions, 'retry'>>> = {
   'no-budget': { retry: { budgetRatio: 1, budgetMinPerSecond: 1e6 } },
   // More than a response has.
   hold: { retry: { holdBytes: 64 * 1024 } },
+  'retry-500': { retry: { statuses: [500, 502, 503, 504] } },
 }
 
 /** The SDK in the process of the load. */

@@ -113,12 +113,12 @@ describe('in panic', () => {
     await clock.advance(500)
   })
 
-  const inPanic = (outcome: Outcome): void =>
-    breaker.record(breaker.acquire(true), outcome, clock.now())
+  const inPanic = (outcome: Outcome): void => breaker.record(breaker.acquire(true), outcome, clock.now())
 
   test('a request that is sent all the same closes it by its success, and by nothing else', () => {
     expect(breaker.acquire(false)).toBe(0)
-    for (const outcome of ['local_failure', 'remote_failure', 'overloaded', 'ignored'] as const) inPanic(outcome)
+    for (const outcome of ['local_failure', 'remote_failure', 'overloaded', 'ignored'] as const)
+      inPanic(outcome)
     expect(states).toEqual(['open'])
     inPanic('success')
     expect(breaker).toMatchObject({ state: 'closed', available: true })
