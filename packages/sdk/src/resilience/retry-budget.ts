@@ -7,14 +7,15 @@ export interface RetryBudgetOptions {
   readonly ttlMs: number
 }
 
-// In panic, so that no second has more retries than its share.
-const PANIC_TTL_MS = 1000
+// In panic: half of the share, of a second. What went before the panic was known, and the tenths that the second is counted
+// by, fit into the other half.
+const IN_PANIC = { share: 0.5, ttlMs: 1000 }
 
 /**
  * Caps retries at a share of the traffic, so that retries cannot multiply an overload.
  * Source: Finagle `RetryBudget` (20%, 10 a second, 10 s), which Linkerd uses with the same defaults. Theirs can be saved
  * up, so that one instance that dies costs no request; where all die, what is saved would double the load at the worst
- * time. So in panic it is the share of the last second that counts as well.
+ * time. So in panic it is half of the share, of the last second, that counts as well.
  */
 export class RetryBudget {
   readonly #saved: Allowance
@@ -22,7 +23,9 @@ export class RetryBudget {
 
   constructor(options: RetryBudgetOptions, now: number) {
     this.#saved = new Allowance(options, now)
-    this.#inPanic = new Allowance({ ...options, ttlMs: Math.min(PANIC_TTL_MS, options.ttlMs) }, now)
+    const ratio = options.ratio * IN_PANIC.share
+    const minPerSecond = options.minPerSecond * IN_PANIC.share
+    this.#inPanic = new Allowance({ ratio, minPerSecond, ttlMs: IN_PANIC.ttlMs }, now)
   }
 
   /** A request was made. */
