@@ -34,6 +34,10 @@ class SettledBreaker implements Breaker {
     if (isFailure(outcome)) this.#timeline.unsettle()
   }
 
+  hasten(): void {
+    this.#breaker.hasten()
+  }
+
   close(): void {
     this.#breaker.close()
   }

@@ -71,6 +71,16 @@ test('requests go well as soon as half of them do: no circuit is waited for that
   expect(await requests(50)).toBe(50)
 })
 
+test('when half of them are back, the others are probed at once, as they may be, too', async () => {
+  await outage()
+  await clock.advance(500)
+  for (const server of servers) well.add(server)
+  await requests(40)
+  await clock.advance(0)
+  await requests(40)
+  expect(unavailable()).toBe(0)
+})
+
 test('what the retry budget has saved is not spent on it', async () => {
   for (const server of servers) well.add(server)
   expect(await requests(500)).toBe(500)

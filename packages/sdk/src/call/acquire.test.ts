@@ -408,7 +408,7 @@ describe('close', () => {
   })
 })
 
-test.each([
+test.each<[object, string]>([
   [{ hashKey: 'a' }, 'acquire: unknown option hashKey: remove it or check its spelling'],
   [{ key: 7 }, 'key of acquire is 7: it must be text'],
   [{ timeoutMs: 0 }, 'timeoutMs of acquire is 0: it must be milliseconds above 0, or Infinity'],
@@ -418,6 +418,12 @@ test.each([
     { exclude: '10.0.0.1:1' },
     "exclude of acquire is '10.0.0.1:1': it must be an array of addresses as leases have them, such as ['10.0.0.7:8080']",
   ],
+  ...['http://10.0.0.1:1', '10.0.0.1', '10.0.0.1:1/', '::1:80', '10.0.0.1:', ' 10.0.0.1:1', ''].map(
+    (wrong): [object, string] => [
+      { exclude: ['[::1]:80', wrong] },
+      `exclude[1] of acquire is '${wrong}': it must be the address of a lease: host:port without a scheme, IPv6 in brackets, such as '10.0.0.7:8080'`,
+    ],
+  ),
 ])('%j is refused', async (options, message) => {
   const { orders } = rig()
   await expect(orders.acquire(options as AcquireOptions)).rejects.toMatchObject({

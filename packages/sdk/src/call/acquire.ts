@@ -250,9 +250,17 @@ function check(options: AcquireOptions): void {
       exclude,
       "an array of addresses as leases have them, such as ['10.0.0.7:8080']",
     )
+  for (const [index, address] of (exclude ?? []).entries()) {
+    if (!ADDRESS.test(address)) throw invalidOption(`exclude[${index}] of acquire`, address, ADDRESS_TEXT)
+  }
 }
 
-function isTexts(value: unknown): boolean {
+// As of an origin without its scheme: what is not so equals no endpoint's address, and would exclude nothing.
+const ADDRESS = /^(?:\[[\da-fA-F:.]+\]|[^\s/\\?#@:[\]]+):\d{1,5}$/
+const ADDRESS_TEXT =
+  "the address of a lease: host:port without a scheme, IPv6 in brackets, such as '10.0.0.7:8080'"
+
+function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 

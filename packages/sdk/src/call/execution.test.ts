@@ -155,6 +155,7 @@ describe('an attempt that is cancelled says nothing of its endpoint', () => {
         available: true,
         acquire: () => 1,
         record: (_permit, outcome) => void recorded.push(outcome),
+        hasten: () => undefined,
         close: () => undefined,
       }),
     }

@@ -289,9 +289,9 @@ export class Execution implements CallOwner {
     return next.blocked && call.errors.length >= MOST_IN_PANIC ? IN_PANIC : undefined
   }
 
-  /** @param endpoint One that the call goes to, or has been to. */
+  /** @param endpoint Where the call goes, as far as that is known, or has been to. */
   #isPaid({ attemptedAt }: Call, endpoint: Endpoint): boolean {
-    return this.#budget.withdraw(attemptedAt, endpoint.panic !== 'none')
+    return this.#budget.withdraw(attemptedAt, endpoint.panic !== 'none' && endpoint.blocked)
   }
 
   #publishFailure(

@@ -202,6 +202,7 @@ describe('a circuit that has opened since the pick', () => {
     available: true,
     acquire: () => 0,
     record: () => undefined,
+    hasten: () => undefined,
     close: () => undefined,
   })
 

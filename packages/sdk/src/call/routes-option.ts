@@ -40,14 +40,18 @@ export interface RouteSettings {
 
 const METHOD = 'a method in capitals, such as GET, or an array of them'
 const PATH =
-  'a path from its slash on without a query, such as /v1/orders or /v1/orders/*, or a regular expression without the flags g and y'
+  'a path from its slash on as it is sent (%20 for a space), without query and fragment, such as /v1/orders or /v1/orders/*, or a regular expression without the flags g and y'
+
+// What undici sends in a path, without what ends one; anything else would be a route that no request can fit.
+const PATH_ON_THE_WIRE = /^\/[!-\u00ff]*$/
+const NOT_IN_A_ROUTE = /[?#]|\*./
 
 const method = v.pipe(v.string(METHOD), v.regex(/^[!#$%&'*+.^_`|~A-Z\d-]+$/, METHOD))
 const path = v.custom<string | RegExp>(
   (value) =>
     value instanceof RegExp
       ? !value.global && !value.sticky
-      : typeof value === 'string' && /^\/[^?*]*\*?$/.test(value),
+      : typeof value === 'string' && PATH_ON_THE_WIRE.test(value) && !NOT_IN_A_ROUTE.test(value),
   PATH,
 )
 
@@ -63,14 +67,12 @@ export const routesSchema: v.GenericSchema<readonly RouteOptions[], readonly Rou
       }),
       timeoutMs: v.optional(millisecondsOrInfinity(1, LONGEST_MS)),
       retry: v.optional(retryRulesSchema),
+      // Not a union with `false`, which would have words of its own for what the schema refuses.
       hedge: v.optional(
-        v.union([
-          v.pipe(
-            v.literal(false),
-            v.transform(() => null),
-          ),
+        v.pipe(
           hedgeSchema,
-        ]),
+          v.transform((hedge) => hedge ?? null),
+        ),
       ),
       idempotent: v.optional(flag),
     }),

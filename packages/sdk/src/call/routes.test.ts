@@ -85,12 +85,27 @@ test.each([
   [{}, /^routes\[0\]\.match is missing/],
   [{ match: { path: 'v1' } }, /^routes\[0\]\.match\.path is 'v1': it must be a path from its slash on/],
   [{ match: { path: '/a?b' } }, /^routes\[0\]\.match\.path is '\/a\?b'/],
+  [
+    { match: { path: '/a#b' } },
+    /^routes\[0\]\.match\.path is '\/a#b': it must be .* without query and fragment/,
+  ],
+  [{ match: { path: '/a b' } }, /^routes\[0\]\.match\.path is '\/a b': it must be .*%20 for a space/],
+  [{ match: { path: '/a\n' } }, /^routes\[0\]\.match\.path is '\/a\\n'/],
+  [{ match: { path: '/a\n*' } }, /^routes\[0\]\.match\.path is '\/a\\n\*'/],
+  [{ match: { path: '/\u0100' } }, /^routes\[0\]\.match\.path is /],
   [{ match: { path: '/*/b' } }, /^routes\[0\]\.match\.path is '\/\*\/b'/],
   [{ match: { path: /a/g } }, /^routes\[0\]\.match\.path is .*without the flags g and y/],
   [{ match: { method: [] } }, /^routes\[0\]\.match\.method.* a method in capitals/],
   [{ match: { method: 'get' } }, /^routes\[0\]\.match\.method.* a method in capitals/],
   [{ match: { host: 'x' } }, /unknown option routes\[0\]\.match\.host/],
   [{ match: {}, timeoutMs: 0 }, /^routes\[0\]\.timeoutMs is 0/],
+  [{ match: {}, hedge: true }, /^routes\[0\]\.hedge is true: it must be false or an object of options$/],
+  [
+    { match: {}, hedge: { afterMs: 5, percentile: 90 } },
+    /^routes\[0\]\.hedge is .*: it must be either \{ afterMs \} or \{ percentile, minMs \}$/,
+  ],
+  [{ match: {}, hedge: { afterMs: 0 } }, /^routes\[0\]\.hedge\.afterMs is 0: it must be a whole number/],
+  [{ match: {}, hedge: { after: 1 } }, /^unknown option routes\[0\]\.hedge\.after/],
   [{ match: {}, retry: { budgetRatio: 1 } }, /routes\[0\]\.retry\.budgetRatio/],
 ])('%j is refused', (route, message) => {
   const options = { routes: [route] } as unknown as ClientOptions

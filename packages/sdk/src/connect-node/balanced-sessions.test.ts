@@ -6,11 +6,15 @@ import {
   type Transport,
 } from '@connectrpc/connect'
 import { createConnectTransport, createGrpcTransport, createGrpcWebTransport } from '@connectrpc/connect-node'
+import { once } from 'node:events'
+import { constants, type ServerHttp2Stream } from 'node:http2'
 import { describe, expect, test, vi } from 'vitest'
 import { afterwards, takeSilently } from '../client.test.support.js'
 import { createClient, partsOf } from '../client.js'
 import type { Client } from '../client-interface.js'
 import type { ClientOptions } from '../client-options.js'
+import { withDeadline } from '../deadline/with-deadline.js'
+import { FairleadError } from '../errors.js'
 import { until } from '../test-support/until.test.support.js'
 import { FakeResolver, instanceAt } from '../testing/index.js'
 import { balancedSessions, type BalancedSessions, type BalancedSessionsOptions } from './balanced-sessions.js'
@@ -67,6 +71,24 @@ async function* texts(...values: readonly string[]): AsyncGenerator<{ value: str
     await Promise.resolve()
     yield { value }
   }
+}
+
+/** One message, and no end until the stream has one. */
+async function* unending(): AsyncGenerator<{ value: string }> {
+  yield { value: '1' }
+  await new Promise(() => undefined)
+}
+
+async function drain<T>(answers: AsyncIterable<T>): Promise<readonly T[]> {
+  const got: T[] = []
+  for await (const answer of answers) got.push(answer)
+  return got
+}
+
+function lastOf({ streams }: ConnectServer): ServerHttp2Stream {
+  const stream = streams.at(-1)
+  if (stream === undefined) throw new Error('it was sent nothing')
+  return stream
 }
 
 describe.each(TRANSPORTS)('by %s', (name, transport) => {
@@ -265,6 +287,34 @@ describe('servers come and go', () => {
     expect(made.orders.inspect().endpoints[0]).toMatchObject({ failures: 1 })
   })
 
+  test.each([
+    [
+      'a request that is refused as its connection ends (GOAWAY) says nothing, and fails',
+      (stream: ServerHttp2Stream) => stream.session?.goaway(constants.NGHTTP2_NO_ERROR, 1),
+      0,
+    ],
+    [
+      'one that is refused by an endpoint that goes on is a failure of it',
+      (stream: ServerHttp2Stream) => stream.close(constants.NGHTTP2_REFUSED_STREAM),
+      1,
+    ],
+  ] as const)('%s', async (_what, refuse, failures) => {
+    const [a] = await connectServers('a')
+    const made = await stage([a])
+    await get(made)
+    a.onGet = (_text, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))
+    const refused = expect(get(made)).rejects.toThrow('NGHTTP2_REFUSED_STREAM')
+    await until(() => a.streams.length === 2)
+    refuse(lastOf(a))
+    await refused
+    await until(() => inflight(made) === 0)
+    expect(made.orders.inspect().endpoints[0]).toMatchObject({ requests: 2, failures })
+    // Nor is it sent again.
+    expect(a.streams).toHaveLength(2)
+    a.onGet = () => 'again'
+    expect(await get(made)).toBe('again')
+  })
+
   test('one that has left finishes its calls, and its connection ends', async () => {
     const servers = await connectServers('a', 'b')
     const [a, b] = servers
@@ -294,6 +344,100 @@ test('the end closes connections, and the client ends what is left at its limit'
   await made.orders.close({ timeoutMs: 50 })
   await expect(next).rejects.toBeInstanceOf(ConnectError)
   await until(() => a.connections === 0)
+})
+
+describe.each(TRANSPORTS)('what the client ends at its limit, by %s,', (_name, transport) => {
+  const ended = {
+    code: Code.Unavailable,
+    rawMessage:
+      'CLIENT_CLOSED: the client of orders is closed, and this request had not finished 20 ms later (timeoutMs of close)',
+    cause: expect.objectContaining({ code: 'CLIENT_CLOSED', service: 'orders' }) as unknown,
+  }
+
+  test.each<[string, (made: Stage) => Promise<unknown>]>([
+    ['a call', (made) => get(made)],
+    ['a stream of answers', ({ rpc }) => drain(rpc.list({ value: 'open' }))],
+    ['a stream of requests', ({ rpc }) => rpc.place(unending())],
+    ['a stream both ways', ({ rpc }) => drain(rpc.chat(unending()))],
+  ])('%s, hears why, and its endpoint of a cancellation', async (_what, call) => {
+    const [a] = await connectServers('a')
+    a.onGet = (_text, { signal }) => new Promise((_, reject) => signal.addEventListener('abort', reject))
+    const made = await stage([a], {}, {}, transport)
+    const [live] = partsOf(made.orders).cluster.endpoints
+    if (live === undefined) throw new Error('there is no endpoint')
+    const record = vi.spyOn(live, 'record')
+    const failed = expect(call(made)).rejects.toMatchObject(ended)
+    await until(() => a.streams.length === 1)
+    const stream = lastOf(a)
+    const closed = once(stream, 'close')
+    await made.orders.close({ timeoutMs: 20 })
+    await failed
+    await closed
+    expect(stream.rstCode).toBe(constants.NGHTTP2_CANCEL)
+    expect(record.mock.calls.map(([, outcome]) => outcome)).toEqual(['ignored'])
+  })
+})
+
+test('a request that the client ends while it is connecting ends by the same error, and leaves no stream', async () => {
+  const [a] = await connectServers('a')
+  const made = await stage([a])
+  const headers = { 'content-type': 'application/grpc' }
+  const begun = made.sessions.request('POST', '/orders.v1.Orders/Get', headers, {})
+  // In microtasks only: nothing is connected meanwhile.
+  while (inflight(made) === 0) await Promise.resolve()
+  const reason = new Error('enough')
+  const failed = expect(begun).rejects.toMatchObject({
+    code: Code.Unavailable,
+    rawMessage: 'enough',
+    cause: reason,
+  })
+  await made.orders.dispatcher.destroy(reason)
+  await failed
+  await until(() => a.connections === 1)
+  made.sessions.close()
+  await until(() => a.connections === 0)
+})
+
+describe.each(TRANSPORTS)('errors of Fairlead by %s', (_name, transport) => {
+  test('are Unavailable, with the error as cause', async () => {
+    const made = await stage([], {}, {}, transport)
+    await expect(get(made)).rejects.toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: expect.stringMatching(/^NO_ENDPOINTS: orders has no endpoint: /) as unknown,
+      cause: expect.any(FairleadError) as unknown,
+    })
+    await made.orders.close()
+    await expect(get(made)).rejects.toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: 'CLIENT_CLOSED: the client of orders is closed; make a new one',
+      cause: expect.objectContaining({ code: 'CLIENT_CLOSED' }) as unknown,
+    })
+    made.sessions.close()
+    await expect(get(made)).rejects.toMatchObject({
+      code: Code.Unavailable,
+      rawMessage: 'CLIENT_CLOSED: the sessions are closed; make new ones',
+    })
+  })
+
+  test('are DeadlineExceeded where the time is over', async () => {
+    const made = await stage(await connectServers('a'), {}, {}, transport)
+    await expect(withDeadline(0, () => get(made))).rejects.toMatchObject({
+      code: Code.DeadlineExceeded,
+      rawMessage: expect.stringMatching(
+        /^DEADLINE_EXCEEDED: acquire\(\) of orders has no time left/,
+      ) as unknown,
+      cause: expect.objectContaining({ code: 'DEADLINE_EXCEEDED' }) as unknown,
+    })
+  })
+
+  test('are Internal where a program is wrong', async () => {
+    const key = (() => 1) as unknown as BalancedSessionsOptions['key']
+    const made = await stage(await connectServers('a'), {}, { key }, transport)
+    await expect(get(made)).rejects.toMatchObject({
+      code: Code.Internal,
+      cause: expect.objectContaining({ code: 'INVALID_OPTION' }) as unknown,
+    })
+  })
 })
 
 test('a request that is begun before the end makes no connection behind it', async () => {

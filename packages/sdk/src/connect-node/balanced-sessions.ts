@@ -1,3 +1,4 @@
+import type { ConnectError } from '@connectrpc/connect'
 import type { Http2SessionOptions } from '@connectrpc/connect-node'
 import type {
   ClientHttp2Stream,
@@ -12,6 +13,7 @@ import { AnswerTimes } from '../endpoint/unanswered.js'
 import { asError, FairleadError } from '../errors.js'
 import { invalidOption } from '../validation/invalid-option.js'
 import { requireKnown } from '../validation/known-names.js'
+import { connectErrorOf, endOf, toConnectError } from './connect-error.js'
 import { EndpointSession, type SessionOptions, type SessionRequest } from './endpoint-session.js'
 import { follow } from './follow.js'
 
@@ -31,7 +33,7 @@ export interface BalancedSessionsOptions {
 export interface BalancedSessions extends Disposable {
   /** `http://<service>`, which the `baseUrl` of the transport has to begin with. */
   readonly authority: string
-  /** connect-node's. */
+  /** connect-node's. An error of Fairlead's is the `cause` of a ConnectError, `Unavailable` or `DeadlineExceeded`. */
   request(...request: SessionRequest): Promise<ClientHttp2Stream>
   /** connect-node's. */
   notifyResponseByteRead(stream: ClientHttp2Stream): void
@@ -107,18 +109,22 @@ class Sessions implements BalancedSessions {
         throw sessionsClosed()
       }
       const session = this.#sessionOf(lease)
+      let stream: ClientHttp2Stream
       try {
-        const stream = await session.request(...request)
-        this.#carriers.set(stream, session)
-        follow(stream, lease, { since, headers, answers: this.#answers, clock })
-        return stream
+        stream = await session.request(...request)
       } catch (error) {
         failure = asError(error)
         // connect-node wraps what the machine said.
         lease.release(failure.cause instanceof Error ? failure.cause : failure)
         exclude.push(lease.address)
         if (exclude.length >= policy.current.attempts) throw failure
+        continue
       }
+      this.#carriers.set(stream, session)
+      follow(stream, lease, { since, headers, answers: this.#answers, clock })
+      // While it was connecting.
+      if (lease.signal.aborted) throw endOf(lease.signal.reason)
+      return stream
     }
   }
 
@@ -148,7 +154,7 @@ class Sessions implements BalancedSessions {
       // retained is safe for it, whatever it does.
       return await this.#acquirer.acquire({ key: this.#key?.(headers), exclude, idempotent: true })
     } catch (error) {
-      throw failure ?? error
+      throw failure ?? toConnectError(error)
     }
   }
 
@@ -166,6 +172,6 @@ class Sessions implements BalancedSessions {
   }
 }
 
-function sessionsClosed(): FairleadError {
-  return new FairleadError('CLIENT_CLOSED', 'the sessions are closed; make new ones')
+function sessionsClosed(): ConnectError {
+  return connectErrorOf(new FairleadError('CLIENT_CLOSED', 'the sessions are closed; make new ones'))
 }

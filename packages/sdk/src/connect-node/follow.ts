@@ -9,6 +9,7 @@ import type { Clock } from '../clock.js'
 import { isItsFault, type AnswerTimes } from '../endpoint/unanswered.js'
 import type { Outcome } from '../resilience/outcome.js'
 import { answerOfGrpc, answerOfHttp, hasTimeout, type Answer } from './answer.js'
+import { endOf } from './connect-error.js'
 
 /** What is known of a request beside its stream. */
 export interface Followed {
@@ -27,6 +28,8 @@ export function follow(stream: ClientHttp2Stream, lease: AcquiredLease, followed
 
 class FollowedStream {
   readonly #stream: ClientHttp2Stream
+  /** What carries it; a stream that has ended knows it no longer. */
+  readonly #session: ClientHttp2Stream['session']
   readonly #lease: AcquiredLease
   readonly #followed: Followed
   readonly #startedAt: number
@@ -41,6 +44,7 @@ class FollowedStream {
 
   constructor(stream: ClientHttp2Stream, lease: AcquiredLease, followed: Followed) {
     this.#stream = stream
+    this.#session = stream.session
     this.#lease = lease
     this.#followed = followed
     this.#startedAt = followed.clock.now()
@@ -65,7 +69,11 @@ class FollowedStream {
       this.#take(answer)
     })
     stream.once('trailers', (trailers: IncomingHttpHeaders) => this.#take(answerOfGrpc(trailers)))
-    const end = (): void => stream.close(constants.NGHTTP2_CANCEL)
+    const end = (): void => {
+      // Before: by an error alone the endpoint would hear INTERNAL_ERROR.
+      stream.close(constants.NGHTTP2_CANCEL)
+      stream.destroy(endOf(signal.reason))
+    }
     signal.addEventListener('abort', end)
     stream.once('close', () => {
       signal.removeEventListener('abort', end)
@@ -73,6 +81,7 @@ class FollowedStream {
     })
     // The one who made the request hears of it as well; a stream without a listener would end the process.
     stream.on('error', () => (this.#failed = true))
+    if (signal.aborted) end()
   }
 
   #observe(): void {
@@ -116,8 +125,19 @@ class FollowedStream {
 
   #outcome(): Outcome {
     if (this.#endedHere !== undefined) return this.#endedHere
-    if (this.#stream.rstCode !== constants.NGHTTP2_NO_ERROR) return 'local_failure'
+    const { rstCode } = this.#stream
+    if (rstCode === constants.NGHTTP2_REFUSED_STREAM && this.#isGoingAway) return 'ignored'
+    if (rstCode !== constants.NGHTTP2_NO_ERROR) return 'local_failure'
     return this.#answer?.outcome ?? 'local_failure'
+  }
+
+  /**
+   * The server has announced the end of the connection (GOAWAY), by which node:http2 closes the session, while the request
+   * was on its way. It has not looked at it (RFC 9113, 8.7). What grpc-js calls by the same name is the state of a connection
+   * of its own.
+   */
+  get #isGoingAway(): boolean {
+    return this.#session === undefined || this.#session.closed || this.#session.destroyed
   }
 }
 

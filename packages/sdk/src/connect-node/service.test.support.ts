@@ -8,7 +8,7 @@ import {
 import type { HandlerContext } from '@connectrpc/connect'
 import { connectNodeAdapter } from '@connectrpc/connect-node'
 import { once } from 'node:events'
-import { createServer, type Http2Server } from 'node:http2'
+import { createServer, type Http2Server, type ServerHttp2Stream } from 'node:http2'
 import type { AddressInfo, Socket } from 'node:net'
 import { afterwards } from '../client.test.support.js'
 import type { Instance } from '../discovery/resolver.js'
@@ -58,6 +58,8 @@ export class ConnectServer {
   readonly name: string
   /** What `get` does; by default it answers. */
   onGet: (text: string, context: HandlerContext) => Promise<string> | string = () => this.name
+  /** All that it was sent, in order. */
+  readonly streams: ServerHttp2Stream[] = []
   readonly #sockets = new Set<Socket>()
   #server: Http2Server | undefined
   #port = 0
@@ -102,6 +104,7 @@ export class ConnectServer {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
     })
+    server.on('stream', (stream: ServerHttp2Stream) => this.streams.push(stream))
     this.#server = server
     server.listen(this.#port, '127.0.0.1')
     await once(server, 'listening')

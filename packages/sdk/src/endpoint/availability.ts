@@ -11,6 +11,11 @@ export class Restrictions {
     return this.#all.some(blocks)
   }
 
+  /** Is there one that no panic sets aside? */
+  get proven(): boolean {
+    return this.#all.some(({ proven }) => proven)
+  }
+
   /** The one that counts most: what keeps requests away before a probe, health before load, and of these what ends last. */
   get availability(): Availability {
     const [first] = this.#all.toSorted(byWeight)

@@ -36,6 +36,11 @@ export class Circuit {
     if (this.#state === 'half_open') this.#restrict()
   }
 
+  /** What it opened by is over. */
+  hasten(): void {
+    this.#breaker.hasten()
+  }
+
   close(): void {
     this.#breaker.close()
   }

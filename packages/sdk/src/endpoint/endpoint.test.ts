@@ -38,7 +38,12 @@ describe('a request', () => {
   test('that its circuit refuses is not begun', () => {
     const refusing = { state: 'open', available: false, acquire: () => 0 } as const
     const { endpoint } = setUp({
-      makeBreaker: () => ({ ...refusing, record: () => undefined, close: () => undefined }),
+      makeBreaker: () => ({
+        ...refusing,
+        record: () => undefined,
+        hasten: () => undefined,
+        close: () => undefined,
+      }),
     })
     expect(endpoint.attempt(GET, new HeardAttempts(), undefined, 0)).toBeUndefined()
     expect(endpoint.lease(0)).toBeUndefined()

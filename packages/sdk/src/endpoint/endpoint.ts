@@ -118,11 +118,17 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     return this.#restrictions?.blocks === true
   }
 
+  get excludedInPanic(): boolean {
+    return this.#restrictions?.proven === true
+  }
+
   get panic(): Panic {
     return this.#panic
   }
 
   set panic(panic: Panic) {
+    // Half of its peers are back: it may be, too.
+    if (this.#panic !== 'none' && panic === 'none') this.#circuit?.hasten()
     this.#panic = panic
     this.#available = panic === 'all' || !this.blocked
   }
@@ -328,7 +334,10 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
     if (availability.state === before.state && availability.reason === before.reason) return
     // What it did has cost it this time already. As a latency it would keep requests away for a minute more, also the one
     // that a half-open circuit waits for.
-    if (before.state === 'unavailable' && availability.state !== 'unavailable') this.forget()
+    if (before.state === 'unavailable' && availability.state !== 'unavailable') {
+      this.forget()
+      for (const judge of this.#judges ?? NO_JUDGES) judge.readmitted?.()
+    }
     if (availability.state === 'available') this.usableSince = Math.floor(this.#dependencies.clock.now())
     this.#dependencies.onAvailability(this, availability, before)
   }

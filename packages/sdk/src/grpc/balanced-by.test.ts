@@ -1,11 +1,11 @@
-import { credentials, type ChannelOptions } from '@grpc/grpc-js'
+import { Channel, credentials, Metadata, status, type ClientOptions as StubOptions } from '@grpc/grpc-js'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { createClient } from '../client.js'
 import type { Client } from '../client-interface.js'
 import { fixedResolver } from '../discovery/fixed-resolver.js'
 import { withDeadline } from '../deadline/with-deadline.js'
 import { balancedBy } from './balanced-by.js'
-import { OrdersStub, servers, stage, list } from './server.test.support.js'
+import { OrdersStub, servers, stage, staged, list } from './server.test.support.js'
 
 const clients: Client[] = []
 afterEach(async () => {
@@ -19,7 +19,7 @@ function client(service = 'orders'): Client {
   return made
 }
 
-function stub(target: string, options: ChannelOptions): OrdersStub {
+function stub(target: string, options: StubOptions): OrdersStub {
   return new OrdersStub(target, credentials.createInsecure(), options)
 }
 
@@ -82,6 +82,44 @@ describe('balancedBy', () => {
       'the channel to fairlead:///billing has the client of orders: its target must be fairlead:orders',
     )
     stub('fairlead:///orders', options).close()
+  })
+
+  test.each(['127.0.0.1:33741', 'dns:orders', 'ipv4:127.0.0.1:1', 'unix:/tmp/orders', 'orders', 'fairlead:'])(
+    'a stub to %s is refused',
+    (target) => {
+      const options = balancedBy(client())
+      expect(() => stub(target, options)).toThrow(
+        expect.objectContaining({
+          code: 'INVALID_OPTION',
+          message: `the channel to ${target} has the client of orders: its target must be fairlead:orders`,
+        }),
+      )
+    },
+  )
+
+  test('a factory of channels of the caller is asked, with a target that is checked', () => {
+    const channelFactoryOverride = vi.fn<NonNullable<StubOptions['channelFactoryOverride']>>(
+      (target, ...rest) => new Channel(target, ...rest),
+    )
+    const options = balancedBy(client(), { channelFactoryOverride })
+    expect(() => stub('127.0.0.1:1', options)).toThrow('its target must be fairlead:orders')
+    expect(channelFactoryOverride).not.toHaveBeenCalled()
+    const made = stub('fairlead:orders', options)
+    expect(made.getChannel()).toBe(channelFactoryOverride.mock.results[0]?.value)
+    made.close()
+  })
+
+  test('a bare channel to another target fails its calls', async () => {
+    const [a, b] = await servers('a', 'b')
+    const { orders } = await staged([a])
+    const channel = new Channel(b.address, credentials.createInsecure(), balancedBy(orders))
+    const made = stub('any', { channelOverride: channel })
+    await expect(made.get('any', { metadata: new Metadata({ waitForReady: true }) })).rejects.toMatchObject({
+      code: status.INTERNAL,
+      details: 'INVALID_OPTION: the channel has the client of orders: its target must be fairlead:orders',
+    })
+    expect([...a.calls, ...b.calls]).toEqual([])
+    made.close()
   })
 
   test('a proxy of the environment is not asked', async () => {

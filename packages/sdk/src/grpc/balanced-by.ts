@@ -8,12 +8,14 @@ import { withinDeadline } from './within-deadline.js'
 import { ServiceBalancer } from './load-balancer.js'
 import { ServiceResolver } from './resolver.js'
 import { LOAD_BALANCER, ServiceBalancerConfig } from './service-config.js'
+import { stubChannel } from './stub-channel.js'
 
 /**
  * The options of a stub of `@grpc/grpc-js`, or of a channel, whose calls go where a client of Fairlead's sends them. Its target is
- * `fairlead:<service>`. Each attempt of a call is one pick by the client's policy, with its circuits and its accounting;
- * deadlines, retries, metadata, interceptors and credentials are grpc-js's own. A stub's calls take the deadline of
- * `withDeadline` around them where that is earlier.
+ * `fairlead:<service>`; with another one the stub throws, and a bare channel fails its calls. Each attempt of a call is one
+ * pick by the client's policy, with its circuits and its accounting; deadlines, retries, metadata,
+ * interceptors and credentials are grpc-js's own. A stub's calls take the deadline of `withDeadline` around them where that
+ * is earlier.
  *
  * Close the stub when it is not needed any more, and the client after it.
  *
@@ -43,6 +45,7 @@ export function balancedBy(client: Client, options: StubOptions = {}): StubOptio
     ...clientOption(parts),
     'grpc.service_config': withBalancer(options['grpc.service_config']),
     'grpc.enable_http_proxy': 0,
+    channelFactoryOverride: stubChannel(options.channelFactoryOverride),
     callInvocationTransformer: withinDeadline(options.callInvocationTransformer),
   }
 }

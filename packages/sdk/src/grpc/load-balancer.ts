@@ -22,6 +22,7 @@ import { MetadataKey } from './metadata-key.js'
 import { dropped, failed, QUEUED, type Pick } from './pick-result.js'
 import { LOAD_BALANCER } from './service-config.js'
 import { Unconnected } from './unconnected.js'
+import { wrongTarget } from './wrong-target.js'
 
 /**
  * The load balancer of one gRPC channel: picks by the client's policy among its endpoints, over connections of grpc-js, and
@@ -56,13 +57,20 @@ export class ServiceBalancer implements experimental.LoadBalancer {
 
   /** With each word of the resolver, which says nothing but whose client it is: the same each time. */
   updateAddressList(
-    _endpoints: unknown,
+    endpoints: experimental.StatusOr<readonly experimental.Endpoint[]>,
     _config: experimental.TypedLoadBalancingConfig,
     options: ChannelOptions,
   ): boolean {
     if (this.#parts !== undefined) return true
     const parts = partsIn(options)
     if (parts === undefined) return false
+    // Our resolver has no addresses: these are of a target that is not ours, and would be ignored.
+    if (endpoints.ok && endpoints.value.length > 0) {
+      const error = wrongTarget('the channel', parts)
+      const picker = { pick: () => dropped(Status.INTERNAL, error) }
+      this.#helper.updateState(State.TRANSIENT_FAILURE, picker, error.message)
+      return true
+    }
     this.#parts = parts
     this.#options = options
     const { cluster, events } = parts

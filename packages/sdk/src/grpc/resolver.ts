@@ -2,6 +2,7 @@ import { experimental, type ChannelOptions } from '@grpc/grpc-js'
 import type { ClientParts } from '../client.js'
 import { FairleadError } from '../errors.js'
 import { partsIn } from './client-option.js'
+import { wrongTarget } from './wrong-target.js'
 
 /**
  * What `fairlead:orders` stands for: the service of the client in the options of its channel. It tells grpc-js that there is
@@ -46,8 +47,5 @@ function check(target: experimental.GrpcUri, parts: ClientParts | undefined): vo
     )
   }
   if (target.path === parts.service) return
-  throw new FairleadError(
-    'INVALID_OPTION',
-    `the channel to ${text} has the client of ${parts.service}: its target must be fairlead:${parts.service}`,
-  )
+  throw wrongTarget(`the channel to ${text}`, parts)
 }

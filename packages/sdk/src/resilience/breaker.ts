@@ -26,6 +26,8 @@ export interface Breaker {
   acquire(inPanic: boolean): Permit
   /** How the request went: exactly once for each leave given. `now`: the clock's milliseconds. */
   record(permit: Permit, outcome: Outcome, now: number): void
+  /** Open, it is half open in a turn of its own: the panic is over, in which it had its requests all the same. */
+  hasten(): void
   /** Lets go of timers; the breaker is not used again. */
   close(): void
 }

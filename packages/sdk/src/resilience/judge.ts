@@ -10,6 +10,8 @@ export type Restriction = {
   readonly since: number
   /** When it ends by itself, in the clock's milliseconds; undefined: not known. */
   readonly until: number | undefined
+  /** Peers answer while it does not: it is no matter of our own network, and no panic sets it aside. */
+  readonly proven?: true
 } & (
   | { readonly state: 'unavailable' }
   /** One request at a time finds out whether it is over. `busy`: that one is on its way. */
@@ -51,6 +53,8 @@ export interface Judged {
 export interface Judge {
   /** One request of its endpoint has an outcome. */
   record(outcome: Outcome, now: number, details: OutcomeDetails): void
+  /** Its endpoint gets requests again, whichever judge kept them from it: what it did before has had its price. */
+  readmitted?(): void
   /** Lets go of timers; its endpoint is gone. */
   close(): void
 }

@@ -163,6 +163,38 @@ describe('in panic', () => {
   })
 })
 
+describe('when the panic is over', () => {
+  test('one that is open is half open at once, in a turn of its own', async () => {
+    await open()
+    breaker.hasten()
+    expect(states).toEqual(['open'])
+    await clock.advance(0)
+    expect(states).toEqual(['open', 'half_open'])
+    await clock.advance(60_000)
+    expect(states).toEqual(['open', 'half_open'])
+  })
+
+  test('one that is half open or closed stays that', async () => {
+    breaker.hasten()
+    await clock.advance(60_000)
+    expect(states).toEqual([])
+    await open()
+    await clock.advance(5000)
+    const probe = breaker.acquire(false)
+    breaker.hasten()
+    await clock.advance(60_000)
+    breaker.record(probe, 'success', clock.now())
+    expect(states).toEqual(['open', 'half_open', 'closed'])
+  })
+
+  test('one that is closed for good sets no timer', async () => {
+    await open()
+    breaker.close()
+    breaker.hasten()
+    expect(clock.pending).toBe(0)
+  })
+})
+
 describe('half open', () => {
   beforeEach(async () => {
     await open()

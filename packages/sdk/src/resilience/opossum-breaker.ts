@@ -119,6 +119,15 @@ class OpossumBreaker implements Breaker {
     else if (outcome === 'overloaded') this.#inARow = 0
   }
 
+  hasten(): void {
+    // It has one while it is open.
+    if (this.#timer === undefined) return
+    this.#stopTimer()
+    // In the panic it had its share of the requests: one more is none too many. In a turn of its own, as this is the middle
+    // of a change of availability.
+    this.#halfOpenAfter(0)
+  }
+
   close(): void {
     this.#forget()
     this.#stopTimer()
@@ -166,11 +175,15 @@ class OpossumBreaker implements Breaker {
     this.#openedAt = clock.now()
     const limits = { baseMs, maxMs: Math.max(baseMs, maxResetMs) }
     const resetMs = backoffDelay(++this.#openings, limits, random)
-    this.#timer = clock.setTimer(() => {
+    this.#halfOpenAfter(resetMs)
+    this.#enter('open', resetMs)
+  }
+
+  #halfOpenAfter(delayMs: number): void {
+    this.#timer = this.#context.clock.setTimer(() => {
       this.#timer = undefined
       this.#enter('half_open')
-    }, resetMs)
-    this.#enter('open', resetMs)
+    }, delayMs)
   }
 
   #recover(): void {

@@ -11,6 +11,8 @@ export class FakeCandidate implements Prioritized {
   #loadChanged: Callback | undefined
   /** Do its judges keep requests from it, such as an open circuit? */
   blocked = false
+  /** Is it proven that it cannot answer, so that a panic sends nothing there? */
+  excludedInPanic = false
   panic: Panic = 'none'
   retained = false
   usableSince = 0

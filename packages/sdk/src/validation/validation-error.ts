@@ -37,7 +37,7 @@ export function complaint(issue: Issue, path: Path, root: string): string {
     return `unknown option ${name}: remove it or check its spelling${found.message}`
   // A key that is not there has its own name as what was expected, in quotes.
   if (found.received === 'undefined' && found.expected?.startsWith('"') === true)
-    return `${name} is missing: it must be ${found.message}`
+    return `${name} is missing: ${isValibots(found) ? 'add it' : `it must be ${found.message}`}`
   return `${name} is ${withoutSecrets(name, found.input)}: it must be ${found.message}`
 }
 
@@ -75,8 +75,14 @@ export function pathOf(issue: Issue): Path {
   )
 }
 
+/** Of a union; undefined where none says more than the union does. */
 function branchOf(issue: Issue): Issue | undefined {
-  return issue.issues?.find(({ path }) => path !== undefined)
+  return issue.issues?.find((branch) => branch.path !== undefined && !isValibots(branch))
+}
+
+/** Has its schema no words of ours? valibot's tell what it saw, and not what to write. */
+function isValibots({ message }: Issue): boolean {
+  return /^Invalid [\w ]+: /.test(message)
 }
 
 function nameOf(path: Path): string {

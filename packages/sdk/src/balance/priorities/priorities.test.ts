@@ -160,6 +160,44 @@ test('the last resorts take turns', () => {
 })
 
 describe('panic', () => {
+  test('sends nothing to what is proven not to answer, unless that holds for all', () => {
+    const endpoints = ofPriority(0, 4)
+    const [a, b, c, d] = endpoints
+    const picker = make(endpoints, {}, 0.5)
+    const picked = (): Set<FakeCandidate | undefined> =>
+      new Set(Array.from({ length: 40 }, () => picker.pick(context)))
+    for (const endpoint of endpoints.slice(0, 3)) endpoint.available = false
+    for (const endpoint of endpoints.slice(0, 2)) endpoint.excludedInPanic = true
+    picker.refresh(0)
+    expect([picker.inPanic, picked()]).toEqual([[0], new Set([c, d])])
+    // It comes to more of them, and back to fewer, while the panic lasts.
+    Object.assign(c ?? {}, { excludedInPanic: true })
+    picker.refresh(0)
+    expect(picked()).toEqual(new Set([d]))
+    Object.assign(a ?? {}, { excludedInPanic: false })
+    picker.refresh(0)
+    expect(picked()).toEqual(new Set([a, d]))
+    for (const endpoint of endpoints) Object.assign(endpoint, { available: false, excludedInPanic: true })
+    picker.refresh(0)
+    expect(picked()).toEqual(new Set([a, b, c, d]))
+  })
+
+  test('goes on when the set changes', () => {
+    const endpoints = ofPriority(0, 3)
+    const seen: string[] = []
+    for (const endpoint of endpoints) {
+      endpoint.available = false
+      let panic = endpoint.panic
+      Object.defineProperty(endpoint, 'panic', {
+        get: () => panic,
+        set: (value: typeof panic) => seen.push((panic = value)),
+      })
+    }
+    make(endpoints, {}, 0.5)
+    make(endpoints.slice(1), {}, 0.5)
+    expect(seen).toEqual(Array(5).fill('all'))
+  })
+
   const HALF = 0.5
 
   function down(endpoints: readonly FakeCandidate[], count: number): void {

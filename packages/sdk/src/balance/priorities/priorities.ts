@@ -17,6 +17,8 @@ export interface Prioritized extends Candidate {
   readonly retained: boolean
   /** Do its judges keep requests from it, such as an open circuit? Whatever a panic makes of that. */
   readonly blocked: boolean
+  /** Is it proven that it cannot answer? A panic sends nothing there, unless that holds for all. */
+  readonly excludedInPanic: boolean
   /** For which requests its judges are set aside; written by the priorities. */
   panic: Panic
 }
@@ -69,7 +71,8 @@ export function priorities<E extends Prioritized>(
     const { weight } = endpoint.instance
     const group = endpoint.retained ? retained : weight > 0 ? used : weightless
     group.add(endpoint)
-    endpoint.panic = 'none'
+    // Of those in use a panic may go on.
+    if (group !== used) endpoint.panic = 'none'
   }
   const inUse = used.inOrder().map(([priority, members]) => ({
     priority,
@@ -100,7 +103,7 @@ interface Priority<E extends Candidate> extends Group<E> {
 }
 
 const WHY: Readonly<Record<Exclude<Panic, 'none'>, string>> = {
-  all: 'too few of its endpoints are available, so that all of them are used',
+  all: 'too few of its endpoints are available, so that all of them are used but those that are stalled',
   unsafe:
     'only retained endpoints are available, so that requests that are not idempotent get all of its endpoints',
 }
@@ -120,7 +123,7 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
   #loads: readonly number[] = []
   /** Those that have thrown in their refresh. */
   readonly #failed = new Set<Picker<E>>()
-  #panics: readonly Panic[]
+  #panics: readonly Panic[] = []
 
   constructor(
     priorities: readonly Priority<E>[],
@@ -134,7 +137,6 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
     this.#panicThreshold = panicThreshold
     this.#random = random
     this.#only = priorities.length === 1 ? priorities[0]?.picker : undefined
-    this.#panics = priorities.map(() => 'none')
     this.#share()
   }
 
@@ -205,7 +207,9 @@ class OrderedPicker<E extends Prioritized> implements PriorityPicker<E> {
     }))
     const panicking = this.#panicsAmong(healths)
     panicking.forEach((panic, place) => {
-      if (panic !== this.#panics[place]) setPanic(this.#priorities[place]?.members ?? [], panic)
+      // While there is one, for which of them may change.
+      if (panic !== 'none' || panic !== this.#panics[place])
+        setPanic(this.#priorities[place]?.members ?? [], panic)
     })
     this.#panics = panicking
     this.#loads = panicking.includes('none') ? priorityLoads(healths) : panicLoads(healths)
@@ -289,5 +293,6 @@ function hasAvailable({ members }: Group<Prioritized>): boolean {
 }
 
 function setPanic(endpoints: readonly Prioritized[], panic: Panic): void {
-  for (const endpoint of endpoints) endpoint.panic = panic
+  const anyLeft = endpoints.some(({ excludedInPanic }) => !excludedInPanic)
+  for (const endpoint of endpoints) endpoint.panic = anyLeft && endpoint.excludedInPanic ? 'none' : panic
 }

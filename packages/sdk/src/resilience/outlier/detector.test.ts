@@ -76,6 +76,20 @@ function ejected(): readonly number[] {
   return endpoints.flatMap(({ availability }, place) => (availability.reason === 'ejected' ? [place] : []))
 }
 
+test('what an endpoint did before its circuit kept it from requests counts no more when it is back', async () => {
+  make(6, { breaker: true })
+  // All fail alike, and no share may be ejected; then all are back within the interval.
+  for (const endpoint of endpoints) {
+    endpoint.panic = 'all'
+    record(endpoint, 'remote_failure', 503, 60)
+  }
+  await clock.advance(600)
+  for (const endpoint of endpoints) record(endpoint, 'success')
+  expect(endpoints.map(({ availability }) => availability.state)).toEqual(Array(6).fill('available'))
+  await clock.advance(10_000)
+  expect(ejected()).toEqual([])
+})
+
 describe('failures in a row', () => {
   beforeEach(() => make(4))
 

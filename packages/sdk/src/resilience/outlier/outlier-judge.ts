@@ -59,6 +59,10 @@ export class OutlierJudge implements Judge, Counted {
     this.failures = 0
   }
 
+  readmitted(): void {
+    this.#forget()
+  }
+
   close(): void {
     this.ejection.close()
     this.#board.left(this)
@@ -76,7 +80,7 @@ export class OutlierJudge implements Judge, Counted {
     this.#board.accuse(this)
   }
 
-  /** From before its ejection. */
+  /** From before it was kept from requests. */
   #forget(): void {
     this.restart()
     this.#gateway = 0

@@ -157,6 +157,7 @@ export class Silence {
       state: 'unavailable',
       since: now,
       until: undefined,
+      proven: true,
     })
     this.#tell()
   }
