@@ -45,6 +45,11 @@ describe('a fault of all', () => {
     expect(judge(ALL, figures)).toEqual({ recovery: 'kept', load: 'kept' })
   })
 
+  test('without a budget the load is there to compare with', () =>
+    expect(judge({ on: 'all', setting: 'no-budget' }, { ...WELL, peakLoad: 2 })).toEqual({
+      recovery: 'kept',
+    }))
+
   test('missed', () => {
     expect(judge(ALL, { ...WELL, recoveryMs: undefined, peakLoad: 1.9 })).toEqual({
       recovery: 'MISSED',

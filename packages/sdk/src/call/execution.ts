@@ -163,7 +163,9 @@ export class Execution implements CallOwner {
     call.look()
     call.avoidPending()
     const endpoint = this.#pickElse(call)
-    if (endpoint === undefined || !this.#isPaid(call, endpoint)) return false
+    if (endpoint === undefined) return false
+    // To one that is well goes what waits for one that is stalled: there may be much of it, and all at once.
+    if (!this.#budget.withdraw(call.attemptedAt, inPanic(endpoint) && endpoint.blocked)) return false
     try {
       // Refused by a circuit that has its one probe: the attempt that is under way goes on.
       if (!call.attempt(endpoint)) return false
@@ -227,7 +229,7 @@ export class Execution implements CallOwner {
     call.note(failed)
     const endpoint = this.#pickElse(call)
     // Last of all, so that only a retry that is made is paid for. Without one, the answer is the caller's at once.
-    if (endpoint === undefined || !this.#isPaid(call, endpoint)) return false
+    if (endpoint === undefined || !this.#budget.withdraw(call.attemptedAt, inPanic(endpoint))) return false
     if (this.#events.traced) this.#publishFailure(call, failed, undefined)
     // In a turn of its own: this is the middle of the response that is not wanted.
     call.inContext(() => queueMicrotask(() => this.#sendNow(call, endpoint)))
@@ -276,7 +278,7 @@ export class Execution implements CallOwner {
     if (why !== undefined) return why
     if (failed.written) {
       // Last of all, so that only a retry that is made is paid for.
-      return this.#isPaid(call, failed.endpoint) ? undefined : BUDGET_EXHAUSTED
+      return this.#budget.withdraw(call.attemptedAt, inPanic(failed.endpoint)) ? undefined : BUDGET_EXHAUSTED
     }
     // What no endpoint has seen yet adds no load by being sent: it is free, or a dead instance that Consul has not noticed
     // would use the budget up before its circuit opens (gRPC A6, transparent retries). And it goes to each endpoint that
@@ -287,11 +289,6 @@ export class Execution implements CallOwner {
     const next = failed.advice === undefined ? this.#pickElse(call) : undefined
     if (next === undefined) return { code: 'attempts_exhausted', text: `${attempts} attempts are the most` }
     return next.blocked && call.errors.length >= MOST_IN_PANIC ? IN_PANIC : undefined
-  }
-
-  /** @param endpoint Where the call goes, as far as that is known, or has been to. */
-  #isPaid({ attemptedAt }: Call, endpoint: Endpoint): boolean {
-    return this.#budget.withdraw(attemptedAt, endpoint.panic !== 'none' && endpoint.blocked)
   }
 
   #publishFailure(
@@ -307,6 +304,10 @@ export class Execution implements CallOwner {
     const about = { ...ofCall(call, this.#clock.now()), attempts: call.attempts }
     this.#events.publish({ type: 'call:end', ...about, error })
   }
+}
+
+function inPanic({ panic }: Endpoint): boolean {
+  return panic !== 'none'
 }
 
 // Envoy's: a base of 25 ms, and ten times that at most.
