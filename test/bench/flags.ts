@@ -1,8 +1,8 @@
 import { parseArgs } from 'node:util'
 
-export type Part = 'picks' | 'rebuilds' | 'client' | 'grpc' | 'proxy' | 'discovery'
+export type Part = 'picks' | 'rebuilds' | 'policies' | 'client' | 'grpc' | 'proxy' | 'discovery'
 
-const PARTS: readonly Part[] = ['picks', 'rebuilds', 'client', 'grpc', 'proxy', 'discovery']
+const PARTS: readonly Part[] = ['picks', 'rebuilds', 'policies', 'client', 'grpc', 'proxy', 'discovery']
 
 export interface Flags {
   readonly parts: readonly Part[]

@@ -7,6 +7,7 @@ import { benchDiscovery } from './discovery/discovery.js'
 import { benchGrpc } from './grpc.js'
 import { describeMachine, placement, type Placement } from './machine.js'
 import { benchPicks } from './picks.js'
+import { benchPolicies } from './policies.js'
 import { benchProxy } from './proxy.js'
 import { benchRebuilds } from './rebuilds.js'
 import { render } from './report.js'
@@ -17,6 +18,7 @@ type Bench = (children: Children, where: Placement, quick: boolean) => Promise<S
 const BENCHES: Readonly<Record<Part, Bench>> = {
   picks: benchPicks,
   rebuilds: benchRebuilds,
+  policies: benchPolicies,
   client: benchClient,
   grpc: benchGrpc,
   proxy: benchProxy,

@@ -1,5 +1,6 @@
 import type { Children, Worker } from './children.js'
 import type { Placement } from './machine.js'
+import { NODE_FLAGS } from './node-flags.js'
 import {
   groupOf,
   type Comparison,
@@ -76,9 +77,6 @@ const ENTRIES: readonly Entry[] = [
   peer('hashring'),
   peer('undici BalancedPool'),
 ]
-
-// The young generation must hold all that a sample could allocate, or a collection would hide it.
-const NODE_FLAGS = ['--expose-gc', '--min-semi-space-size=64', '--max-semi-space-size=64']
 
 /** (a) What a pick costs: nanoseconds and bytes, each policy at each size, beside the nearest of npm. */
 export async function benchPicks(children: Children, where: Placement, quick: boolean): Promise<Section> {
