@@ -127,7 +127,7 @@ export class Endpoint extends PeakEwma implements Prioritized, Watched, Attempte
   }
 
   set panic(panic: Panic) {
-    // Half of its peers are back: it may be, too.
+    // It had its requests, and would now wait for its time; where half of its peers are back it may be, too.
     if (this.#panic !== 'none' && panic === 'none') this.#circuit?.hasten()
     this.#panic = panic
     this.#available = panic === 'all' || !this.blocked

@@ -10,7 +10,7 @@ import { parseDrain } from '../registration/drain-options.js'
 import { gracefulShutdown } from '../registration/graceful-shutdown.js'
 import { parseRegistration } from '../registration/options.js'
 
-// What is wrong with an option is said in words of ours: valibot's own ("Invalid type: Expected ...") tell nobody what
+// What is wrong with an option is said in words of ours: valibot's own ("Invalid type: Expected ...") do not tell what
 // to write. So that no schema without a message gets by, each value of options that are right is replaced by wrong ones.
 
 type Parse = (options: unknown) => unknown

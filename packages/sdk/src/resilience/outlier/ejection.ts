@@ -20,16 +20,14 @@ export interface EjectionContext {
 export class Ejection {
   readonly #endpoint: Judged
   readonly #context: EjectionContext
-  readonly #onEnd: () => void
   #multiplier = 0
   /** Since when it is not ejected. */
   #endedAt = 0
   #timer: Timer | undefined
 
-  constructor(endpoint: Judged, context: EjectionContext, onEnd: () => void) {
+  constructor(endpoint: Judged, context: EjectionContext) {
     this.#endpoint = endpoint
     this.#context = context
-    this.#onEnd = onEnd
   }
 
   get active(): boolean {
@@ -59,7 +57,6 @@ export class Ejection {
     if (!this.active) return
     this.close()
     this.#endedAt = this.#context.clock.now()
-    this.#onEnd()
     this.#endpoint.lift(REASON)
   }
 

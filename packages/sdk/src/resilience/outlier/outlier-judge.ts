@@ -33,7 +33,7 @@ export class OutlierJudge implements Judge, Counted {
     this.#board = board
     this.#mostGateway = orNever(runs.consecutiveGatewayFailure)
     this.#mostLocal = orNever(runs.consecutiveLocalOriginFailure)
-    this.ejection = new Ejection(endpoint, context, () => this.#forget())
+    this.ejection = new Ejection(endpoint, context)
   }
 
   record(outcome: Outcome, _now: number, { statusCode }: OutcomeDetails): void {
@@ -60,7 +60,9 @@ export class OutlierJudge implements Judge, Counted {
   }
 
   readmitted(): void {
-    this.#forget()
+    this.restart()
+    this.#gateway = 0
+    this.#local = 0
   }
 
   close(): void {
@@ -78,13 +80,6 @@ export class OutlierJudge implements Judge, Counted {
     this.#gateway = 0
     this.#local = 0
     this.#board.accuse(this)
-  }
-
-  /** From before it was kept from requests. */
-  #forget(): void {
-    this.restart()
-    this.#gateway = 0
-    this.#local = 0
   }
 }
 
